@@ -1,0 +1,45 @@
+# `make train` and `make test` are all a fresh machine needs: each makes .venv when it is missing or out of date.
+PYTHON ?= python3
+WORKERS ?= 2
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+INSTALLED_TEST := $(VENV)/.installed-test
+
+.PHONY: train test lint test-slow test-paper saved-models clean
+
+train: $(INSTALLED)
+	$(BIN)/tfvae train
+
+test: lint
+	$(BIN)/python -m pytest -n $(WORKERS)
+
+lint: $(INSTALLED_TEST)
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+test-slow: $(INSTALLED_TEST)
+	$(BIN)/python -m pytest -n $(WORKERS) -m slow
+
+test-paper: $(INSTALLED_TEST)
+	$(BIN)/python -m pytest -m paper
+
+# Trains the model that ships in saved_models/ and exports it there.
+saved-models: $(INSTALLED)
+	$(BIN)/python saved_models/make.py
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+
+$(VENV)/bin/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "tfvae needs Python 3.11 or newer; $(PYTHON) is older. Try: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(INSTALLED): setup.cfg pyproject.toml | $(VENV)/bin/pip
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(INSTALLED_TEST): setup.cfg pyproject.toml | $(VENV)/bin/pip
+	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	@touch $@ $(INSTALLED)

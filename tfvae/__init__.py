@@ -1,0 +1,59 @@
+"""Auto-Encoding Variational Bayes (Kingma & Welling 2013, arXiv 1312.6114) on Keras 3.
+
+Importing this package is instant: a sub-package, and TensorFlow with it, is imported when it is first used.
+"""
+
+import importlib
+import os
+from typing import TYPE_CHECKING, Any
+
+from tfvae._version import __version__
+
+if TYPE_CHECKING:
+    from tfvae import callbacks, data, estimators, evaluation, export, layers, models, networks, priors, training
+    from tfvae.models import load_model
+
+# Keras reads this once, when it is first imported; tfvae's layers are TensorFlow's.
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+_SUBPACKAGES = frozenset(
+    {
+        "callbacks",
+        "data",
+        "estimators",
+        "evaluation",
+        "export",
+        "layers",
+        "models",
+        "networks",
+        "priors",
+        "training",
+    }
+)
+
+__all__ = [
+    "__version__",
+    "callbacks",
+    "data",
+    "estimators",
+    "evaluation",
+    "export",
+    "layers",
+    "load_model",
+    "models",
+    "networks",
+    "priors",
+    "training",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _SUBPACKAGES:
+        return importlib.import_module(f"tfvae.{name}")
+    if name == "load_model":
+        return importlib.import_module("tfvae.models").load_model
+    raise AttributeError(f"module 'tfvae' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,70 @@
+"""KL(q || p) in nats: exact for every spelling of a normal distribution, and otherwise as TFP knows it.
+
+TFP has no exact KL between a multivariate normal and an `Independent(Normal)` or `Sample(Normal)`, three spellings of
+one family. Importing this module adds the missing pairs to TFP's own table, so that `tfd.kl_divergence` finds them.
+"""
+
+import itertools
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfvae.typing import Distribution, Tensor
+
+tfd = tfp.distributions
+
+# The classes TFP registers for: `Independent` and `Sample` are thin subclasses of these two.
+_INDEPENDENT = tfd.Independent.__bases__[0]
+_SAMPLE = tfd.Sample.__bases__[0]
+_MULTIVARIATE_NORMAL = tfd.MultivariateNormalLinearOperator
+
+
+def exact_kl(a: Distribution, b: Distribution) -> Tensor:
+    """KL(a || b) in nats, one value a batch member.
+
+    Raises:
+        NotImplementedError: when no closed form is known.
+    """
+    return tfd.kl_divergence(a, b)
+
+
+def _elementwise_normal(distribution: Distribution) -> tuple[Distribution, int]:
+    """The `Normal` with batch shape `[*batch, *event]` behind another spelling, and its number of event axes."""
+    if isinstance(distribution, _INDEPENDENT) and isinstance(distribution.distribution, tfd.Normal):
+        return distribution.distribution, distribution.event_shape.rank
+    if isinstance(distribution, _SAMPLE) and isinstance(distribution.distribution, tfd.Normal):
+        rank = distribution.event_shape.rank
+        expand = (..., *([tf.newaxis] * rank))
+        shape = tf.concat([distribution.batch_shape_tensor(), distribution.event_shape_tensor()], 0)
+        loc, scale = distribution.distribution.loc, distribution.distribution.scale
+        return tfd.Normal(tf.broadcast_to(loc[expand], shape), tf.broadcast_to(scale[expand], shape)), rank
+    raise NotImplementedError(f"No closed-form KL is known for {distribution!r}.")
+
+
+def _multivariate_normal(distribution: Distribution) -> Distribution:
+    if isinstance(distribution, _MULTIVARIATE_NORMAL):
+        return distribution
+    normal, rank = _elementwise_normal(distribution)
+    if rank != 1:
+        raise NotImplementedError(f"A multivariate normal has one event axis, {distribution!r} has {rank}.")
+    shape = normal.batch_shape_tensor()
+    return tfd.MultivariateNormalDiag(tf.broadcast_to(normal.loc, shape), tf.broadcast_to(normal.scale, shape))
+
+
+def _kl_normals(a: Distribution, b: Distribution, name: str | None = None) -> Tensor:
+    """KL between two spellings of a normal distribution."""
+    with tf.name_scope(name or "kl_normals"):
+        if isinstance(a, _MULTIVARIATE_NORMAL) or isinstance(b, _MULTIVARIATE_NORMAL):
+            return tfd.kl_divergence(_multivariate_normal(a), _multivariate_normal(b))
+        (normal_a, rank_a), (normal_b, rank_b) = _elementwise_normal(a), _elementwise_normal(b)
+        if rank_a != rank_b:
+            raise NotImplementedError(f"The event shapes differ: {a!r} and {b!r}.")
+        return tf.reduce_sum(tfd.kl_divergence(normal_a, normal_b), axis=list(range(-rank_a, 0)))
+
+
+for _a, _b in itertools.product((_MULTIVARIATE_NORMAL, _INDEPENDENT, _SAMPLE), repeat=2):
+    if _a is not _b:
+        try:
+            tfd.RegisterKL(_a, _b)(_kl_normals)
+        except ValueError:  # another library, or a later TFP, registered the pair already
+            continue

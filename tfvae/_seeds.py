@@ -1,0 +1,44 @@
+"""Stateless seeds: every random number in tfvae is a function of an int32 seed of shape [2]."""
+
+import keras
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfvae.typing import Seed, Tensor
+
+
+def stateless_seed(seed: Seed) -> Tensor:
+    """Turns what users give as a seed into the int32 tensor [2] that stateless samplers take.
+
+    Args:
+        seed: a Python int (the same int always gives the same numbers), an integer tensor or pair of shape [2], a
+            `keras.random.SeedGenerator` (advanced by one), or None for fresh randomness at each call.
+
+    Raises:
+        ValueError: for a tensor of another shape.
+    """
+    if seed is None:
+        return tfp.random.sanitize_seed(None)
+    if isinstance(seed, keras.random.SeedGenerator):
+        return tf.cast(seed.next(), tf.int32)
+    if isinstance(seed, int):
+        bits = seed & 0xFFFF_FFFF_FFFF_FFFF
+        return tf.bitcast(tf.constant([bits >> 32, bits & 0xFFFF_FFFF], tf.uint32), tf.int32)
+    seed = tf.convert_to_tensor(seed)
+    if seed.shape.rank == 0:
+        return tf.stack([tf.zeros([], tf.int32), tf.cast(seed, tf.int32)])
+    if seed.shape.rank != 1 or seed.shape[0] != 2:
+        raise ValueError(
+            f"A seed is an int, or an integer tensor of shape [2]. Received a tensor of shape {seed.shape}."
+        )
+    return tf.cast(seed, tf.int32)
+
+
+def split_seed(seed: Seed, num: int, salt: str) -> list[Tensor]:
+    """Derives `num` independent seeds; `salt` keeps two places that split the same seed apart."""
+    return tf.unstack(tfp.random.split_seed(stateless_seed(seed), n=num, salt=salt), num=num)
+
+
+def fold_in(seed: Seed, step: Tensor) -> Tensor:
+    """The seed of step `step` of a loop, a function of both."""
+    return tf.random.experimental.stateless_fold_in(stateless_seed(seed), step)

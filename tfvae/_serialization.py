@@ -1,0 +1,119 @@
+"""Configurations that hold functions and distributions, as plain JSON: no pickle, no bytecode.
+
+Keras serialises layers and registered functions; this adds TFP distributions and a clear refusal for Python lambdas.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfvae.typing import Distribution
+
+tfd = tfp.distributions
+
+PACKAGE = "tfvae"
+register = keras.saving.register_keras_serializable(package=PACKAGE)
+
+_DISTRIBUTION_KEY = "tfp_distribution"
+
+
+def serialize_function(fn: Callable[..., Any], argument: str) -> dict[str, Any]:
+    """The configuration of a registered function.
+
+    Raises:
+        ValueError: for a lambda or a function that is not registered, which could only be stored as code.
+    """
+    if hasattr(fn, "get_config"):
+        return keras.saving.serialize_keras_object(fn)
+    name = getattr(fn, "__name__", repr(fn))
+    if keras.saving.get_registered_object(keras.saving.get_registered_name(fn)) is not fn:
+        raise ValueError(
+            f"{argument}={name} cannot be saved: it is a Python function that Keras does not know by name, and tfvae "
+            "never stores code. Define it with `def` and decorate it with "
+            "`@keras.saving.register_keras_serializable(package='my_package')`, then build the layer with it."
+        )
+    return keras.saving.serialize_keras_object(fn)
+
+
+def deserialize_function(config: Any) -> Any:
+    """The function that `serialize_function` named; anything else (a string, a function) is returned as it is."""
+    return keras.saving.deserialize_keras_object(config) if isinstance(config, dict) else config
+
+
+def serialize_distribution(distribution: Distribution) -> dict[str, Any]:
+    """A TFP distribution as its class name and constructor arguments.
+
+    Raises:
+        ValueError: when an argument is a variable (whose training would be lost) or has no JSON form.
+    """
+    cls = _public_class(type(distribution))
+    if cls is None:
+        raise ValueError(
+            f"{distribution!r} cannot be saved: its class is not one of tfp.distributions. "
+            "Use a layer of tfvae.priors, or a registered function that makes the distribution."
+        )
+    skipped = {"name", "validate_args", "allow_nan_stats", "experimental_use_kahan_sum"}
+    return {
+        _DISTRIBUTION_KEY: cls.__name__,
+        "arguments": {
+            name: _serialize_argument(value, f"{cls.__name__}.{name}")
+            for name, value in distribution.parameters.items()
+            if name not in skipped and value is not None
+        },
+    }
+
+
+def deserialize_distribution(config: dict[str, Any]) -> Distribution:
+    """The distribution that `serialize_distribution` described; only classes of `tfp.distributions` are made."""
+    cls = getattr(tfd, str(config[_DISTRIBUTION_KEY]), None)
+    if not (isinstance(cls, type) and issubclass(cls, tfd.Distribution)):
+        raise ValueError(f"The saved model names {config[_DISTRIBUTION_KEY]!r}, which tfp.distributions does not have.")
+    return cls(**{name: _deserialize_argument(value) for name, value in config["arguments"].items()})
+
+
+def is_serialized_distribution(config: Any) -> bool:
+    """Whether `config` came from `serialize_distribution`."""
+    return isinstance(config, dict) and _DISTRIBUTION_KEY in config
+
+
+def _public_class(cls: type) -> type | None:
+    # Some classes of TFP make an instance of a private base (`_Independent`): the public one is named without "_".
+    public = getattr(tfd, cls.__name__.lstrip("_"), None)
+    return public if isinstance(public, type) and issubclass(public, cls) else None
+
+
+def _serialize_argument(value: Any, where: str) -> Any:
+    if isinstance(value, tfd.Distribution):
+        return serialize_distribution(value)
+    if isinstance(value, tf.Variable | keras.Variable):
+        raise ValueError(
+            f"{where} is a variable, whose training a saved distribution would lose. "
+            "Use a layer of tfvae.priors, which owns its weights."
+        )
+    if isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, tf.DType):
+        return {"dtype": value.name, "value": None}
+    if tf.is_tensor(value) or isinstance(value, np.ndarray | np.generic | list | tuple | tf.TensorShape):
+        try:
+            array = np.asarray(value)
+        except (NotImplementedError, TypeError, ValueError):
+            array = np.asarray(None)
+        if array.dtype.kind in "biuf":
+            return {"dtype": array.dtype.name, "value": array.tolist()}
+    raise ValueError(
+        f"{where} cannot be saved: {type(value).__name__} has no JSON form. "
+        "Use a layer of tfvae.priors, or a registered function that makes the distribution."
+    )
+
+
+def _deserialize_argument(config: Any) -> Any:
+    if is_serialized_distribution(config):
+        return deserialize_distribution(config)
+    if isinstance(config, dict):
+        return tf.as_dtype(config["dtype"]) if config["value"] is None else np.asarray(config["value"], config["dtype"])
+    return config

@@ -1,0 +1,8 @@
+"""Estimators of a lower bound on log p(x): pure functions of distributions."""
+
+from tfvae import _backend as _backend
+from tfvae.estimators.estimate import Estimate
+from tfvae.estimators.estimator import Estimator
+from tfvae.estimators.sgvb import SGVB
+
+__all__ = ["SGVB", "Estimate", "Estimator"]

@@ -1,0 +1,82 @@
+"""Any distribution, from a function."""
+
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfvae._numerics import as_float
+from tfvae._serialization import deserialize_function, register, serialize_function
+from tfvae.layers._coercion import DistributionTensor, as_distribution
+from tfvae.layers.distribution_layer import DistributionLayer
+from tfvae.typing import ConvertToTensorFn, Distribution
+
+tfd = tfp.distributions
+
+
+@register
+class DistributionLambda(DistributionLayer):
+    """Makes a distribution with any function of its inputs.
+
+    Prefer a layer of its own where there is one: it knows its parameter count, and saves without further ado. To save
+    a model, the function must be registered with Keras; a Python lambda is refused (`get_config` says how).
+
+    Args:
+        make_distribution_fn: takes the layer's call arguments and returns a `tfd.Distribution`.
+        convert_to_tensor_fn: see `DistributionLayer`.
+        **kwargs: see `DistributionLayer`.
+
+    Call arguments:
+        *args, **kwargs: handed to `make_distribution_fn`; half precision tensors are cast to float32.
+
+    Raises:
+        TypeError: when the function returns no distribution.
+
+    Example:
+        >>> layer = DistributionLambda(lambda t: tfd.Normal(loc=t, scale=1.0), "mean")
+    """
+
+    def __init__(
+        self,
+        make_distribution_fn: Callable[..., Distribution],
+        convert_to_tensor_fn: ConvertToTensorFn = "sample",
+        **kwargs: Any,
+    ):
+        super().__init__(convert_to_tensor_fn, **kwargs)
+        self.make_distribution_fn = deserialize_function(make_distribution_fn)
+        if not callable(self.make_distribution_fn):
+            raise TypeError(
+                "make_distribution_fn is a function that returns a tfd.Distribution. "
+                f"Received: {make_distribution_fn!r}."
+            )
+
+    def build(self, *args: Any, **kwargs: Any) -> None:
+        self.built = True
+
+    def make_distribution(self, *args: Any, **kwargs: Any) -> Distribution:
+        made = self.make_distribution_fn(*args, **kwargs)
+        if not isinstance(made, tfd.Distribution):
+            raise TypeError(
+                f"The function of DistributionLambda '{self.name}' must return a tfd.Distribution. "
+                f"Received: {made!r} (of type {type(made).__name__})."
+            )
+        return as_distribution(made)
+
+    def call(self, inputs: Any, *args: Any, **kwargs: Any) -> DistributionTensor:
+        return self._regularize(self._make(inputs, *args, **kwargs))
+
+    def _make(self, *args: Any, **kwargs: Any) -> DistributionTensor:
+        args, kwargs = tf.nest.map_structure(_full_precision, (args, kwargs))
+        return DistributionTensor(self.make_distribution(*args, **kwargs), self._convert)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "make_distribution_fn": serialize_function(self.make_distribution_fn, "make_distribution_fn"),
+        }
+
+
+def _full_precision(value: Any) -> Any:
+    is_half = isinstance(value, tf.Tensor) and value.dtype in (tf.float16, tf.bfloat16)
+    return as_float(value) if is_half else value

@@ -1,0 +1,133 @@
+"""The base of every distribution layer."""
+
+from typing import Any, ClassVar
+
+import keras
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfvae._numerics import as_float
+from tfvae._seeds import stateless_seed
+from tfvae.layers._coercion import DistributionTensor, reshape_batch
+from tfvae.layers._conversion import Conversion
+from tfvae.layers.kl_divergence_regularizer import KLDivergenceRegularizer
+from tfvae.typing import ConvertToTensorFn, Distribution, Tensor
+
+tfd = tfp.distributions
+
+
+class DistributionLayer(keras.layers.Layer):
+    """Turns a tensor of parameters into a TFP distribution; the declaration that every distribution layer fills in.
+
+    What a call returns is the distribution (`isinstance(y, tfd.Distribution)`) and also converts to a tensor, once and
+    the same for every consumer, so that ordinary Keras layers, losses and metrics accept it.
+
+    Args:
+        convert_to_tensor_fn: what it converts to: a function of the distribution, or the name of one of its methods
+            or properties ("sample", "mean", "logits" ...). One that takes a `seed` gets the layer's own stateless seed.
+        validate_args: whether the distribution checks its parameters at run time; not under XLA.
+        seed: seed of the layer's own random numbers; None draws one.
+        activity_regularizer: called with the distribution, its result added to the loss. A `KLDivergenceRegularizer`
+            counts as it is; any other is divided by the batch size, as Keras does.
+        **kwargs: `name`, `dtype`, `trainable` of `keras.layers.Layer`.
+
+    Call arguments:
+        inputs: parameters `[..., params_size]`. Half precision is cast to float32 first.
+
+    Returns:
+        A distribution of batch shape `[...]`.
+    """
+
+    # The values x for which log_prob(x) is meant, where that is less than the real line.
+    support: ClassVar[tuple[float, float] | None] = None
+
+    def __init__(
+        self,
+        convert_to_tensor_fn: ConvertToTensorFn = "sample",
+        validate_args: bool = False,
+        seed: int | None = None,
+        activity_regularizer: Any = None,
+        **kwargs: Any,
+    ):
+        # Parameters of a distribution stay float32 under mixed precision, so Keras must not cast them down.
+        kwargs.setdefault("autocast", False)
+        super().__init__(**kwargs)
+        self.convert_to_tensor_fn = Conversion(convert_to_tensor_fn)
+        # Not Keras' own attribute: Keras would divide the KL, a mean already, by the batch size.
+        self.distribution_regularizer = keras.regularizers.get(activity_regularizer)
+        self.validate_args = validate_args
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    @property
+    def event_shape(self) -> tuple[int, ...] | None:
+        """The event shape of the distributions this makes, where it is known beforehand."""
+        return None
+
+    @property
+    def parameters_size(self) -> int | None:
+        """The length of the last axis of the input, where it is known beforehand."""
+        return None
+
+    def make_distribution(self, parameters: Tensor) -> Distribution:
+        """The plain TFP distribution with these parameters `[..., params_size]`, of batch shape `[...]`."""
+        raise NotImplementedError(f"{type(self).__name__} must define make_distribution.")
+
+    def build(self, input_shape: Any) -> None:
+        expected = self.parameters_size
+        if expected is not None and (not len(input_shape) or input_shape[-1] not in (None, expected)):
+            raise ValueError(
+                f"{type(self).__name__} '{self.name}' with event shape {self.event_shape} needs {expected} parameters "
+                f"on the last axis of its input. Received shape {tuple(input_shape)}. Give the layer before it "
+                f"{type(self).__name__}.params_size(...) = {expected} units."
+            )
+        self.built = True
+
+    def call(self, inputs: Tensor) -> DistributionTensor:
+        return self._regularize(self._make(inputs))
+
+    def _regularize(self, distribution: DistributionTensor) -> DistributionTensor:
+        regularizer = self.distribution_regularizer
+        if regularizer is not None:
+            loss = regularizer(distribution)
+            if not isinstance(regularizer, KLDivergenceRegularizer):
+                loss = loss / tf.cast(tf.shape(distribution)[0], loss.dtype)
+            self.add_loss(loss)
+        return distribution
+
+    def _make(self, inputs: Tensor) -> DistributionTensor:
+        parameters = as_float(inputs)
+
+        def rebuild(batch_shape: Tensor) -> Distribution:
+            return self.make_distribution(tf.reshape(parameters, tf.concat([batch_shape, parameters.shape[-1:]], 0)))
+
+        return DistributionTensor(self.make_distribution(parameters), self._convert, rebuild)
+
+    def _convert(self, distribution: Distribution) -> Tensor:
+        convert = self.convert_to_tensor_fn
+        return convert(distribution, stateless_seed(self.seed_generator) if convert.takes_seed else None)
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> keras.KerasTensor:
+        """The converted value's shape: what a functional model sees in place of the distribution (DESIGN 5.1)."""
+        specs = keras.tree.map_structure(
+            lambda t: tf.TensorSpec(t.shape, t.dtype) if isinstance(t, keras.KerasTensor) else t, (args, kwargs)
+        )
+        trace = tf.function(lambda args, kwargs: self._make(*args, **kwargs).value, autograph=False)
+        value = trace.get_concrete_function(*specs).structured_outputs
+        return keras.KerasTensor(value.shape, dtype=value.dtype.name)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "convert_to_tensor_fn": self.convert_to_tensor_fn.config(),
+            "validate_args": self.validate_args,
+            "activity_regularizer": keras.regularizers.serialize(self.distribution_regularizer),
+            "seed": self.seed,
+        }
+
+
+def reshape_batch_of(value: Any, batch_shape: Tensor) -> Distribution:
+    """The plain distribution behind `value` with its batch axes reshaped to `batch_shape`."""
+    if isinstance(value, DistributionTensor):
+        return reshape_batch(value, batch_shape)
+    return tfd.BatchReshape(value, batch_shape)

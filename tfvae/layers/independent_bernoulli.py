@@ -1,0 +1,81 @@
+"""Bernoulli pixels."""
+
+from typing import Any, ClassVar
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfvae._serialization import register
+from tfvae.layers._event_shape import event_shape_tuple, event_size
+from tfvae.layers.distribution_layer import DistributionLayer
+from tfvae.typing import ConvertToTensorFn, Distribution, Shape, Tensor
+
+tfd = tfp.distributions
+
+
+@register
+class IndependentBernoulli(DistributionLayer):
+    """Independent Bernoulli variables, one a pixel: the paper's decoder for binary images (appendix C.1).
+
+    Args:
+        event_shape: shape of one event, e.g. `(28, 28, 1)`.
+        convert_to_tensor_fn: see `DistributionLayer`.
+        sample_dtype: dtype of samples and modes; that of the parameters by default.
+        validate_args: see `DistributionLayer`.
+        **kwargs: see `DistributionLayer`.
+
+    Call arguments:
+        inputs: logits `[..., prod(event_shape)]`.
+
+    Returns:
+        `Independent(Bernoulli(logits))`; `log_prob(x)` takes x in [0, 1] and is
+        sum_i x_i log p_i + (1 - x_i) log(1 - p_i), for gray values too, where it is a cross-entropy, not a density.
+    """
+
+    support: ClassVar[tuple[float, float]] = (0.0, 1.0)
+
+    def __init__(
+        self,
+        event_shape: Shape | int = (),
+        convert_to_tensor_fn: ConvertToTensorFn = "sample",
+        sample_dtype: Any = None,
+        validate_args: bool = False,
+        **kwargs: Any,
+    ):
+        super().__init__(convert_to_tensor_fn, validate_args, **kwargs)
+        self._event_shape = event_shape_tuple(event_shape)
+        self.sample_dtype = None if sample_dtype is None else tf.as_dtype(sample_dtype)
+
+    @property
+    def event_shape(self) -> tuple[int, ...]:
+        return self._event_shape
+
+    @property
+    def parameters_size(self) -> int:
+        return self.params_size(self.event_shape)
+
+    def make_distribution(self, parameters: Tensor) -> Distribution:
+        return self.new(parameters, self.event_shape, self.sample_dtype, self.validate_args)
+
+    @staticmethod
+    def new(
+        params: Tensor,
+        event_shape: Shape | int = (),
+        dtype: Any = None,
+        validate_args: bool = False,
+        name: str | None = None,
+    ) -> Distribution:
+        """The distribution with logits `params` `[..., prod(event_shape)]`."""
+        return tfp.layers.IndependentBernoulli.new(params, event_shape_tuple(event_shape), dtype, validate_args, name)
+
+    @staticmethod
+    def params_size(event_shape: Shape | int = (), name: str | None = None) -> int:
+        """The number of parameters a distribution of this event shape takes."""
+        return event_size(event_shape)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "event_shape": self.event_shape,
+            "sample_dtype": None if self.sample_dtype is None else self.sample_dtype.name,
+        }

@@ -1,0 +1,69 @@
+"""The KL term, as a layer."""
+
+from typing import Any
+
+import keras
+
+from tfvae._serialization import register
+from tfvae.layers.kl_divergence_regularizer import KLDivergenceRegularizer
+from tfvae.typing import Distribution
+
+
+@register
+class KLDivergenceAddLoss(keras.layers.Layer):
+    """Passes a distribution through and adds its `weight` * KL(q || p) to the loss.
+
+    The same term as a `KLDivergenceRegularizer`, for where a layer of its own reads better, such as at the end of a
+    `Sequential` encoder.
+
+    Args:
+        distribution_b: the prior; this and the other arguments are those of `KLDivergenceRegularizer`.
+        use_exact_kl: see there.
+        test_points_reduce_axis: see there.
+        test_points_fn: see there.
+        weight: see there.
+        **kwargs: `name`, `dtype` of `keras.layers.Layer`.
+
+    Call arguments:
+        inputs: the distribution that a distribution layer returned.
+
+    Returns:
+        The same object.
+    """
+
+    def __init__(
+        self,
+        distribution_b: Any,
+        use_exact_kl: bool | None = None,
+        test_points_reduce_axis: Any = (),
+        test_points_fn: Any = None,
+        weight: Any = None,
+        **kwargs: Any,
+    ):
+        kwargs.setdefault("autocast", False)
+        super().__init__(**kwargs)
+        points = {} if test_points_fn is None else {"test_points_fn": test_points_fn}
+        self.regularizer = KLDivergenceRegularizer(
+            distribution_b, use_exact_kl, test_points_reduce_axis, weight=weight, **points
+        )
+
+    def build(self, input_shape: Any) -> None:
+        self.built = True
+
+    def call(self, inputs: Distribution) -> Distribution:
+        self.add_loss(self.regularizer(inputs))
+        return inputs
+
+    def compute_output_spec(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
+        """The shape of what it passes through."""
+        return keras.KerasTensor(inputs.shape, dtype=inputs.dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), **self.regularizer.get_config()}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "KLDivergenceAddLoss":
+        arguments = dict(config)
+        names = ("distribution_b", "use_exact_kl", "test_points_reduce_axis", "test_points_fn", "weight")
+        regularizer = KLDivergenceRegularizer.from_config({name: arguments.pop(name) for name in names})
+        return cls(**{name: getattr(regularizer, name) for name in names}, **arguments)

@@ -1,0 +1,129 @@
+"""The KL term, as an activity regulariser."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfvae._kl import exact_kl
+from tfvae._serialization import (
+    deserialize_distribution,
+    deserialize_function,
+    is_serialized_distribution,
+    register,
+    serialize_distribution,
+    serialize_function,
+)
+from tfvae.layers._coercion import as_distribution
+from tfvae.typing import Distribution, Tensor
+
+tfd = tfp.distributions
+
+
+@register
+class KLDivergenceRegularizer(keras.regularizers.Regularizer):
+    """Adds `weight` * KL(q || p), in nats, once, averaged over the batch: with an NLL loss, training minimises -ELBO.
+
+    Give it to a distribution layer as `activity_regularizer`. The names are TFP's, its factors are not: `tfp.layers`
+    counts the term twice under tf_keras, sums over test points, or multiplies by the batch size
+    (tensorflow/probability #1215, #651, #282, #396).
+
+    Args:
+        distribution_b: the prior p: a distribution, a callable that returns one, or a layer of `tfvae.priors`.
+        use_exact_kl: True for the closed form (an error where none is known), False for the Monte Carlo estimate
+            log q(z) - log p(z) at `test_points_fn(q)`, None for the closed form where there is one.
+        test_points_reduce_axis: accepted for `tfp.layers`' sake; every axis is averaged, so the scale never depends
+            on how many test points there are.
+        test_points_fn: draws the test points z `[..., B, *event]`; the default is the sample that the next layer sees.
+        weight: a number, a scalar variable, or a callable that returns one; None is 1.
+
+    Raises:
+        ValueError: when the event shapes of q and p differ.
+        NotImplementedError: with `use_exact_kl=True`, for a pair without closed form.
+
+    References:
+        Kingma & Welling, Auto-Encoding Variational Bayes, 2013, arXiv 1312.6114, equations 6 and 7.
+    """
+
+    def __init__(
+        self,
+        distribution_b: Distribution | Callable[[], Distribution] | keras.layers.Layer,
+        use_exact_kl: bool | None = None,
+        test_points_reduce_axis: Any = (),
+        test_points_fn: Callable[[Distribution], Tensor] = tf.convert_to_tensor,
+        weight: Any = None,
+    ):
+        self.distribution_b = distribution_b
+        self.use_exact_kl = use_exact_kl
+        self.test_points_reduce_axis = test_points_reduce_axis
+        self.test_points_fn = test_points_fn
+        self.weight = weight
+
+    def __call__(self, distribution_a: Distribution) -> Tensor:
+        """The scalar weight * mean KL."""
+        if not isinstance(distribution_a, tfd.Distribution):
+            raise TypeError(
+                "KLDivergenceRegularizer regularises a distribution: give it to a distribution layer of tfvae.layers "
+                f"as activity_regularizer. Received: {distribution_a!r}."
+            )
+        kl = tf.reduce_mean(self._kl(distribution_a, self._prior()))
+        weight = self.weight() if callable(self.weight) else self.weight
+        return kl if weight is None else kl * tf.cast(weight, kl.dtype)
+
+    def _prior(self) -> Distribution:
+        b = self.distribution_b
+        if isinstance(b, tfd.Distribution):
+            return as_distribution(b)
+        if isinstance(b, keras.layers.Layer) and hasattr(b, "distribution"):
+            return b.distribution()
+        if callable(b):
+            return as_distribution(b())
+        raise TypeError(f"The prior is a distribution, a callable or a layer of tfvae.priors. Received: {b!r}.")
+
+    def _kl(self, a: Distribution, b: Distribution) -> Tensor:
+        if not a.event_shape.is_compatible_with(b.event_shape):
+            raise ValueError(
+                f"The posterior has event shape {a.event_shape} and the prior {b.event_shape}; KL needs them equal. "
+                "If the prior's dimensions sit in its batch shape, wrap it in tfd.Independent."
+            )
+        if self.use_exact_kl is not False:
+            try:
+                return exact_kl(as_distribution(a), b)
+            except NotImplementedError:
+                if self.use_exact_kl:
+                    raise
+        z = tf.convert_to_tensor(self.test_points_fn(a))
+        return a.log_prob(z) - b.log_prob(z)
+
+    def get_config(self) -> dict[str, Any]:
+        b = self.distribution_b
+        if isinstance(b, tfd.Distribution):
+            prior = serialize_distribution(as_distribution(b))
+        else:
+            prior = serialize_function(b, "distribution_b")
+        weight = self.weight
+        if isinstance(weight, tf.Variable | keras.Variable):
+            weight = float(tf.convert_to_tensor(weight))
+        elif callable(weight):
+            weight = serialize_function(weight, "weight")
+        points = self.test_points_fn
+        return {
+            "distribution_b": prior,
+            "use_exact_kl": self.use_exact_kl,
+            "test_points_reduce_axis": self.test_points_reduce_axis,
+            "test_points_fn": None if points is tf.convert_to_tensor else serialize_function(points, "test_points_fn"),
+            "weight": weight,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "KLDivergenceRegularizer":
+        prior, points = config["distribution_b"], config["test_points_fn"]
+        return cls(
+            deserialize_distribution(prior) if is_serialized_distribution(prior) else deserialize_function(prior),
+            use_exact_kl=config["use_exact_kl"],
+            test_points_reduce_axis=config["test_points_reduce_axis"],
+            test_points_fn=tf.convert_to_tensor if points is None else deserialize_function(points),
+            weight=deserialize_function(config["weight"]),
+        )

@@ -1,0 +1,7 @@
+"""Models: a posterior, a prior, a likelihood and an estimator, trained together."""
+
+from tfvae import _backend as _backend
+from tfvae.models.load import load_model
+from tfvae.models.vae import VAE
+
+__all__ = ["VAE", "load_model"]

@@ -1,0 +1,295 @@
+"""The variational autoencoder."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfvae._numerics import as_float
+from tfvae._seeds import split_seed, stateless_seed
+from tfvae._serialization import register
+from tfvae.estimators import SGVB, Estimate, Estimator
+from tfvae.layers import DistributionLayer
+from tfvae.layers._coercion import as_distribution
+from tfvae.layers.distribution_layer import reshape_batch_of
+from tfvae.models import _inputs, _parts
+from tfvae.priors import Prior
+from tfvae.typing import Distribution, Seed, Tensor, TensorLike
+
+tfd = tfp.distributions
+
+
+@register
+class VAE(keras.Model):
+    """Auto-Encoding Variational Bayes: q(z|x) and p(x|z) trained together by gradient ascent on a bound on log p(x).
+
+    `infer` and `generate` are the model; `estimator` says how the bound is estimated and differentiated. Other kinds of
+    VAE are other parts: an importance-weighted one is another estimator, a beta-VAE another `beta`, a learned prior
+    another prior.
+
+    Args:
+        encoder: a Keras model from x `[B, *event]` to the posterior q(z|x); it ends in a distribution layer.
+        decoder: a Keras model from z `[B, D]` to the likelihood p(x|z); it ends in a distribution layer.
+        prior: p(z), a layer of `tfvae.priors` or a TFP distribution; None is the standard normal.
+        estimator: the bound and its gradient; None is `SGVB()`, the paper's estimator B with one sample.
+        beta: first value of the weight of the KL, the variable `vae.beta`, which schedules move.
+        seed: seed of the model's own random numbers; None draws one.
+        **kwargs: `name` of `keras.Model`.
+
+    Call arguments:
+        inputs: x `[B, *event]`.
+
+    Returns:
+        p(x|z) with one z drawn from q(z|x): a distribution that converts to a tensor.
+
+    Raises:
+        TypeError: when encoder or decoder does not end in a distribution layer.
+        ValueError: when latent sizes differ, or the encoder carries a KL regulariser of its own.
+
+    Metrics:
+        `elbo` (or the estimator's own bound), `log_likelihood`, `kl` (all nats per example, true means over examples)
+        and `loss` (what is minimised), for training and, with the prefix `val_`, validation. `EarlyStopping` and
+        `ModelCheckpoint` take `monitor="val_elbo", mode="max"`.
+
+    References:
+        Kingma & Welling, Auto-Encoding Variational Bayes, 2013, arXiv 1312.6114, algorithm 1.
+    """
+
+    def __init__(
+        self,
+        encoder: keras.layers.Layer,
+        decoder: keras.layers.Layer,
+        prior: Prior | Distribution | None = None,
+        estimator: Estimator | None = None,
+        *,
+        beta: float = 1.0,
+        seed: int | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        posterior_layer = _parts.output_layer(encoder, "encoder")
+        _parts.output_layer(decoder, "decoder")
+        _parts.refuse_own_kl(encoder)
+        latent_shape = None if posterior_layer is None else posterior_layer.event_shape
+        self.encoder = encoder
+        self.prior = _parts.as_prior(prior, latent_shape)
+        self.decoder = decoder
+        _parts.check_decoder_input(decoder, self.prior)
+        self.estimator = SGVB() if estimator is None else estimator
+        self.initial_beta = float(beta)
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.beta = self.add_weight(
+            name="beta", shape=(), initializer=keras.initializers.Constant(beta), trainable=False, dtype="float32"
+        )
+        self._trackers = [keras.metrics.Mean(name=name) for name in ("loss", "elbo", "log_likelihood", "kl")]
+        if self.event_shape is not None:
+            self.build((None, *self.event_shape))
+
+    @property
+    def event_shape(self) -> tuple[int, ...] | None:
+        """The shape of one x, where the decoder's distribution layer knows it."""
+        layer = self._likelihood_layer
+        return None if layer is None else layer.event_shape
+
+    @property
+    def _likelihood_layer(self) -> DistributionLayer | None:
+        return _parts.output_layer(self.decoder, "decoder")
+
+    @property
+    def latent_shape(self) -> Any:
+        """The shape of one z, `(latent_size,)`."""
+        return self.prior.event_shape
+
+    def build(self, input_shape: Any) -> None:
+        if self.built:
+            return
+        self.encoder(keras.KerasTensor(tuple(input_shape), dtype=self.compute_dtype))
+        self.decoder(keras.KerasTensor((None, *self.latent_shape), dtype=self.compute_dtype))
+        self.prior(keras.KerasTensor((None, *self.latent_shape)))
+        self.built = True
+
+    # The model: q(z|x), p(z), p(x|z) ------------------------------------------------------------------------------
+
+    def infer(self, x: Tensor, *, training: bool = False) -> Distribution:
+        """q(z|x), a plain TFP distribution of batch shape `[B]`, for x `[B, *event]`."""
+        posterior = as_distribution(self.encoder(x, training=training))
+        _parts.check_latent_shape(posterior.event_shape, self.prior)
+        return posterior
+
+    def generate(self, z: Tensor, *, training: bool = False) -> Distribution:
+        """p(x|z), a plain TFP distribution of batch shape `[...]`, for z `[..., D]` with any number of leading axes.
+
+        The decoder itself sees one batch axis, so that convolutions and reshapes need not know of sample axes.
+        """
+        ranks = keras.tree.map_shape_structure(len, self.latent_shape)
+        flat = tf.nest.map_structure(lambda t, rank: tf.reshape(t, [-1, *t.shape[t.shape.rank - rank :]]), z, ranks)
+        first, rank = tf.nest.flatten(z)[0], tf.nest.flatten(ranks)[0]
+        batch_shape = tf.shape(first)[: first.shape.rank - rank]
+        return reshape_batch_of(self.decoder(flat, training=training), batch_shape)
+
+    def call(self, inputs: Tensor, training: bool = False) -> Distribution:
+        z = self.infer(inputs, training=training).sample(seed=stateless_seed(self.seed_generator))
+        return self.decoder(z, training=training)
+
+    # What users ask of it -----------------------------------------------------------------------------------------
+
+    def encode(self, x: TensorLike) -> Distribution:
+        """q(z|x), a TFP distribution of batch shape `[B]`, for x `[B, *event]`."""
+        return self.infer(self._checked(x))
+
+    def decode(self, z: TensorLike) -> Distribution:
+        """p(x|z), a TFP distribution of batch shape `[...]`, for z `[..., D]`."""
+        return self.generate(as_float(z))
+
+    def reconstruct(self, x: TensorLike, *, seed: Seed = None) -> Tensor:
+        """The mean of p(x|z) `[B, *event]`, with one z drawn from q(z|x)."""
+        return self.generate(self.encode(x).sample(seed=self._seed(seed))).mean()
+
+    def sample(self, num_samples: int, *, seed: Seed = None) -> Tensor:
+        """Ancestral samples `[num_samples, *event]`: z ~ p(z), then x ~ p(x|z)."""
+        seed_z, seed_x = split_seed(self._seed(seed), 2, "ancestral")
+        return self.generate(self.prior.distribution().sample(num_samples, seed=seed_z)).sample(seed=seed_x)
+
+    def elbo(self, x: TensorLike, *, num_samples: int = 1, seed: Seed = None) -> Tensor:
+        """The evidence lower bound of each example `[B]`, in nats, whatever `beta` and `estimator` are.
+
+        With the analytic KL where one is known (the paper's estimator B), else by Monte Carlo (estimator A).
+        """
+        x, seed = self._checked(x), self._seed(seed)
+        try:
+            return self.estimate(x, estimator=SGVB(num_samples), seed=seed).bound
+        except NotImplementedError:
+            return self.estimate(x, estimator=SGVB(num_samples, kl="monte_carlo"), seed=seed).bound
+
+    def estimate(
+        self, x: Tensor, *, estimator: Estimator | None = None, training: bool = False, seed: Seed = None
+    ) -> Estimate:
+        """The estimator's view of a batch x `[B, *event]`: bound, its terms, and what to differentiate, each `[B]`."""
+        x = as_float(x)
+        return (self.estimator if estimator is None else estimator)(
+            x,
+            self.infer(x, training=training),
+            self.prior.distribution(),
+            lambda z: self.generate(z, training=training),
+            beta=self.beta,
+            seed=self._seed(seed),
+        )
+
+    def _checked(self, x: TensorLike) -> Tensor:
+        x = tf.convert_to_tensor(x)
+        _inputs.check_static(x, self.event_shape)
+        return as_float(x)
+
+    def _seed(self, seed: Seed) -> Tensor:
+        return stateless_seed(self.seed_generator if seed is None else seed)
+
+    # Training -----------------------------------------------------------------------------------------------------
+
+    def compile(self, optimizer: Any = "adam", **kwargs: Any) -> None:
+        """Chooses the optimizer; takes `jit_compile`, `steps_per_execution`, `run_eagerly` as Keras does.
+
+        Raises:
+            ValueError: for a loss or metrics: the loss is the estimator's, and the metrics are its terms.
+        """
+        refused = [name for name in ("loss", "loss_weights", "metrics", "weighted_metrics") if kwargs.get(name)]
+        if refused:
+            raise ValueError(
+                f"A VAE takes no {' or '.join(refused)}: it minimises its estimator's surrogate loss "
+                f"({self.estimator!r}) and reports elbo, log_likelihood and kl. Give the VAE another estimator, or "
+                "train a functional keras.Model with tfvae.layers and a loss of your own."
+            )
+        super().compile(optimizer=optimizer, **kwargs)
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        if self.built:
+            self.optimizer.build(self.trainable_variables)
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """The four running means; Keras resets them before each epoch."""
+        return self._trackers
+
+    def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> keras.callbacks.History:
+        """As `keras.Model.fit`, for arrays, or data sets of `x`, of `(x, y)` or of dictionaries with an image entry.
+
+        Arrays are checked whole, data sets by their first batch.
+
+        Raises:
+            ValueError: for integer data, NaN or infinite values, values outside the likelihood's support, an event
+                shape unlike the model's, or no examples.
+        """
+        self._check_data(x)
+        self._check_data(kwargs.get("validation_data"))
+        return super().fit(x, *args, **kwargs)
+
+    def evaluate(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """As `keras.Model.evaluate`; the data are checked as `fit` does."""
+        if not kwargs.get("_use_cached_eval_dataset"):
+            self._check_data(x)
+        return super().evaluate(x, *args, **kwargs)
+
+    def _check_data(self, data: Any) -> None:
+        x = _inputs.first_batch(data)
+        if x is not None:
+            _inputs.check_static(x, self.event_shape)
+            _inputs.check_values(x, self._likelihood_layer)
+            if not self.built:
+                self.build((None, *x.shape[1:]))
+
+    def train_step(self, data: Any) -> dict[str, Tensor]:
+        x, sample_weight = self._unpacked(data)
+        with tf.GradientTape() as tape:
+            estimate = self.estimate(x, training=True)
+            loss = self._loss(estimate, sample_weight)
+            # Replicas' gradients are summed, so each takes its share of the mean.
+            share = loss / tf.cast(tf.distribute.get_strategy().num_replicas_in_sync, loss.dtype)
+            scaled = self.optimizer.scale_loss(share)
+        gradients = tape.gradient(scaled, self.trainable_variables)
+        self.optimizer.apply(gradients, self.trainable_variables)
+        return self._update_metrics(estimate, loss, sample_weight)
+
+    def test_step(self, data: Any) -> dict[str, Tensor]:
+        x, sample_weight = self._unpacked(data)
+        estimate = self.estimate(x, training=False)
+        return self._update_metrics(estimate, self._loss(estimate, sample_weight), sample_weight)
+
+    def _unpacked(self, data: Any) -> tuple[Tensor, Tensor | None]:
+        x, sample_weight = _inputs.unpack(data)
+        _inputs.check_static(x, self.event_shape)
+        return as_float(x), sample_weight
+
+    def _loss(self, estimate: Estimate, sample_weight: Tensor | None) -> Tensor:
+        surrogate = estimate.surrogate_loss
+        if sample_weight is not None:
+            surrogate = surrogate * tf.cast(sample_weight, surrogate.dtype)
+        # The networks' own weight and activity regularisers.
+        return tf.add_n([tf.reduce_mean(surrogate), *(tf.cast(term, surrogate.dtype) for term in self.losses)])
+
+    def _update_metrics(self, estimate: Estimate, loss: Tensor, sample_weight: Tensor | None) -> dict[str, Tensor]:
+        loss_tracker, *others = self._trackers
+        loss_tracker.update_state(loss, sample_weight=tf.shape(estimate.bound)[0])
+        values = (estimate.bound, estimate.log_likelihood, estimate.kl)
+        for tracker, value in zip(others, values, strict=True):
+            tracker.update_state(value, sample_weight=sample_weight)
+        return {tracker.name: tracker.result() for tracker in self._trackers}
+
+    # Serialisation ------------------------------------------------------------------------------------------------
+
+    def get_config(self) -> dict[str, Any]:
+        parts = {"encoder": self.encoder, "decoder": self.decoder, "prior": self.prior, "estimator": self.estimator}
+        return {
+            **super().get_config(),
+            **{name: keras.saving.serialize_keras_object(part) for name, part in parts.items()},
+            "beta": self.initial_beta,
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> "VAE":
+        config = dict(config)
+        for name in ("encoder", "decoder", "prior", "estimator"):
+            config[name] = keras.saving.deserialize_keras_object(config[name], custom_objects=custom_objects)
+        return cls(**config)

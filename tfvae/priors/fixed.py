@@ -1,0 +1,53 @@
+"""Any TFP distribution, as a prior without weights."""
+
+from typing import Any
+
+import tensorflow_probability as tfp
+
+from tfvae._serialization import (
+    deserialize_distribution,
+    is_serialized_distribution,
+    register,
+    serialize_distribution,
+)
+from tfvae.priors.prior import Prior
+from tfvae.typing import Distribution
+
+tfd = tfp.distributions
+
+
+@register
+class Fixed(Prior):
+    """A prior that is given and does not learn; `VAE(prior=distribution)` wraps a TFP distribution in it.
+
+    Args:
+        distribution: a distribution of batch shape `[]`.
+        **kwargs: `name` and `dtype` of `keras.layers.Layer`.
+
+    Raises:
+        TypeError: when it is no distribution.
+        ValueError: when it has batch axes, which are almost always meant to be event axes.
+    """
+
+    def __init__(self, distribution: Distribution, **kwargs: Any):
+        super().__init__(**kwargs)
+        if is_serialized_distribution(distribution):
+            distribution = deserialize_distribution(distribution)
+        if not isinstance(distribution, tfd.Distribution):
+            raise TypeError(f"A prior is a tfvae.priors layer or a TFP distribution. Received: {distribution!r}.")
+        if distribution.batch_shape.rank != 0:
+            raise ValueError(
+                f"A prior has batch shape [], but {distribution!r} has {distribution.batch_shape}. Wrap it in "
+                f"tfd.Independent(..., reinterpreted_batch_ndims={distribution.batch_shape.rank})."
+            )
+        self._distribution = distribution
+
+    @property
+    def event_shape(self) -> tuple[int, ...]:
+        return tuple(self._distribution.event_shape.as_list())
+
+    def distribution(self) -> Distribution:
+        return self._distribution
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "distribution": serialize_distribution(self._distribution)}

@@ -1,0 +1,43 @@
+"""The paper's prior."""
+
+from typing import Any
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfvae._serialization import register
+from tfvae.priors.prior import Prior
+from tfvae.typing import Distribution
+
+tfd = tfp.distributions
+
+
+@register
+class StandardNormal(Prior):
+    """N(0, I) over D latent dimensions (Kingma & Welling 2013, section 3); it has no weights.
+
+    Args:
+        latent_size: D.
+        **kwargs: `name` and `dtype` of `keras.layers.Layer`.
+
+    Raises:
+        ValueError: for a size below 1.
+    """
+
+    def __init__(self, latent_size: int, **kwargs: Any):
+        super().__init__(**kwargs)
+        if int(latent_size) != latent_size or latent_size < 1:
+            raise ValueError(f"latent_size is a whole number, at least 1. Received: {latent_size!r}.")
+        self.latent_size = int(latent_size)
+
+    @property
+    def event_shape(self) -> tuple[int, ...]:
+        return (self.latent_size,)
+
+    def distribution(self) -> Distribution:
+        dtype = tf.float64 if self.variable_dtype == "float64" else tf.float32
+        zeros = tf.zeros([self.latent_size], dtype)
+        return tfd.MultivariateNormalDiag(zeros, tf.ones_like(zeros), name="prior")
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "latent_size": self.latent_size}
