@@ -1,0 +1,43 @@
+"""Where the tests find real data: the environment variables, or a folder beside the repository."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+import tfvae.data
+
+BESIDE_REPOSITORY = Path(__file__).parents[3] / "shared" / "data"
+
+
+def _find(variable: str, folder: str, probe: str) -> Path:
+    setting = os.environ.get(variable)
+    place = Path(setting) if setting else BESIDE_REPOSITORY / folder
+    if not (place / probe).exists():
+        pytest.skip(f"needs {probe} in the folder {variable} (or ../shared/data/{folder}): {place / probe} is absent")
+    return place
+
+
+@pytest.fixture(scope="session")
+def find_archives():
+    return lambda probe: _find("TFVAE_DATA_DIR", "npz", probe)
+
+
+@pytest.fixture(scope="session")
+def tfds_folder() -> Path:
+    return _find("TFDS_DATA_DIR", "tfds", "mnist")
+
+
+@pytest.fixture(scope="session")
+def mnist() -> tfvae.data.Splits:
+    return tfvae.data.load("mnist", data_dir=_find("TFDS_DATA_DIR", "tfds", "mnist"))
+
+
+@pytest.fixture(scope="session")
+def binarized_mnist() -> tfvae.data.Splits:
+    return tfvae.data.load("binarized_mnist", data_dir=_find("TFDS_DATA_DIR", "tfds", "binarized_mnist"))
+
+
+@pytest.fixture(scope="session")
+def digits() -> tfvae.data.Splits:
+    return tfvae.data.load("digits")

@@ -1,0 +1,271 @@
+"""`.npy` and `.npz` files: the forms, the content rules, and every way in which they fail."""
+
+import io
+import pickle
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tfvae.data import DataError, load
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(3)
+
+
+@pytest.fixture
+def save(tmp_path):
+    def write(*args, **arrays) -> Path:
+        if args:
+            np.save(tmp_path / "own.npy", args[0])
+            return tmp_path / "own.npy"
+        np.savez(tmp_path / "own.npz", **arrays)
+        return tmp_path / "own.npz"
+
+    return write
+
+
+def parts(splits):
+    return [splits.train, splits.validation, splits.test]
+
+
+def test_npy_is_cut_and_nothing_is_lost(save):
+    x = np.arange(57 * 3, dtype=np.float32).reshape(57, 3)
+    splits = load(save(x))
+    assert [len(part) for part in parts(splits)] == [47, 5, 5]
+    assert (splits.name, splits.train.name, splits.event_shape, splits.num_levels) == ("own", "own/train", (3,), None)
+    together = np.concatenate([part.raw for part in parts(splits)])
+    assert not np.array_equal(together, x)
+    np.testing.assert_array_equal(together[np.argsort(together[:, 0])], x)
+
+
+def test_cut_follows_the_seed_and_the_labels_follow_the_cut(save):
+    x = np.arange(40, dtype=np.float32).reshape(40, 1)
+    path = save(images=x, labels=np.arange(40))
+    first, again, other = load(path), load(str(path)), load(path, seed=1)
+    np.testing.assert_array_equal(first.train.raw, again.train.raw)
+    assert not np.array_equal(first.train.raw, other.train.raw)
+    for part in parts(other):
+        np.testing.assert_array_equal(part.raw[:, 0], part.labels)
+
+
+def test_three_examples_are_enough_and_two_are_not(save):
+    assert [len(part) for part in parts(load(save(np.zeros((3, 2), np.uint8))))] == [1, 1, 1]
+    with pytest.raises(DataError, match=r"has 2 training examples, too few.*at least 3"):
+        load(save(np.zeros((2, 2), np.uint8)))
+
+
+@pytest.mark.parametrize("key", ["x", "images", "data", "arr_0", "whatever"])
+def test_single_array_under_its_names(save, key):
+    assert len(load(save(**{key: np.ones((10, 2), np.float32)})).train) == 8
+
+
+def test_known_key_wins_over_other_arrays(save):
+    splits = load(save(x=np.ones((10, 2), np.float32), weights=np.ones(4)))
+    assert splits.event_shape == (2,)
+
+
+@pytest.mark.parametrize("validation", ["x_valid", "x_validation", "x_val"])
+def test_stored_splits(save, rng, validation):
+    x = rng.integers(0, 256, (9, 5, 4), dtype=np.uint8)
+    path = save(x_train=x[:5], y_train=np.arange(5)[:, np.newaxis], **{validation: x[5:7]}, x_test=x[7:])
+    splits = load(path)
+    for part, expected in zip(parts(splits), (x[:5], x[5:7], x[7:]), strict=True):
+        np.testing.assert_array_equal(part.raw[..., 0], expected)
+    assert splits.train.labels.tolist() == [0, 1, 2, 3, 4]
+    assert splits.test.labels is None
+
+
+def test_no_test_split_takes_a_tenth_of_the_training_examples(save):
+    x = np.arange(25, dtype=np.float32).reshape(25, 1)
+    splits = load(save(x_train=x, y_train=np.arange(25), x_val=x[:4]))
+    assert [len(part) for part in parts(splits)] == [23, 4, 2]
+    np.testing.assert_array_equal(np.sort(np.concatenate([splits.train.labels, splits.test.labels])), np.arange(25))
+    np.testing.assert_array_equal(splits.test.raw[:, 0], splits.test.labels)
+    splits = load(save(x_train=x[:2]))
+    assert (len(splits.train), splits.validation, len(splits.test)) == (1, None, 1)
+    with pytest.raises(DataError, match="too few"):
+        load(save(x_train=x[:1]))
+
+
+@pytest.mark.parametrize(
+    ("array", "num_levels"),
+    [
+        (np.eye(4, dtype=bool), 2),
+        (np.eye(4, dtype=np.uint8), 2),
+        (np.eye(4, dtype=np.int64), 2),
+        (np.eye(4, dtype=np.uint8) * 2, 256),
+        (np.eye(4, dtype=np.float64), None),
+        (np.eye(4, dtype=">f4"), None),
+        (np.eye(4, dtype=np.float16), None),
+    ],
+)
+def test_types(save, array, num_levels):
+    splits = load(save(x_train=array, x_test=array))
+    assert splits.num_levels == num_levels
+    assert splits.train.raw.dtype == (np.float32 if num_levels is None else np.uint8)
+    scale = 1 if num_levels is None else num_levels - 1
+    np.testing.assert_array_equal(splits.train.x, array.astype(np.float32) / np.float32(scale))
+
+
+def test_levels_count_over_all_splits(save):
+    dark = np.zeros((4, 2), np.uint8)
+    splits = load(save(x_train=dark, x_test=dark + 200))
+    assert splits.train.num_levels == splits.test.num_levels == 256
+
+
+@pytest.mark.parametrize(
+    ("shape", "event_shape"),
+    [
+        ((6, 5), (5,)),
+        ((6, 5, 4), (5, 4, 1)),
+        ((6, 5, 4, 3), (5, 4, 3)),
+        ((6, 5, 4, 7), (5, 4, 7)),
+        ((6, 2, 5, 4, 3), (2, 5, 4, 3)),
+    ],
+)
+def test_shapes(save, shape, event_shape):
+    assert load(save(np.zeros(shape, np.uint8))).event_shape == event_shape
+
+
+def test_column_order_of_the_file_does_not_matter(save, rng):
+    x = np.asfortranarray(rng.random((6, 5, 4), dtype=np.float32))
+    splits = load(save(x_train=x, x_test=x))
+    np.testing.assert_array_equal(splits.train.raw[..., 0], x)
+
+
+def test_not_finite_says_how_many_and_where(save):
+    x = np.zeros((20, 3))
+    x[7, 1], x[9, 0], x[9, 2] = np.nan, np.inf, 1e300
+    with pytest.raises(DataError, match=r"\(train\) has 3 values that are not finite.*index \(7, 1\): nan"):
+        load(save(x_train=x, x_test=x))
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint16, np.int8])
+def test_other_integers_say_how_to_scale(save, dtype):
+    x = np.array([[0, 1], [2, 3], [4, 100]], dtype)
+    with pytest.raises(DataError, match=r"from 0 to .*Store the array as uint8, or divide it by its maximum"):
+        load(save(x_train=x, x_test=x))
+
+
+def test_negative_integers(save):
+    with pytest.raises(DataError, match="from -1 to 1"):
+        load(save(np.array([[0, 1], [1, -1], [0, 1]])))
+
+
+@pytest.mark.parametrize("array", [np.zeros((4, 2), complex), np.full((4, 2), "a"), np.zeros((4, 2), "M8[s]")])
+def test_types_that_are_no_numbers(save, array):
+    with pytest.raises(DataError, match="not a plain number"):
+        load(save(array))
+
+
+@pytest.mark.parametrize("shape", [(4, 0), (4, 3, 0)])
+def test_empty_axis(save, shape):
+    with pytest.raises(DataError, match="is empty"):
+        load(save(np.zeros(shape)))
+
+
+def test_no_examples(save):
+    with pytest.raises(DataError, match="has 0 training examples"):
+        load(save(np.zeros((0, 4))))
+    with pytest.raises(DataError, match=r"\(test\) is empty"):
+        load(save(x_train=np.zeros((4, 4)), x_test=np.zeros((0, 4))))
+
+
+@pytest.mark.parametrize("shape", [(), (5,)])
+def test_no_event_axis(save, shape):
+    with pytest.raises(DataError, match=r"no event axis.*reshape|too few"):
+        load(save(np.zeros(shape)))
+
+
+def test_splits_of_different_shapes(save):
+    with pytest.raises(DataError, match=r"differ in event shape.*'train': \(3,\)"):
+        load(save(x_train=np.zeros((4, 3)), x_test=np.zeros((4, 2))))
+
+
+def test_splits_of_different_kinds(save):
+    with pytest.raises(DataError, match=r"mix levels and floats.*'test': 'uint8'"):
+        load(save(x_train=np.zeros((4, 3)), x_test=np.zeros((4, 3), np.uint8)))
+
+
+@pytest.mark.parametrize("labels", [np.zeros(10), np.zeros((10, 10), int), np.full(10, "cat")])
+def test_labels_that_are_no_class_numbers(save, labels):
+    with pytest.raises(DataError, match="one integer class number"):
+        load(save(x=np.zeros((10, 2)), y=labels))
+
+
+def test_labels_of_another_length(save):
+    with pytest.raises(DataError, match=r"labels of shape \(9,\) for data of shape \(10, 2\)"):
+        load(save(x=np.zeros((10, 2)), y=np.zeros(9, int)))
+    with pytest.raises(DataError, match=re.escape("shape (4,). Store them so")):
+        load(save(x_train=np.zeros((4, 2)), y_train=np.zeros(5, int), x_test=np.zeros((4, 2))))
+
+
+@pytest.mark.parametrize("keys", [("a", "b"), ("x_test", "y_test"), ("x_tain", "x_test"), ("y",)])
+def test_unknown_form_lists_what_is_there(save, keys):
+    with pytest.raises(DataError, match=re.escape(f"Received {sorted(keys)}")):
+        load(save(**{key: np.zeros((4, 2)) for key in keys}))
+
+
+def test_validation_stored_twice(save):
+    x = np.zeros((4, 2))
+    with pytest.raises(DataError, match=r"validation split more than once.*\['x_valid', 'x_val'\]"):
+        load(save(x_train=x, x_val=x, x_valid=x))
+
+
+def test_objects_are_never_unpickled(tmp_path):
+    for name in ("own.npy", "own.npz"):
+        buffer = io.BytesIO()
+        array = np.array([[1, "a"], [None, 2]], dtype=object)
+        np.save(buffer, array) if name.endswith("npy") else np.savez(buffer, x=array)
+        (tmp_path / name).write_bytes(buffer.getvalue())
+        with pytest.raises(DataError, match="does not load because unpickling runs code"):
+            load(tmp_path / name)
+    (tmp_path / "own.npy").write_bytes(pickle.dumps([1, 2]))
+    with pytest.raises(DataError, match="unpickling"):
+        load(tmp_path / "own.npy")
+
+
+@pytest.mark.parametrize("content", [b"", b"not an archive", b"PK\x03\x04 and no more", b"\x93NUMPY\x01\x00"])
+@pytest.mark.parametrize("name", ["own.npy", "own.npz"])
+def test_damaged_files(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match="cannot be read") as caught:
+        load(tmp_path / name)
+    assert caught.value.__cause__ is not None
+
+
+def test_truncated_files(save):
+    x = np.random.default_rng(0).random((50, 8))
+    for path in (save(x), save(x=x)):
+        path.write_bytes(path.read_bytes()[:-1500])
+        with pytest.raises(DataError, match="cannot be read"):
+            load(path)
+
+
+def test_missing_file_and_folder(tmp_path):
+    with pytest.raises(DataError, match=r"There is no file .*gone\.npz"):
+        load(tmp_path / "gone.npz")
+    (tmp_path / "folder.npz").mkdir()
+    with pytest.raises(DataError, match=r"There is no file"):
+        load(tmp_path / "folder.npz")
+
+
+def test_relative_path_starts_in_data_dir(save):
+    path = save(np.zeros((10, 2), np.uint8))
+    assert len(load("own.npy", data_dir=path.parent).train) == 8
+
+
+def test_other_endings_name_the_forms(tmp_path):
+    with pytest.raises(DataError, match=r"path of a \.npy or \.npz file"):
+        load(tmp_path / "own.csv")
+
+
+def test_real_colour_images(find_archives):
+    splits = load(find_archives("cifar10_subset.npz") / "cifar10_subset.npz")
+    assert (len(splits.train), splits.validation, len(splits.test)) == (5000, None, 1000)
+    assert splits.event_shape == (32, 32, 3)
+    assert splits.train.labels[:10].tolist() == [6, 9, 9, 4, 1, 1, 2, 7, 8, 3]

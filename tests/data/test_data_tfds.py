@@ -1,0 +1,115 @@
+"""TensorFlow Datasets: prepared data, unknown names, other features, and no network."""
+
+import json
+import re
+import shutil
+import time
+
+import numpy as np
+import pytest
+import requests
+
+from tfvae.data import DataError, load
+
+tfds = pytest.importorskip("tensorflow_datasets")
+
+
+@pytest.fixture
+def prepared_part(tfds_folder, tmp_path):
+    """A copy of the prepared MNIST that holds its 10,000 test images alone, as the split of the name given."""
+
+    def make(split):
+        source = tfds_folder / "mnist" / "3.0.1"
+        target = tmp_path / "mnist" / "3.0.1"
+        target.mkdir(parents=True)
+        for name in ("features.json", "dataset_info.json"):
+            shutil.copy(source / name, target / name)
+        description = json.loads((target / "dataset_info.json").read_text())
+        kept = next(entry for entry in description["splits"] if entry["name"] == "test")
+        description["splits"] = [{**kept, "name": split}]
+        (target / "dataset_info.json").write_text(json.dumps(description))
+        shard = "mnist-{}.tfrecord-00000-of-00001"
+        shutil.copy(source / shard.format("test"), target / shard.format(split))
+        return target / shard.format(split)
+
+    return make
+
+
+@pytest.fixture
+def offline(monkeypatch):
+    """No server answers, whatever the network of this machine."""
+
+    def refuse(*args, **kwargs):
+        raise requests.exceptions.ConnectionError("no network in this test")
+
+    monkeypatch.setattr(requests, "head", refuse)
+
+
+def test_long_name_and_a_data_set_with_training_data_alone(prepared_part, tmp_path, mnist):
+    prepared_part("train")
+    splits = load("tfds:mnist", data_dir=tmp_path)
+    assert (splits.name, splits.validation, splits.test) == ("mnist", None, None)
+    np.testing.assert_array_equal(splits.train.raw, mnist.test.raw)
+    np.testing.assert_array_equal(splits.train.labels, mnist.test.labels)
+
+
+def test_no_training_split(prepared_part, tmp_path):
+    prepared_part("test")
+    with pytest.raises(DataError, match=r"no split 'train'.*\['test'\]"):
+        load("mnist", data_dir=tmp_path)
+
+
+def test_damaged_prepared_data(prepared_part, tmp_path):
+    shard = prepared_part("train")
+    shard.chmod(0o644)
+    shard.write_bytes(shard.read_bytes()[:100_000])
+    with pytest.raises(DataError, match=r"cannot be read\. Delete that folder"):
+        load("mnist", data_dir=tmp_path)
+
+
+def test_offline_and_not_prepared(offline, tmp_path):
+    folder = tmp_path / "not" / "there"
+    started = time.monotonic()
+    with pytest.raises(DataError, match=r"set TFDS_DATA_DIR.*or run once with a network") as caught:
+        load("tfds:cifar10", data_dir=folder)
+    assert time.monotonic() - started < 20
+    assert isinstance(caught.value.__cause__, requests.exceptions.ConnectionError)
+    assert str(folder) in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_offline_reads_the_environment_variable_when_called(offline, tmp_path, monkeypatch):
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    with pytest.raises(DataError, match=re.escape(f"not prepared in {tmp_path}")):
+        load("mnist")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_failure_while_preparing_leaves_no_empty_folders(tmp_path, monkeypatch):
+    monkeypatch.setattr(requests, "head", lambda *args, **kwargs: None)
+    (tmp_path / "kept").mkdir()
+
+    def fail(builder, **kwargs):
+        (tmp_path / "downloads" / "cifar10" / "half.tmp.1").mkdir(parents=True)
+        (tmp_path / "cifar10").mkdir()
+        raise ModuleNotFoundError("No module named 'parsers'", name="parsers")
+
+    monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", fail)
+    with pytest.raises(DataError, match="needs the Python package 'parsers'"):
+        load("tfds:cifar10", data_dir=tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+
+
+def test_unknown_tfds_name():
+    with pytest.raises(DataError, match=r"no data set 'cifr10'.*'cifar10'"):
+        load("tfds:cifr10")
+
+
+def test_data_set_without_images(tmp_path):
+    with pytest.raises(DataError, match=r"no feature 'image'.*'text': 'Text'"):
+        load("tfds:wikipedia", data_dir=tmp_path)
+
+
+def test_images_of_many_sizes(tmp_path):
+    with pytest.raises(DataError, match=r"differ in size.*\(None, None, 3\)"):
+        load("tfds:imagenette", data_dir=tmp_path)

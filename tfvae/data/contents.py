@@ -1,0 +1,113 @@
+"""The rules that turn any numeric array into what a `Split` holds: uint8 levels or float32 values, channels last."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from tfvae.data.errors import DataError
+
+
+def clean_arrays(arrays: Mapping[str, np.ndarray], source: str) -> tuple[dict[str, np.ndarray], int | None]:
+    """Brings the arrays of one data set to a common form.
+
+    Args:
+        arrays: what was read, each with the examples along the first axis, keyed by the name that messages use.
+        source: where it was read from, for messages.
+
+    Returns:
+        The arrays under the same keys, all uint8 or all float32 and of one event shape, and their number of levels: 2
+        where every value is 0 or 1, 256 for other uint8 data, None for floats.
+
+    Raises:
+        DataError: for values, types or shapes that no rule covers.
+    """
+    cleaned = {key: _clean(array, f"{source} ({key})") for key, array in arrays.items()}
+    _require_one_kind(cleaned, source)
+    if any(array.dtype != np.uint8 for array in cleaned.values()):
+        return cleaned, None
+    return cleaned, 2 if all(array.max() <= 1 for array in cleaned.values()) else 256
+
+
+def clean_labels(labels: np.ndarray, num_examples: int, source: str) -> np.ndarray:
+    """Class numbers as int64 [N].
+
+    Raises:
+        DataError: unless there is one integer for each example.
+    """
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.shape != (num_examples,) or labels.dtype.kind not in "bui":
+        raise DataError(
+            f"The labels in {source} cannot be used. Expected one integer class number an example, shape "
+            f"({num_examples},). Store them so, or leave them out. Received shape {labels.shape}, dtype {labels.dtype}."
+        )
+    return labels.astype(np.int64)
+
+
+def _clean(array: np.ndarray, source: str) -> np.ndarray:
+    _require_shape(array, source)
+    array = np.ascontiguousarray(_clean_values(array, source))
+    return array[..., np.newaxis] if array.ndim == 3 else array
+
+
+def _require_shape(array: np.ndarray, source: str) -> None:
+    if array.ndim < 2:
+        raise DataError(
+            f"{source} has no event axis. Expected (N, D) vectors, (N, H, W) or (N, H, W, C) images, or more axes, "
+            f"with the N examples along the first; reshape single numbers to (N, 1). Received shape {array.shape}."
+        )
+    if 0 in array.shape:
+        raise DataError(
+            f"{source} is empty. Expected at least one example and no axis of length zero; check how the array was "
+            f"made. Received shape {array.shape}."
+        )
+
+
+def _clean_values(array: np.ndarray, source: str) -> np.ndarray:
+    kind = array.dtype.kind
+    if array.dtype == np.uint8:
+        return array
+    if kind == "b":
+        return array.view(np.uint8)
+    if kind in "ui":
+        low, high = array.min(), array.max()
+        if low < 0 or high > 1:
+            raise DataError(
+                f"{source} holds integers of type {array.dtype} from {low} to {high}. Expected uint8 for levels "
+                "0..255, zeros and ones, or floats. Store the array as uint8, or divide it by its maximum."
+            )
+        return array.astype(np.uint8)
+    if kind == "f":
+        return _finite_float32(array, source)
+    raise DataError(
+        f"{source} has dtype {array.dtype}, which is not a plain number. Expected uint8, bool, or a float type; "
+        "convert the array with numpy's astype and save it again."
+    )
+
+
+def _finite_float32(array: np.ndarray, source: str) -> np.ndarray:
+    with np.errstate(over="ignore"):
+        values = array.astype(np.float32, copy=False)
+    finite = np.isfinite(values)
+    if finite.all():
+        return values
+    first = tuple(int(i) for i in np.unravel_index(np.argmin(finite), finite.shape))
+    raise DataError(
+        f"{source} has {int(finite.size - finite.sum())} values that are not finite in float32, the first at "
+        f"index {first}: {array[first]}. Expected finite numbers only; leave out the examples that hold such values."
+    )
+
+
+def _require_one_kind(arrays: Mapping[str, np.ndarray], source: str) -> None:
+    shapes = {key: array.shape[1:] for key, array in arrays.items()}
+    if len(set(shapes.values())) > 1:
+        raise DataError(
+            f"The splits of {source} differ in event shape. Expected one shape in every split; resize or pad them "
+            f"alike. Received {shapes}."
+        )
+    kinds = {key: str(array.dtype) for key, array in arrays.items()}
+    if len(set(kinds.values())) > 1:
+        raise DataError(
+            f"The splits of {source} mix levels and floats, so one scaling cannot serve them all. Expected all uint8 "
+            f"or all float; save them alike. Received {kinds}."
+        )

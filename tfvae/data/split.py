@@ -1,0 +1,235 @@
+"""One split of a data set: the array as stored, how to scale it, and batches of it."""
+
+import functools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from tfvae.data import noise
+from tfvae.data.errors import DataError
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Split:
+    """Examples of one split, held as they were stored and scaled when they are read.
+
+    Args:
+        raw: the examples along the first axis: uint8 levels 0..num_levels-1, or finite float32 values. Held without a
+            copy, so change it no more.
+        labels: one integer an example, or None.
+        num_levels: 2 for binary data, 256 for 8-bit images, anything between for other scans; None for floats.
+        name: what messages call it, such as "mnist/train".
+
+    Raises:
+        DataError: for an empty array, another dtype, values outside the levels, or labels of another length.
+    """
+
+    raw: np.ndarray
+    labels: np.ndarray | None = None
+    num_levels: int | None = None
+    name: str = "data"
+
+    def __post_init__(self) -> None:
+        raw = np.asarray(self.raw).view()
+        self._require_usable(raw)
+        raw.flags.writeable = False
+        object.__setattr__(self, "raw", raw)
+        if self.labels is None:
+            return
+        labels = np.asarray(self.labels)
+        if labels.shape != (len(raw),) or labels.dtype.kind not in "ui":
+            raise DataError(
+                f"The labels of {self.name} do not fit its examples. Expected integers of shape ({len(raw)},). "
+                f"Received shape {labels.shape}, dtype {labels.dtype}."
+            )
+        object.__setattr__(self, "labels", labels.astype(np.int64, copy=False))
+
+    def _require_usable(self, raw: np.ndarray) -> None:
+        if raw.ndim < 2 or 0 in raw.shape:
+            raise DataError(
+                f"{self.name} holds no examples. Expected at least one along the first axis, and event axes, none of "
+                f"length zero. Received shape {raw.shape}."
+            )
+        if self.num_levels is None:
+            if raw.dtype != np.float32 or not np.isfinite(raw).all():
+                raise DataError(
+                    f"{self.name} has no num_levels, so its values must be finite float32. Convert them with "
+                    f"astype('float32'), or give num_levels with a uint8 array. Received dtype {raw.dtype}."
+                )
+            return
+        if not 2 <= self.num_levels <= 256:
+            raise DataError(f"num_levels of {self.name} must lie between 2 and 256. Received {self.num_levels}.")
+        if raw.dtype != np.uint8 or raw.max() >= self.num_levels:
+            raise DataError(
+                f"{self.name} with num_levels={self.num_levels} must hold uint8 values from 0 to "
+                f"{self.num_levels - 1}. Received dtype {raw.dtype}, largest value {raw.max()}."
+            )
+
+    def __len__(self) -> int:
+        return len(self.raw)
+
+    def __repr__(self) -> str:
+        values = "float32 values" if self.num_levels is None else f"{self.num_levels} levels"
+        labels = "no labels" if self.labels is None else "labels"
+        return f"Split({self.name!r}: {len(self)} examples of shape {self.event_shape}, {values}, {labels})"
+
+    @property
+    def event_shape(self) -> tuple[int, ...]:
+        """The shape of one example."""
+        return self.raw.shape[1:]
+
+    @property
+    def x(self) -> np.ndarray:
+        """All examples as float32: levels scaled to [0, 1], floats as they are. A new array at each call for levels."""
+        return noise.scaled(self.raw, self.num_levels)
+
+    @property
+    def is_binary(self) -> bool:
+        """Whether every value is 0 or 1 by declaration (two levels)."""
+        return self.num_levels == 2
+
+    @functools.cached_property
+    def in_unit_interval(self) -> bool:
+        """Whether `x` lies in [0, 1], as a Bernoulli likelihood needs."""
+        if self.num_levels is not None:
+            return True
+        return bool(self.raw.min() >= 0 and self.raw.max() <= 1)
+
+    def take(self, n: int) -> "Split":
+        """The first n examples, or all of them where there are fewer.
+
+        Raises:
+            ValueError: for n < 1.
+        """
+        if n < 1:
+            raise ValueError(f"take needs at least one example. Received n={n} for {self.name}.")
+        labels = None if self.labels is None else self.labels[:n]
+        return Split(self.raw[:n], labels, self.num_levels, self.name)
+
+    def binarized(self, seed: int) -> "Split":
+        """A split with one fixed Bernoulli(x) draw, the same for the same seed, so that evaluations can be repeated.
+
+        Data that are binary already come back unchanged.
+
+        Raises:
+            DataError: for values outside [0, 1].
+
+        References:
+            Salakhutdinov & Murray, On the Quantitative Analysis of Deep Belief Networks, 2008.
+        """
+        if self.is_binary:
+            return self
+        self._require_unit_interval()
+        return Split(noise.bernoulli(self.raw, self.num_levels, seed), self.labels, 2, self.name)
+
+    def dequantized(self, seed: int) -> "Split":
+        """A split of floats (raw + u) / num_levels with one fixed draw of u, uniform on [0, 1).
+
+        A density of these values bounds the probability of the levels from below: for one level and D dimensions,
+        log P(raw) >= log p(y) - D log(num_levels) on average.
+
+        Numerics:
+            Values stay strictly inside (0, 1), and floor(y * num_levels) gives back the level in float32.
+
+        Raises:
+            DataError: for data without levels.
+
+        References:
+            Uria, Murray & Larochelle, RNADE, 2013, arXiv 1306.0186; Theis, van den Oord & Bethge, A note on the
+            evaluation of generative models, 2016, arXiv 1511.01844, section 3.1.
+        """
+        levels = self._require_levels()
+        return Split(noise.dequantized(self.raw, levels, seed), self.labels, None, self.name)
+
+    def batches(
+        self,
+        batch_size: int,
+        *,
+        shuffle: bool = False,
+        seed: int = 0,
+        binarize: Literal["dynamic", "static"] | None = None,
+        dequantize: bool = False,
+        labels: bool = False,
+        drop_remainder: bool = False,
+    ) -> "tf.data.Dataset":
+        """Batches of `x` for `model.fit`, a function of the seed, the pass and the batch number alone.
+
+        Every pass over the result (an epoch) has its own order and its own noise; making the dataset anew, in this
+        process or another, starts the same sequence of passes again. TensorFlow's global seed plays no part.
+
+        Args:
+            batch_size: examples in a batch, at least 1.
+            shuffle: a fresh uniform order of all examples at each pass.
+            seed: for the order and the noise.
+            binarize: "dynamic" draws Bernoulli(x) afresh for every batch and pass, which guards against overfitting;
+                "static" draws once, as `binarized(seed)` does; None leaves grey values. Binary data pass unchanged.
+            dequantize: adds fresh uniform noise at each pass, as `dequantized` does once.
+            labels: yields (x, y) with y int64 instead of x.
+            drop_remainder: leaves out a smaller last batch, which makes the batch axis static.
+
+        Returns:
+            A dataset of float32 [B, *event], or of pairs, with all event axes static and its cardinality known.
+
+        Raises:
+            ValueError: for a batch size, or a combination of arguments, that cannot work.
+            DataError: for data that do not allow what was asked: values outside [0, 1] to binarize, floats to
+                dequantize, labels that are not there.
+
+        Numerics:
+            Dynamic draws for levelled data compare 16 random bits with the level: probabilities are exact to 2**-16,
+            and exactly 0 and 1 at the ends.
+
+        References:
+            Burda, Grosse & Salakhutdinov, Importance Weighted Autoencoders, 2016, arXiv 1509.00519, section 5.1.
+        """
+        from tfvae.data import batches
+
+        source = self
+        if binarize not in (None, "dynamic", "static"):
+            raise ValueError(f"binarize must be None, 'dynamic' or 'static'. Received binarize={binarize!r}.")
+        if binarize and dequantize:
+            raise ValueError(
+                "binarize and dequantize exclude each other: one makes zeros and ones, the other spreads levels out. "
+                f"Choose one of them. Received binarize={binarize!r}, dequantize=True."
+            )
+        if labels and self.labels is None:
+            raise DataError(f"{self.name} has no labels. Leave labels=False, or load data that has them.")
+        if binarize:
+            self._require_unit_interval()
+        if binarize == "static":
+            source = self.binarized(seed)
+        if dequantize:
+            self._require_levels()
+        draw: batches.Draw | None = None
+        if dequantize:
+            draw = "dequantize"
+        elif binarize == "dynamic" and not self.is_binary:
+            draw = "bernoulli"
+        return batches.make_batches(
+            source,
+            batch_size,
+            shuffle=shuffle,
+            seed=seed,
+            draw=draw,
+            labels=labels,
+            drop_remainder=drop_remainder,
+        )
+
+    def _require_unit_interval(self) -> None:
+        if not self.in_unit_interval:
+            raise DataError(
+                f"{self.name} cannot be binarized: a Bernoulli probability lies in [0, 1]. Rescale the data, or leave "
+                f"binarize=None. Received values from {self.raw.min()} to {self.raw.max()}."
+            )
+
+    def _require_levels(self) -> int:
+        if self.num_levels is None:
+            raise DataError(
+                f"{self.name} cannot be dequantized: it holds floats, not levels. Store the data as uint8, or leave "
+                "dequantize=False."
+            )
+        return self.num_levels

@@ -1,0 +1,76 @@
+"""The splits of one data set, and the one function that makes them from arrays."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from tfvae.data.contents import clean_arrays, clean_labels
+from tfvae.data.errors import DataError
+from tfvae.data.split import Split
+
+
+@dataclass(frozen=True, eq=False)
+class Splits:
+    """What `load` returns.
+
+    Args:
+        name: of the data set.
+        train: always there.
+        validation: None where the data set has none.
+        test: None where the data set has none.
+
+    Raises:
+        DataError: for splits that differ in event shape or number of levels.
+    """
+
+    name: str
+    train: Split
+    validation: Split | None = None
+    test: Split | None = None
+
+    def __post_init__(self) -> None:
+        for other in (self.validation, self.test):
+            if other is None:
+                continue
+            if (other.event_shape, other.num_levels) != (self.event_shape, self.num_levels):
+                raise DataError(
+                    f"The splits of {self.name} do not belong together. Expected one event shape and one number of "
+                    f"levels. Received {self.train!r} and {other!r}."
+                )
+
+    @property
+    def event_shape(self) -> tuple[int, ...]:
+        """The shape of one example, the same in every split."""
+        return self.train.event_shape
+
+    @property
+    def num_levels(self) -> int | None:
+        """Levels of every split, None for floats."""
+        return self.train.num_levels
+
+
+def make_splits(
+    name: str,
+    arrays: Mapping[str, np.ndarray],
+    labels: Mapping[str, np.ndarray],
+    source: str,
+) -> Splits:
+    """Cleans arrays and labels keyed by "train", "validation" and "test", of which only "train" must be there.
+
+    Raises:
+        DataError: for contents that cannot be used.
+    """
+    cleaned, num_levels = clean_arrays(arrays, source)
+    return Splits(
+        name,
+        **{
+            key: Split(
+                array,
+                clean_labels(labels[key], len(array), f"{source} ({key})") if key in labels else None,
+                num_levels,
+                f"{name}/{key}",
+            )
+            for key, array in cleaned.items()
+        },
+    )
