@@ -5,13 +5,9 @@ Importing this package is instant: a sub-package, and TensorFlow with it, is imp
 
 import importlib
 import os
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tfvae._version import __version__
-
-if TYPE_CHECKING:
-    from tfvae import callbacks, data, estimators, evaluation, export, layers, models, networks, priors, training
-    from tfvae.models import load_model
 
 # Keras reads this once, when it is first imported; tfvae's layers are TensorFlow's.
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")

@@ -28,6 +28,15 @@ def exact_kl(a: Distribution, b: Distribution) -> Tensor:
     return tfd.kl_divergence(a, b)
 
 
+def has_exact_kl(a: Distribution, b: Distribution) -> bool:
+    """Whether `exact_kl(a, b)` is known; asked while tracing, it leaves nothing in the compiled graph."""
+    try:
+        exact_kl(a, b)
+    except NotImplementedError:
+        return False
+    return True
+
+
 def _elementwise_normal(distribution: Distribution) -> tuple[Distribution, int]:
     """The `Normal` with batch shape `[*batch, *event]` behind another spelling, and its number of event axes."""
     if isinstance(distribution, _INDEPENDENT) and isinstance(distribution.distribution, tfd.Normal):

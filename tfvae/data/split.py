@@ -126,6 +126,17 @@ class Split:
         self._require_unit_interval()
         return Split(noise.bernoulli(self.raw, self.num_levels, seed), self.labels, 2, self.name)
 
+    def thresholded(self, threshold: float = 0.5) -> "Split":
+        """A binary split: 1 where x is above `threshold`; data that are binary already come back unchanged.
+
+        Raises:
+            DataError: for values outside [0, 1].
+        """
+        if self.is_binary:
+            return self
+        self._require_unit_interval()
+        return Split((self.x > threshold).astype(np.uint8), self.labels, 2, self.name)
+
     def dequantized(self, seed: int) -> "Split":
         """A split of floats (raw + u) / num_levels with one fixed draw of u, uniform on [0, 1).
 

@@ -3,6 +3,7 @@
 from tfvae import _backend as _backend
 from tfvae.estimators.estimate import Estimate
 from tfvae.estimators.estimator import Estimator
+from tfvae.estimators.log_weights import log_weights
 from tfvae.estimators.sgvb import SGVB
 
-__all__ = ["SGVB", "Estimate", "Estimator"]
+__all__ = ["SGVB", "Estimate", "Estimator", "log_weights"]

@@ -26,7 +26,7 @@ _FORWARDED = [name for name in dir(tfd.Distribution) if not name.startswith("_")
 _OPERATORS = sorted(tf.Tensor.OVERLOADABLE_OPERATORS - {"__eq__", "__ne__", "__div__", "__rdiv__"})
 
 
-class DistributionTensor(tfd.Distribution, tf.__internal__.types.Tensor):
+class DistributionTensor(tfp.distributions.Distribution, tf.__internal__.types.Tensor):
     """A TFP distribution that is also accepted wherever Keras wants a tensor.
 
     Args:

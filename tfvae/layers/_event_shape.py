@@ -16,7 +16,7 @@ def event_shape_tuple(event_shape: Any) -> tuple[int, ...]:
     if isinstance(event_shape, tf.TensorShape):
         event_shape = event_shape.as_list()
     try:
-        axes = (operator.index(event_shape),)
+        axes: tuple[int, ...] = (operator.index(event_shape),)
     except TypeError:
         try:
             axes = tuple(operator.index(axis) for axis in event_shape)

@@ -84,6 +84,8 @@ class VAE(keras.Model):
             name="beta", shape=(), initializer=keras.initializers.Constant(beta), trainable=False, dtype="float32"
         )
         self._trackers = [keras.metrics.Mean(name=name) for name in ("loss", "elbo", "log_likelihood", "kl")]
+        # What a monitor may draw: the first batch of the last `fit`, of its validation data where there are any.
+        self.preview_batch: Any = None
         if self.event_shape is not None:
             self.build((None, *self.event_shape))
 
@@ -103,7 +105,7 @@ class VAE(keras.Model):
         return self.prior.event_shape
 
     def build(self, input_shape: Any) -> None:
-        if self.built:
+        if getattr(self, "built", False):  # by the constructor, where the event shape is known
             return
         self.encoder(keras.KerasTensor(tuple(input_shape), dtype=self.compute_dtype))
         self.decoder(keras.KerasTensor((None, *self.latent_shape), dtype=self.compute_dtype))
@@ -221,23 +223,28 @@ class VAE(keras.Model):
             ValueError: for integer data, NaN or infinite values, values outside the likelihood's support, an event
                 shape unlike the model's, or no examples.
         """
-        self._check_data(x)
-        self._check_data(kwargs.get("validation_data"))
+        preview = self.check_data(x)
+        validation_preview = self.check_data(kwargs.get("validation_data"))
+        self.preview_batch = preview if validation_preview is None else validation_preview
+        if isinstance(x, tf.data.Dataset):
+            kwargs.setdefault("shuffle", False)  # it shuffles itself; Keras would warn
         return super().fit(x, *args, **kwargs)
 
     def evaluate(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
         """As `keras.Model.evaluate`; the data are checked as `fit` does."""
         if not kwargs.get("_use_cached_eval_dataset"):
-            self._check_data(x)
+            self.check_data(x)
         return super().evaluate(x, *args, **kwargs)
 
-    def _check_data(self, data: Any) -> None:
+    def check_data(self, data: Any) -> Any:
+        """Raises ValueError for data that `fit` refuses; returns x of the first batch, where it can be looked at."""
         x = _inputs.first_batch(data)
         if x is not None:
             _inputs.check_static(x, self.event_shape)
             _inputs.check_values(x, self._likelihood_layer)
             if not self.built:
                 self.build((None, *x.shape[1:]))
+        return x
 
     def train_step(self, data: Any) -> dict[str, Tensor]:
         x, sample_weight = self._unpacked(data)

@@ -1,0 +1,5 @@
+"""The command line; `main` is the console script `tfvae`."""
+
+from tfvae.cli.app import main
+
+__all__ = ["main"]

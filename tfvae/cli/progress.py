@@ -1,0 +1,114 @@
+"""The progress bar of `tfvae train`."""
+
+import sys
+import time
+from types import TracebackType
+from typing import Any, Self
+
+import keras
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+_LINES = 10  # without a terminal, about this many lines in place of the bar
+
+
+class TrainingProgress(keras.callbacks.Callback):
+    """Shows epoch, images per second, ELBO, log-likelihood, KL and time left; a context manager.
+
+    Args:
+        console: where to draw; without a terminal behind it, a line every so many epochs.
+        num_examples: examples in an epoch.
+    """
+
+    def __init__(self, console: Console, num_examples: int | None = None):
+        super().__init__()
+        self.console = console
+        self.num_examples = num_examples
+        self._progress = Progress(
+            TextColumn("epoch {task.fields[epoch]}"),
+            BarColumn(bar_width=None),
+            TextColumn("{task.fields[rate]} images/s"),
+            TextColumn("ELBO {task.fields[elbo]}  log-lik {task.fields[log_likelihood]}  KL {task.fields[kl]}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._task: Any = None
+        self._shown = 0.0
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Starts the bar."""
+        self._begun = time.perf_counter()
+        self._first_epoch: int | None = None
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Notes where training starts, also for a resumed run."""
+        steps = self.params["steps"] or 1
+        self._epoch_begun = time.perf_counter()
+        if self._first_epoch is None:
+            self._first_epoch = epoch
+            fields: dict[str, Any] = dict.fromkeys(("rate", "elbo", "log_likelihood", "kl"), "...")
+            total = (self.params["epochs"] - epoch) * steps
+            self._task = self._progress.add_task("", total=total, epoch=self._epoch(epoch), **fields)
+        self._done_before = (epoch - self._first_epoch) * steps
+        self._now = epoch
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Moves the bar, ten times a second at most."""
+        if time.perf_counter() - self._shown > 0.1:
+            self._show(batch + 1, logs or {})
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Moves the bar; without a terminal, prints a line."""
+        steps, epochs = self.params["steps"] or 1, self.params["epochs"]
+        self._show(steps, logs or {})
+        every = max(1, epochs // _LINES)
+        if not self.console.is_terminal and ((epoch + 1) % every == 0 or epoch + 1 == epochs):
+            elapsed = time.perf_counter() - self._begun
+            done = epoch + 1 - (self._first_epoch or 0)
+            left = elapsed / done * (epochs - epoch - 1)
+            values = self._values(logs or {})
+            validation = (logs or {}).get("val_elbo")
+            self.console.print(
+                f"epoch {self._epoch(epoch)}  {self._rate(steps)} images/s  ELBO {values['elbo']}"
+                + (f" (validation {validation:.2f})" if validation is not None else "")
+                + f"  log-lik {values['log_likelihood']}  KL {values['kl']}  left {left:.0f} s",
+                highlight=False,
+                soft_wrap=True,
+            )
+            sys.stdout.flush()
+
+    def _show(self, steps_done: int, logs: dict[str, Any]) -> None:
+        self._shown = time.perf_counter()
+        self._progress.update(
+            self._task,
+            completed=self._done_before + steps_done,
+            epoch=self._epoch(self._now),
+            rate=self._rate(steps_done),
+            **self._values(logs),
+        )
+
+    def _epoch(self, epoch: int) -> str:
+        return f"{epoch + 1}/{self.params['epochs']}"
+
+    def _rate(self, steps_done: int) -> str:
+        steps = self.params["steps"] or 1
+        if self.num_examples is None:
+            return "?"
+        seconds = max(time.perf_counter() - self._epoch_begun, 1e-9)
+        return f"{self.num_examples * steps_done / steps / seconds:,.0f}"
+
+    @staticmethod
+    def _values(logs: dict[str, Any]) -> dict[str, Any]:
+        return {name: f"{logs[name]:.2f}" if name in logs else "..." for name in ("elbo", "log_likelihood", "kl")}

@@ -1,0 +1,37 @@
+"""Graph functions of a model, traced once for each model and purpose."""
+
+import weakref
+from collections.abc import Callable, Hashable
+from typing import Any
+
+import tensorflow as tf
+
+from tfvae.models import VAE
+
+_functions: weakref.WeakKeyDictionary[VAE, dict[Hashable, Any]] = weakref.WeakKeyDictionary()
+
+
+def compiled(vae: VAE, fn: Callable[..., Any], *static: Any) -> Callable[..., Any]:
+    """A graph function `(x [B, *event], number, seed [2]) -> fn(vae, x, number, seed, *static)`.
+
+    The batch size and the number (of samples) are not part of the trace, so that a smaller last batch, or another
+    number, does not make another.
+    """
+    model = weakref.ref(vae)  # the function must not keep alive the model it is filed under
+
+    def call(x: tf.Tensor, number: tf.Tensor, seed: tf.Tensor) -> Any:
+        return fn(model(), x, number, seed, *static)
+
+    functions = _functions.setdefault(vae, {})
+    key = (fn, static)
+    if key not in functions:
+        functions[key] = tf.function(call, autograph=False, reduce_retracing=True)
+    function = functions[key]
+
+    def with_tensors(x: tf.Tensor, number: int, seed: tf.Tensor) -> Any:
+        concrete = function.get_concrete_function(
+            tf.TensorSpec([None, *x.shape[1:]], x.dtype), tf.TensorSpec([], tf.int32), tf.TensorSpec([2], tf.int32)
+        )
+        return concrete(x, tf.constant(number), seed)
+
+    return with_tensors

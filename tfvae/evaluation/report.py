@@ -1,0 +1,67 @@
+"""The report of a run: `report.json` for programs, `report.md` for people."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tfvae.evaluation.record import Record
+
+_TITLES = {
+    "reconstructions": "Reconstructions",
+    "prior_samples": "Samples from the prior",
+    "manifold": "The latent plane",
+    "latent_scatter": "Latent space",
+    "training_curves": "Training",
+}
+
+
+def report_dict(elbo: Record, log_marginal: Record, bits_per_dim: Record, about: Mapping[str, Any]) -> dict[str, Any]:
+    """What `report.json` holds: the three records by name, then what they are about."""
+    records = {record.name: record.to_dict() for record in (elbo, log_marginal, bits_per_dim)}
+    return {**records, **about}
+
+
+def rows(report: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """The numbers as `(quantity, value with standard error, unit)`."""
+    elbo, log_marginal, bits = (report[name] for name in ("elbo", "log_marginal", "bits_per_dim"))
+    k = log_marginal["num_importance_samples"]
+    return [
+        ("test ELBO", _value(elbo), "nats"),
+        ("  log-likelihood", f"{elbo['log_likelihood']:.3f}", "nats"),
+        ("  KL", f"{elbo['kl']:.3f}", "nats"),
+        (f"log p(x), {k} importance samples", _value(log_marginal), "nats"),
+        ("bits per dimension", _value(bits, digits=4), "bits"),
+    ]
+
+
+def _value(record: Mapping[str, Any], digits: int = 3) -> str:
+    error = record["standard_error"]
+    return f"{record['mean']:.{digits}f}" + ("" if error is None else f" ± {error:.{digits}f}")
+
+
+def report_markdown(report: Mapping[str, Any], figures: Sequence[str]) -> str:
+    """What `report.md` holds, with the figures that lie in `figures/` beside it."""
+    lines = [
+        f"# {report['title']}",
+        "",
+        f"{report['num_parameters']:,} weights, {report['epochs']} epochs, "
+        f"{report['training_seconds']:.0f} s of training; measured on {report['elbo']['num_examples']:,} examples of "
+        f"{report['split']}.",
+        "",
+        "| quantity | value | unit |",
+        "| --- | ---: | --- |",
+        *(f"| {name.strip()} | {value} | {unit} |" for name, value, unit in rows(report)),
+        "",
+        "± is one standard error over the examples. The ELBO averages "
+        f"{report['elbo']['num_samples']} draws an example; its Monte Carlo error, over seeds, is "
+        f"{_error(report['elbo'])}, that of log p(x) {_error(report['log_marginal'])} nats.",
+        "",
+        f"{report['note']}",
+    ]
+    for name in figures:
+        lines += ["", f"## {_TITLES.get(name, name)}", "", f"![{_TITLES.get(name, name)}](figures/{name}.png)"]
+    return "\n".join(lines) + "\n"
+
+
+def _error(record: Mapping[str, Any]) -> str:
+    error = record["monte_carlo_standard_error"]
+    return "unknown" if error is None else f"{error:.4f}"

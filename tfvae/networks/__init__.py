@@ -1,0 +1,7 @@
+"""Bodies of encoders and decoders: tensor in, parameter tensor out, no probability; plain Keras models."""
+
+from tfvae import _backend as _backend
+from tfvae.networks.convolutional import conv_decoder, conv_encoder
+from tfvae.networks.mlp import mlp
+
+__all__ = ["conv_decoder", "conv_encoder", "mlp"]

@@ -1,0 +1,23 @@
+"""From a configuration to a run folder: training, evaluation, figures, report and exports."""
+
+from tfvae.training.config import DataConfig, EvaluationConfig, ModelConfig, RunConfig, TrainingConfig
+
+__all__ = [
+    "DataConfig",
+    "EvaluationConfig",
+    "ModelConfig",
+    "RunConfig",
+    "TrainingConfig",
+    "build_vae",
+    "load_run",
+    "train",
+]
+
+
+def __getattr__(name: str) -> object:
+    # The command line reads configurations before TensorFlow is needed.
+    if name in ("build_vae", "load_run", "train"):
+        from tfvae.training import build, run
+
+        return {"build_vae": build.build_vae, "load_run": run.load_run, "train": run.train}[name]
+    raise AttributeError(f"module 'tfvae.training' has no attribute {name!r}")

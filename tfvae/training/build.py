@@ -1,0 +1,128 @@
+"""From a configuration and data to a model, batches and test data."""
+
+import dataclasses
+import math
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfvae import estimators, layers, networks, priors
+from tfvae.data import Split, Splits
+from tfvae.models import VAE
+from tfvae.training.config import ModelConfig, RunConfig
+
+_POSTERIORS: dict[str, Any] = {"diag": layers.MultivariateNormalDiag, "tril": layers.MultivariateNormalTriL}
+_LIKELIHOODS: dict[str, Any] = {"bernoulli": layers.IndependentBernoulli, "normal": layers.IndependentNormal}
+
+
+def resolve(config: RunConfig, splits: Splits) -> RunConfig:
+    """The configuration with every "auto" decided from the data.
+
+    Raises:
+        ValueError: when the data do not fit what was asked for.
+    """
+    model, data = config.model, config.data
+    likelihood = model.likelihood
+    if likelihood == "auto":
+        is_gray_image = splits.train.in_unit_interval and splits.event_shape[-1] == 1 and len(splits.event_shape) == 3
+        likelihood = "bernoulli" if splits.train.is_binary or is_gray_image else "normal"
+    if likelihood == "bernoulli" and not all(split.in_unit_interval for split in _all(splits)):
+        low, high = (getattr(splits.train.x, name)() for name in ("min", "max"))
+        raise ValueError(
+            f"A Bernoulli likelihood takes values in [0, 1], but {splits.name} holds values from {low:g} to {high:g}. "
+            "Scale the data to [0, 1] (8-bit images: store them as uint8), or use --likelihood normal."
+        )
+    activation = {"mlp": "tanh", "conv": "relu"}[model.network] if model.activation == "auto" else model.activation
+    binarize = data.binarize if likelihood == "bernoulli" and not splits.train.is_binary else "none"
+    return dataclasses.replace(
+        config,
+        data=dataclasses.replace(data, binarize=binarize),
+        model=dataclasses.replace(model, likelihood=likelihood, activation=activation),
+    )
+
+
+def _all(splits: Splits) -> list[Split]:
+    return [split for split in (splits.train, splits.validation, splits.test) if split is not None]
+
+
+def build_vae(config: RunConfig, event_shape: tuple[int, ...]) -> VAE:
+    """The model of a resolved configuration, compiled with Adam; the same weights for the same seed."""
+    keras.utils.set_random_seed(config.training.seed)
+    posterior = _POSTERIORS[config.model.posterior]
+    likelihood = _LIKELIHOODS[config.model.likelihood]
+    encoder_body, decoder_body = _bodies(
+        config.model,
+        event_shape,
+        posterior.params_size(config.model.latent_size),
+        likelihood.params_size(event_shape),
+    )
+    vae = VAE(
+        keras.Sequential([encoder_body, posterior(config.model.latent_size, name="posterior")], name="encoder"),
+        keras.Sequential([decoder_body, likelihood(event_shape, name="likelihood")], name="decoder"),
+        prior=priors.StandardNormal(config.model.latent_size, name="prior"),
+        estimator=estimators.SGVB(config.training.num_samples, kl=config.training.kl),  # type: ignore[arg-type]
+        beta=config.training.beta,
+        seed=config.training.seed,
+        name="vae",
+    )
+    # XLA makes a step of the mlp faster on a CPU and one of convolutions slower (DESIGN 5.11).
+    on_gpu = bool(tf.config.list_physical_devices("GPU"))
+    vae.compile(
+        keras.optimizers.Adam(config.training.learning_rate), jit_compile=on_gpu or config.model.network == "mlp"
+    )
+    return vae
+
+
+def _bodies(
+    model: ModelConfig, event_shape: tuple[int, ...], num_encoded: int, num_decoded: int
+) -> tuple[keras.Model, keras.Model]:
+    if model.network == "conv":
+        encoder = networks.conv_encoder(num_encoded, model.filters, model.activation, name="encoder_body")
+        decoder = networks.conv_decoder(
+            event_shape, num_decoded, model.filters[::-1], model.activation, name="decoder_body"
+        )
+        return encoder, decoder
+    encoder = networks.mlp(num_encoded, model.hidden, model.activation, name="encoder_body")
+    return encoder, networks.mlp(num_decoded, model.hidden[::-1], model.activation, name="decoder_body")
+
+
+def training_batches(config: RunConfig, split: Split, *, epochs_done: int = 0) -> tf.data.Dataset:
+    """An endless stream of shuffled batches, with fresh noise in every epoch; a resumed run takes up where it was.
+
+    One endless iterator also spares what starting one costs, which is much of a short epoch.
+    """
+    batches = _binarized(config, split).batches(
+        config.training.batch_size,
+        shuffle=True,
+        seed=config.training.seed,
+        binarize="dynamic" if config.data.binarize == "dynamic" else None,
+        dequantize=dequantizes(config, split),
+    )
+    return batches.repeat().skip(epochs_done * num_steps(config, split))
+
+
+def evaluation_split(config: RunConfig, split: Split) -> Split:
+    """The split as the likelihood models it, with one fixed draw of the noise that does not depend on the run's seed.
+
+    Binary for a Bernoulli likelihood, dequantised for a normal one, so that the log-probabilities are those of data.
+    """
+    if dequantizes(config, split):
+        return split.dequantized(seed=0)
+    return split.binarized(seed=0) if config.data.binarize == "dynamic" else _binarized(config, split)
+
+
+def _binarized(config: RunConfig, split: Split) -> Split:
+    if config.data.binarize == "threshold":
+        return split.thresholded()
+    return split.binarized(seed=0) if config.data.binarize == "static" else split
+
+
+def dequantizes(config: RunConfig, split: Split) -> bool:
+    """Whether the data are levels that a density is fitted to, which needs noise of the width of a level."""
+    return config.model.likelihood == "normal" and split.num_levels is not None
+
+
+def num_steps(config: RunConfig, split: Split) -> int:
+    """Steps in an epoch."""
+    return math.ceil(len(split) / config.training.batch_size)

@@ -1,0 +1,204 @@
+"""The configuration of a run: frozen, validated when built, and TOML on disk."""
+
+import dataclasses
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import tomli_w
+
+# What differs from the defaults for a data set, where the user says nothing.
+_PRESETS: dict[str, dict[str, dict[str, Any]]] = {
+    # Two latents, which can be drawn as a plane; many short epochs. At 8x8 a pixel drawn by its gray value is mostly
+    # noise, so the strokes are cut out at one half.
+    "digits": {
+        "data": {"binarize": "threshold"},
+        "model": {"latent_size": 2},
+        "training": {"epochs": 300, "learning_rate": 3e-3},
+    },
+    # The paper's Frey Face network (appendix C); its 1,565 images make short epochs too.
+    "frey_face": {"model": {"hidden": (200,), "likelihood": "normal"}, "training": {"epochs": 200}},
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class DataConfig:
+    """What to train on.
+
+    Attributes:
+        name: a name that `tfvae.data.load` knows, or the path of a .npy or .npz file.
+        binarize: of gray data for a Bernoulli likelihood: "dynamic" (x is drawn with probability equal to the gray
+            value, anew in each epoch), "static" (drawn once), "threshold" (above one half) or "none".
+    """
+
+    name: str = "digits"
+    binarize: str = "dynamic"
+
+    def __post_init__(self) -> None:
+        _require(self.name != "", "data.name", "a data set's name or path", self.name)
+        _require_choice(self.binarize, "data.binarize", ("dynamic", "static", "threshold", "none"))
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig:
+    """What to train.
+
+    Attributes:
+        network: "mlp" (the paper's) or "conv".
+        hidden: units of each hidden layer of the mlp, encoder and decoder alike (reversed).
+        filters: channels of each level of the conv network.
+        activation: activation of the hidden layers; "auto" is tanh for the mlp, relu for conv.
+        latent_size: D.
+        posterior: "diag" or "tril" (full covariance).
+        likelihood: "bernoulli", "normal", or "auto": bernoulli for data with two levels and for images in [0, 1] with
+            one channel, otherwise normal.
+    """
+
+    network: str = "mlp"
+    hidden: tuple[int, ...] = (500,)
+    filters: tuple[int, ...] = (32, 64)
+    activation: str = "auto"
+    latent_size: int = 20
+    posterior: str = "diag"
+    likelihood: str = "auto"
+
+    def __post_init__(self) -> None:
+        _require_choice(self.network, "model.network", ("mlp", "conv"))
+        _require_choice(self.posterior, "model.posterior", ("diag", "tril"))
+        _require_choice(self.likelihood, "model.likelihood", ("auto", "bernoulli", "normal"))
+        for name in ("hidden", "filters"):
+            sizes = getattr(self, name)
+            sizes = tuple(sizes) if isinstance(sizes, list | tuple) else sizes
+            valid = isinstance(sizes, tuple) and bool(sizes) and all(_is_count(size) for size in sizes)
+            _require(valid, f"model.{name}", "a list of whole numbers, each at least 1", sizes)
+            object.__setattr__(self, name, sizes)
+        _require(_is_count(self.latent_size), "model.latent_size", "a whole number, at least 1", self.latent_size)
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingConfig:
+    """How to train.
+
+    Attributes:
+        epochs: passes over the training data.
+        batch_size: M, examples a step.
+        learning_rate: of Adam.
+        num_samples: S (the paper's L), draws of z an example.
+        kl: "analytic" (estimator B) or "monte_carlo" (estimator A).
+        beta: weight of the KL.
+        seed: of the weights, the data's order and noise, and every draw.
+    """
+
+    epochs: int = 10
+    batch_size: int = 100
+    learning_rate: float = 1e-3
+    num_samples: int = 1
+    kl: str = "analytic"
+    beta: float = 1.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "num_samples"):
+            _require(
+                _is_count(getattr(self, name)), f"training.{name}", "a whole number, at least 1", getattr(self, name)
+            )
+        rate, beta = self.learning_rate, self.beta
+        _require(isinstance(rate, int | float) and rate > 0, "training.learning_rate", "a number above 0", rate)
+        _require(isinstance(beta, int | float) and beta >= 0, "training.beta", "a number, at least 0", beta)
+        _require_choice(self.kl, "training.kl", ("analytic", "monte_carlo"))
+        valid = isinstance(self.seed, int) and 0 <= self.seed < 2**31
+        _require(valid, "training.seed", "a whole number from 0 to 2147483647", self.seed)
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluationConfig:
+    """What to measure when training ends.
+
+    Attributes:
+        num_samples: draws of z an example for the ELBO.
+        num_importance_samples: K for log p(x).
+    """
+
+    num_samples: int = 10
+    num_importance_samples: int = 500
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            _require(_is_count(value), f"evaluation.{field.name}", "a whole number, at least 1", value)
+
+
+@dataclasses.dataclass(frozen=True)
+class RunConfig:
+    """Everything a run depends on, in four tables."""
+
+    data: DataConfig = dataclasses.field(default_factory=DataConfig)
+    model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
+    training: TrainingConfig = dataclasses.field(default_factory=TrainingConfig)
+    evaluation: EvaluationConfig = dataclasses.field(default_factory=EvaluationConfig)
+
+    @classmethod
+    def from_dict(cls, *tables: Mapping[str, Mapping[str, Any]]) -> Self:
+        """Merges tables of tables, later ones first in rank, over the data set's preset and the defaults.
+
+        Raises:
+            ValueError: for an unknown table or key (the known ones are listed), or a value out of range.
+        """
+        classes: dict[str, Any] = {field.name: field.default_factory for field in dataclasses.fields(cls)}
+        merged: dict[str, dict[str, Any]] = {name: {} for name in classes}
+        given = [table for table in tables if table]
+        name = next((t["data"]["name"] for t in reversed(given) if "name" in t.get("data", {})), DataConfig.name)
+        for table in (_PRESETS.get(str(name), {}), *given):
+            for section, values in table.items():
+                if section not in merged:
+                    raise ValueError(f"Unknown table [{section}] in the configuration. Known: {sorted(merged)}.")
+                if not isinstance(values, Mapping):
+                    raise ValueError(f"[{section}] is a table of settings. Received: {section} = {values!r}.")
+                known = {field.name for field in dataclasses.fields(classes[section])}
+                for key, value in values.items():
+                    if key not in known:
+                        raise ValueError(f"Unknown setting {section}.{key}. Known in [{section}]: {sorted(known)}.")
+                    merged[section][key] = value
+        return cls(**{name: classes[name](**values) for name, values in merged.items()})
+
+    @classmethod
+    def from_toml(cls, path: str | os.PathLike[str], *overrides: Mapping[str, Mapping[str, Any]]) -> Self:
+        """Reads a file, with overrides over it.
+
+        Raises:
+            ValueError: when the file is missing or is no TOML, or for what `from_dict` refuses.
+        """
+        return cls.from_dict(read_toml(path), *overrides)
+
+    def to_dict(self) -> dict[str, dict[str, Any]]:
+        """The four tables, with every setting."""
+        return dataclasses.asdict(self)
+
+    def to_toml(self) -> str:
+        """The file that `from_toml` reads."""
+        return tomli_w.dumps(self.to_dict())
+
+
+def read_toml(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """A TOML file as tables; ValueError when it is missing or no TOML."""
+    try:
+        return tomllib.loads(Path(path).read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise ValueError(f"There is no configuration file {os.fspath(path)}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise ValueError(f"{os.fspath(path)} cannot be read as TOML: {error}.") from error
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _require(condition: bool, name: str, expected: str, received: Any) -> None:
+    if not condition:
+        raise ValueError(f"{name} must be {expected}. Received: {received!r}.")
+
+
+def _require_choice(value: Any, name: str, choices: tuple[str, ...]) -> None:
+    _require(value in choices, name, f"one of {', '.join(choices)}", value)
