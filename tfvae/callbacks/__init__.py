@@ -1,0 +1,7 @@
+"""Callbacks: what TensorBoard shows of a VAE, and a stop at the first loss that is not a number."""
+
+from tfvae import _backend as _backend
+from tfvae.callbacks.stop_on_non_finite import NonFiniteLossError, StopOnNonFinite
+from tfvae.callbacks.vae_tensorboard import VAETensorBoard
+
+__all__ = ["NonFiniteLossError", "StopOnNonFinite", "VAETensorBoard"]
