@@ -19,6 +19,9 @@ from tfvae.typing import Distribution, Seed, Tensor, TensorLike
 
 tfd = tfp.distributions
 
+_PREVIEW_SIZE = 1024
+_SEED_KEY = "seed_generator_state"
+
 
 @register
 class VAE(keras.Model):
@@ -84,7 +87,7 @@ class VAE(keras.Model):
             name="beta", shape=(), initializer=keras.initializers.Constant(beta), trainable=False, dtype="float32"
         )
         self._trackers = [keras.metrics.Mean(name=name) for name in ("loss", "elbo", "log_likelihood", "kl")]
-        # What a monitor may draw: the first batch of the last `fit`, of its validation data where there are any.
+        # What a monitor may draw: the first examples of the last `fit`, of its validation data where there are any.
         self.preview_batch: Any = None
         if self.event_shape is not None:
             self.build((None, *self.event_shape))
@@ -225,7 +228,8 @@ class VAE(keras.Model):
         """
         preview = self.check_data(x)
         validation_preview = self.check_data(kwargs.get("validation_data"))
-        self.preview_batch = preview if validation_preview is None else validation_preview
+        preview = preview if validation_preview is None else validation_preview
+        self.preview_batch = None if preview is None else preview[:_PREVIEW_SIZE]
         if isinstance(x, tf.data.Dataset):
             kwargs.setdefault("shuffle", False)  # it shuffles itself; Keras would warn
         return super().fit(x, *args, **kwargs)
@@ -284,6 +288,15 @@ class VAE(keras.Model):
         return {tracker.name: tracker.result() for tracker in self._trackers}
 
     # Serialisation ------------------------------------------------------------------------------------------------
+
+    def save_own_variables(self, store: Any) -> None:
+        super().save_own_variables(store)
+        # Keras leaves random states out; with it, a loaded model trains on exactly as the saved one would have.
+        store[_SEED_KEY] = self.seed_generator.state.numpy()
+
+    def load_own_variables(self, store: Any) -> None:
+        self.seed_generator.state.assign(store[_SEED_KEY])
+        super().load_own_variables({key: store[key] for key in store.keys() if key != _SEED_KEY})
 
     def get_config(self) -> dict[str, Any]:
         parts = {"encoder": self.encoder, "decoder": self.decoder, "prior": self.prior, "estimator": self.estimator}

@@ -99,7 +99,9 @@ def training_batches(config: RunConfig, split: Split, *, epochs_done: int = 0) -
         binarize="dynamic" if config.data.binarize == "dynamic" else None,
         dequantize=dequantizes(config, split),
     )
-    return batches.repeat().skip(epochs_done * num_steps(config, split))
+    for _ in range(epochs_done):
+        iter(batches)  # every iterator is one pass: its order and noise follow from how many there were before
+    return batches.repeat()
 
 
 def evaluation_split(config: RunConfig, split: Split) -> Split:

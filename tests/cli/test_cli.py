@@ -1,0 +1,194 @@
+"""The commands as a user types them: what they write, and what they say when something is wrong."""
+
+import json
+import subprocess
+import sys
+
+import matplotlib.image
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tfvae
+from tfvae.cli.app import main
+
+
+@pytest.fixture
+def tfvae_command(monkeypatch, capfd):
+    """Runs a command line in this process; returns its exit code, its output and its errors."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["tfvae", *map(str, arguments)])
+        code = 0
+        try:
+            main()
+        except SystemExit as stop:
+            code = stop.code or 0
+        captured = capfd.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("cli") / "run"
+    command = [sys.executable, "-m", "tfvae.cli", "train", "--run-dir", str(path), "--hidden", "16,8", "--epochs", "3"]
+    result = subprocess.run([*command, "--num-importance-samples", "10"], capture_output=True, text=True, check=True)
+    return path, result
+
+
+def test_train_says_how_it_goes_and_where_things_are(run_folder):
+    path, result = run_folder
+    assert result.stderr == ""  # nothing but what we print, TensorFlow's start-up messages included
+    for word in ("epoch 3/3", "images/s", "ELBO", "log-lik", "KL", "left", "test ELBO", "nats", "bits per dimension"):
+        assert word in result.stdout
+    assert "10 importance samples" in result.stdout
+    assert "±" in result.stdout
+    for place in ("report.md", "figures", "model.keras", "saved_model", "tensorboard --logdir"):
+        assert place in result.stdout
+    assert tfvae.load_model(path / "model.keras").encoder.layers[0].layers[1].units == 16
+
+
+def test_evaluate_writes_the_report_anew(run_folder, tfvae_command):
+    path, _ = run_folder
+    before = json.loads((path / "report.json").read_text())
+    code, out, _ = tfvae_command("evaluate", path, "--num-importance-samples", 33)
+    assert code == 0
+    assert "33 importance samples" in out
+    after = json.loads((path / "report.json").read_text())
+    assert after["log_marginal"]["num_importance_samples"] == 33
+    assert after["elbo"] == before["elbo"]
+
+
+def test_sample(run_folder, tfvae_command, tmp_path):
+    path, _ = run_folder
+    assert tfvae_command("sample", path, "-n", 12, "--seed", 5, "-o", tmp_path / "a.npz")[0] == 0
+    assert tfvae_command("sample", path, "-n", 12, "--seed", 5, "-o", tmp_path / "b.npz")[0] == 0
+    with np.load(tmp_path / "a.npz") as a, np.load(tmp_path / "b.npz") as b:
+        assert a["mean"].shape == a["sample"].shape == (12, 8, 8, 1)
+        assert set(np.unique(a["sample"])) <= {0.0, 1.0}
+        for name in a.files:
+            np.testing.assert_array_equal(a[name], b[name])
+    assert matplotlib.image.imread(tmp_path / "a.png").std() > 0.02
+
+
+def test_reconstruct_and_encode_default_to_the_test_split(run_folder, tfvae_command):
+    path, _ = run_folder
+    assert tfvae_command("reconstruct", path, "-n", 7)[0] == 0
+    with np.load(path / "reconstructions.npz") as found:
+        x = tfvae.data.load("digits").test.thresholded().x
+        np.testing.assert_array_equal(found["x"], x[:7])
+        assert found["mean"].shape == (7, 8, 8, 1)
+    assert (path / "reconstructions.png").exists()
+    assert tfvae_command("encode", path)[0] == 0
+    with np.load(path / "latents.npz") as found:
+        assert found["mean"].shape == found["stddev"].shape == found["z"].shape == (360, 2)
+        np.testing.assert_array_equal(found["labels"], tfvae.data.load("digits").test.labels)
+        vae = tfvae.load_model(path / "model.keras")
+        np.testing.assert_allclose(found["mean"], vae.encode(x).mean(), rtol=1e-5, atol=1e-6)
+
+
+def test_encode_takes_own_data_whole_and_in_order(run_folder, tfvae_command, tmp_path):
+    path, _ = run_folder
+    x = (np.random.default_rng(0).random((11, 8, 8)) > 0.5).astype("uint8")
+    np.save(tmp_path / "own.npy", x)
+    assert tfvae_command("encode", path, tmp_path / "own.npy", "-o", tmp_path / "z.npz")[0] == 0
+    vae = tfvae.load_model(path / "model.keras")
+    with np.load(tmp_path / "z.npz") as found:
+        np.testing.assert_allclose(
+            found["mean"], vae.encode(x[..., None].astype("float32")).mean(), rtol=1e-5, atol=1e-6
+        )
+
+
+def test_export_to_another_place(run_folder, tfvae_command, tmp_path):
+    path, _ = run_folder
+    assert tfvae_command("export", path, "-o", tmp_path / "served")[0] == 0
+    assert "encode" in tf.saved_model.load(str(tmp_path / "served")).signatures
+    code, _, err = tfvae_command("export", path, "-o", tmp_path / "served")
+    assert code == 1
+    assert "served" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["train", "--data", "mnits"], ["mnits", "digits", "mnist", "tfds:NAME", ".npz"]),
+        (["train", "--data", "missing.npz"], ["missing.npz"]),
+        (["train", "--latent-size", "0"], ["latent_size", "at least 1"]),
+        (["train", "--network", "cnn"], ["mlp, conv", "cnn"]),
+        (["train", "--config", "none.toml"], ["none.toml"]),
+        (["train", "--resume", "nowhere"], ["nowhere", "no run folder"]),
+        (["train", "--resume", "nowhere", "--latent-size", "3"], ["--epochs"]),
+        (["evaluate", "nowhere"], ["nowhere", "no run folder", "tfvae train"]),
+        (["train", "--data", "frey_face"], ["TFVAE_DATA_DIR"]),
+    ],
+)
+def test_bad_arguments_are_one_message_exit_one_and_an_untouched_disk(
+    arguments, words, tfvae_command, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TFVAE_DATA_DIR", raising=False)
+    code, _, err = tfvae_command(*arguments)
+    assert code == 1
+    assert err.startswith("error: ")
+    assert "Traceback" not in err
+    for word in words:
+        assert word in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_unreachable_download_says_both_ways_out(tfvae_command, tmp_path, monkeypatch):
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # nobody listens there
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    code, _, err = tfvae_command("train", "--data", "tfds:cifar10")
+    assert code == 1
+    assert "TFDS_DATA_DIR" in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_existing_run_is_refused_and_kept(run_folder, tfvae_command):
+    path, _ = run_folder
+    before = {file: file.stat().st_mtime_ns for file in path.rglob("*")}
+    code, _, err = tfvae_command("train", "--run-dir", path)
+    assert code == 1
+    assert "--resume" in err
+    assert {file: file.stat().st_mtime_ns for file in path.rglob("*")} == before
+
+
+def test_damaged_model_is_one_message(run_folder, tfvae_command, tmp_path):
+    path, _ = run_folder
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "config.toml").write_bytes((path / "config.toml").read_bytes())
+    (run / "model.keras").write_bytes((path / "model.keras").read_bytes()[:5000])
+    code, _, err = tfvae_command("sample", run)
+    assert code == 1
+    assert "model.keras" in err
+    assert "damaged" in err
+
+
+def test_data_of_another_shape_is_one_message(run_folder, tfvae_command, tmp_path):
+    path, _ = run_folder
+    np.save(tmp_path / "x.npy", np.zeros((5, 9, 8), "uint8"))
+    code, _, err = tfvae_command("encode", path, tmp_path / "x.npy", "-o", tmp_path / "z.npz")
+    assert code == 1
+    assert "(9, 8, 1)" in err
+    assert not (tmp_path / "z.npz").exists()
+
+
+def test_help_and_version_do_not_import_tensorflow():
+    code = (
+        "import sys; sys.argv = ['tfvae', {!r}]\n"
+        "from tfvae.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as stop: pass\n"
+        "heavy = {{'tensorflow', 'keras', 'numpy', 'matplotlib', 'sklearn'}} & set(sys.modules)\n"
+        "sys.exit(f'imported {{heavy}}' if heavy else 0)"
+    )
+    for option in ("--help", "--version"):
+        result = subprocess.run([sys.executable, "-c", code.format(option)], capture_output=True, text=True)
+        assert result.returncode == 0, result.stderr
+        assert result.stdout.strip()

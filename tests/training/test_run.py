@@ -1,0 +1,208 @@
+"""Whole runs on real data: what is in the folder, resuming, and what a bad run leaves behind."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+
+import keras
+import matplotlib.image
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tfvae
+from tfvae.training import RunConfig, build_vae, load_run, train
+from tfvae.training.build import evaluation_split, resolve
+from tfvae.training.run_folder import RunFolder
+
+
+def small(**training):
+    return RunConfig.from_dict(
+        {
+            "model": {"hidden": (20,)},
+            "training": {"epochs": 4, **training},
+            "evaluation": {"num_importance_samples": 20, "num_samples": 2},
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    return train(small(), tmp_path_factory.mktemp("runs") / "run")
+
+
+def test_run_folder_holds_everything(finished):
+    folder, report = finished
+    names = {path.name for path in folder.path.iterdir()}
+    assert names == {
+        "config.toml", "environment.json", "metrics.csv", "tensorboard", "checkpoints", "model.keras", "saved_model",
+        "figures", "report.json", "report.md",
+    }  # fmt: skip
+    config = tomllib.loads(folder.config.read_text())
+    assert config["model"]["likelihood"] == "bernoulli"  # resolved, no "auto" is left
+    assert "auto" not in str(config)
+    environment = json.loads(folder.environment.read_text())
+    assert environment["packages"]["tensorflow"] == tf.__version__
+    assert environment["devices"]
+    with folder.metrics.open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["0", "1", "2", "3"]
+    assert {"elbo", "val_elbo", "log_likelihood", "val_kl", "seconds"} <= set(rows[0])
+    assert json.loads(folder.report_json.read_text()) == json.loads(json.dumps(report))
+    for name in ("reconstructions", "prior_samples", "manifold", "latent_scatter", "training_curves"):
+        picture = matplotlib.image.imread(folder.figures / f"{name}.png")
+        assert min(picture.shape[:2]) > 200
+        assert picture[..., :3].std() > 0.02  # something is drawn
+        assert f"figures/{name}.png" in folder.report_markdown.read_text()
+
+
+def test_reported_numbers_are_those_of_the_saved_model(finished):
+    folder, report = finished
+    vae = tfvae.load_model(folder.model)
+    splits = tfvae.data.load("digits")
+    split = evaluation_split(load_run(folder.path).config, splits.test)
+    again = tfvae.evaluation.elbo(vae, split, num_samples=2)
+    assert report["elbo"]["mean"] == pytest.approx(again.mean, abs=1e-5)
+    assert report["elbo"]["mean"] < report["log_marginal"]["mean"] < 0
+    bits = -report["log_marginal"]["mean"] / (64 * np.log(2))
+    assert report["bits_per_dim"]["mean"] == pytest.approx(bits)
+    assert report["log_marginal"]["num_examples"] == 360
+    served = tf.saved_model.load(str(folder.saved_model)).signatures["elbo"]
+    values = served(x=tf.constant(split.x[:8]), num_samples=tf.constant(3), seed=tf.constant([1, 2]))["elbo"]
+    assert np.isfinite(values).all()
+
+
+def test_same_seed_same_run(finished, tmp_path):
+    _folder, report = finished
+    _, again = train(small(), tmp_path / "again")
+    assert again["elbo"] == report["elbo"]
+    assert again["log_marginal"] == report["log_marginal"]
+    _, other = train(small(seed=1), tmp_path / "other")
+    assert other["elbo"]["mean"] != report["elbo"]["mean"]
+
+
+def test_resumed_run_ends_as_the_uninterrupted_one(finished, tmp_path):
+    folder, report = finished
+    train(small(epochs=2), tmp_path / "run")
+    _, resumed = train(small(), tmp_path / "run", resume=True)
+    for a, b in zip(tfvae.load_model(folder.model).weights, load_run(tmp_path / "run").vae.weights, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert resumed["elbo"] == report["elbo"]
+    history = RunFolder(tmp_path / "run").history()
+    assert history["epoch"] == [0, 1, 2, 3]
+    assert history["elbo"] == folder.history()["elbo"]
+
+
+def test_killed_run_can_be_resumed(tmp_path):
+    run = tmp_path / "run"
+    (tmp_path / "config.toml").write_text(small(epochs=200).to_toml())
+    command = [sys.executable, "-m", "tfvae.cli", "train", "--config", "config.toml", "--run-dir", str(run)]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 240
+        while not RunFolder(run).saved_checkpoints() and time.monotonic() < deadline and process.poll() is None:
+            time.sleep(0.05)
+        os.kill(process.pid, signal.SIGKILL)
+    saved = RunFolder(run).saved_checkpoints()
+    assert saved
+    assert not (run / "model.keras").exists()
+    done, checkpoint = saved[-1]
+    tfvae.load_model(checkpoint)  # whole, whenever the kill came
+    config = RunConfig.from_toml(run / "config.toml", {"training": {"epochs": done + 1}})
+    folder, _ = train(config, run, resume=True)
+    assert folder.history()["epoch"] == list(range(done + 1))
+
+
+def test_nan_stops_the_run_and_keeps_the_last_good_checkpoint(tmp_path):
+    config = small(epochs=3)
+    train(config, tmp_path / "run")
+    folder = RunFolder(tmp_path / "run")
+    before = {path: path.read_bytes() for _, path in folder.saved_checkpoints()}
+
+    class Blow(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            if batch == 5:
+                self.model.optimizer.learning_rate.assign(1e30)
+
+    with pytest.raises(tfvae.callbacks.NonFiniteLossError, match=r"(kl|log_likelihood) is (inf|nan|-inf) in epoch 4"):
+        train(small(epochs=6), folder.path, resume=True, callbacks=[Blow()])
+    assert {path: path.read_bytes() for _, path in folder.saved_checkpoints()} == before
+    weights = tfvae.load_model(folder.saved_checkpoints()[-1][1]).weights
+    assert all(np.isfinite(weight).all() for weight in weights)
+
+
+def test_folder_that_holds_a_run_is_left_alone(finished):
+    folder, _ = finished
+    before = {path: path.stat().st_mtime_ns for path in folder.path.rglob("*")}
+    with pytest.raises(ValueError, match=r"holds a run.*--resume.*--run-dir"):
+        train(small(), folder.path)
+    assert {path: path.stat().st_mtime_ns for path in folder.path.rglob("*")} == before
+
+
+def write_npz(path, x, **more):
+    np.savez(path, x=x, **more)
+    return str(path)
+
+
+def test_bad_data_leave_no_folder(tmp_path):
+    rng = np.random.default_rng(0)
+    cases = {
+        "nan": (np.where(rng.random((40, 6)) < 0.1, np.nan, 0.5).astype("float32"), {}, "finite"),
+        "integers": (rng.integers(0, 900, (40, 6)), {}, "divide|uint8"),
+        "outside": (rng.normal(size=(40, 6)).astype("float32"), {"likelihood": "bernoulli"}, r"\[0, 1\].*normal"),
+        "empty": (np.zeros((0, 6), "float32"), {}, "(?i)no examples|few|empty"),
+        "conv on vectors": (rng.random((40, 6)).astype("float32"), {"network": "conv"}, "images of shape"),
+    }
+    for name, (x, model, message) in cases.items():
+        path = write_npz(tmp_path / f"{name}.npz", x)
+        config = RunConfig.from_dict({"data": {"name": path}, "model": {"hidden": (8,), **model}})
+        with pytest.raises(ValueError, match=message):
+            train(config, tmp_path / "run")
+        assert not (tmp_path / "run").exists()
+
+
+def test_own_vectors_train_with_a_normal_likelihood(tmp_path):
+    rng = np.random.default_rng(0)
+    x = (rng.normal(size=(300, 1)) * [1.0, 2.0, -1.0] + rng.normal(size=(300, 3)) * 0.1).astype("float32")
+    config = RunConfig.from_dict(
+        {
+            "data": {"name": write_npz(tmp_path / "own.npz", x)},
+            "model": {"latent_size": 1, "hidden": (16,), "posterior": "tril"},
+            "training": {"epochs": 60, "learning_rate": 1e-2, "kl": "monte_carlo", "num_samples": 2},
+            "evaluation": {"num_importance_samples": 50},
+        }
+    )
+    _folder, report = train(config, tmp_path / "run")
+    covariance = np.cov(x.T)
+    # Far better than three independent normals, for which the data has this entropy.
+    independent = -0.5 * np.sum(np.log(2 * np.pi * np.e * np.diag(covariance)))
+    joint = -0.5 * np.linalg.slogdet(2 * np.pi * np.e * covariance)[1]
+    assert independent + 0.5 * (joint - independent) < report["log_marginal"]["mean"] < joint + 0.6
+    assert "continuous" in report["note"]
+
+
+def test_frey_face_uses_a_dequantised_normal_likelihood(find_archives, tmp_path, monkeypatch):
+    monkeypatch.setenv("TFVAE_DATA_DIR", str(find_archives("frey_faces.npz")))
+    config = RunConfig.from_dict(
+        {
+            "data": {"name": "frey_face"},
+            "model": {"network": "conv", "filters": (8, 16), "latent_size": 4},
+            "training": {"epochs": 12},
+            "evaluation": {"num_importance_samples": 20},
+        }
+    )
+    _, report = train(config, tmp_path / "run")
+    assert 3.0 < report["bits_per_dim"]["mean"] < 8.0  # 8 bits is no model at all
+    by_hand = 8.0 - report["log_marginal"]["mean"] / (560 * np.log(2))
+    assert report["bits_per_dim"]["mean"] == pytest.approx(by_hand)
+
+
+def test_same_seed_same_first_weights():
+    config = resolve(small(), tfvae.data.load("digits"))
+    a, b = build_vae(config, (8, 8, 1)), build_vae(config, (8, 8, 1))
+    for first, second in zip(a.weights, b.weights, strict=True):
+        np.testing.assert_array_equal(first, second)
