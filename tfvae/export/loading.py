@@ -1,0 +1,57 @@
+"""Reading an exported model back."""
+
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from tfvae.export.saving import MODEL_FILE
+from tfvae.export.signatures import SIGNATURES
+
+
+def load(path: str | PathLike[str]) -> Any:
+    """Loads what `save` wrote, as `tf.saved_model.load` does, with one clear error where the files are not whole.
+
+    Prefer `tf.saved_model.load` itself where tfvae is not installed: the files need TensorFlow only.
+
+    Args:
+        path: the folder, such as "saved_models/digits_vae/1".
+
+    Returns:
+        The loaded object: `loaded.signatures["encode"](x=x, seed=seed)` and its kin, see `save`.
+
+    Raises:
+        ValueError: when there is no such folder, when its files are missing or damaged, or when it is a SavedModel
+            without tfvae's signatures.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        raise ValueError(f"There is no exported model at {path}. tfvae.export.save(vae, path) writes one.")
+    if not (folder / MODEL_FILE).is_file():
+        versions = sorted(inner.name for inner in folder.iterdir() if (inner / MODEL_FILE).is_file())
+        hint = (
+            f"It holds the versions {versions}: load one of them, such as {folder / versions[-1]}."
+            if versions
+            else "Export the model again."
+        )
+        raise ValueError(f"{path} is no SavedModel, or it is incomplete: it has no {MODEL_FILE}. {hint}")
+    try:
+        loaded = tf.saved_model.load(fspath(folder))
+    except Exception as error:  # a damaged file shows as any of a dozen types, according to where it is damaged
+        raise ValueError(
+            f"The exported model at {path} is damaged or incomplete: {_first_line(error)}. Use another copy, or export "
+            "the model again with tfvae.export.save(vae, path, overwrite=True)."
+        ) from error
+    missing = [name for name in SIGNATURES if name not in getattr(loaded, "signatures", {})]
+    if missing:
+        raise ValueError(
+            f"The SavedModel at {path} was not written by tfvae.export.save: it has no signature {', '.join(missing)}. "
+            "Load it with tf.saved_model.load."
+        )
+    return loaded
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0].rstrip(".")
