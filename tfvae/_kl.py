@@ -62,13 +62,15 @@ def _multivariate_normal(distribution: Distribution) -> Distribution:
 
 def _kl_normals(a: Distribution, b: Distribution, name: str | None = None) -> Tensor:
     """KL between two spellings of a normal distribution."""
+    if not a.event_shape.is_compatible_with(b.event_shape):
+        raise ValueError(
+            f"KL(a || b) needs equal event shapes. Received: {a.event_shape} of {a!r}, {b.event_shape} of {b!r}."
+        )
     with tf.name_scope(name or "kl_normals"):
         if isinstance(a, _MULTIVARIATE_NORMAL) or isinstance(b, _MULTIVARIATE_NORMAL):
             return tfd.kl_divergence(_multivariate_normal(a), _multivariate_normal(b))
-        (normal_a, rank_a), (normal_b, rank_b) = _elementwise_normal(a), _elementwise_normal(b)
-        if rank_a != rank_b:
-            raise NotImplementedError(f"The event shapes differ: {a!r} and {b!r}.")
-        return tf.reduce_sum(tfd.kl_divergence(normal_a, normal_b), axis=list(range(-rank_a, 0)))
+        (normal_a, rank), (normal_b, _) = _elementwise_normal(a), _elementwise_normal(b)
+        return tf.reduce_sum(tfd.kl_divergence(normal_a, normal_b), axis=list(range(-rank, 0)))
 
 
 for _a, _b in itertools.product((_MULTIVARIATE_NORMAL, _INDEPENDENT, _SAMPLE), repeat=2):

@@ -24,6 +24,11 @@ def floor_raw_scale(raw_scale: Tensor) -> Tensor:
     return raw_scale + tf.stop_gradient(tf.maximum(raw_scale, floor) - raw_scale)
 
 
+def as_dtype(number: Tensor | float, dtype: tf.DType) -> Tensor:
+    """A number in a dtype; a Python float goes there directly, not by way of float32."""
+    return tf.constant(number, dtype) if isinstance(number, int | float) else tf.cast(number, dtype)
+
+
 def as_float(values: Tensor) -> Tensor:
     """Casts to float32, the precision of distributions under any mixed-precision policy; float64 stays float64."""
     values = tf.convert_to_tensor(values)

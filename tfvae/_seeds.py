@@ -1,5 +1,7 @@
 """Stateless seeds: every random number in tfvae is a function of an int32 seed of shape [2]."""
 
+import numbers
+
 import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -21,8 +23,8 @@ def stateless_seed(seed: Seed) -> Tensor:
         return tfp.random.sanitize_seed(None)
     if isinstance(seed, keras.random.SeedGenerator):
         return tf.cast(seed.next(), tf.int32)
-    if isinstance(seed, int):
-        bits = seed & 0xFFFF_FFFF_FFFF_FFFF
+    if isinstance(seed, numbers.Integral):
+        bits = int(seed) & 0xFFFF_FFFF_FFFF_FFFF
         return tf.bitcast(tf.constant([bits >> 32, bits & 0xFFFF_FFFF], tf.uint32), tf.int32)
     seed = tf.convert_to_tensor(seed)
     if seed.shape.rank == 0:

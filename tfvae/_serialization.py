@@ -44,6 +44,21 @@ def deserialize_function(config: Any) -> Any:
     return keras.saving.deserialize_keras_object(config) if isinstance(config, dict) else config
 
 
+_SEED_KEY = "seed_generator_state"
+
+
+def save_seed_state(generator: keras.random.SeedGenerator, store: Any) -> None:
+    """Adds a random state to a layer's saved variables; Keras leaves it out, and a loaded model would draw anew."""
+    store[_SEED_KEY] = generator.state.numpy()
+
+
+def load_seed_state(generator: keras.random.SeedGenerator, store: Any) -> dict[str, Any]:
+    """Restores what `save_seed_state` added; returns the other variables."""
+    if _SEED_KEY in store:
+        generator.state.assign(store[_SEED_KEY])
+    return {key: store[key] for key in store.keys() if key != _SEED_KEY}
+
+
 def serialize_distribution(distribution: Distribution) -> dict[str, Any]:
     """A TFP distribution as its class name and constructor arguments.
 

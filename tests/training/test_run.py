@@ -202,7 +202,8 @@ def test_frey_face_uses_a_dequantised_normal_likelihood(find_archives, tmp_path,
 
 
 def test_same_seed_same_first_weights():
-    config = resolve(small(), tfvae.data.load("digits"))
-    a, b = build_vae(config, (8, 8, 1)), build_vae(config, (8, 8, 1))
+    splits = tfvae.data.load("digits")
+    config = resolve(small(), splits)
+    a, b = build_vae(config, splits), build_vae(config, splits)
     for first, second in zip(a.weights, b.weights, strict=True):
         np.testing.assert_array_equal(first, second)

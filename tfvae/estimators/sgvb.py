@@ -1,5 +1,6 @@
 """Stochastic gradient variational Bayes: the paper's two estimators."""
 
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -7,6 +8,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae._kl import exact_kl
+from tfvae._numerics import as_dtype
 from tfvae._seeds import split_seed
 from tfvae._serialization import register
 from tfvae.estimators.estimate import Estimate
@@ -41,11 +43,11 @@ class SGVB:
     """
 
     def __init__(self, num_samples: int = 1, kl: KLKind = "analytic"):
-        if isinstance(num_samples, bool) or not isinstance(num_samples, int) or num_samples < 1:
+        if isinstance(num_samples, bool) or not hasattr(num_samples, "__index__") or num_samples < 1:
             raise ValueError(f"num_samples is a whole number, at least 1. Received: {num_samples!r}.")
         if kl not in ("analytic", "monte_carlo"):
             raise ValueError(f"kl is 'analytic' (estimator B) or 'monte_carlo' (estimator A). Received: {kl!r}.")
-        self.num_samples = num_samples
+        self.num_samples = operator.index(num_samples)
         self.kl = kl
 
     def __call__(
@@ -68,7 +70,7 @@ class SGVB:
             kl = tf.reduce_mean(log_q - prior.log_prob(z), axis=0)  # [B]
         log_likelihood = tf.reduce_mean(generate(z).log_prob(x), axis=0)  # [B]
         return Estimate(
-            surrogate_loss=tf.cast(beta, kl.dtype) * kl - log_likelihood,
+            surrogate_loss=as_dtype(beta, kl.dtype) * kl - log_likelihood,
             bound=log_likelihood - kl,
             log_likelihood=log_likelihood,
             kl=kl,

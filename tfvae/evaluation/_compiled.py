@@ -1,18 +1,18 @@
 """Graph functions of a model, traced once for each model and purpose."""
 
 import weakref
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
 
 from tfvae.models import VAE
 
-_functions: weakref.WeakKeyDictionary[VAE, dict[Hashable, Any]] = weakref.WeakKeyDictionary()
+_functions: weakref.WeakKeyDictionary[VAE, dict[Callable[..., Any], Any]] = weakref.WeakKeyDictionary()
 
 
-def compiled(vae: VAE, fn: Callable[..., Any], *static: Any) -> Callable[..., Any]:
-    """A graph function `(x [B, *event], number, seed [2]) -> fn(vae, x, number, seed, *static)`.
+def compiled(vae: VAE, fn: Callable[..., Any]) -> Callable[..., Any]:
+    """A graph function `(x [B, *event], number, seed [2]) -> fn(vae, x, number, seed)`.
 
     The batch size and the number (of samples) are not part of the trace, so that a smaller last batch, or another
     number, does not make another.
@@ -20,13 +20,12 @@ def compiled(vae: VAE, fn: Callable[..., Any], *static: Any) -> Callable[..., An
     model = weakref.ref(vae)  # the function must not keep alive the model it is filed under
 
     def call(x: tf.Tensor, number: tf.Tensor, seed: tf.Tensor) -> Any:
-        return fn(model(), x, number, seed, *static)
+        return fn(model(), x, number, seed)
 
     functions = _functions.setdefault(vae, {})
-    key = (fn, static)
-    if key not in functions:
-        functions[key] = tf.function(call, autograph=False, reduce_retracing=True)
-    function = functions[key]
+    if fn not in functions:
+        functions[fn] = tf.function(call, autograph=False, reduce_retracing=True)
+    function = functions[fn]
 
     def with_tensors(x: tf.Tensor, number: int, seed: tf.Tensor) -> Any:
         concrete = function.get_concrete_function(

@@ -8,16 +8,12 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae._kl import exact_kl
-from tfvae._seeds import fold_in, split_seed
-from tfvae.estimators import SGVB, log_weights
+from tfvae._seeds import split_seed
+from tfvae.estimators import averaged_elbo, importance_estimate
 from tfvae.models import VAE
-from tfvae.typing import Distribution, KLKind, Tensor
+from tfvae.typing import Distribution, Tensor
 
 tfd = tfp.distributions
-
-# Importance samples held in memory at once, for each example.
-CHUNK_SIZE = 50
 
 SIGNATURES = ("encode", "decode", "reconstruct", "sample", "elbo", "log_marginal")
 
@@ -95,58 +91,27 @@ class _Answers:
         return _mean_and_sample(self._likelihood(z, seed), seed_x)
 
     def elbo(self, x: Tensor, num_samples: Tensor, seed: Tensor) -> dict[str, Tensor]:
-        x, num_samples = tf.cast(x, self.dtype), _at_least_one(num_samples)
-        posterior, prior = self._posterior(x, seed), self.vae.prior.distribution()
-        estimator = SGVB(num_samples=1, kl=_kl_kind(posterior, prior))
-
-        def add_one(step: Tensor, *sums: Tensor) -> tuple[Tensor, ...]:
-            seed_s = fold_in(seed, step)
-            estimate = estimator(x, posterior, prior, lambda z: self._likelihood(z, seed_s), seed=seed_s)
-            terms = (estimate.bound, estimate.log_likelihood, estimate.kl)
-            return step + 1, *(total + term for total, term in zip(sums, terms, strict=True))
-
-        zeros = tf.zeros(tf.shape(x)[:1], x.dtype)
-        _, *sums = tf.while_loop(
-            lambda step, *_: step < num_samples,
-            add_one,
-            (tf.constant(0), zeros, zeros, zeros),
-            shape_invariants=(tf.TensorShape([]), *[tf.TensorShape([None])] * 3),
-        )
-        bound, log_likelihood, kl = (total / tf.cast(num_samples, x.dtype) for total in sums)
-        return {"elbo": bound, "log_likelihood": log_likelihood, "kl": kl}
+        average = averaged_elbo(**self._problem(x, num_samples, seed))
+        return {"elbo": average.bound, "log_likelihood": average.log_likelihood, "kl": average.kl}
 
     def log_marginal(self, x: Tensor, num_samples: Tensor, seed: Tensor) -> dict[str, Tensor]:
-        """Log (1/K) sum_k p(x, z_k) / q(z_k|x), z_k ~ q(z|x) (arXiv 1509.00519, equation 8)."""
-        x, num_samples = tf.cast(x, self.dtype), _at_least_one(num_samples)
-        posterior, prior = self._posterior(x, seed), self.vae.prior.distribution()
+        return {"log_marginal": importance_estimate(**self._problem(x, num_samples, seed)).log_marginal}
 
-        def add_chunk(step: Tensor, num_drawn: Tensor, log_sum: Tensor) -> tuple[Tensor, ...]:
-            seed_c = fold_in(seed, step)
-            size = tf.minimum(CHUNK_SIZE, num_samples - num_drawn)  # the last chunk is as short as it needs to be
-            chunk = log_weights(
-                x, posterior, prior, lambda z: self._likelihood(z, seed_c), num_samples=size, seed=seed_c
-            )  # [size, B]
-            log_sum = tf.reduce_logsumexp(tf.concat([log_sum[tf.newaxis], chunk], axis=0), axis=0)  # [B]
-            return step + 1, num_drawn + size, log_sum
-
-        log_zero = tf.fill(tf.shape(x)[:1], tf.constant(float("-inf"), x.dtype))
-        _, _, log_sum = tf.while_loop(
-            lambda step, num_drawn, log_sum: num_drawn < num_samples,
-            add_chunk,
-            (tf.constant(0), tf.constant(0), log_zero),
-            shape_invariants=(tf.TensorShape([]), tf.TensorShape([]), tf.TensorShape([None])),
-            parallel_iterations=1,  # more would hold as many chunks at once
-        )
-        return {"log_marginal": log_sum - tf.math.log(tf.cast(num_samples, x.dtype))}
+    def _problem(self, x: Tensor, num_samples: Tensor, seed: Tensor) -> dict[str, Any]:
+        return {
+            "x": tf.cast(x, self.dtype),
+            "posterior": self._posterior(x, seed),
+            "prior": self.vae.prior.distribution(),
+            "generate": lambda z: self._likelihood(z, seed),
+            "num_samples": _at_least_one(num_samples),
+            "seed": seed,
+        }
 
     def _posterior(self, x: Tensor, seed: Tensor) -> Distribution:
         with self._layers_seeded_by(seed):
             return self.vae.infer(tf.cast(x, self.dtype), training=False)
 
     def _likelihood(self, z: Tensor, seed: Tensor) -> Distribution:
-        # A number of samples that is known only at run time makes some families forget their event shape.
-        shape = self.vae.latent_shape
-        z = tf.ensure_shape(z, [*[None] * (z.shape.rank - len(shape)), *shape])
         with self._layers_seeded_by(seed):
             return self.vae.generate(z, training=False)
 
@@ -182,14 +147,6 @@ def _defined(**moments: Callable[[], Tensor]) -> dict[str, Tensor]:
         except NotImplementedError:
             continue
     return values
-
-
-def _kl_kind(posterior: Distribution, prior: Distribution) -> KLKind:
-    try:
-        exact_kl(posterior, prior)
-    except NotImplementedError:
-        return "monte_carlo"
-    return "analytic"
 
 
 def _at_least_one(num_samples: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae.layers._batch_unflattened import BatchUnflattened
 from tfvae.typing import Distribution, Tensor
 
 tfd = tfp.distributions
@@ -45,6 +46,8 @@ class DistributionTensor(tfp.distributions.Distribution, tf.__internal__.types.T
         self._value_fn = value_fn
         self._rebuild_fn = rebuild_fn
         self._value: Tensor | None = None
+        # Where it was made: the value is computed there, so that it serves every later consumer.
+        self._graph = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
         super().__init__(
             dtype=distribution.dtype,
             reparameterization_type=distribution.reparameterization_type,
@@ -62,7 +65,14 @@ class DistributionTensor(tfp.distributions.Distribution, tf.__internal__.types.T
     def value(self) -> Tensor:
         """The tensor this converts to, computed at the first use and kept."""
         if self._value is None:
-            self._value = tf.convert_to_tensor(self._value_fn(self._distribution))
+            with tf.init_scope() if self._graph is None else self._graph.as_default():
+                try:
+                    self._value = tf.convert_to_tensor(self._value_fn(self._distribution))
+                except AttributeError as error:  # which Python would take for an absent `value`
+                    raise ValueError(
+                        f"{self._distribution!r} does not convert to a tensor with the convert_to_tensor_fn of its "
+                        f"layer: {error}. Give the layer another one, such as 'sample' or 'mean'."
+                    ) from error
         return self._value
 
     @property
@@ -141,11 +151,15 @@ def as_distribution(value: Any) -> Distribution:
     raise TypeError(f"Expected a TFP distribution. Received: {value!r} (of type {type(value).__name__}).")
 
 
-def reshape_batch(value: DistributionTensor, batch_shape: Tensor) -> Distribution:
-    """The plain distribution with its batch axes reshaped to `batch_shape`, which has as many elements."""
-    if value._rebuild_fn is not None:
+def reshape_batch(value: Any, batch_shape: Tensor) -> Distribution:
+    """The plain distribution behind `value`, of one batch axis, with that axis split into `batch_shape`.
+
+    Raises:
+        TypeError: when `value` is no distribution.
+    """
+    if isinstance(value, DistributionTensor) and value._rebuild_fn is not None:
         return value._rebuild_fn(batch_shape)
-    return tfd.BatchReshape(as_distribution(value), batch_shape)
+    return BatchUnflattened(as_distribution(value), batch_shape)
 
 
 @tfd.RegisterKL(DistributionTensor, tfd.Distribution)

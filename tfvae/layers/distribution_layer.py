@@ -8,7 +8,8 @@ import tensorflow_probability as tfp
 
 from tfvae._numerics import as_float
 from tfvae._seeds import stateless_seed
-from tfvae.layers._coercion import DistributionTensor, reshape_batch
+from tfvae._serialization import load_seed_state, save_seed_state
+from tfvae.layers._coercion import DistributionTensor
 from tfvae.layers._conversion import Conversion
 from tfvae.layers.kl_divergence_regularizer import KLDivergenceRegularizer
 from tfvae.typing import ConvertToTensorFn, Distribution, Tensor
@@ -74,6 +75,10 @@ class DistributionLayer(keras.layers.Layer):
         raise NotImplementedError(f"{type(self).__name__} must define make_distribution.")
 
     def build(self, input_shape: Any) -> None:
+        self._check_width(input_shape)
+        self.built = True
+
+    def _check_width(self, input_shape: Any) -> None:
         expected = self.parameters_size
         if expected is not None and (not len(input_shape) or input_shape[-1] not in (None, expected)):
             raise ValueError(
@@ -81,7 +86,6 @@ class DistributionLayer(keras.layers.Layer):
                 f"on the last axis of its input. Received shape {tuple(input_shape)}. Give the layer before it "
                 f"{type(self).__name__}.params_size(...) = {expected} units."
             )
-        self.built = True
 
     def call(self, inputs: Tensor) -> DistributionTensor:
         return self._regularize(self._make(inputs))
@@ -97,6 +101,7 @@ class DistributionLayer(keras.layers.Layer):
 
     def _make(self, inputs: Tensor) -> DistributionTensor:
         parameters = as_float(inputs)
+        self._check_width(parameters.shape)
 
         def rebuild(batch_shape: Tensor) -> Distribution:
             return self.make_distribution(tf.reshape(parameters, tf.concat([batch_shape, parameters.shape[-1:]], 0)))
@@ -113,8 +118,16 @@ class DistributionLayer(keras.layers.Layer):
             lambda t: tf.TensorSpec(t.shape, t.dtype) if isinstance(t, keras.KerasTensor) else t, (args, kwargs)
         )
         trace = tf.function(lambda args, kwargs: self._make(*args, **kwargs).value, autograph=False)
-        value = trace.get_concrete_function(*specs).structured_outputs
+        with keras.StatelessScope():  # a trace must not advance the seed
+            value = trace.get_concrete_function(*specs).structured_outputs
         return keras.KerasTensor(value.shape, dtype=value.dtype.name)
+
+    def save_own_variables(self, store: Any) -> None:
+        super().save_own_variables(store)
+        save_seed_state(self.seed_generator, store)
+
+    def load_own_variables(self, store: Any) -> None:
+        super().load_own_variables(load_seed_state(self.seed_generator, store))
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -124,10 +137,3 @@ class DistributionLayer(keras.layers.Layer):
             "activity_regularizer": keras.regularizers.serialize(self.distribution_regularizer),
             "seed": self.seed,
         }
-
-
-def reshape_batch_of(value: Any, batch_shape: Tensor) -> Distribution:
-    """The plain distribution behind `value` with its batch axes reshaped to `batch_shape`."""
-    if isinstance(value, DistributionTensor):
-        return reshape_batch(value, batch_shape)
-    return tfd.BatchReshape(value, batch_shape)

@@ -8,6 +8,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae._kl import exact_kl
+from tfvae._numerics import as_dtype
 from tfvae._serialization import (
     deserialize_distribution,
     deserialize_function,
@@ -70,7 +71,7 @@ class KLDivergenceRegularizer(keras.regularizers.Regularizer):
             )
         kl = tf.reduce_mean(self._kl(distribution_a, self._prior()))
         weight = self.weight() if callable(self.weight) else self.weight
-        return kl if weight is None else kl * tf.cast(weight, kl.dtype)
+        return kl if weight is None else kl * as_dtype(weight, kl.dtype)
 
     def _prior(self) -> Distribution:
         b = self.distribution_b

@@ -28,6 +28,22 @@ def unpack(data: Any) -> tuple[Any, Any]:
     return x, sample_weight
 
 
+def with_targets(x: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
+    """`(x, y, sample_weight)` with zeros for absent targets: without targets Keras drops the weights silently."""
+    if sample_weight is not None and y is None and not isinstance(x, tf.data.Dataset):
+        first = next(iter(x.values())) if isinstance(x, dict) else x
+        y = np.zeros(len(first), "float32")
+    return x, y, sample_weight
+
+
+def targets_for_weights(x: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The keyword arguments of `fit` or `evaluate`, with targets where sample weights need them."""
+    if args:
+        return kwargs
+    _, y, _ = with_targets(x, kwargs.get("y"), kwargs.get("sample_weight"))
+    return {**kwargs, "y": y}
+
+
 def check_static(x: Any, event_shape: tuple[int, ...] | None) -> None:
     """Refuses what dtype and shape show, without looking at values: free inside a compiled step.
 

@@ -107,3 +107,23 @@ def check_decoder_input(decoder: keras.layers.Layer, prior: Prior) -> None:
             f"The decoder takes inputs of shape {tuple(inputs[0].shape[1:])}, but the prior's z "
             f"({type(prior).__name__}) has shape {tuple(prior.event_shape)}. Give both the same latent size."
         )
+
+
+def shapes(latent_shape: Any) -> list[tuple[int, ...]]:
+    """The shapes in a nest of shapes, one a part of z."""
+    found: list[tuple[int, ...]] = []
+    keras.tree.map_shape_structure(lambda shape: found.append(tuple(shape)), latent_shape)
+    return found
+
+
+def check_latents(parts: list[Any], expected: list[tuple[int, ...]]) -> None:
+    """Raises ValueError when z does not have the prior's shape after its leading axes."""
+    if len(parts) != len(expected):
+        raise ValueError(f"z has {len(expected)} parts, of shapes [..., *{expected}]. Received: {len(parts)}.")
+    for part, shape in zip(parts, expected, strict=True):
+        rank = part.shape.rank
+        if rank is not None and (rank < len(shape) or not part.shape[rank - len(shape) :].is_compatible_with(shape)):
+            raise ValueError(
+                f"z has shape [..., {', '.join(map(str, shape))}] in this model, with any leading axes. "
+                f"Received shape {tuple(part.shape)}."
+            )

@@ -1,18 +1,19 @@
 """The variational autoencoder."""
 
+import os
 from typing import Any
 
 import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae._numerics import as_float
+from tfvae._files import replacing
+from tfvae._kl import has_exact_kl
 from tfvae._seeds import split_seed, stateless_seed
-from tfvae._serialization import register
+from tfvae._serialization import load_seed_state, register, save_seed_state
 from tfvae.estimators import SGVB, Estimate, Estimator
 from tfvae.layers import DistributionLayer
-from tfvae.layers._coercion import as_distribution
-from tfvae.layers.distribution_layer import reshape_batch_of
+from tfvae.layers._coercion import as_distribution, reshape_batch
 from tfvae.models import _inputs, _parts
 from tfvae.priors import Prior
 from tfvae.typing import Distribution, Seed, Tensor, TensorLike
@@ -20,7 +21,6 @@ from tfvae.typing import Distribution, Seed, Tensor, TensorLike
 tfd = tfp.distributions
 
 _PREVIEW_SIZE = 1024
-_SEED_KEY = "seed_generator_state"
 
 
 @register
@@ -71,9 +71,9 @@ class VAE(keras.Model):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
+        _parts.refuse_own_kl(encoder)
         posterior_layer = _parts.output_layer(encoder, "encoder")
         _parts.output_layer(decoder, "decoder")
-        _parts.refuse_own_kl(encoder)
         latent_shape = None if posterior_layer is None else posterior_layer.event_shape
         self.encoder = encoder
         self.prior = _parts.as_prior(prior, latent_shape)
@@ -110,9 +110,10 @@ class VAE(keras.Model):
     def build(self, input_shape: Any) -> None:
         if getattr(self, "built", False):  # by the constructor, where the event shape is known
             return
-        self.encoder(keras.KerasTensor(tuple(input_shape), dtype=self.compute_dtype))
-        self.decoder(keras.KerasTensor((None, *self.latent_shape), dtype=self.compute_dtype))
-        self.prior(keras.KerasTensor((None, *self.latent_shape)))
+        # Keras casts to half precision itself where the policy says so.
+        self.encoder(keras.KerasTensor(tuple(input_shape), dtype=self.variable_dtype))
+        self.decoder(keras.KerasTensor((None, *self.latent_shape), dtype=self.variable_dtype))
+        self.prior(keras.KerasTensor((None, *self.latent_shape), dtype=self.prior.variable_dtype))
         self.built = True
 
     # The model: q(z|x), p(z), p(x|z) ------------------------------------------------------------------------------
@@ -128,11 +129,12 @@ class VAE(keras.Model):
 
         The decoder itself sees one batch axis, so that convolutions and reshapes need not know of sample axes.
         """
-        ranks = keras.tree.map_shape_structure(len, self.latent_shape)
-        flat = tf.nest.map_structure(lambda t, rank: tf.reshape(t, [-1, *t.shape[t.shape.rank - rank :]]), z, ranks)
-        first, rank = tf.nest.flatten(z)[0], tf.nest.flatten(ranks)[0]
-        batch_shape = tf.shape(first)[: first.shape.rank - rank]
-        return reshape_batch_of(self.decoder(flat, training=training), batch_shape)
+        parts, shapes = tf.nest.flatten(z), _parts.shapes(self.latent_shape)
+        _parts.check_latents(parts, shapes)
+        flat = [tf.reshape(part, [-1, *shape]) for part, shape in zip(parts, shapes, strict=True)]
+        flat = tf.nest.pack_sequence_as(z, flat)
+        batch_shape = tf.shape(parts[0])[: parts[0].shape.rank - len(shapes[0])]
+        return reshape_batch(self.decoder(flat, training=training), batch_shape)
 
     def call(self, inputs: Tensor, training: bool = False) -> Distribution:
         z = self.infer(inputs, training=training).sample(seed=stateless_seed(self.seed_generator))
@@ -146,7 +148,7 @@ class VAE(keras.Model):
 
     def decode(self, z: TensorLike) -> Distribution:
         """p(x|z), a TFP distribution of batch shape `[...]`, for z `[..., D]`."""
-        return self.generate(as_float(z))
+        return self.generate(self._cast(tf.convert_to_tensor(z)))
 
     def reconstruct(self, x: TensorLike, *, seed: Seed = None) -> Tensor:
         """The mean of p(x|z) `[B, *event]`, with one z drawn from q(z|x)."""
@@ -154,6 +156,8 @@ class VAE(keras.Model):
 
     def sample(self, num_samples: int, *, seed: Seed = None) -> Tensor:
         """Ancestral samples `[num_samples, *event]`: z ~ p(z), then x ~ p(x|z)."""
+        if num_samples < 0:
+            raise ValueError(f"num_samples is at least 0. Received: {num_samples}.")
         seed_z, seed_x = split_seed(self._seed(seed), 2, "ancestral")
         return self.generate(self.prior.distribution().sample(num_samples, seed=seed_z)).sample(seed=seed_x)
 
@@ -162,17 +166,16 @@ class VAE(keras.Model):
 
         With the analytic KL where one is known (the paper's estimator B), else by Monte Carlo (estimator A).
         """
-        x, seed = self._checked(x), self._seed(seed)
-        try:
-            return self.estimate(x, estimator=SGVB(num_samples), seed=seed).bound
-        except NotImplementedError:
-            return self.estimate(x, estimator=SGVB(num_samples, kl="monte_carlo"), seed=seed).bound
+        x = self._checked(x)
+        posterior, prior = self.infer(x), self.prior.distribution()
+        estimator = SGVB(num_samples, kl="analytic" if has_exact_kl(posterior, prior) else "monte_carlo")
+        return estimator(x, posterior, prior, self.generate, seed=self._seed(seed)).bound
 
     def estimate(
         self, x: Tensor, *, estimator: Estimator | None = None, training: bool = False, seed: Seed = None
     ) -> Estimate:
         """The estimator's view of a batch x `[B, *event]`: bound, its terms, and what to differentiate, each `[B]`."""
-        x = as_float(x)
+        x = self._cast(x)
         return (self.estimator if estimator is None else estimator)(
             x,
             self.infer(x, training=training),
@@ -185,7 +188,11 @@ class VAE(keras.Model):
     def _checked(self, x: TensorLike) -> Tensor:
         x = tf.convert_to_tensor(x)
         _inputs.check_static(x, self.event_shape)
-        return as_float(x)
+        return self._cast(x)
+
+    def _cast(self, x: Tensor) -> Tensor:
+        """X in the precision of the distributions: float32, or float64 for a model of it."""
+        return tf.cast(x, self.variable_dtype)
 
     def _seed(self, seed: Seed) -> Tensor:
         return stateless_seed(self.seed_generator if seed is None else seed)
@@ -226,19 +233,24 @@ class VAE(keras.Model):
             ValueError: for integer data, NaN or infinite values, values outside the likelihood's support, an event
                 shape unlike the model's, or no examples.
         """
+        if x is None:
+            raise ValueError("fit needs data: an array, or a data set of x. Received: None.")
         preview = self.check_data(x)
-        validation_preview = self.check_data(kwargs.get("validation_data"))
+        validation_data = kwargs.get("validation_data")
+        validation_preview = self.check_data(validation_data)
+        if isinstance(validation_data, tuple) and len(validation_data) == 3:
+            kwargs["validation_data"] = _inputs.with_targets(*validation_data)
         preview = preview if validation_preview is None else validation_preview
         self.preview_batch = None if preview is None else preview[:_PREVIEW_SIZE]
         if isinstance(x, tf.data.Dataset):
             kwargs.setdefault("shuffle", False)  # it shuffles itself; Keras would warn
-        return super().fit(x, *args, **kwargs)
+        return super().fit(x, *args, **_inputs.targets_for_weights(x, args, kwargs))
 
     def evaluate(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
         """As `keras.Model.evaluate`; the data are checked as `fit` does."""
         if not kwargs.get("_use_cached_eval_dataset"):
             self.check_data(x)
-        return super().evaluate(x, *args, **kwargs)
+        return super().evaluate(x, *args, **_inputs.targets_for_weights(x, args, kwargs))
 
     def check_data(self, data: Any) -> Any:
         """Raises ValueError for data that `fit` refuses; returns x of the first batch, where it can be looked at."""
@@ -270,7 +282,7 @@ class VAE(keras.Model):
     def _unpacked(self, data: Any) -> tuple[Tensor, Tensor | None]:
         x, sample_weight = _inputs.unpack(data)
         _inputs.check_static(x, self.event_shape)
-        return as_float(x), sample_weight
+        return x, sample_weight
 
     def _loss(self, estimate: Estimate, sample_weight: Tensor | None) -> Tensor:
         surrogate = estimate.surrogate_loss
@@ -289,14 +301,20 @@ class VAE(keras.Model):
 
     # Serialisation ------------------------------------------------------------------------------------------------
 
+    def save(self, filepath: Any, overwrite: bool = True, **kwargs: Any) -> None:
+        """As `keras.Model.save`; a file that is there stays until the new one is complete."""
+        if not str(filepath).endswith(".keras") or (not overwrite and os.path.exists(filepath)):
+            super().save(filepath, overwrite=overwrite, **kwargs)  # Keras' own word on other endings, and its question
+            return
+        with replacing(filepath) as beside:
+            super().save(beside, **kwargs)
+
     def save_own_variables(self, store: Any) -> None:
         super().save_own_variables(store)
-        # Keras leaves random states out; with it, a loaded model trains on exactly as the saved one would have.
-        store[_SEED_KEY] = self.seed_generator.state.numpy()
+        save_seed_state(self.seed_generator, store)
 
     def load_own_variables(self, store: Any) -> None:
-        self.seed_generator.state.assign(store[_SEED_KEY])
-        super().load_own_variables({key: store[key] for key in store.keys() if key != _SEED_KEY})
+        super().load_own_variables(load_seed_state(self.seed_generator, store))
 
     def get_config(self) -> dict[str, Any]:
         parts = {"encoder": self.encoder, "decoder": self.decoder, "prior": self.prior, "estimator": self.estimator}

@@ -11,6 +11,7 @@ from tfvae import estimators, layers, networks, priors
 from tfvae.data import Split, Splits
 from tfvae.models import VAE
 from tfvae.training.config import ModelConfig, RunConfig
+from tfvae.training.initial_weights import start_at_marginals
 
 _POSTERIORS: dict[str, Any] = {"diag": layers.MultivariateNormalDiag, "tril": layers.MultivariateNormalTriL}
 _LIKELIHOODS: dict[str, Any] = {"bernoulli": layers.IndependentBernoulli, "normal": layers.IndependentNormal}
@@ -46,8 +47,9 @@ def _all(splits: Splits) -> list[Split]:
     return [split for split in (splits.train, splits.validation, splits.test) if split is not None]
 
 
-def build_vae(config: RunConfig, event_shape: tuple[int, ...]) -> VAE:
-    """The model of a resolved configuration, compiled with Adam; the same weights for the same seed."""
+def build_vae(config: RunConfig, splits: Splits) -> VAE:
+    """The model of a resolved configuration, compiled with Adam; the same weights for the same seed and data."""
+    event_shape = splits.event_shape
     keras.utils.set_random_seed(config.training.seed)
     posterior = _POSTERIORS[config.model.posterior]
     likelihood = _LIKELIHOODS[config.model.likelihood]
@@ -66,6 +68,7 @@ def build_vae(config: RunConfig, event_shape: tuple[int, ...]) -> VAE:
         seed=config.training.seed,
         name="vae",
     )
+    start_at_marginals(vae, evaluation_split(config, splits.train), config.model.likelihood)
     # XLA makes a step of the mlp faster on a CPU and one of convolutions slower (DESIGN 5.11).
     on_gpu = bool(tf.config.list_physical_devices("GPU"))
     vae.compile(

@@ -1,7 +1,5 @@
-"""Checkpoints of a run: whole models, written beside their target and renamed."""
+"""Checkpoints of a run: whole models."""
 
-import os
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -29,16 +27,6 @@ class Checkpoints(keras.callbacks.Callback):
         done = epoch + 1
         if done % self.every == 0 or done == self.params["epochs"]:
             self.folder.checkpoints.mkdir(parents=True, exist_ok=True)
-            save_model(self.model, self.folder.checkpoints / f"epoch-{done:05d}.keras")
+            self.model.save(self.folder.checkpoints / f"epoch-{done:05d}.keras")
             for _, path in self.folder.saved_checkpoints()[: -self.keep]:
                 path.unlink()
-
-
-def save_model(model: keras.Model, path: Path) -> None:
-    """`model.save`, written beside the target and renamed."""
-    beside = path.with_name(f".{path.stem}.partial.keras")
-    try:
-        model.save(beside)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)

@@ -20,7 +20,7 @@ from tfvae.evaluation import figures
 from tfvae.evaluation.report import report_dict, report_markdown
 from tfvae.models import VAE, load_model
 from tfvae.training.build import build_vae, dequantizes, evaluation_split, num_steps, resolve, training_batches
-from tfvae.training.checkpoints import Checkpoints, save_model
+from tfvae.training.checkpoints import Checkpoints
 from tfvae.training.config import RunConfig
 from tfvae.training.environment import environment
 from tfvae.training.run_folder import RunFolder
@@ -72,14 +72,14 @@ def train(
     splits = tfvae_data.load(config.data.name)
     on_data(len(splits.train))
     config = resolve(config, splits)
-    vae, epochs_done = _restore(folder) if resume else (build_vae(config, splits.event_shape), 0)
+    vae, epochs_done = _restore(folder) if resume else (build_vae(config, splits), 0)
     validation = evaluation_split(config, monitored_split(splits))
     vae.check_data(validation.x)
     write_text(folder.config, config.to_toml())
     if not resume:
         write_json(folder.environment, environment())
     _fit(vae, config, splits, validation, folder, epochs_done, callbacks)
-    save_model(vae, folder.model)
+    vae.save(folder.model)
     report = evaluate(Run(folder, config, vae), splits, on_stage=on_stage)
     on_stage("exporting")
     export.save(vae, folder.saved_model, overwrite=True)

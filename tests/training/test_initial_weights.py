@@ -1,0 +1,45 @@
+"""The decoder starts at the marginal distribution of each pixel, whatever z is."""
+
+import numpy as np
+import pytest
+
+import tfvae
+from tfvae.training import RunConfig, build_vae
+from tfvae.training.build import evaluation_split, resolve
+
+
+def decoded_at_zero_weights(vae):
+    """p(x|z) when the last layer ignores its input: what the bias alone says."""
+    last = [layer for layer in vae.decoder.layers[0].layers if getattr(layer, "bias", None) is not None][-1]
+    last.kernel.assign(np.zeros(last.kernel.shape))
+    return vae.decode(np.ones((1, *vae.latent_shape), "float32"))
+
+
+def test_bernoulli_mlp_starts_at_the_pixels_means():
+    splits = tfvae.data.load("digits")
+    config = resolve(RunConfig.from_dict(), splits)
+    mean = evaluation_split(config, splits.train).x.mean(axis=0)
+    found = decoded_at_zero_weights(build_vae(config, splits)).mean()[0]
+    np.testing.assert_allclose(found, np.clip(mean, 1e-3, 1 - 1e-3), rtol=1e-4)
+
+
+def test_normal_mlp_starts_at_means_and_scales():
+    x = (np.random.default_rng(0).normal(size=(500, 3)) * [1.0, 7.0, 0.1] + [5.0, -2.0, 0.0]).astype("float32")
+    splits = tfvae.data.Splits("own", tfvae.data.Split(x))
+    config = resolve(RunConfig.from_dict({"data": {"name": "own"}}), splits)
+    found = decoded_at_zero_weights(build_vae(config, splits))
+    np.testing.assert_allclose(found.mean()[0], x.mean(axis=0), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(found.stddev()[0], x.std(axis=0), rtol=1e-4)
+
+
+@pytest.mark.parametrize("likelihood", ["bernoulli", "normal"])
+def test_conv_starts_at_each_channels_mean(likelihood):
+    x = np.random.default_rng(0).integers(0, 256, (50, 9, 7, 2)).astype("uint8")
+    x[..., 1] //= 2
+    splits = tfvae.data.Splits("own", tfvae.data.Split(x, num_levels=256))
+    tables = {"data": {"name": "own"}, "model": {"network": "conv", "filters": (4,), "likelihood": likelihood}}
+    config = resolve(RunConfig.from_dict(tables), splits)
+    found = np.asarray(decoded_at_zero_weights(build_vae(config, splits)).mean())[0]
+    expected = evaluation_split(config, splits.train).x.mean(axis=(0, 1, 2))
+    np.testing.assert_allclose(found.mean(axis=(0, 1)), expected, atol=0.01)
+    assert found.std(axis=(0, 1)).max() < 1e-5
