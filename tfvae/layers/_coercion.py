@@ -8,6 +8,7 @@ is not a `CompositeTensor`, which `tf.function` would take apart instead of conv
 Everything that knows of this is in this file; elsewhere tfvae works on plain distributions (`as_distribution`).
 """
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -65,7 +66,7 @@ class DistributionTensor(tfp.distributions.Distribution, tf.__internal__.types.T
     def value(self) -> Tensor:
         """The tensor this converts to, computed at the first use and kept."""
         if self._value is None:
-            with tf.init_scope() if self._graph is None else self._graph.as_default():
+            with self._where_made():
                 try:
                     self._value = tf.convert_to_tensor(self._value_fn(self._distribution))
                 except AttributeError as error:  # which Python would take for an absent `value`
@@ -74,6 +75,12 @@ class DistributionTensor(tfp.distributions.Distribution, tf.__internal__.types.T
                         f"layer: {error}. Give the layer another one, such as 'sample' or 'mean'."
                     ) from error
         return self._value
+
+    def _where_made(self) -> contextlib.AbstractContextManager[Any]:
+        if self._graph is not None:
+            return self._graph.as_default()
+        # Lifting out of a graph pauses gradient tapes, so only where there is one.
+        return contextlib.nullcontext() if tf.executing_eagerly() else tf.init_scope()
 
     @property
     def shape(self) -> tf.TensorShape:

@@ -101,7 +101,8 @@ class DistributionLayer(keras.layers.Layer):
 
     def _make(self, inputs: Tensor) -> DistributionTensor:
         parameters = as_float(inputs)
-        self._check_width(parameters.shape)
+        if 0 not in parameters.shape:  # of an empty batch, Keras' Flatten makes any width
+            self._check_width(parameters.shape)
 
         def rebuild(batch_shape: Tensor) -> Distribution:
             return self.make_distribution(tf.reshape(parameters, tf.concat([batch_shape, parameters.shape[-1:]], 0)))

@@ -36,14 +36,6 @@ def with_targets(x: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
     return x, y, sample_weight
 
 
-def targets_for_weights(x: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-    """The keyword arguments of `fit` or `evaluate`, with targets where sample weights need them."""
-    if args:
-        return kwargs
-    _, y, _ = with_targets(x, kwargs.get("y"), kwargs.get("sample_weight"))
-    return {**kwargs, "y": y}
-
-
 def check_static(x: Any, event_shape: tuple[int, ...] | None) -> None:
     """Refuses what dtype and shape show, without looking at values: free inside a compiled step.
 

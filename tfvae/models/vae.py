@@ -224,7 +224,7 @@ class VAE(keras.Model):
         """The four running means; Keras resets them before each epoch."""
         return self._trackers
 
-    def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> keras.callbacks.History:
+    def fit(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> keras.callbacks.History:
         """As `keras.Model.fit`, for arrays, or data sets of `x`, of `(x, y)` or of dictionaries with an image entry.
 
         Arrays are checked whole, data sets by their first batch.
@@ -244,13 +244,15 @@ class VAE(keras.Model):
         self.preview_batch = None if preview is None else preview[:_PREVIEW_SIZE]
         if isinstance(x, tf.data.Dataset):
             kwargs.setdefault("shuffle", False)  # it shuffles itself; Keras would warn
-        return super().fit(x, *args, **_inputs.targets_for_weights(x, args, kwargs))
+        x, y, _ = _inputs.with_targets(x, y, kwargs.get("sample_weight"))
+        return super().fit(x, y, *args, **kwargs)
 
-    def evaluate(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
+    def evaluate(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
         """As `keras.Model.evaluate`; the data are checked as `fit` does."""
         if not kwargs.get("_use_cached_eval_dataset"):
             self.check_data(x)
-        return super().evaluate(x, *args, **_inputs.targets_for_weights(x, args, kwargs))
+        x, y, _ = _inputs.with_targets(x, y, kwargs.get("sample_weight"))
+        return super().evaluate(x, y, *args, **kwargs)
 
     def check_data(self, data: Any) -> Any:
         """Raises ValueError for data that `fit` refuses; returns x of the first batch, where it can be looked at."""
