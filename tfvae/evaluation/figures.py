@@ -52,7 +52,7 @@ def manifold(vae: VAE, *, num_steps: int = 20) -> Figure:
     quantiles = scipy.stats.norm.ppf((np.arange(num_steps) + 0.5) / num_steps)
     across, up = np.meshgrid(quantiles, quantiles[::-1])
     z = np.stack([across, up], axis=-1).reshape(-1, 2).astype("float32")
-    picture = tile(to_displayable(vae.decode(z).mean()), num_steps, padding=0)
+    picture = tile(to_displayable(vae.decode(z).mean()), num_steps, padding=1)
     return _image_figure(picture, "p(x|z) over the latent plane (means; inverse Gaussian CDF grid)")
 
 
