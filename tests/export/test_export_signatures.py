@@ -8,7 +8,8 @@ import tensorflow_probability as tfp
 
 import tfvae
 from tfvae._seeds import fold_in
-from tfvae.export.signatures import CHUNK_SIZE, SIGNATURES, Signatures
+from tfvae.estimators.monte_carlo import CHUNK_SIZE
+from tfvae.export.signatures import SIGNATURES, Signatures
 
 tfd = tfp.distributions
 layers = keras.layers

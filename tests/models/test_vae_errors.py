@@ -477,3 +477,15 @@ def test_refused_save_leaves_an_earlier_file_alone(saved, tmp_path):
         model.save(path)
     assert path.read_bytes() == saved
     assert [p.name for p in tmp_path.iterdir()] == ["vae.keras"]
+
+
+def test_lambda_loss_in_a_file_is_refused_with_the_way_out(tmp_path):
+    x = np.ones((4, 6), "float32")
+    model = keras.Sequential([keras.layers.Dense(6), tfvae.layers.IndependentBernoulli((6,))])
+    model.compile("adam", loss=lambda x, rv_x: -rv_x.log_prob(x))
+    model.fit(x, x, verbose=0)
+    model.save(tmp_path / "model.keras")
+    with pytest.raises(ValueError, match="compile=False"):
+        tfvae.load_model(tmp_path / "model.keras")
+    loaded = tfvae.load_model(tmp_path / "model.keras", compile=False)
+    np.testing.assert_allclose(loaded(x).mean(), model(x).mean(), rtol=1e-6)

@@ -66,6 +66,17 @@ def refuse_own_kl(encoder: keras.layers.Layer) -> None:
             )
 
 
+def refuse_losses(arguments: dict[str, Any], estimator: Any) -> None:
+    """Raises ValueError when `compile` is given a loss or metrics, which a VAE has of its own."""
+    refused = [name for name in ("loss", "loss_weights", "metrics", "weighted_metrics") if arguments.get(name)]
+    if refused:
+        raise ValueError(
+            f"A VAE takes no {' or '.join(refused)}: it minimises its estimator's surrogate loss ({estimator!r}) and "
+            "reports elbo, log_likelihood and kl. Give the VAE another estimator, or train a functional keras.Model "
+            "with tfvae.layers and a loss of your own."
+        )
+
+
 def _layers(layer: keras.layers.Layer) -> Iterator[keras.layers.Layer]:
     yield layer
     for inner in getattr(layer, "_layers", []):

@@ -13,18 +13,19 @@ from tfvae import priors as _priors  # noqa: F401
 from tfvae.models import vae as _vae  # noqa: F401
 
 
-def load_model(path: str | PathLike[str], *, custom_objects: dict[str, Any] | None = None) -> Any:
+def load_model(path: str | PathLike[str], *, custom_objects: dict[str, Any] | None = None, compile: bool = True) -> Any:
     """Loads a `.keras` file in safe mode: no code in the file is run.
 
     Args:
         path: the file that `model.save` wrote.
         custom_objects: your own registered classes and functions by name, if they are not imported already.
+        compile: whether to compile the model as it was; False for one whose loss is a lambda, which safe mode refuses.
 
     Returns:
         The model, compiled as it was.
 
     Raises:
-        ValueError: when there is no such file, or it is damaged, or it is no Keras model.
+        ValueError: when there is no such file, it is damaged or no Keras model, or it holds a lambda.
     """
     path = fspath(path)
     try:
@@ -40,7 +41,14 @@ def load_model(path: str | PathLike[str], *, custom_objects: dict[str, Any] | No
     if damaged is not None:
         raise ValueError(f"{path} is damaged: its part {damaged!r} fails its checksum. Use another copy.")
     try:
-        return keras.saving.load_model(path, custom_objects=custom_objects, safe_mode=True)
+        return keras.saving.load_model(path, custom_objects=custom_objects, compile=compile, safe_mode=True)
+    except ValueError as error:
+        if "Python lambda" not in str(error):
+            raise
+        raise ValueError(
+            f"{path} holds a Python lambda, such as a loss given to compile, which would have to run stored code. Load "
+            "it with compile=False and compile it again, or save it with a registered function."
+        ) from error
     except (KeyError, OSError, EOFError) as error:
         raise ValueError(
             f"{path} is not a Keras model file, or it is incomplete ({error}). Save the model again."

@@ -205,13 +205,7 @@ class VAE(keras.Model):
         Raises:
             ValueError: for a loss or metrics: the loss is the estimator's, and the metrics are its terms.
         """
-        refused = [name for name in ("loss", "loss_weights", "metrics", "weighted_metrics") if kwargs.get(name)]
-        if refused:
-            raise ValueError(
-                f"A VAE takes no {' or '.join(refused)}: it minimises its estimator's surrogate loss "
-                f"({self.estimator!r}) and reports elbo, log_likelihood and kl. Give the VAE another estimator, or "
-                "train a functional keras.Model with tfvae.layers and a loss of your own."
-            )
+        _parts.refuse_losses(kwargs, self.estimator)
         super().compile(optimizer=optimizer, **kwargs)
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
