@@ -30,3 +30,15 @@ def event_shape_tuple(event_shape: Any) -> tuple[int, ...]:
 def event_size(event_shape: Any) -> int:
     """How many numbers an event has, as a plain int: `keras.layers.Dense` rejects numpy's (DESIGN 5.6)."""
     return math.prod(event_shape_tuple(event_shape))
+
+
+def event_size_of(size: int) -> int:
+    """The number of dimensions of a vector, as a plain int.
+
+    Raises:
+        ValueError: for less than 1.
+    """
+    size = event_size(size)
+    if size < 1:
+        raise ValueError(f"event_size is at least 1. Received: {size}.")
+    return size

@@ -6,15 +6,15 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae._serialization import register
+from tfvae.layers._event_layers import EventShapeLayer
 from tfvae.layers._event_shape import event_shape_tuple, event_size
-from tfvae.layers.distribution_layer import DistributionLayer
 from tfvae.typing import ConvertToTensorFn, Distribution, Shape, Tensor
 
 tfd = tfp.distributions
 
 
 @register
-class IndependentBernoulli(DistributionLayer):
+class IndependentBernoulli(EventShapeLayer):
     """Independent Bernoulli variables, one a pixel: the paper's decoder for binary images (appendix C.1).
 
     Args:
@@ -42,23 +42,14 @@ class IndependentBernoulli(DistributionLayer):
         validate_args: bool = False,
         **kwargs: Any,
     ):
-        super().__init__(convert_to_tensor_fn, validate_args, **kwargs)
-        self._event_shape = event_shape_tuple(event_shape)
+        super().__init__(event_shape, convert_to_tensor_fn, validate_args, **kwargs)
         self.sample_dtype = None if sample_dtype is None else tf.as_dtype(sample_dtype)
-
-    @property
-    def event_shape(self) -> tuple[int, ...]:
-        return self._event_shape
-
-    @property
-    def parameters_size(self) -> int:
-        return self.params_size(self.event_shape)
 
     def make_distribution(self, parameters: Tensor) -> Distribution:
         return self.new(parameters, self.event_shape, self.sample_dtype, self.validate_args)
 
     @staticmethod
-    def new(
+    def new(  # type: ignore[override]  # TFP's order: the dtype comes third
         params: Tensor,
         event_shape: Shape | int = (),
         dtype: Any = None,
@@ -76,6 +67,5 @@ class IndependentBernoulli(DistributionLayer):
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
-            "event_shape": self.event_shape,
             "sample_dtype": None if self.sample_dtype is None else self.sample_dtype.name,
         }

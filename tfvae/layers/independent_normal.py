@@ -1,21 +1,17 @@
 """Gaussian pixels."""
 
-from typing import Any
-
 import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae._numerics import floor_raw_scale
 from tfvae._serialization import register
+from tfvae.layers._event_layers import EventShapeLayer
 from tfvae.layers._event_shape import event_shape_tuple, event_size
-from tfvae.layers.distribution_layer import DistributionLayer
-from tfvae.typing import ConvertToTensorFn, Distribution, Shape, Tensor
-
-tfd = tfp.distributions
+from tfvae.typing import Distribution, Shape, Tensor
 
 
 @register
-class IndependentNormal(DistributionLayer):
+class IndependentNormal(EventShapeLayer):
     """Independent normal variables, one a pixel: the paper's decoder for continuous data (appendix C.2).
 
     Data with few distinct values should be dequantised first (`Split.batches(..., dequantize=True)`): a density on
@@ -37,27 +33,6 @@ class IndependentNormal(DistributionLayer):
         The scale is no lower than 1e-5; above that it is TFP's to the last bit.
     """
 
-    def __init__(
-        self,
-        event_shape: Shape | int = (),
-        convert_to_tensor_fn: ConvertToTensorFn = "sample",
-        validate_args: bool = False,
-        **kwargs: Any,
-    ):
-        super().__init__(convert_to_tensor_fn, validate_args, **kwargs)
-        self._event_shape = event_shape_tuple(event_shape)
-
-    @property
-    def event_shape(self) -> tuple[int, ...]:
-        return self._event_shape
-
-    @property
-    def parameters_size(self) -> int:
-        return self.params_size(self.event_shape)
-
-    def make_distribution(self, parameters: Tensor) -> Distribution:
-        return self.new(parameters, self.event_shape, self.validate_args)
-
     @staticmethod
     def new(
         params: Tensor, event_shape: Shape | int = (), validate_args: bool = False, name: str | None = None
@@ -71,6 +46,3 @@ class IndependentNormal(DistributionLayer):
     def params_size(event_shape: Shape | int = (), name: str | None = None) -> int:
         """The number of parameters a distribution of this event shape takes."""
         return 2 * event_size(event_shape)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "event_shape": self.event_shape}

@@ -1,21 +1,19 @@
 """The paper's posterior: a normal with diagonal covariance."""
 
-from typing import Any
-
 import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae._numerics import softplus_scale
 from tfvae._serialization import register
-from tfvae.layers._event_shape import event_size
-from tfvae.layers.distribution_layer import DistributionLayer
-from tfvae.typing import ConvertToTensorFn, Distribution, Tensor
+from tfvae.layers._event_layers import EventSizeLayer
+from tfvae.layers._event_shape import event_size_of
+from tfvae.typing import Distribution, Tensor
 
 tfd = tfp.distributions
 
 
 @register
-class MultivariateNormalDiag(DistributionLayer):
+class MultivariateNormalDiag(EventSizeLayer):
     """N(loc, diag(scale^2)): the approximate posterior of Kingma & Welling 2013, equation 9.
 
     Args:
@@ -34,27 +32,6 @@ class MultivariateNormalDiag(DistributionLayer):
         scale = softplus(raw_scale) + 1e-5: smoother than the paper's exp(log_var / 2), and bounded away from zero.
     """
 
-    def __init__(
-        self,
-        event_size: int,
-        convert_to_tensor_fn: ConvertToTensorFn = "sample",
-        validate_args: bool = False,
-        **kwargs: Any,
-    ):
-        super().__init__(convert_to_tensor_fn, validate_args, **kwargs)
-        self.event_size = event_size_of(event_size)
-
-    @property
-    def event_shape(self) -> tuple[int, ...]:
-        return (self.event_size,)
-
-    @property
-    def parameters_size(self) -> int:
-        return self.params_size(self.event_size)
-
-    def make_distribution(self, parameters: Tensor) -> Distribution:
-        return self.new(parameters, self.event_size, self.validate_args)
-
     @staticmethod
     def new(params: Tensor, event_size: int, validate_args: bool = False, name: str | None = None) -> Distribution:
         """The distribution with these parameters `[..., 2 * event_size]`."""
@@ -67,14 +44,3 @@ class MultivariateNormalDiag(DistributionLayer):
     def params_size(event_size: int, name: str | None = None) -> int:
         """The number of parameters a distribution of this size takes."""
         return 2 * event_size_of(event_size)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "event_size": self.event_size}
-
-
-def event_size_of(size: int) -> int:
-    """The size as a plain int, at least 1."""
-    size = event_size(size)
-    if size < 1:
-        raise ValueError(f"event_size is at least 1. Received: {size}.")
-    return size

@@ -1,21 +1,19 @@
 """A posterior with full covariance."""
 
-from typing import Any
-
 import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae._numerics import softplus_scale
 from tfvae._serialization import register
-from tfvae.layers.distribution_layer import DistributionLayer
-from tfvae.layers.multivariate_normal_diag import event_size_of
-from tfvae.typing import ConvertToTensorFn, Distribution, Tensor
+from tfvae.layers._event_layers import EventSizeLayer
+from tfvae.layers._event_shape import event_size_of
+from tfvae.typing import Distribution, Tensor
 
 tfd = tfp.distributions
 
 
 @register
-class MultivariateNormalTriL(DistributionLayer):
+class MultivariateNormalTriL(EventSizeLayer):
     """N(loc, L L^T) with L lower triangular: a posterior whose latent dimensions may be correlated.
 
     Prefer `MultivariateNormalDiag` unless the correlations matter: this takes D (D + 3) / 2 parameters, not 2 D.
@@ -35,27 +33,6 @@ class MultivariateNormalTriL(DistributionLayer):
     Numerics:
         The diagonal of L is softplus(raw) + 1e-5.
     """
-
-    def __init__(
-        self,
-        event_size: int,
-        convert_to_tensor_fn: ConvertToTensorFn = "sample",
-        validate_args: bool = False,
-        **kwargs: Any,
-    ):
-        super().__init__(convert_to_tensor_fn, validate_args, **kwargs)
-        self.event_size = event_size_of(event_size)
-
-    @property
-    def event_shape(self) -> tuple[int, ...]:
-        return (self.event_size,)
-
-    @property
-    def parameters_size(self) -> int:
-        return self.params_size(self.event_size)
-
-    def make_distribution(self, parameters: Tensor) -> Distribution:
-        return self.new(parameters, self.event_size, self.validate_args)
 
     @staticmethod
     def new(params: Tensor, event_size: int, validate_args: bool = False, name: str | None = None) -> Distribution:
@@ -77,6 +54,3 @@ class MultivariateNormalTriL(DistributionLayer):
         """The number of parameters a distribution of this size takes."""
         size = event_size_of(event_size)
         return size * (size + 3) // 2
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "event_size": self.event_size}
