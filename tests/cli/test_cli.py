@@ -1,8 +1,10 @@
 """The commands as a user types them: what they write, and what they say when something is wrong."""
 
 import json
+import signal
 import subprocess
 import sys
+import time
 
 import matplotlib.image
 import numpy as np
@@ -192,3 +194,29 @@ def test_help_and_version_do_not_import_tensorflow():
         result = subprocess.run([sys.executable, "-c", code.format(option)], capture_output=True, text=True)
         assert result.returncode == 0, result.stderr
         assert result.stdout.strip()
+
+
+def test_interrupt_says_how_to_go_on(tmp_path):
+    run = tmp_path / "run"
+    command = [sys.executable, "-m", "tfvae.cli", "train", "--epochs", "400", "--hidden", "8", "--run-dir", str(run)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 240
+        while (
+            not list(run.glob("checkpoints/epoch-*.keras")) and time.monotonic() < deadline and process.poll() is None
+        ):
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert "interrupted" in err
+    assert f"--resume {run}" in err.replace("\n", "")
+    assert "Traceback" not in err
+
+
+def test_nan_says_what_to_do_and_that_there_is_no_checkpoint(tfvae_command, tmp_path):
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).normal(size=(300, 4)).astype("float32"))
+    arguments = ["train", "--data", tmp_path / "x.npy", "--run-dir", tmp_path / "run", "--learning-rate", "1e30"]
+    code, _, err = tfvae_command(*arguments, "--hidden", "8", "--epochs", "3")
+    assert code == 1
+    assert "step" in err
+    assert "no checkpoint yet" in err

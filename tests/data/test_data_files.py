@@ -98,9 +98,10 @@ def test_no_test_split_takes_a_tenth_of_the_training_examples(save):
         (np.eye(4, dtype=np.uint8), 2),
         (np.eye(4, dtype=np.int64), 2),
         (np.eye(4, dtype=np.uint8) * 2, 256),
-        (np.eye(4, dtype=np.float64), None),
-        (np.eye(4, dtype=">f4"), None),
-        (np.eye(4, dtype=np.float16), None),
+        (np.eye(4, dtype=np.float64), 2),
+        (np.eye(4, dtype=np.float64) / 2, None),
+        (np.eye(4, dtype=">f4") / 2, None),
+        (np.eye(4, dtype=np.float16) / 2, None),
     ],
 )
 def test_types(save, array, num_levels):

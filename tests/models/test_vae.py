@@ -783,3 +783,10 @@ def test_predict_gives_the_decoders_converted_value():
     vae, x = small_vae(), images(5)
     vae.compile(jit_compile=False)
     assert vae.predict(x, batch_size=2, verbose=0).shape == (5, *IMAGE)
+
+
+def test_keras_own_export_needs_no_call_first(tmp_path):
+    vae = VAE(sequential_encoder(), sequential_decoder(), StandardNormal(D))
+    vae.export(str(tmp_path / "served"), verbose=False)
+    served = tf.saved_model.load(str(tmp_path / "served"))
+    assert served.serve(tf.convert_to_tensor(images(3))).shape == (3, *IMAGE)

@@ -140,6 +140,8 @@ def test_folder_that_holds_a_run_is_left_alone(finished):
     before = {path: path.stat().st_mtime_ns for path in folder.path.rglob("*")}
     with pytest.raises(ValueError, match=r"holds a run.*--resume.*--run-dir"):
         train(small(), folder.path)
+    with pytest.raises(ValueError, match=r"4 epochs already.*--epochs 2"):
+        train(small(epochs=2), folder.path, resume=True)
     assert {path: path.stat().st_mtime_ns for path in folder.path.rglob("*")} == before
 
 
@@ -207,3 +209,56 @@ def test_same_seed_same_first_weights():
     a, b = build_vae(config, splits), build_vae(config, splits)
     for first, second in zip(a.weights, b.weights, strict=True):
         np.testing.assert_array_equal(first, second)
+
+
+def test_of_two_runs_one_gets_the_folder(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    folder.claim("first = 1")
+    with pytest.raises(ValueError, match="holds a run"):
+        folder.claim("second = 2")
+    assert folder.config.read_text() == "first = 1"
+
+
+def test_folders_that_cannot_be_runs_are_refused(tmp_path):
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.tex").write_text("x")
+    for name, message in (("file", "no run folder"), ("file/run", "no folder"), ("other", "no run folder")):
+        with pytest.raises(ValueError, match=message):
+            RunFolder(tmp_path / name).require_free()
+
+
+def test_resume_takes_an_older_checkpoint_where_the_newest_is_damaged_and_a_new_learning_rate(tmp_path):
+    folder, _ = train(small(epochs=2), tmp_path / "run")
+    (_, older), (_, newest) = folder.saved_checkpoints()
+    newest.write_bytes(newest.read_bytes()[:1000])
+    folder, _ = train(small(epochs=3, learning_rate=1e-4), folder.path, resume=True)
+    assert folder.history()["epoch"] == [0, 1, 2]
+    assert older.name == "epoch-00001.keras"
+    assert float(load_run(folder.path).vae.optimizer.learning_rate) == pytest.approx(1e-4)
+
+
+def test_damaged_checkpoints_change_nothing(tmp_path):
+    folder, _ = train(small(epochs=1), tmp_path / "run")
+    for _, path in folder.saved_checkpoints():
+        path.write_bytes(b"damaged")
+    before = {path: path.read_bytes() for path in folder.path.rglob("*") if path.is_file()}
+    with pytest.raises(ValueError, match=r"No checkpoint of .* can be loaded"):
+        train(small(epochs=2), folder.path, resume=True)
+    assert {path: path.read_bytes() for path in folder.path.rglob("*") if path.is_file()} == before
+
+
+def test_a_run_on_a_file_can_be_evaluated_from_elsewhere(tmp_path, monkeypatch):
+    np.save(tmp_path / "own.npy", (np.random.default_rng(0).random((60, 5)) > 0.5).astype("float32"))
+    monkeypatch.chdir(tmp_path)
+    config = RunConfig.from_dict(
+        {
+            "data": {"name": "own.npy"},
+            "model": {"hidden": (4,), "latent_size": 1},
+            "training": {"epochs": 1},
+            "evaluation": {"num_importance_samples": 5},
+        }
+    )
+    train(config, "run")
+    assert load_run("run").config.model.likelihood == "bernoulli"  # floats that are all 0 and 1 are binary
+    assert load_run("run").config.data.name == str(tmp_path / "own.npy")

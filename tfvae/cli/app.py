@@ -40,14 +40,15 @@ def main() -> None:
     """Runs the command line; an expected error is one message and exit code 1."""
     try:
         app()
-    except KeyboardInterrupt:
-        _fail(
-            "interrupted. The checkpoints written so far are in the run folder; go on with `tfvae train --resume RUN`."
-        )
-    except (ValueError, TypeError, OSError, FloatingPointError) as error:
+    except (ValueError, TypeError, OSError, FloatingPointError, NotImplementedError, MemoryError) as error:
         if os.environ.get("TFVAE_TRACEBACK"):
             raise
         _fail(str(error))
+    except Exception as error:
+        # What TensorFlow itself refuses, such as more memory than there is.
+        if os.environ.get("TFVAE_TRACEBACK") or not type(error).__module__.startswith(("tensorflow", "keras")):
+            raise
+        _fail(f"{type(error).__name__}: {str(error).splitlines()[0]} (TFVAE_TRACEBACK=1 shows where)")
 
 
 def _commands() -> ModuleType:
@@ -171,10 +172,10 @@ def train(
     }
     given = {table: {k: v for k, v in values.items() if v is not None} for table, values in options.items()}
     if resume is not None:
-        if run_dir is not None or config is not None or any(options for options in _without_epochs(given)):
+        if run_dir is not None or config is not None or _not_resumable(given):
             raise ValueError(
-                "--resume goes on with a run as it was configured; only --epochs can be given with it. "
-                "To train otherwise, start a new run: `tfvae train --config RUN/config.toml ...`."
+                "--resume goes on with a run as it was configured; only --epochs, --learning-rate and --beta can be "
+                "given with it. To train otherwise, start a new run: `tfvae train --config RUN/config.toml ...`."
             )
         folder = RunFolder(resume)
         folder.require_run()
@@ -184,8 +185,8 @@ def train(
     _commands().train(settings, run_dir if resume is None else resume, resume=resume is not None)
 
 
-def _without_epochs(given: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{key: value for key, value in table.items() if key != "epochs"} for table in given.values()]
+def _not_resumable(given: dict[str, dict[str, Any]]) -> set[str]:
+    return {key for table in given.values() for key in table} - {"epochs", "learning_rate", "beta"}
 
 
 @app.command()

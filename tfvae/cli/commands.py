@@ -14,6 +14,7 @@ from tfvae import export as tfvae_export
 from tfvae._files import write_bytes
 from tfvae._images import beside, tile, to_displayable
 from tfvae._seeds import fold_in, split_seed, stateless_seed
+from tfvae.callbacks import NonFiniteLossError
 from tfvae.cli.progress import TrainingProgress
 from tfvae.data import Split
 from tfvae.evaluation.report import rows
@@ -29,15 +30,33 @@ _console = Console()
 
 def train(config: RunConfig, run_dir: Path | None, *, resume: bool) -> None:
     """`tfvae train`."""
+    started: list[RunFolder] = []
     with TrainingProgress(_console) as progress:
 
-        def on_data(num_examples: int) -> None:
+        def on_start(folder: RunFolder, num_examples: int) -> None:
+            started.append(folder)
             progress.num_examples = num_examples
 
-        folder, report = runs.train(
-            config, run_dir, resume=resume, callbacks=[progress], on_stage=_say, on_data=on_data
-        )
+        try:
+            folder, report = runs.train(
+                config, run_dir, resume=resume, callbacks=[progress], on_stage=_say, on_start=on_start
+            )
+        except KeyboardInterrupt:
+            raise InterruptedError(f"interrupted. {_how_to_go_on(started)}") from None
+        except NonFiniteLossError as error:
+            raise FloatingPointError(f"{error} {_how_to_go_on(started)}") from error
     _print_report(folder, report)
+
+
+def _how_to_go_on(started: list[RunFolder]) -> str:
+    saved = started[0].saved_checkpoints() if started else []
+    if not saved:
+        return "There is no checkpoint yet to go on from."
+    done, path = saved[-1]
+    return (
+        f"The last checkpoint, after epoch {done}, is {path}; go on with `tfvae train --resume {started[0].path}`, "
+        "where --learning-rate and --beta may be given anew."
+    )
 
 
 def evaluate(run_dir: Path, **settings: int | None) -> None:

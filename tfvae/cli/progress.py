@@ -7,7 +7,8 @@ from typing import Any, Self
 
 import keras
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Column
 
 _LINES = 10  # without a terminal, about this many lines in place of the bar
 
@@ -26,12 +27,11 @@ class TrainingProgress(keras.callbacks.Callback):
         self.num_examples = num_examples
         self._progress = Progress(
             TextColumn("epoch {task.fields[epoch]}"),
-            BarColumn(bar_width=None),
+            BarColumn(bar_width=12),
             TextColumn("{task.fields[rate]} images/s"),
-            TextColumn("ELBO {task.fields[elbo]}  log-lik {task.fields[log_likelihood]}  KL {task.fields[kl]}"),
-            TimeElapsedColumn(),
+            TextColumn("ELBO {task.fields[elbo]} log-lik {task.fields[log_likelihood]} KL {task.fields[kl]}"),
+            TimeRemainingColumn(compact=True, table_column=Column(min_width=5, no_wrap=True)),
             TextColumn("left"),
-            TimeRemainingColumn(),
             console=console,
             disable=not console.is_terminal,
         )

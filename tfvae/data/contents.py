@@ -16,12 +16,12 @@ def clean_arrays(arrays: Mapping[str, np.ndarray], source: str) -> tuple[dict[st
 
     Returns:
         The arrays under the same keys, all uint8 or all float32 and of one event shape, and their number of levels: 2
-        where every value is 0 or 1, 256 for other uint8 data, None for floats.
+        where every value is 0 or 1, 256 for other uint8 data, None for other floats.
 
     Raises:
         DataError: for values, types or shapes that no rule covers.
     """
-    cleaned = {key: _clean(array, f"{source} ({key})") for key, array in arrays.items()}
+    cleaned = _binary_floats_as_levels({key: _clean(array, f"{source} ({key})") for key, array in arrays.items()})
     _require_one_kind(cleaned, source)
     if any(array.dtype != np.uint8 for array in cleaned.values()):
         return cleaned, None
@@ -83,6 +83,13 @@ def _clean_values(array: np.ndarray, source: str) -> np.ndarray:
         f"{source} has dtype {array.dtype}, which is not a plain number. Expected uint8, bool, or a float type; "
         "convert the array with numpy's astype and save it again."
     )
+
+
+def _binary_floats_as_levels(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Floats that are all zeros and ones, in every split, are binary data: a density on them has no upper bound."""
+    if all(array.dtype == np.float32 and np.isin(array, (0.0, 1.0)).all() for array in arrays.values()):
+        return {key: array.astype(np.uint8) for key, array in arrays.items()}
+    return arrays
 
 
 def _finite_float32(array: np.ndarray, source: str) -> np.ndarray:

@@ -46,7 +46,7 @@ def load(name: str | os.PathLike[str], *, data_dir: str | os.PathLike[str] | Non
 
     Returns:
         Splits of uint8 levels or float32 values, channels last: (N, H, W) becomes (N, H, W, 1), (N, D) stays. Zeros and
-        ones of any integer type are binary data, other uint8 data have 256 levels, floats are kept as they are.
+        ones of any type are binary data, other uint8 data have 256 levels, other floats are kept as they are.
 
     Raises:
         DataError: for a name, file or contents that cannot be used; the message says how to go on.

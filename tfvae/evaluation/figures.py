@@ -79,7 +79,7 @@ def latent_scatter(vae: VAE, x: TensorLike, labels: np.ndarray | None = None) ->
             )
         if len(classes) <= _MAX_LEGEND:
             axes.legend(title="label", loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, markerscale=2)
-    axes.set(xlabel=axis_names[0], ylabel=axis_names[1], title="Posterior means of the test data")
+    axes.set(xlabel=axis_names[0], ylabel=axis_names[1], title="Posterior means")
     axes.set_aspect("equal", adjustable="datalim")
     return figure
 

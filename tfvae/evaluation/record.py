@@ -48,7 +48,7 @@ class Record:
     def to_dict(self) -> dict[str, Any]:
         """What goes into `report.json`: everything but the values of single examples; NaN becomes None."""
         return {
-            "mean": self.mean,
+            "mean": _finite(self.mean),
             "standard_error": _finite(self.standard_error),
             "monte_carlo_standard_error": _finite(self.monte_carlo_standard_error),
             "unit": self.unit,

@@ -23,9 +23,9 @@ def report_dict(elbo: Record, log_marginal: Record, bits_per_dim: Record, about:
 def rows(report: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """The numbers as `(quantity, value with standard error, unit)`."""
     elbo, log_marginal, bits = (report[name] for name in ("elbo", "log_marginal", "bits_per_dim"))
-    k = log_marginal["num_importance_samples"]
+    k, split = log_marginal["num_importance_samples"], report["split"].rsplit("/", 1)[-1]
     return [
-        ("test ELBO", _value(elbo), "nats"),
+        (f"{split} ELBO", _value(elbo), "nats"),
         ("  log-likelihood", f"{elbo['log_likelihood']:.3f}", "nats"),
         ("  KL", f"{elbo['kl']:.3f}", "nats"),
         (f"log p(x), {k} importance samples", _value(log_marginal), "nats"),
@@ -44,8 +44,8 @@ def report_markdown(report: Mapping[str, Any], figures: Sequence[str]) -> str:
         f"# {report['title']}",
         "",
         f"{report['num_parameters']:,} weights, {report['epochs']} epochs, "
-        f"{report['training_seconds']:.0f} s of training; measured on {report['elbo']['num_examples']:,} examples of "
-        f"{report['split']}.",
+        f"{report['training_seconds']:.0f} s of training and validation; measured on "
+        f"{report['elbo']['num_examples']:,} examples of {report['split']}.",
         "",
         "| quantity | value | unit |",
         "| --- | ---: | --- |",

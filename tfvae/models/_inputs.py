@@ -18,6 +18,10 @@ def unpack(data: Any) -> tuple[Any, Any]:
         ValueError: for a dictionary without one.
     """
     x, _, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+    if isinstance(x, list | tuple):
+        if len(x) != 1:
+            raise ValueError(f"A VAE has one input x. Received a {type(x).__name__} of {len(x)}.")
+        (x,) = x
     if isinstance(x, dict):
         key = next((key for key in _X_KEYS if key in x), next(iter(x)) if len(x) == 1 else None)
         if key is None:
@@ -57,7 +61,11 @@ def check_static(x: Any, event_shape: tuple[int, ...] | None) -> None:
         missing_axis = tuple(event_shape) == (*shape, 1)
         raise ValueError(
             f"x has event shape {shape}, the decoder's distribution has {tuple(event_shape)}. "
-            + ("Add the channel axis: x[..., None]." if missing_axis else "The axis before it is the batch.")
+            + (
+                "Add the channel axis: x[..., None]."
+                if missing_axis
+                else "The first axis of x is the batch; a tf.data.Dataset makes it with .batch(n)."
+            )
         )
 
 
@@ -88,18 +96,20 @@ def check_values(x: Any, likelihood: DistributionLayer | None) -> None:
 
 def first_batch(data: Any) -> Any:
     """X of a data set's first batch, an array whole, or None where looking would consume the data."""
-    if isinstance(data, tuple | list) and len(data):
+    if isinstance(data, list) and len(data):
         return first_batch(data[0])
-    if isinstance(data, dict):
-        return unpack(data)[0]
+    if isinstance(data, dict | tuple) and len(data):
+        return first_batch(unpack(data)[0])
+    if isinstance(data, keras.utils.PyDataset):
+        return unpack(data[0])[0]
     if isinstance(data, tf.data.Dataset):
         _check_spec(data)
         for batch in data.take(1):
             return unpack(batch)[0]
         raise ValueError("There are no examples to train on: the data set is empty.")
-    if isinstance(data, np.ndarray) or tf.is_tensor(data):
+    if tf.is_tensor(data):
         return data
-    return None
+    return np.asarray(data) if hasattr(data, "__array__") else None
 
 
 def _check_spec(dataset: tf.data.Dataset) -> None:

@@ -77,6 +77,20 @@ def refuse_losses(arguments: dict[str, Any], estimator: Any) -> None:
         )
 
 
+def distribution_of(value: Any, network: keras.layers.Layer, role: str) -> Any:
+    """What a network returned, when it is a distribution.
+
+    Raises:
+        TypeError: when it is not, which a subclassed model shows only when called.
+    """
+    if not isinstance(value, tfd.Distribution):
+        raise TypeError(
+            f"The {role} must return a distribution: end it in a distribution layer, such as "
+            f"tfvae.layers.{_EXAMPLE[role]}. '{getattr(network, 'name', network)}' returned {value!r}."
+        )
+    return value
+
+
 def _layers(layer: keras.layers.Layer) -> Iterator[keras.layers.Layer]:
     yield layer
     for inner in getattr(layer, "_layers", []):

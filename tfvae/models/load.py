@@ -44,7 +44,7 @@ def load_model(path: str | PathLike[str], *, custom_objects: dict[str, Any] | No
         return keras.saving.load_model(path, custom_objects=custom_objects, compile=compile, safe_mode=True)
     except ValueError as error:
         if "Python lambda" not in str(error):
-            raise
+            raise ValueError(f"{path} cannot be loaded: {error}") from error
         raise ValueError(
             f"{path} holds a Python lambda, such as a loss given to compile, which would have to run stored code. Load "
             "it with compile=False and compile it again, or save it with a registered function."

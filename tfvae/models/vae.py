@@ -90,7 +90,7 @@ class VAE(keras.Model):
         # What a monitor may draw: the first examples of the last `fit`, of its validation data where there are any.
         self.preview_batch: Any = None
         if self.event_shape is not None:
-            self.build((None, *self.event_shape))
+            self._build_symbolically(self.event_shape)
 
     @property
     def event_shape(self) -> tuple[int, ...] | None:
@@ -116,11 +116,18 @@ class VAE(keras.Model):
         self.prior(keras.KerasTensor((None, *self.latent_shape), dtype=self.prior.variable_dtype))
         self.built = True
 
+    def _build_symbolically(self, event_shape: Any) -> None:
+        # A whole call, not only `build`, so that Keras knows the model's input: `model.export` asks for it.
+        self(keras.KerasTensor((None, *event_shape), dtype=self.variable_dtype))
+
+    def compute_output_spec(self, inputs: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
+        return self.decoder(keras.KerasTensor((inputs.shape[0], *self.latent_shape), dtype=self.variable_dtype))
+
     # The model: q(z|x), p(z), p(x|z) ------------------------------------------------------------------------------
 
     def infer(self, x: Tensor, *, training: bool = False) -> Distribution:
         """q(z|x), a plain TFP distribution of batch shape `[B]`, for x `[B, *event]`."""
-        posterior = as_distribution(self.encoder(x, training=training))
+        posterior = as_distribution(_parts.distribution_of(self.encoder(x, training=training), self.encoder, "encoder"))
         _parts.check_latent_shape(posterior.event_shape, self.prior)
         return posterior
 
@@ -134,7 +141,8 @@ class VAE(keras.Model):
         flat = [tf.reshape(part, [-1, *shape]) for part, shape in zip(parts, shapes, strict=True)]
         flat = tf.nest.pack_sequence_as(z, flat)
         batch_shape = tf.shape(parts[0])[: parts[0].shape.rank - len(shapes[0])]
-        return reshape_batch(self.decoder(flat, training=training), batch_shape)
+        likelihood = _parts.distribution_of(self.decoder(flat, training=training), self.decoder, "decoder")
+        return reshape_batch(likelihood, batch_shape)
 
     def call(self, inputs: Tensor, training: bool = False) -> Distribution:
         z = self.infer(inputs, training=training).sample(seed=stateless_seed(self.seed_generator))
@@ -255,7 +263,7 @@ class VAE(keras.Model):
             _inputs.check_static(x, self.event_shape)
             _inputs.check_values(x, self._likelihood_layer)
             if not self.built:
-                self.build((None, *x.shape[1:]))
+                self._build_symbolically(x.shape[1:])
         return x
 
     def train_step(self, data: Any) -> dict[str, Tensor]:

@@ -26,7 +26,7 @@ class Fixed(Prior):
 
     Raises:
         TypeError: when it is no distribution.
-        ValueError: when it has batch axes, which are almost always meant to be event axes.
+        ValueError: when it has batch axes, which are almost always meant to be event axes, or trainable variables.
     """
 
     def __init__(self, distribution: Distribution, **kwargs: Any):
@@ -39,6 +39,11 @@ class Fixed(Prior):
             raise ValueError(
                 f"A prior has batch shape [], but {distribution!r} has {distribution.batch_shape}. Wrap it in "
                 f"tfd.Independent(..., reinterpreted_batch_ndims={distribution.batch_shape.rank})."
+            )
+        if distribution.trainable_variables:
+            raise ValueError(
+                f"{distribution!r} has variables, which would not train: Keras does not see them. Give Fixed a "
+                "distribution of constants, or write a tfvae.priors.Prior that makes its weights with add_weight."
             )
         self._distribution = distribution
 

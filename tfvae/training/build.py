@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -34,11 +35,14 @@ def resolve(config: RunConfig, splits: Splits) -> RunConfig:
             f"A Bernoulli likelihood takes values in [0, 1], but {splits.name} holds values from {low:g} to {high:g}. "
             "Scale the data to [0, 1] (8-bit images: store them as uint8), or use --likelihood normal."
         )
+    name = data.name
+    if Path(name).suffix in (".npy", ".npz") and Path(name).exists():
+        name = str(Path(name).resolve())  # so that the run can be evaluated from any folder
     activation = {"mlp": "tanh", "conv": "relu"}[model.network] if model.activation == "auto" else model.activation
     binarize = data.binarize if likelihood == "bernoulli" and not splits.train.is_binary else "none"
     return dataclasses.replace(
         config,
-        data=dataclasses.replace(data, binarize=binarize),
+        data=dataclasses.replace(data, name=name, binarize=binarize),
         model=dataclasses.replace(model, likelihood=likelihood, activation=activation),
     )
 

@@ -1,6 +1,7 @@
 """The configuration of a run: frozen, validated when built, and TOML on disk."""
 
 import dataclasses
+import math
 import os
 import tomllib
 from collections.abc import Mapping
@@ -105,10 +106,10 @@ class TrainingConfig:
                 _is_count(getattr(self, name)), f"training.{name}", "a whole number, at least 1", getattr(self, name)
             )
         rate, beta = self.learning_rate, self.beta
-        _require(isinstance(rate, int | float) and rate > 0, "training.learning_rate", "a number above 0", rate)
-        _require(isinstance(beta, int | float) and beta >= 0, "training.beta", "a number, at least 0", beta)
+        _require(_is_number(rate) and rate > 0, "training.learning_rate", "a number above 0", rate)
+        _require(_is_number(beta) and beta >= 0, "training.beta", "a number, at least 0", beta)
         _require_choice(self.kl, "training.kl", ("analytic", "monte_carlo"))
-        valid = isinstance(self.seed, int) and 0 <= self.seed < 2**31
+        valid = isinstance(self.seed, int) and not isinstance(self.seed, bool) and 0 <= self.seed < 2**31
         _require(valid, "training.seed", "a whole number from 0 to 2147483647", self.seed)
 
 
@@ -193,6 +194,10 @@ def read_toml(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _require(condition: bool, name: str, expected: str, received: Any) -> None:

@@ -45,7 +45,7 @@ def train(
     resume: bool = False,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     on_stage: Callable[[str], None] = lambda stage: None,
-    on_data: Callable[[int], None] = lambda num_examples: None,
+    on_start: Callable[[RunFolder, int], None] = lambda folder, num_examples: None,
 ) -> tuple[RunFolder, dict[str, Any]]:
     """Trains a model and fills a run folder.
 
@@ -57,7 +57,7 @@ def train(
         resume: whether to go on from the newest checkpoint in `run_dir`.
         callbacks: further Keras callbacks, such as a progress bar.
         on_stage: called with a line of text when a stage begins.
-        on_data: called with the number of training examples, once they are known.
+        on_start: called with the folder and the number of training examples, when training begins.
 
     Returns:
         The folder, and the report as `report.json` holds it.
@@ -67,17 +67,20 @@ def train(
         NonFiniteLossError: when the loss turns NaN; the newest checkpoint is from before that.
     """
     folder = RunFolder(_default_run_dir(config) if run_dir is None else run_dir)
-    folder.require_run() if resume else folder.require_new()
+    folder.require_run() if resume else folder.require_free()
     on_stage(f"loading {config.data.name}")
     splits = tfvae_data.load(config.data.name)
-    on_data(len(splits.train))
     config = resolve(config, splits)
     vae, epochs_done = _restore(folder) if resume else (build_vae(config, splits), 0)
     validation = evaluation_split(config, monitored_split(splits))
     vae.check_data(validation.x)
-    write_text(folder.config, config.to_toml())
-    if not resume:
+    if resume:
+        _resume_with(config, vae, folder, epochs_done)
+        write_text(folder.config, config.to_toml())
+    else:
+        folder.claim(config.to_toml())
         write_json(folder.environment, environment())
+    on_start(folder, len(splits.train))
     _fit(vae, config, splits, validation, folder, epochs_done, callbacks)
     vae.save(folder.model)
     report = evaluate(Run(folder, config, vae), splits, on_stage=on_stage)
@@ -90,7 +93,7 @@ def _default_run_dir(config: RunConfig) -> Path:
     name = Path(config.data.name).stem.replace(":", "-")
     now = datetime.datetime.now()
     path = Path("runs") / f"{name}-{now:%Y%m%d-%H%M%S}"
-    return path if not path.exists() else path.with_name(f"{path.name}-{now:%f}")
+    return path if not path.exists() else path.with_name(f"{path.name}-{now:%f}-{os.getpid()}")
 
 
 def _restore(folder: RunFolder) -> tuple[VAE, int]:
@@ -99,9 +102,25 @@ def _restore(folder: RunFolder) -> tuple[VAE, int]:
         raise ValueError(
             f"{folder.path} has no checkpoint to resume from. Start anew under another name with --run-dir."
         )
-    epochs_done, path = saved[-1]
+    error: ValueError | None = None
+    for epochs_done, path in reversed(saved):
+        try:
+            return load_model(path), epochs_done
+        except ValueError as damaged:  # an older one is better than none
+            error = damaged
+    raise ValueError(f"No checkpoint of {folder.path} can be loaded. {error}") from error
+
+
+def _resume_with(config: RunConfig, vae: VAE, folder: RunFolder, epochs_done: int) -> None:
+    """Takes up what a resumed run may change: more epochs, another learning rate, another beta."""
+    if config.training.epochs < epochs_done:
+        raise ValueError(
+            f"{folder.path} has done {epochs_done} epochs already; --epochs {config.training.epochs} is fewer. "
+            "Nothing was changed."
+        )
     folder.cut_history(epochs_done)
-    return load_model(path), epochs_done
+    vae.optimizer.learning_rate.assign(config.training.learning_rate)
+    vae.beta.assign(config.training.beta)
 
 
 def monitored_split(splits: Splits) -> Split:
@@ -211,22 +230,22 @@ def evaluate(run: Run, splits: Splits, *, on_stage: Callable[[str], None] = lamb
 
 def _note(config: RunConfig, raw: Split) -> str:
     if config.data.binarize == "threshold":
-        return "The test data are gray levels cut at one half into zeros and ones."
+        return "The data are gray levels cut at one half into zeros and ones."
     if config.data.binarize != "none":
-        return "The test data are gray levels binarised once, by one Bernoulli draw a pixel with a fixed seed."
+        return "The data are gray levels binarised once, by one Bernoulli draw a pixel with a fixed seed."
     if dequantizes(config, raw):
         return (
-            f"The test data are {raw.num_levels} levels with uniform noise of one level's width added once, with a "
+            f"The data are {raw.num_levels} levels with uniform noise of one level's width added once, with a "
             "fixed seed; log p(x) is the density of (level + noise) / levels, bits per dimension count the levels."
         )
     if config.model.likelihood == "bernoulli" and not raw.is_binary:
         return (
-            "The test data are gray values under a Bernoulli likelihood: the numbers are cross-entropies, no "
+            "The data are gray values under a Bernoulli likelihood: the numbers are cross-entropies, no "
             "log-probabilities of the values."
         )
     if raw.num_levels is None:
         return "The data are continuous: log p(x) is a density, and bits per dimension can be negative."
-    return "The test data are binary."
+    return "The data are binary."
 
 
 def _draw(run: Run, split: Split, raw: Split, history: dict[str, list[float]]) -> list[str]:

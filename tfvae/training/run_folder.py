@@ -30,14 +30,29 @@ class RunFolder:
         self.report_json = self.path / "report.json"
         self.report_markdown = self.path / "report.md"
 
-    def require_new(self) -> None:
-        """Raises ValueError when something is there already."""
-        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
-            what = "holds a run" if self.config.exists() else "exists and is not empty"
+    def require_free(self) -> None:
+        """Raises ValueError when something is there already, or nothing can be written there."""
+        parent = next(parent for parent in self.path.absolute().parents if parent.exists())
+        if not parent.is_dir() or not os.access(parent, os.W_OK):
+            raise ValueError(f"The run folder {self.path} cannot be made: {parent} is no folder one can write into.")
+        if self.path.is_file() or (self.path.is_dir() and any(self.path.iterdir()) and not self.config.exists()):
             raise ValueError(
-                f"The folder {self.path} {what}. Continue it with `tfvae train --resume {self.path}`, or choose "
+                f"{self.path} exists and is no run folder. Choose another name with --run-dir. Nothing was changed."
+            )
+        if self.config.exists():
+            raise ValueError(
+                f"The folder {self.path} holds a run. Continue it with `tfvae train --resume {self.path}`, or choose "
                 "another name with --run-dir. Nothing was changed."
             )
+
+    def claim(self, config: str) -> None:
+        """Makes the folder with its `config.toml`; of two runs that want the same folder, one gets it."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            with self.config.open("x", encoding="utf-8") as file:
+                file.write(config)
+        except FileExistsError:
+            self.require_free()
 
     def require_run(self) -> None:
         """Raises ValueError when there is no run."""
@@ -56,13 +71,15 @@ class RunFolder:
         if not self.metrics.exists():
             return {}
         with self.metrics.open(newline="") as file:
-            lines = list(csv.DictReader(file))
+            # A run that was killed may have left half a line.
+            lines = [line for line in csv.DictReader(file) if all(line.values())]
         return {name: [float(line[name]) for line in lines] for name in (lines[0] if lines else {})}
 
     def cut_history(self, num_epochs: int) -> None:
         """Drops the rows of epochs that the checkpoint resumed from has not seen."""
-        if self.metrics.exists():
+        if self.metrics.exists() and self.metrics.stat().st_size:
             header, *lines = self.metrics.read_text("utf-8").splitlines()
-            column = header.split(",").index("epoch")
-            kept = [line for line in lines if int(float(line.split(",")[column])) < num_epochs]
+            names = header.split(",")
+            whole = [line for line in lines if line.count(",") == len(names) - 1]
+            kept = [line for line in whole if int(float(line.split(",")[names.index("epoch")])) < num_epochs]
             write_bytes(self.metrics, "\n".join([header, *kept, ""]).encode())
