@@ -99,7 +99,7 @@ def importance_estimate(
     prior: Distribution,
     generate: Callable[[Any], Distribution],
     *,
-    num_samples: Tensor | int,
+    num_importance_samples: Tensor | int,
     seed: Seed,
 ) -> ImportanceEstimate:
     """Log (1/K) sum_k p(x, z_k) / q(z_k|x) with z_k ~ q(z|x), at most `CHUNK_SIZE` draws in memory.
@@ -109,18 +109,20 @@ def importance_estimate(
         posterior: q(z|x), of batch shape `[B]`.
         prior: p(z), of batch shape `[]`.
         generate: takes z `[C, B, ...]` and returns p(x|z), of batch shape `[C, B]`.
-        num_samples: K, an int or a scalar int32 tensor, at least 1.
+        num_importance_samples: K, an int or a scalar int32 tensor, at least 1.
         seed: an int or an int32 tensor `[2]`; chunk c has the seed `fold_in(seed, c)`.
 
     References:
         Burda, Grosse & Salakhutdinov, Importance Weighted Autoencoders, 2015, arXiv 1509.00519, equation 8.
     """
     log_zero = tf.fill(tf.shape(x)[:1], tf.constant(-np.inf, posterior.dtype))
-    count = tf.cast(num_samples, tf.int32)
+    count = tf.cast(num_importance_samples, tf.int32)
 
     def add_chunk(chunk: Tensor, drawn: Tensor, log_sum: Tensor, log_squares: Tensor) -> tuple[Tensor, ...]:
         size = tf.minimum(CHUNK_SIZE, count - drawn)  # the last chunk is as short as it needs to be
-        weights = log_weights(x, posterior, prior, generate, num_samples=size, seed=fold_in(seed, chunk))  # [C, B]
+        weights = log_weights(
+            x, posterior, prior, generate, num_importance_samples=size, seed=fold_in(seed, chunk)
+        )  # [C, B]
         return chunk + 1, drawn + size, _log_add(log_sum, weights), _log_add(log_squares, 2.0 * weights)
 
     _, _, log_sum, log_squares = tf.while_loop(

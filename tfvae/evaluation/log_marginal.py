@@ -66,4 +66,4 @@ def log_marginal(
 
 def _terms(vae: VAE, x: Tensor, num_samples: Tensor, seed: Tensor) -> ImportanceEstimate:
     posterior, prior = vae.infer(x), vae.prior.distribution()
-    return importance_estimate(x, posterior, prior, vae.generate, num_samples=num_samples, seed=seed)
+    return importance_estimate(x, posterior, prior, vae.generate, num_importance_samples=num_samples, seed=seed)

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tfvae.layers import DistributionLayer
 
+_PREVIEW_SIZE = 1024
 _X_KEYS = ("image", "images", "x")
 
 
@@ -110,6 +111,11 @@ def first_batch(data: Any) -> Any:
     if tf.is_tensor(data):
         return data
     return np.asarray(data) if hasattr(data, "__array__") else None
+
+
+def preview(batch: Any) -> Any:
+    """The first examples of a batch, for a monitor to draw; None stays None."""
+    return None if batch is None else batch[:_PREVIEW_SIZE]
 
 
 def _check_spec(dataset: tf.data.Dataset) -> None:

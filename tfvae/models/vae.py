@@ -15,12 +15,11 @@ from tfvae.estimators import SGVB, Estimate, Estimator
 from tfvae.layers import DistributionLayer
 from tfvae.layers._coercion import as_distribution, reshape_batch
 from tfvae.models import _inputs, _parts
+from tfvae.models._metrics import BoundMetrics
 from tfvae.priors import Prior
 from tfvae.typing import Distribution, Seed, Tensor, TensorLike
 
 tfd = tfp.distributions
-
-_PREVIEW_SIZE = 1024
 
 
 @register
@@ -86,7 +85,7 @@ class VAE(keras.Model):
         self.beta = self.add_weight(
             name="beta", shape=(), initializer=keras.initializers.Constant(beta), trainable=False, dtype="float32"
         )
-        self._trackers = [keras.metrics.Mean(name=name) for name in ("loss", "elbo", "log_likelihood", "kl")]
+        self._bound_metrics = BoundMetrics()
         # What a monitor may draw: the first examples of the last `fit`, of its validation data where there are any.
         self.preview_batch: Any = None
         if self.event_shape is not None:
@@ -224,7 +223,7 @@ class VAE(keras.Model):
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
         """The four running means; Keras resets them before each epoch."""
-        return self._trackers
+        return self._bound_metrics.means
 
     def fit(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> keras.callbacks.History:
         """As `keras.Model.fit`, for arrays, or data sets of `x`, of `(x, y)` or of dictionaries with an image entry.
@@ -242,8 +241,7 @@ class VAE(keras.Model):
         validation_preview = self.check_data(validation_data)
         if isinstance(validation_data, tuple) and len(validation_data) == 3:
             kwargs["validation_data"] = _inputs.with_targets(*validation_data)
-        preview = preview if validation_preview is None else validation_preview
-        self.preview_batch = None if preview is None else preview[:_PREVIEW_SIZE]
+        self.preview_batch = _inputs.preview(preview if validation_preview is None else validation_preview)
         if isinstance(x, tf.data.Dataset):
             kwargs.setdefault("shuffle", False)  # it shuffles itself; Keras would warn
         x, y, _ = _inputs.with_targets(x, y, kwargs.get("sample_weight"))
@@ -276,12 +274,12 @@ class VAE(keras.Model):
             scaled = self.optimizer.scale_loss(share)
         gradients = tape.gradient(scaled, self.trainable_variables)
         self.optimizer.apply(gradients, self.trainable_variables)
-        return self._update_metrics(estimate, loss, sample_weight)
+        return self._bound_metrics.update(estimate, loss, sample_weight)
 
     def test_step(self, data: Any) -> dict[str, Tensor]:
         x, sample_weight = self._unpacked(data)
         estimate = self.estimate(x, training=False)
-        return self._update_metrics(estimate, self._loss(estimate, sample_weight), sample_weight)
+        return self._bound_metrics.update(estimate, self._loss(estimate, sample_weight), sample_weight)
 
     def _unpacked(self, data: Any) -> tuple[Tensor, Tensor | None]:
         x, sample_weight = _inputs.unpack(data)
@@ -294,14 +292,6 @@ class VAE(keras.Model):
             surrogate = surrogate * tf.cast(sample_weight, surrogate.dtype)
         # The networks' own weight and activity regularisers.
         return tf.add_n([tf.reduce_mean(surrogate), *(tf.cast(term, surrogate.dtype) for term in self.losses)])
-
-    def _update_metrics(self, estimate: Estimate, loss: Tensor, sample_weight: Tensor | None) -> dict[str, Tensor]:
-        loss_tracker, *others = self._trackers
-        loss_tracker.update_state(loss, sample_weight=tf.shape(estimate.bound)[0])
-        values = (estimate.bound, estimate.log_likelihood, estimate.kl)
-        for tracker, value in zip(others, values, strict=True):
-            tracker.update_state(value, sample_weight=sample_weight)
-        return {tracker.name: tracker.result() for tracker in self._trackers}
 
     # Serialisation ------------------------------------------------------------------------------------------------
 
