@@ -71,9 +71,9 @@ def test_imports_point_one_way(path):
         if own is None:
             assert is_top_file or imported == "__version__", f"{where}: a file at the top imports no package"
         elif imported not in ORDER:
-            assert is_top_file or imported == "__version__", f"{where}, which DESIGN 1 does not number"
+            assert is_top_file or imported == "__version__", f"{where}, which has no place in ORDER"
         elif imported != own:
-            assert ORDER.index(imported) < ORDER.index(own), f"{where}, which comes later in DESIGN 1"
+            assert ORDER.index(imported) < ORDER.index(own), f"{where}, which comes later in ORDER"
             assert not {imported, own} <= STRANGERS, f"{where}: these packages do not know each other"
 
 

@@ -13,7 +13,7 @@ from tfvae import data as tfvae_data
 from tfvae import export as tfvae_export
 from tfvae._files import write_bytes
 from tfvae._images import beside, tile, to_displayable
-from tfvae._seeds import fold_in, split_seed, stateless_seed
+from tfvae._seeds import fold_in, split_seed
 from tfvae.callbacks import NonFiniteLossError
 from tfvae.cli.progress import TrainingProgress
 from tfvae.data import Split
@@ -107,7 +107,7 @@ def encode(run_dir: Path, data: str | None, split_name: str, seed: int, output: 
     parts: dict[str, list[Any]] = {"mean": [], "stddev": [], "z": []}
     for i, start in enumerate(range(0, len(x), _BATCH_SIZE)):
         posterior = run.vae.encode(x[start : start + _BATCH_SIZE])
-        z = posterior.sample(seed=fold_in(stateless_seed(seed), i))
+        z = posterior.sample(seed=fold_in(seed, i))
         _add(parts, mean=posterior.mean(), stddev=posterior.stddev(), z=z)
     arrays = _joined(parts)
     if split.labels is not None:

@@ -28,7 +28,7 @@ def event_shape_tuple(event_shape: Any) -> tuple[int, ...]:
 
 
 def event_size(event_shape: Any) -> int:
-    """How many numbers an event has, as a plain int: `keras.layers.Dense` rejects numpy's (DESIGN 5.6)."""
+    """How many numbers an event has, as a plain int: `keras.layers.Dense` rejects numpy's."""
     return math.prod(event_shape_tuple(event_shape))
 
 

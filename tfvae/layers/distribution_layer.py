@@ -114,7 +114,7 @@ class DistributionLayer(keras.layers.Layer):
         return convert(distribution, stateless_seed(self.seed_generator) if convert.takes_seed else None)
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> keras.KerasTensor:
-        """The converted value's shape: what a functional model sees in place of the distribution (DESIGN 5.1)."""
+        """The converted value's shape: what a functional model sees in place of the distribution."""
         specs = keras.tree.map_structure(
             lambda t: tf.TensorSpec(t.shape, t.dtype) if isinstance(t, keras.KerasTensor) else t, (args, kwargs)
         )
