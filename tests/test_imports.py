@@ -15,6 +15,7 @@ ORDER = (
     "data",
     "networks",
     "layers",
+    "losses",
     "priors",
     "estimators",
     "models",

@@ -21,7 +21,7 @@ def floor_raw_scale(raw_scale: Tensor) -> Tensor:
     bit for bit, and below it the scale neither underflows to zero nor stops learning.
     """
     floor = tfp.math.softplus_inverse(tf.constant(SCALE_FLOOR, raw_scale.dtype))
-    return raw_scale + tf.stop_gradient(tf.maximum(raw_scale, floor) - raw_scale)
+    return tf.stop_gradient(tf.maximum(raw_scale, floor)) + (raw_scale - tf.stop_gradient(raw_scale))
 
 
 def as_dtype(number: Tensor | float, dtype: tf.DType) -> Tensor:

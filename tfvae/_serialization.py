@@ -21,26 +21,38 @@ register = keras.saving.register_keras_serializable(package=PACKAGE)
 _DISTRIBUTION_KEY = "tfp_distribution"
 
 
-def serialize_function(fn: Callable[..., Any], argument: str) -> dict[str, Any]:
-    """The configuration of a registered function.
+class Unsaved:
+    """Stands in a configuration for a value that cannot be stored.
 
-    Raises:
-        ValueError: for a lambda or a function that is not registered, which could only be stored as code.
+    `clone_model` and `from_config` take the value from it; what writes the configuration to a file calls `get_config`,
+    which refuses.
     """
-    if hasattr(fn, "get_config"):
-        return keras.saving.serialize_keras_object(fn)
-    name = getattr(fn, "__name__", repr(fn))
-    if keras.saving.get_registered_object(keras.saving.get_registered_name(fn)) is not fn:
-        raise ValueError(
-            f"{argument}={name} cannot be saved: it is a Python function that Keras does not know by name, and tfvae "
-            "never stores code. Define it with `def` and decorate it with "
-            "`@keras.saving.register_keras_serializable(package='my_package')`, then build the layer with it."
+
+    def __init__(self, value: Any, message: str):
+        self.value = value
+        self._message = message
+
+    def get_config(self) -> dict[str, Any]:
+        raise ValueError(self._message)
+
+
+def serialize_function(fn: Callable[..., Any], argument: str) -> Any:
+    """The configuration of a registered function or object; for another function, what is refused when it is saved."""
+    is_object = hasattr(fn, "get_config")
+    if not is_object and keras.saving.get_registered_object(keras.saving.get_registered_name(fn)) is not fn:
+        return Unsaved(
+            fn,
+            f"{argument}={getattr(fn, '__name__', repr(fn))} cannot be saved: it is a Python function that Keras does "
+            "not know by name, and tfvae never stores code. Define it with `def` and decorate it with "
+            "`@keras.saving.register_keras_serializable(package='my_package')`, then build the layer with it.",
         )
     return keras.saving.serialize_keras_object(fn)
 
 
 def deserialize_function(config: Any) -> Any:
-    """The function that `serialize_function` named; anything else (a string, a function) is returned as it is."""
+    """The function that `serialize_function` described; anything else (a string, a function) is returned as it is."""
+    if isinstance(config, Unsaved):
+        return config.value
     return keras.saving.deserialize_keras_object(config) if isinstance(config, dict) else config
 
 
@@ -75,7 +87,7 @@ def serialize_distribution(distribution: Distribution) -> dict[str, Any]:
     return {
         _DISTRIBUTION_KEY: cls.__name__,
         "arguments": {
-            name: _serialize_argument(value, f"{cls.__name__}.{name}")
+            name: serialize_value(value, f"{cls.__name__}.{name}")
             for name, value in distribution.parameters.items()
             if name not in skipped and value is not None
         },
@@ -84,10 +96,31 @@ def serialize_distribution(distribution: Distribution) -> dict[str, Any]:
 
 def deserialize_distribution(config: dict[str, Any]) -> Distribution:
     """The distribution that `serialize_distribution` described; only classes of `tfp.distributions` are made."""
-    cls = getattr(tfd, str(config[_DISTRIBUTION_KEY]), None)
-    if not (isinstance(cls, type) and issubclass(cls, tfd.Distribution)):
-        raise ValueError(f"The saved model names {config[_DISTRIBUTION_KEY]!r}, which tfp.distributions does not have.")
-    return cls(**{name: _deserialize_argument(value) for name, value in config["arguments"].items()})
+    cls = deserialize_class(config[_DISTRIBUTION_KEY])
+    return cls(**{name: deserialize_value(value) for name, value in config["arguments"].items()})
+
+
+def serialize_class(cls: type) -> Any:
+    """The name of a distribution class in `tfp.distributions`; for another class, what is refused when it is saved."""
+    if getattr(tfd, cls.__name__, None) is cls:
+        return cls.__name__
+    return Unsaved(
+        cls,
+        f"distribution_class={cls.__name__} cannot be saved: it is not one of tfp.distributions. Use a "
+        "DistributionLambda with a registered function that makes it.",
+    )
+
+
+def deserialize_class(config: Any) -> Any:
+    """The distribution class of that name; a class is returned as it is.
+
+    Raises:
+        ValueError: for a name that `tfp.distributions` does not have.
+    """
+    cls = getattr(tfd, config, None) if isinstance(config, str) else deserialize_function(config)
+    if isinstance(config, str) and not (isinstance(cls, type) and issubclass(cls, tfd.Distribution)):
+        raise ValueError(f"tfp.distributions has no distribution {config!r}.")
+    return cls
 
 
 def is_serialized_distribution(config: Any) -> bool:
@@ -101,7 +134,8 @@ def _public_class(cls: type) -> type | None:
     return public if isinstance(public, type) and issubclass(public, cls) else None
 
 
-def _serialize_argument(value: Any, where: str) -> Any:
+def serialize_value(value: Any, where: str) -> Any:
+    """A constructor argument of a distribution as JSON; `where` names it in the error for one that has no such form."""
     if isinstance(value, tfd.Distribution):
         return serialize_distribution(value)
     if isinstance(value, tf.Variable | keras.Variable):
@@ -109,7 +143,7 @@ def _serialize_argument(value: Any, where: str) -> Any:
             f"{where} is a variable, whose training a saved distribution would lose. "
             "Use a layer of tfvae.priors, which owns its weights."
         )
-    if isinstance(value, bool | int | float | str):
+    if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, tf.DType):
         return {"dtype": value.name, "value": None}
@@ -126,7 +160,8 @@ def _serialize_argument(value: Any, where: str) -> Any:
     )
 
 
-def _deserialize_argument(config: Any) -> Any:
+def deserialize_value(config: Any) -> Any:
+    """The argument that `serialize_value` described; what is no description is returned as it is."""
     if is_serialized_distribution(config):
         return deserialize_distribution(config)
     if isinstance(config, dict):

@@ -373,13 +373,27 @@ def test_config_through_json(name, arguments):
 
 def test_config_refuses_what_it_would_lose():
     with pytest.raises(ValueError, match="variable"):
-        KLDivergenceRegularizer(tfd.MultivariateNormalDiag(tf.Variable(tf.zeros(D)))).get_config()
-    with pytest.raises(ValueError, match="variable"):
-        KLDivergenceRegularizer(tfd.Independent(tfd.Normal(tf.zeros(D), tf.Variable(1.0)), 1)).get_config()
-    with pytest.raises(ValueError, match="register_keras_serializable"):
-        KLDivergenceRegularizer(lambda: make_prior()).get_config()
-    with pytest.raises(ValueError, match="register_keras_serializable"):
-        KLDivergenceRegularizer(make_prior, weight=lambda: 0.5).get_config()
+        KLDivergenceRegularizer(tfd.MultivariateNormalDiag(tf.Variable(tf.zeros(D), trainable=False))).get_config()
+    for arguments in ({"distribution_b": lambda: make_prior()}, {"distribution_b": make_prior, "weight": lambda: 0.5}):
+        regularizer = KLDivergenceRegularizer(**arguments)
+        assert (
+            KLDivergenceRegularizer.from_config(regularizer.get_config()).distribution_b is regularizer.distribution_b
+        )
+        with pytest.raises(ValueError, match="register_keras_serializable"):
+            keras.saving.serialize_keras_object(regularizer)
+
+
+def test_variables_of_a_prior_that_would_not_train_are_refused():
+    priors = [
+        tfd.MultivariateNormalDiag(tf.Variable(tf.zeros(D))),
+        tfd.Independent(tfd.Normal(tf.zeros(D), tf.Variable(1.0)), 1),
+    ]
+    y = MultivariateNormalDiag(D)(parameters_of(8))
+    for prior in priors:
+        with pytest.raises(ValueError, match=r"tfvae\.priors\.Normal"):
+            KLDivergenceRegularizer(prior)
+        with pytest.raises(ValueError, match=r"tfvae\.priors\.Normal"):
+            KLDivergenceRegularizer(lambda prior=prior: prior)(y)
 
 
 def test_float64_prior_and_posterior():

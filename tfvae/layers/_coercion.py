@@ -5,6 +5,10 @@ Keras 3 passes whatever a layer returns to the next one and asks two things of i
 metric wants numbers. `DistributionTensor` answers both and forwards everything else to the distribution it holds. It
 is not a `CompositeTensor`, which `tf.function` would take apart instead of converting.
 
+Before it calls a loss, Keras casts the model's output to the loss' dtype and adds or drops a last axis of length 1 for
+the targets' rank. Those three operations (`tf.cast`, `tf.expand_dims`, `tf.squeeze`) act on the value and keep the
+distribution, so that a loss can still ask for `log_prob`.
+
 Everything that knows of this is in this file; elsewhere tfvae works on plain distributions (`as_distribution`).
 """
 
@@ -15,6 +19,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
+from tensorflow.python.util.dispatch import register_dispatchable_type
 
 from tfvae.layers._batch_unflattened import BatchUnflattened
 from tfvae.typing import Distribution, Tensor
@@ -35,6 +40,7 @@ class DistributionTensor(tfp.distributions.Distribution, tf.__internal__.types.T
         distribution: the distribution.
         value_fn: computes the tensor it converts to; called at most once, so that every consumer sees the same sample.
         rebuild_fn: given a batch shape, makes the same distribution with its batch axes in that shape.
+        value_dtype: dtype of the value, where it is not the distribution's.
     """
 
     def __init__(
@@ -42,7 +48,9 @@ class DistributionTensor(tfp.distributions.Distribution, tf.__internal__.types.T
         distribution: Distribution,
         value_fn: Callable[[Distribution], Tensor],
         rebuild_fn: Callable[[Tensor], Distribution] | None = None,
+        value_dtype: tf.DType | None = None,
     ):
+        self._value_dtype = value_dtype
         self._distribution = distribution
         self._value_fn = value_fn
         self._rebuild_fn = rebuild_fn
@@ -68,7 +76,8 @@ class DistributionTensor(tfp.distributions.Distribution, tf.__internal__.types.T
         if self._value is None:
             with self._where_made():
                 try:
-                    self._value = tf.convert_to_tensor(self._value_fn(self._distribution))
+                    # A joint distribution converts to its last part, which the others lead to.
+                    self._value = tf.convert_to_tensor(tf.nest.flatten(self._value_fn(self._distribution))[-1])
                 except AttributeError as error:  # which Python would take for an absent `value`
                     raise ValueError(
                         f"{self._distribution!r} does not convert to a tensor with the convert_to_tensor_fn of its "
@@ -81,6 +90,61 @@ class DistributionTensor(tfp.distributions.Distribution, tf.__internal__.types.T
             return self._graph.as_default()
         # Lifting out of a graph pauses gradient tapes, so only where there is one.
         return contextlib.nullcontext() if tf.executing_eagerly() else tf.init_scope()
+
+    def with_value(
+        self,
+        value_fn: Callable[[Tensor], Tensor],
+        distribution: Distribution | None = None,
+        value_dtype: tf.DType | None = None,
+    ) -> "DistributionTensor":
+        """The same distribution (or `distribution`) with another value, a function of this one's."""
+        return DistributionTensor(
+            self._distribution if distribution is None else distribution,
+            lambda _: value_fn(self.value),
+            self._rebuild_fn,
+            value_dtype or self._value_dtype,
+        )
+
+    @property
+    def dtype(self) -> tf.DType:
+        dtype = self._value_dtype or self._distribution.dtype
+        return dtype if isinstance(dtype, tf.DType) else self.value.dtype  # of a joint distribution: its last part's
+
+    def log_prob(self, value: Tensor, name: str = "log_prob", **kwargs: Any) -> Tensor:
+        """`log_prob` of the distribution, at values `[..., *event]` of any number type."""
+        return self._distribution.log_prob(self._event_values(value), name=name, **kwargs)
+
+    def prob(self, value: Tensor, name: str = "prob", **kwargs: Any) -> Tensor:
+        """`prob` of the distribution, at values `[..., *event]` of any number type."""
+        return self._distribution.prob(self._event_values(value), name=name, **kwargs)
+
+    def _event_values(self, value: Any) -> Any:
+        """The values in the distribution's dtype, refused where TFP would broadcast them along an event axis."""
+        dtype, event = self._distribution.dtype, self._distribution.event_shape
+        if not isinstance(dtype, tf.DType):
+            return value  # of a joint distribution
+        if not tf.is_tensor(value):
+            value = tf.convert_to_tensor(value, dtype_hint=dtype)
+        if dtype.is_floating and value.dtype != dtype:
+            value = tf.cast(value, dtype)
+        shape, batch = value.shape, self._distribution.batch_shape
+        if shape.rank in (None, 0) or event.rank is None:
+            return value
+        split = shape.rank - event.rank
+        if split < 0 or not shape[split:].is_compatible_with(event):
+            raise ValueError(
+                f"{self._distribution.name} has event shape {event}: its log_prob takes values of shape "
+                f"(..., {', '.join(map(str, event))}). Received shape {shape}. Reshape the data, or give the layer "
+                "the data's event_shape."
+            )
+        try:
+            tf.broadcast_static_shape(shape[:split], batch)
+        except ValueError:
+            raise ValueError(
+                f"{self._distribution.name} has batch shape {batch} and event shape {event}: values of shape {shape} "
+                f"do not fit. Their axes before the event, {shape[:split]}, must broadcast against the batch shape."
+            ) from None
+        return value
 
     @property
     def shape(self) -> tf.TensorShape:
@@ -138,11 +202,52 @@ def _operator_on_value(name: str) -> Any:
     return operator
 
 
-for _name in _FORWARDED:
+_OWN = {"dtype", "log_prob", "prob"}
+for _name in (name for name in _FORWARDED if name not in _OWN):
     _is_property = isinstance(getattr(tfd.Distribution, _name), property)
     setattr(DistributionTensor, _name, (_forward_property if _is_property else _forward_method)(_name))
 for _name in _OPERATORS:
     setattr(DistributionTensor, _name, _operator_on_value(_name))
+
+
+# TensorFlow looks for another implementation of an operation only for types that it has been told of.
+register_dispatchable_type(DistributionTensor)
+
+
+@tf.experimental.dispatch_for_api(tf.cast, {"x": DistributionTensor})
+def _cast(x: DistributionTensor, dtype: Any, name: str | None = None) -> DistributionTensor:
+    dtype = tf.as_dtype(dtype)
+    return x.with_value(lambda value: tf.cast(value, dtype, name), value_dtype=dtype)
+
+
+@tf.experimental.dispatch_for_api(tf.expand_dims, {"input": DistributionTensor})
+def _expand_dims(input: DistributionTensor, axis: Any, name: str | None = None) -> DistributionTensor:
+    is_last = axis in (-1, input.shape.rank)
+    return input.with_value(
+        lambda value: tf.expand_dims(value, axis, name),
+        _with_batch_axes(input, lambda batch: tf.concat([batch, [1]], axis=0)) if is_last else None,
+    )
+
+
+@tf.experimental.dispatch_for_api(tf.squeeze, {"input": DistributionTensor})
+def _squeeze(input: DistributionTensor, axis: Any = None, name: str | None = None) -> DistributionTensor:
+    is_last = axis in (-1, [-1], [input.shape.rank - 1])
+    return input.with_value(
+        lambda value: tf.squeeze(value, axis, name),
+        _with_batch_axes(input, lambda batch: batch[:-1]) if is_last else None,
+    )
+
+
+def _with_batch_axes(value: DistributionTensor, axes_fn: Callable[[Tensor], Tensor]) -> Distribution | None:
+    """For scalar events, whose value's last axis is a batch axis, the distribution with its batch axes changed."""
+    batch_ndims = value.batch_shape.rank
+    if (
+        value.event_shape.rank != 0
+        or batch_ndims != value.shape.rank
+        or (value._rebuild_fn is None and batch_ndims > 1)
+    ):
+        return None
+    return reshape_batch(value, axes_fn(value.batch_shape_tensor()))
 
 
 def as_distribution(value: Any) -> Distribution:

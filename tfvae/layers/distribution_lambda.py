@@ -10,7 +10,7 @@ from tfvae._numerics import as_float
 from tfvae._serialization import deserialize_function, register, serialize_function
 from tfvae.layers._coercion import DistributionTensor, as_distribution
 from tfvae.layers.distribution_layer import DistributionLayer
-from tfvae.typing import ConvertToTensorFn, Distribution
+from tfvae.typing import ConvertToTensorFn, Distribution, Tensor
 
 tfd = tfp.distributions
 
@@ -52,6 +52,7 @@ class DistributionLambda(DistributionLayer):
             )
 
     def build(self, *args: Any, **kwargs: Any) -> None:
+        self._build_regularizer()
         self.built = True
 
     def make_distribution(self, *args: Any, **kwargs: Any) -> Distribution:
@@ -63,8 +64,8 @@ class DistributionLambda(DistributionLayer):
             )
         return as_distribution(made)
 
-    def call(self, inputs: Any, *args: Any, **kwargs: Any) -> DistributionTensor:
-        return self._regularize(self._make(inputs, *args, **kwargs))
+    def call(self, inputs: Any, *args: Any, mask: Tensor | None = None, **kwargs: Any) -> DistributionTensor:
+        return self._regularize(self._make(inputs, *args, **kwargs), mask)
 
     def _make(self, *args: Any, **kwargs: Any) -> DistributionTensor:
         args, kwargs = tf.nest.map_structure(_full_precision, (args, kwargs))

@@ -1,5 +1,6 @@
 """The base of every distribution layer."""
 
+import math
 from typing import Any, ClassVar
 
 import keras
@@ -26,7 +27,8 @@ class DistributionLayer(keras.layers.Layer):
     Args:
         convert_to_tensor_fn: what it converts to: a function of the distribution, or the name of one of its methods
             or properties ("sample", "mean", "logits" ...). One that takes a `seed` gets the layer's own stateless seed.
-        validate_args: whether the distribution checks its parameters at run time; not under XLA.
+        validate_args: whether parameters are checked at run time, by the distribution and for being finite; XLA drops
+            such checks.
         seed: seed of the layer's own random numbers; None draws one.
         activity_regularizer: called with the distribution, its result added to the loss. A `KLDivergenceRegularizer`
             counts as it is; any other is divided by the batch size, as Keras does.
@@ -41,6 +43,8 @@ class DistributionLayer(keras.layers.Layer):
 
     # The values x for which log_prob(x) is meant, where that is less than the real line.
     support: ClassVar[tuple[float, float] | None] = None
+    # Whether XLA can draw samples; where it cannot, `jit_compile="auto"` leaves a model with this layer to the graph.
+    samples_under_xla: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -53,9 +57,13 @@ class DistributionLayer(keras.layers.Layer):
         # Parameters of a distribution stay float32 under mixed precision, so Keras must not cast them down.
         kwargs.setdefault("autocast", False)
         super().__init__(**kwargs)
+        self.supports_masking = True
         self.convert_to_tensor_fn = Conversion(convert_to_tensor_fn)
+        self.supports_jit = self.samples_under_xla or not self.convert_to_tensor_fn.takes_seed
         # Not Keras' own attribute: Keras would divide the KL, a mean already, by the batch size.
         self.distribution_regularizer = keras.regularizers.get(activity_regularizer)
+        # Keras looks for weights in a layer's attributes, not in its regularisers.
+        self.regularizer_prior = getattr(self.distribution_regularizer, "prior_layer", None)
         self.validate_args = validate_args
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
@@ -76,31 +84,44 @@ class DistributionLayer(keras.layers.Layer):
 
     def build(self, input_shape: Any) -> None:
         self._check_width(input_shape)
+        self._build_regularizer()
         self.built = True
+
+    def _build_regularizer(self) -> None:
+        if isinstance(self.distribution_regularizer, KLDivergenceRegularizer):
+            self.distribution_regularizer.build()
 
     def _check_width(self, input_shape: Any) -> None:
         expected = self.parameters_size
         if expected is not None and (not len(input_shape) or input_shape[-1] not in (None, expected)):
+            axes = tuple(input_shape)
+            is_flat = None in axes[1:] or math.prod(axes[1:]) != expected
             raise ValueError(
                 f"{type(self).__name__} '{self.name}' with event shape {self.event_shape} needs {expected} parameters "
-                f"on the last axis of its input. Received shape {tuple(input_shape)}. Give the layer before it "
-                f"{type(self).__name__}.params_size(...) = {expected} units."
+                f"on the last axis of its input. Received shape {axes}. "
+                + (
+                    f"Give the layer before it {type(self).__name__}.params_size(...) = {expected} units."
+                    if is_flat
+                    else "Put keras.layers.Flatten() before it: its numbers are as many as params_size says."
+                )
             )
 
-    def call(self, inputs: Tensor) -> DistributionTensor:
-        return self._regularize(self._make(inputs))
+    def call(self, inputs: Tensor, mask: Tensor | None = None) -> DistributionTensor:
+        return self._regularize(self._make(inputs), mask)
 
-    def _regularize(self, distribution: DistributionTensor) -> DistributionTensor:
+    def _regularize(self, distribution: DistributionTensor, mask: Tensor | None) -> DistributionTensor:
         regularizer = self.distribution_regularizer
-        if regularizer is not None:
+        if isinstance(regularizer, KLDivergenceRegularizer):
+            self.add_loss(regularizer(distribution, mask))
+        elif regularizer is not None:
             loss = regularizer(distribution)
-            if not isinstance(regularizer, KLDivergenceRegularizer):
-                loss = loss / tf.cast(tf.shape(distribution)[0], loss.dtype)
-            self.add_loss(loss)
+            self.add_loss(tf.math.divide_no_nan(loss, tf.cast(tf.shape(distribution)[0], loss.dtype)))
         return distribution
 
     def _make(self, inputs: Tensor) -> DistributionTensor:
         parameters = as_float(inputs)
+        if self.validate_args:
+            parameters = self._check_finite(parameters)
         if 0 not in parameters.shape:  # of an empty batch, Keras' Flatten makes any width
             self._check_width(parameters.shape)
 
@@ -109,11 +130,24 @@ class DistributionLayer(keras.layers.Layer):
 
         return DistributionTensor(self.make_distribution(parameters), self._convert, rebuild)
 
+    def _check_finite(self, parameters: Tensor) -> Tensor:
+        finite = tf.reduce_all(tf.math.is_finite(parameters))
+        message = (
+            f"{type(self).__name__} '{self.name}' received parameters that are NaN or infinite. Look at what comes "
+            "before it: data that are not finite, a learning rate that is too high."
+        )
+        if not tf.executing_eagerly():
+            with tf.control_dependencies([tf.debugging.Assert(finite, [message])]):
+                return tf.identity(parameters)
+        if not finite:
+            raise ValueError(message)
+        return parameters
+
     def _convert(self, distribution: Distribution) -> Tensor:
         convert = self.convert_to_tensor_fn
         return convert(distribution, stateless_seed(self.seed_generator) if convert.takes_seed else None)
 
-    def compute_output_spec(self, *args: Any, **kwargs: Any) -> keras.KerasTensor:
+    def compute_output_spec(self, *args: Any, mask: Any = None, **kwargs: Any) -> keras.KerasTensor:
         """The converted value's shape: what a functional model sees in place of the distribution."""
         specs = keras.tree.map_structure(
             lambda t: tf.TensorSpec(t.shape, t.dtype) if isinstance(t, keras.KerasTensor) else t, (args, kwargs)

@@ -6,7 +6,7 @@ import keras
 
 from tfvae._serialization import register
 from tfvae.layers.kl_divergence_regularizer import KLDivergenceRegularizer
-from tfvae.typing import Distribution
+from tfvae.typing import Distribution, Tensor
 
 
 @register
@@ -46,15 +46,19 @@ class KLDivergenceAddLoss(keras.layers.Layer):
         self.regularizer = KLDivergenceRegularizer(
             distribution_b, use_exact_kl, test_points_reduce_axis, weight=weight, **points
         )
+        # Keras looks for weights in a layer's attributes, not in its regularisers.
+        self.regularizer_prior = self.regularizer.prior_layer
+        self.supports_masking = True
 
     def build(self, input_shape: Any) -> None:
+        self.regularizer.build()
         self.built = True
 
-    def call(self, inputs: Distribution) -> Distribution:
-        self.add_loss(self.regularizer(inputs))
+    def call(self, inputs: Distribution, mask: Tensor | None = None) -> Distribution:
+        self.add_loss(self.regularizer(inputs, mask))
         return inputs
 
-    def compute_output_spec(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
+    def compute_output_spec(self, inputs: keras.KerasTensor, mask: Any = None) -> keras.KerasTensor:
         """The shape of what it passes through."""
         return keras.KerasTensor(inputs.shape, dtype=inputs.dtype)
 

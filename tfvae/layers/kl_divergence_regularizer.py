@@ -22,6 +22,8 @@ from tfvae.typing import Distribution, Tensor
 
 tfd = tfp.distributions
 
+_VARIABLE_KEY = "variable"
+
 
 @register
 class KLDivergenceRegularizer(keras.regularizers.Regularizer):
@@ -32,16 +34,19 @@ class KLDivergenceRegularizer(keras.regularizers.Regularizer):
     (tensorflow/probability #1215, #651, #282, #396).
 
     Args:
-        distribution_b: the prior p: a distribution, a callable that returns one, or a layer of `tfvae.priors`.
+        distribution_b: the prior p: a distribution, a callable that returns one, a layer of `tfvae.priors`, or a Keras
+            model that returns one whatever its input. The weights of a layer or model train with the model, and are
+            saved with it.
         use_exact_kl: True for the closed form (an error where none is known), False for the Monte Carlo estimate
             log q(z) - log p(z) at `test_points_fn(q)`, None for the closed form where there is one.
         test_points_reduce_axis: accepted for `tfp.layers`' sake; every axis is averaged, so the scale never depends
             on how many test points there are.
         test_points_fn: draws the test points z `[..., B, *event]`; the default is the sample that the next layer sees.
-        weight: a number, a scalar variable, or a callable that returns one; None is 1.
+        weight: a number, a scalar variable, or a callable that returns one; None is 1. A variable is read in every
+            step and never trained; in a saved model its value becomes a variable again.
 
     Raises:
-        ValueError: when the event shapes of q and p differ.
+        ValueError: when the event shapes of q and p differ, or the prior has trainable variables that Keras cannot see.
         NotImplementedError: with `use_exact_kl=True`, for a pair without closed form.
 
     References:
@@ -56,32 +61,54 @@ class KLDivergenceRegularizer(keras.regularizers.Regularizer):
         test_points_fn: Callable[[Distribution], Tensor] = tf.convert_to_tensor,
         weight: Any = None,
     ):
+        if isinstance(distribution_b, tfd.Distribution):
+            _without_variables(distribution_b)
         self.distribution_b = distribution_b
         self.use_exact_kl = use_exact_kl
         self.test_points_reduce_axis = test_points_reduce_axis
         self.test_points_fn = test_points_fn
         self.weight = weight
 
-    def __call__(self, distribution_a: Distribution) -> Tensor:
-        """The scalar weight * mean KL."""
+    @property
+    def prior_layer(self) -> keras.layers.Layer | None:
+        """The prior, where it is a Keras layer or model: who applies the regulariser tracks it, and so its weights."""
+        return self.distribution_b if isinstance(self.distribution_b, keras.layers.Layer) else None
+
+    def build(self) -> None:
+        """Makes the weights of the prior, where it has any."""
+        layer = self.prior_layer
+        if layer is not None and not layer.built:
+            if hasattr(layer, "distribution"):
+                layer.build(None)
+                layer.built = True
+            else:
+                layer(keras.KerasTensor(_input_shape(layer)))
+
+    def __call__(self, distribution_a: Distribution, mask: Tensor | None = None) -> Tensor:
+        """The scalar weight * mean KL; with a `mask` of the batch's shape, the mean over where it is True."""
         if not isinstance(distribution_a, tfd.Distribution):
             raise TypeError(
                 "KLDivergenceRegularizer regularises a distribution: give it to a distribution layer of tfvae.layers "
                 f"as activity_regularizer. Received: {distribution_a!r}."
             )
-        kl = tf.reduce_mean(self._kl(distribution_a, self._prior()))
+        kl = self._kl(distribution_a, self._prior())
+        counts = tf.ones_like(kl) if mask is None else tf.broadcast_to(tf.cast(mask, kl.dtype), tf.shape(kl))
+        mean = tf.math.divide_no_nan(tf.reduce_sum(kl * counts), tf.reduce_sum(counts))
         weight = self.weight() if callable(self.weight) else self.weight
-        return kl if weight is None else kl * as_dtype(weight, kl.dtype)
+        return mean if weight is None else mean * as_dtype(weight, kl.dtype)
 
     def _prior(self) -> Distribution:
         b = self.distribution_b
         if isinstance(b, tfd.Distribution):
             return as_distribution(b)
-        if isinstance(b, keras.layers.Layer) and hasattr(b, "distribution"):
-            return b.distribution()
+        if isinstance(b, keras.layers.Layer):
+            self.build()
+            return b.distribution() if hasattr(b, "distribution") else as_distribution(b(tf.zeros(_input_shape(b))))
         if callable(b):
-            return as_distribution(b())
-        raise TypeError(f"The prior is a distribution, a callable or a layer of tfvae.priors. Received: {b!r}.")
+            return _without_variables(as_distribution(b()))
+        raise TypeError(
+            f"The prior is a distribution, a callable, a Keras model or a layer of tfvae.priors. Received: {b!r}."
+        )
 
     def _kl(self, a: Distribution, b: Distribution) -> Tensor:
         if not a.event_shape.is_compatible_with(b.event_shape):
@@ -106,7 +133,7 @@ class KLDivergenceRegularizer(keras.regularizers.Regularizer):
             prior = serialize_function(b, "distribution_b")
         weight = self.weight
         if isinstance(weight, tf.Variable | keras.Variable):
-            weight = float(tf.convert_to_tensor(weight))
+            weight = {_VARIABLE_KEY: float(tf.convert_to_tensor(weight))}
         elif callable(weight):
             weight = serialize_function(weight, "weight")
         points = self.test_points_fn
@@ -120,11 +147,28 @@ class KLDivergenceRegularizer(keras.regularizers.Regularizer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "KLDivergenceRegularizer":
-        prior, points = config["distribution_b"], config["test_points_fn"]
+        prior, points, weight = config["distribution_b"], config["test_points_fn"], config["weight"]
+        if isinstance(weight, dict) and _VARIABLE_KEY in weight:
+            weight = keras.Variable(weight[_VARIABLE_KEY], trainable=False, dtype="float32", name="kl_weight")
         return cls(
             deserialize_distribution(prior) if is_serialized_distribution(prior) else deserialize_function(prior),
             use_exact_kl=config["use_exact_kl"],
             test_points_reduce_axis=config["test_points_reduce_axis"],
             test_points_fn=tf.convert_to_tensor if points is None else deserialize_function(points),
-            weight=deserialize_function(config["weight"]),
+            weight=deserialize_function(weight),
         )
+
+
+def _input_shape(layer: keras.layers.Layer) -> tuple[int, ...]:
+    """The shape of an input for a model that pays no heed to it."""
+    inputs = getattr(layer, "inputs", None)
+    return tuple(1 if axis is None else axis for axis in inputs[0].shape) if inputs else (1,)
+
+
+def _without_variables(prior: Distribution) -> Distribution:
+    if prior.trainable_variables:
+        raise ValueError(
+            f"The prior {prior!r} has variables that would not train: Keras 3 sees only the weights of layers. Use a "
+            "layer of tfvae.priors, such as tfvae.priors.Normal, or a Keras model with a VariableLayer."
+        )
+    return prior
