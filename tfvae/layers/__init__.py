@@ -1,22 +1,68 @@
 """Distribution layers: a tensor of parameters in, a TFP distribution out, with `tfp.layers`' names and arguments."""
 
 from tfvae import _backend as _backend
+from tfvae.layers.autoregressive_transform import AutoregressiveTransform
+from tfvae.layers.beta_binomial import BetaBinomial
+from tfvae.layers.blockwise_initializer import BlockwiseInitializer
+from tfvae.layers.categorical_mixture_of_one_hot_categorical import CategoricalMixtureOfOneHotCategorical
+from tfvae.layers.discretized_logistic import DiscretizedLogistic
+from tfvae.layers.discretized_logistic_mixture import DiscretizedLogisticMixture
 from tfvae.layers.distribution_lambda import DistributionLambda
 from tfvae.layers.distribution_layer import DistributionLayer
+from tfvae.layers.generic_distribution import GenericDistribution
 from tfvae.layers.independent_bernoulli import IndependentBernoulli
+from tfvae.layers.independent_beta import IndependentBeta
+from tfvae.layers.independent_categorical import IndependentCategorical
+from tfvae.layers.independent_continuous_bernoulli import IndependentContinuousBernoulli
+from tfvae.layers.independent_laplace import IndependentLaplace
+from tfvae.layers.independent_logistic import IndependentLogistic
+from tfvae.layers.independent_negative_binomial import IndependentNegativeBinomial
 from tfvae.layers.independent_normal import IndependentNormal
+from tfvae.layers.independent_poisson import IndependentPoisson
+from tfvae.layers.independent_student_t import IndependentStudentT
 from tfvae.layers.kl_divergence_add_loss import KLDivergenceAddLoss
 from tfvae.layers.kl_divergence_regularizer import KLDivergenceRegularizer
+from tfvae.layers.mixture_logistic import MixtureLogistic
+from tfvae.layers.mixture_normal import MixtureNormal
+from tfvae.layers.mixture_same_family import MixtureSameFamily
 from tfvae.layers.multivariate_normal_diag import MultivariateNormalDiag
+from tfvae.layers.multivariate_normal_diag_plus_low_rank import MultivariateNormalDiagPlusLowRank
 from tfvae.layers.multivariate_normal_tril import MultivariateNormalTriL
+from tfvae.layers.one_hot_categorical import OneHotCategorical
+from tfvae.layers.variable_layer import VariableLayer
+from tfvae.layers.variational_gaussian_process import VariationalGaussianProcess
+from tfvae.layers.von_mises_fisher import VonMisesFisher
 
 __all__ = [
+    "AutoregressiveTransform",
+    "BetaBinomial",
+    "BlockwiseInitializer",
+    "CategoricalMixtureOfOneHotCategorical",
+    "DiscretizedLogistic",
+    "DiscretizedLogisticMixture",
     "DistributionLambda",
     "DistributionLayer",
+    "GenericDistribution",
     "IndependentBernoulli",
+    "IndependentBeta",
+    "IndependentCategorical",
+    "IndependentContinuousBernoulli",
+    "IndependentLaplace",
+    "IndependentLogistic",
+    "IndependentNegativeBinomial",
     "IndependentNormal",
+    "IndependentPoisson",
+    "IndependentStudentT",
     "KLDivergenceAddLoss",
     "KLDivergenceRegularizer",
+    "MixtureLogistic",
+    "MixtureNormal",
+    "MixtureSameFamily",
     "MultivariateNormalDiag",
+    "MultivariateNormalDiagPlusLowRank",
     "MultivariateNormalTriL",
+    "OneHotCategorical",
+    "VariableLayer",
+    "VariationalGaussianProcess",
+    "VonMisesFisher",
 ]

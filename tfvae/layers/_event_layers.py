@@ -1,8 +1,10 @@
-"""What the layers of one family of arguments share: those made for an event shape, and those for a vector's size."""
+"""What the layers of one family share: those for an event shape, for a TFP class of one, and for a vector's size."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 from tfvae.layers._event_shape import event_shape_tuple, event_size_of
+from tfvae.layers._parameterization import Parameterization
 from tfvae.layers.distribution_layer import DistributionLayer
 from tfvae.typing import ConvertToTensorFn, Distribution, Shape, Tensor
 
@@ -16,6 +18,10 @@ class EventShapeLayer(DistributionLayer):
         validate_args: see `DistributionLayer`.
         **kwargs: see `DistributionLayer`.
     """
+
+    # new(params, event_shape, ...), the distribution, and params_size(event_shape, ...), both static, as TFP has them.
+    new: ClassVar[Callable[..., Distribution]]
+    params_size: ClassVar[Callable[..., int]]
 
     def __init__(
         self,
@@ -38,20 +44,42 @@ class EventShapeLayer(DistributionLayer):
     def make_distribution(self, parameters: Tensor) -> Distribution:
         return self.new(parameters, self.event_shape, validate_args=self.validate_args)
 
-    @staticmethod
-    def new(
-        params: Tensor, event_shape: Shape | int = (), validate_args: bool = False, name: str | None = None
-    ) -> Distribution:
-        """The distribution with these parameters `[..., params_size(event_shape)]`."""
-        raise NotImplementedError
-
-    @staticmethod
-    def params_size(event_shape: Shape | int = (), name: str | None = None) -> int:
-        """The number of parameters a distribution of this event shape takes."""
-        raise NotImplementedError
-
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "event_shape": self.event_shape}
+
+
+class DeclaredLayer(EventShapeLayer):
+    """A layer that is the name of a distribution class: its parameters are those that the class declares.
+
+    Args:
+        event_shape: shape of one event, e.g. `(28, 28, 1)`.
+        convert_to_tensor_fn: see `DistributionLayer`.
+        validate_args: see `DistributionLayer`.
+        **kwargs: see `DistributionLayer`.
+    """
+
+    distribution_class: ClassVar[type]
+    # Arguments of its constructor that are not parameters.
+    fixed: ClassVar[dict[str, Any]] = {}
+    # Constraints that replace TFP's, by parameter name; each a function of the parameters' dtype.
+    bijectors: ClassVar[dict[str, Callable[[Any], Any]]] = {}
+
+    @classmethod
+    def new(
+        cls, params: Tensor, event_shape: Shape | int = (), validate_args: bool = False, name: str | None = None
+    ) -> Distribution:
+        """The distribution with these parameters `[..., params_size(event_shape)]`."""
+        return cls._parameterization(event_shape).make(params, validate_args, name)
+
+    @classmethod
+    def params_size(cls, event_shape: Shape | int = (), name: str | None = None) -> int:
+        """The number of parameters a distribution of this event shape takes."""
+        return cls._parameterization(event_shape).size
+
+    @classmethod
+    def _parameterization(cls, event_shape: Shape | int) -> Parameterization:
+        shape = event_shape_tuple(event_shape)
+        return Parameterization(cls.distribution_class, shape, cls.fixed, bijectors=cls.bijectors)
 
 
 class EventSizeLayer(DistributionLayer):
@@ -63,6 +91,10 @@ class EventSizeLayer(DistributionLayer):
         validate_args: see `DistributionLayer`.
         **kwargs: see `DistributionLayer`.
     """
+
+    # new(params, event_size, ...), the distribution, and params_size(event_size, ...), both static, as TFP has them.
+    new: ClassVar[Callable[..., Distribution]]
+    params_size: ClassVar[Callable[..., int]]
 
     def __init__(
         self,
@@ -84,16 +116,6 @@ class EventSizeLayer(DistributionLayer):
 
     def make_distribution(self, parameters: Tensor) -> Distribution:
         return self.new(parameters, self.event_size, self.validate_args)
-
-    @staticmethod
-    def new(params: Tensor, event_size: int, validate_args: bool = False, name: str | None = None) -> Distribution:
-        """The distribution with these parameters `[..., params_size(event_size)]`."""
-        raise NotImplementedError
-
-    @staticmethod
-    def params_size(event_size: int, name: str | None = None) -> int:
-        """The number of parameters a distribution of this size takes."""
-        raise NotImplementedError
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "event_size": self.event_size}

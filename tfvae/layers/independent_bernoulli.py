@@ -49,7 +49,7 @@ class IndependentBernoulli(EventShapeLayer):
         return self.new(parameters, self.event_shape, self.sample_dtype, self.validate_args)
 
     @staticmethod
-    def new(  # type: ignore[override]  # TFP's order: the dtype comes third
+    def new(
         params: Tensor,
         event_shape: Shape | int = (),
         dtype: Any = None,

@@ -1,0 +1,94 @@
+"""What the mixture layers share: which parameters are whose, the mixture, and the layer for those of an event shape."""
+
+import operator
+from typing import Any
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfvae.layers._event_layers import EventShapeLayer
+from tfvae.typing import ConvertToTensorFn, Distribution, Shape, Tensor
+
+
+def num_components_of(num_components: int) -> int:
+    """The number of components, as a plain int.
+
+    Raises:
+        ValueError: for anything but a whole number of at least 1.
+    """
+    try:
+        number = operator.index(num_components)
+    except TypeError:
+        number = 0
+    if number < 1:
+        raise ValueError(f"num_components is a whole number, at least 1. Received: {num_components!r}.")
+    return number
+
+
+def mixture_params_size(num_components: int, component_params_size: int) -> int:
+    """One logit and one set of parameters a component."""
+    return num_components_of(num_components) * (1 + operator.index(component_params_size))
+
+
+def split_mixture_params(params: Tensor, num_components: int) -> tuple[Tensor, Tensor]:
+    """Logits and component parameters: `[..., K (1 + P)]` -> `[..., K]`, `[..., K, P]`.
+
+    Raises:
+        ValueError: when the last axis is unknown, or no such multiple of K.
+    """
+    params, number = tf.convert_to_tensor(params), num_components_of(num_components)
+    width = params.shape[-1] if params.shape.rank else None
+    if width is None or width % number or width < number:
+        raise ValueError(
+            f"A mixture of {number} components takes parameters [..., {number} * (1 + component_params_size)]: "
+            f"a logit and {number} times the parameters of one component. Received shape {params.shape}. "
+            "MixtureSameFamily.params_size gives the number."
+        )
+    size = width // number - 1
+    logits, rest = tf.split(params, [number, number * size], axis=-1)
+    # All sizes are given, none is -1: a reshape of no examples could not tell it, and it would be unknown in a graph.
+    return logits, tf.reshape(rest, tf.concat([tf.shape(params)[:-1], [number, size]], axis=0))
+
+
+class UnbroadcastMixture(tfp.distributions.MixtureSameFamily):
+    """A mixture whose choice and components have the same batch shape, so that nothing has to be broadcast.
+
+    TFP broadcasts all the same where it does not know the batch size, which costs time and static shapes, and divides
+    by zero when there are no examples.
+    """
+
+    def _get_distributions_with_broadcast_batch_shape(self) -> tuple[Distribution, Distribution]:
+        return self.mixture_distribution, self.components_distribution
+
+
+class MixtureLayer(EventShapeLayer):
+    """A mixture whose components have an event shape; a concrete one declares `new` and `params_size`, both static.
+
+    Args:
+        num_components: K, the number of components.
+        event_shape: shape of one event.
+        convert_to_tensor_fn: see `DistributionLayer`.
+        validate_args: see `DistributionLayer`.
+        **kwargs: see `DistributionLayer`.
+    """
+
+    def __init__(
+        self,
+        num_components: int,
+        event_shape: Shape | int = (),
+        convert_to_tensor_fn: ConvertToTensorFn = "sample",
+        validate_args: bool = False,
+        **kwargs: Any,
+    ):
+        super().__init__(event_shape, convert_to_tensor_fn, validate_args, **kwargs)
+        self.num_components = num_components_of(num_components)
+
+    @property
+    def parameters_size(self) -> int:
+        return self.params_size(self.num_components, self.event_shape)
+
+    def make_distribution(self, parameters: Tensor) -> Distribution:
+        return self.new(parameters, self.num_components, self.event_shape, self.validate_args)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "num_components": self.num_components}

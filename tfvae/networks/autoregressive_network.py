@@ -1,0 +1,291 @@
+"""The masked network behind autoregressive flows and densities."""
+
+import itertools
+import random
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfvae._serialization import register
+from tfvae.networks._checks import positive_sizes
+from tfvae.typing import Shape, Tensor
+
+
+@register
+class AutoregressiveNetwork(keras.layers.Layer):
+    """A dense network whose outputs for x_i depend only on the x_j that come before it in an order (MADE).
+
+    The names and arguments are those of `tfb.AutoregressiveNetwork`, plus `seed`. With `params=2` it is the network
+    of a `tfb.MaskedAutoregressiveFlow` and of `tfvae.layers.AutoregressiveTransform`.
+
+    Args:
+        params: P, the number of outputs for each element of x.
+        event_shape: D, or `(D,)`; None takes it from the first input.
+        conditional: whether a second input, which every output may depend on, is added before the activations.
+        conditional_event_shape: C, or `(C,)`, the size of that input.
+        conditional_input_layers: "all_layers" adds it to every layer, "first_layer" to the first one alone.
+        hidden_units: units of each hidden layer; None and () mean no hidden layer.
+        input_order: "left-to-right", "right-to-left", "random", or the place of each element, a permutation of 1..D.
+        hidden_degrees: how the hidden units are spread over the places 1..D-1: "equal", or at "random".
+        activation: activation of the hidden layers.
+        use_bias: whether layers have a bias.
+        kernel_initializer: first values of the kernels, before masking; one with a seed gets another for each kernel.
+        bias_initializer: first values of the biases.
+        kernel_regularizer: added to the loss for every kernel.
+        bias_regularizer: added to the loss for every bias.
+        kernel_constraint: applied to every kernel after an update.
+        bias_constraint: applied to every bias after an update.
+        validate_args: whether inputs are checked for NaN and infinity at run time; XLA drops such checks.
+        seed: seed of the "random" order and degrees, kept in the configuration; None draws one.
+        **kwargs: `name`, `dtype`, `trainable` of `keras.layers.Layer`.
+
+    Call arguments:
+        x: `[..., D]`.
+        conditional_input: `[..., C]`, its leading axes broadcast against those of x.
+
+    Returns:
+        `[..., D, P]`.
+
+    Raises:
+        ValueError: for an impossible size, order or degree, or a conditional input missing or not asked for.
+
+    Numerics:
+        Kernels are masked in every forward pass, so that no optimizer, regulariser or `set_weights` can break the
+        order. It computes in float32 (or float64 for a layer of that dtype) under any mixed-precision policy: a flow
+        that is inverted in half precision is not inverted.
+
+    Example:
+        >>> made = AutoregressiveNetwork(params=2, event_shape=3, hidden_units=[10, 10], activation="relu")
+        >>> made(np.zeros((5, 3))).shape
+        TensorShape([5, 3, 2])
+
+    References:
+        Germain, Gregor, Murray & Larochelle, MADE: Masked Autoencoder for Distribution Estimation, 2015,
+        arXiv 1502.03509, section 4.
+    """
+
+    def __init__(
+        self,
+        params: int,
+        event_shape: Shape | int | None = None,
+        conditional: bool = False,
+        conditional_event_shape: Shape | int | None = None,
+        conditional_input_layers: str = "all_layers",
+        hidden_units: Sequence[int] | None = None,
+        input_order: str | Sequence[int] = "left-to-right",
+        hidden_degrees: str = "equal",
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        validate_args: bool = False,
+        seed: int | None = None,
+        **kwargs: Any,
+    ):
+        kwargs.setdefault("autocast", False)
+        super().__init__(**kwargs)
+        (self.params,) = positive_sizes([params], "params")
+        self.event_shape = None if event_shape is None else _vector_shape(event_shape, "event_shape")
+        self.conditional = conditional
+        self.conditional_event_shape = (
+            None
+            if conditional_event_shape is None
+            else _vector_shape(conditional_event_shape, "conditional_event_shape")
+        )
+        if conditional != (conditional_event_shape is not None):
+            raise ValueError(
+                "A conditional network is given conditional=True and the size of its second input, another one "
+                f"neither. Received: conditional={conditional}, conditional_event_shape={conditional_event_shape}."
+            )
+        self.conditional_input_layers = _one_of(
+            conditional_input_layers, ("all_layers", "first_layer"), "conditional_input_layers"
+        )
+        self.hidden_units = tuple(positive_sizes(hidden_units or (), "hidden_units"))
+        self.input_order = (
+            _one_of(input_order, ("left-to-right", "right-to-left", "random"), "input_order")
+            if isinstance(input_order, str)
+            else tuple(int(place) for place in input_order)
+        )
+        self.hidden_degrees = _one_of(hidden_degrees, ("equal", "random"), "hidden_degrees")
+        self.activation = keras.activations.get(activation)
+        self.use_bias = use_bias
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.bias_initializer = keras.initializers.get(bias_initializer)
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+        self.bias_regularizer = keras.regularizers.get(bias_regularizer)
+        self.kernel_constraint = keras.constraints.get(kernel_constraint)
+        self.bias_constraint = keras.constraints.get(bias_constraint)
+        self.validate_args = validate_args
+        # Drawn here and kept, from the generator that `keras.utils.set_random_seed` sets: a saved network has to find
+        # its random order again.
+        self.seed = random.randrange(10**9) if seed is None else int(seed)  # noqa: S311
+        self.kernels: list[Any] = []
+        self.biases: list[Any] = []
+        self.conditional_kernels: list[Any] = []
+        if self.event_shape is not None:
+            self._degrees(self.event_shape[0])  # so that an impossible order is refused where it is written
+
+    def _degrees(self, event_size: int) -> list[np.ndarray]:
+        """The place of every unit, one array for the input and one for each hidden layer."""
+        rng = np.random.default_rng(self.seed)
+        if self.input_order == "random":
+            degrees = [rng.permutation(event_size) + 1]
+        elif isinstance(self.input_order, str):
+            ascending = np.arange(1, event_size + 1)
+            degrees = [ascending if self.input_order == "left-to-right" else ascending[::-1]]
+        else:
+            degrees = [np.asarray(self.input_order)]
+            if sorted(self.input_order) != list(range(1, event_size + 1)):
+                raise ValueError(
+                    f"An input order is a permutation of 1..{event_size}, one place for each element of x. "
+                    f"Received: {self.input_order}."
+                )
+        for units in self.hidden_units:
+            # No earlier than the first unit it could hear from, else it hears none; and before the last element.
+            lowest = min(degrees[-1].min(), event_size - 1)
+            if self.hidden_degrees == "random":
+                degrees.append(rng.integers(lowest, event_size, size=units))
+            else:
+                evenly = np.ceil(np.arange(1, units + 1) * (event_size - 1) / (units + 1)).astype(int)
+                degrees.append(np.maximum(evenly, lowest))
+        return degrees
+
+    def _masks(self, event_size: int) -> list[np.ndarray]:
+        """One `[inputs, outputs]` a layer: a unit hears those before it or in its place, an output those before."""
+        degrees = self._degrees(event_size)
+        hidden = [before[:, None] <= after for before, after in itertools.pairwise(degrees)]
+        output = degrees[-1][:, None] < np.repeat(degrees[0], self.params)  # the P outputs of x_i lie side by side
+        return [*hidden, output]
+
+    def build(self, x_shape: Any, conditional_input_shape: Any = None) -> None:
+        event_size = x_shape[-1] if len(x_shape) else None
+        expected = event_size if self.event_shape is None else self.event_shape[0]
+        if event_size is None or event_size != expected:
+            raise ValueError(
+                f"{type(self).__name__} '{self.name}' takes x of shape (..., {'D' if expected is None else expected})"
+                f", a last axis of known length. Received shape {tuple(x_shape)}."
+            )
+        self.event_shape = (event_size,)
+        self._layer_masks = self._masks(event_size)
+        for k, mask in enumerate(self._layer_masks):
+            self.kernels.append(self._add_kernel(f"kernel_{k}", mask.shape, 2 * k, mask))
+            if self.use_bias:
+                self.biases.append(
+                    self.add_weight(
+                        name=f"bias_{k}",
+                        shape=mask.shape[1:],
+                        initializer=self.bias_initializer,
+                        regularizer=self.bias_regularizer,
+                        constraint=self.bias_constraint,
+                        autocast=False,
+                    )
+                )
+            if self.conditional_event_shape is not None and (k == 0 or self.conditional_input_layers == "all_layers"):
+                shape = (self.conditional_event_shape[0], mask.shape[1])
+                self.conditional_kernels.append(self._add_kernel(f"conditional_kernel_{k}", shape, 2 * k + 1))
+        self.built = True
+
+    def _add_kernel(self, name: str, shape: Shape, index: int, mask: np.ndarray | None = None) -> Any:
+        initializer = _with_seed_of_its_own(self.kernel_initializer, index)
+
+        # What the mask hides is zero from the start, and then no regulariser counts it.
+        def masked(shape: Shape, dtype: Any = None) -> Tensor:
+            values = initializer(shape, dtype=dtype)
+            return values if mask is None else values * tf.constant(mask, values.dtype)
+
+        return self.add_weight(
+            name=name,
+            shape=shape,
+            initializer=masked,
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
+            autocast=False,  # the layer's own autocast=False is not heeded where it is called by itself
+        )
+
+    def call(self, x: Tensor, conditional_input: Tensor | None = None) -> Tensor:
+        if self.conditional != (conditional_input is not None):
+            raise ValueError(
+                f"{type(self).__name__} '{self.name}' is {'' if self.conditional else 'not '}conditional: call it "
+                f"{'with' if self.conditional else 'without'} a conditional_input. Received: {conditional_input!r}."
+            )
+        hidden = self._checked(x, "x")
+        condition = None if conditional_input is None else self._checked(conditional_input, "conditional_input")
+        last = len(self._layer_masks) - 1
+        for k, mask in enumerate(self._layer_masks):
+            kernel = tf.convert_to_tensor(self.kernels[k])
+            output = _product(hidden, kernel * tf.constant(mask, kernel.dtype))
+            if self.use_bias:
+                output += tf.convert_to_tensor(self.biases[k])
+            if condition is not None and k < len(self.conditional_kernels):
+                output += _product(condition, tf.convert_to_tensor(self.conditional_kernels[k]))
+            hidden = output if k == last else self.activation(output)
+        event_size = self._layer_masks[0].shape[0]
+        return tf.reshape(hidden, tf.concat([tf.shape(hidden)[:-1], [event_size, self.params]], axis=0))
+
+    def _checked(self, values: Any, name: str) -> Tensor:
+        values = tf.cast(values, self.variable_dtype)
+        return tf.debugging.check_numerics(values, f"{name} of {self.name}") if self.validate_args else values
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "params": self.params,
+            "event_shape": self.event_shape,
+            "conditional": self.conditional,
+            "conditional_event_shape": self.conditional_event_shape,
+            "conditional_input_layers": self.conditional_input_layers,
+            "hidden_units": self.hidden_units,
+            "input_order": self.input_order,
+            "hidden_degrees": self.hidden_degrees,
+            "activation": keras.activations.serialize(self.activation),
+            "use_bias": self.use_bias,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+            "bias_regularizer": keras.regularizers.serialize(self.bias_regularizer),
+            "kernel_constraint": keras.constraints.serialize(self.kernel_constraint),
+            "bias_constraint": keras.constraints.serialize(self.bias_constraint),
+            "validate_args": self.validate_args,
+            "seed": self.seed,
+        }
+
+
+def _product(values: Tensor, kernel: Tensor) -> Tensor:
+    """`[..., n] x [n, m] -> [..., m]`."""
+    # `tf.tensordot` reshapes to the sizes of the values, which XLA refuses in the gradient of a loop (of a flow's
+    # sample) where the batch size is unknown when traced.
+    rank = values.shape.rank
+    if rank in (None, 2):
+        return tf.matmul(values, kernel)
+    axes = "abcdefgh"[: rank - 1]
+    return tf.einsum(f"{axes}n,nm->{axes}m", values, kernel)
+
+
+def _vector_shape(shape: Shape | int, name: str) -> tuple[int]:
+    axes = tuple(shape) if isinstance(shape, Sequence | np.ndarray | tf.TensorShape) else (shape,)
+    if len(axes) != 1:
+        raise ValueError(f"{name} is one size, or a shape of one axis. Received: {shape!r}.")
+    return (positive_sizes(axes, name)[0],)
+
+
+def _one_of(value: str, allowed: tuple[str, ...], name: str) -> str:
+    if value not in allowed:
+        raise ValueError(f"{name} is one of {', '.join(map(repr, allowed))}. Received: {value!r}.")
+    return value
+
+
+def _with_seed_of_its_own(initializer: Any, index: int) -> Any:
+    """The initialiser for another kernel: a Keras initialiser gives the same numbers whenever it is asked."""
+    if not isinstance(initializer, keras.initializers.Initializer):
+        return initializer
+    config = initializer.get_config()
+    if isinstance(config.get("seed"), int):
+        config["seed"] += index
+    return type(initializer).from_config(config)
