@@ -14,6 +14,6 @@ Distribution: TypeAlias = Any
 Seed: TypeAlias = Any  # an int, an int32 tensor [2], a keras.random.SeedGenerator, or None
 ConvertToTensorFn: TypeAlias = Any  # a name, a method or property of tfd.Distribution, or a function of a distribution
 Shape: TypeAlias = Sequence[int]
-KLKind: TypeAlias = Literal["analytic", "monte_carlo"]
+KLKind: TypeAlias = Literal["auto", "analytic", "monte_carlo"]
 
 __all__ = ["ConvertToTensorFn", "Distribution", "KLKind", "Seed", "Shape", "Tensor", "TensorLike"]

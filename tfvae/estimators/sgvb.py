@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae._kl import exact_kl
+from tfvae._kl import exact_kl, has_exact_kl
 from tfvae._numerics import as_dtype
 from tfvae._seeds import split_seed
 from tfvae._serialization import register
@@ -27,12 +27,13 @@ class SGVB:
       its variance is usually the lower of the two.
     * `kl="monte_carlo"`, estimator A (equation 6): (1/S) sum_s [log p(x, z_s) - log q(z_s|x)]; for any posterior and
       prior with a density.
+    * `kl="auto"`, the default: "analytic" where a closed form is known, else "monte_carlo".
 
     Both have the same expectation, the ELBO, and differentiate with the pathwise gradient.
 
     Args:
         num_samples: S, draws of z for each data point; 1 suffices at batch sizes of 100 (section 2.3).
-        kl: "analytic" or "monte_carlo".
+        kl: "auto", "analytic" or "monte_carlo".
 
     Raises:
         ValueError: for fewer than one sample or another `kl`.
@@ -42,11 +43,13 @@ class SGVB:
         Kingma & Welling, Auto-Encoding Variational Bayes, 2013, arXiv 1312.6114, section 2.3.
     """
 
-    def __init__(self, num_samples: int = 1, kl: KLKind = "analytic"):
+    def __init__(self, num_samples: int = 1, kl: KLKind = "auto"):
         if isinstance(num_samples, bool) or not hasattr(num_samples, "__index__") or num_samples < 1:
             raise ValueError(f"num_samples is a whole number, at least 1. Received: {num_samples!r}.")
-        if kl not in ("analytic", "monte_carlo"):
-            raise ValueError(f"kl is 'analytic' (estimator B) or 'monte_carlo' (estimator A). Received: {kl!r}.")
+        if kl not in ("auto", "analytic", "monte_carlo"):
+            raise ValueError(
+                f"kl is 'auto', 'analytic' (estimator B) or 'monte_carlo' (estimator A). Received: {kl!r}."
+            )
         self.num_samples = operator.index(num_samples)
         self.kl = kl
 
@@ -62,7 +65,7 @@ class SGVB:
     ) -> Estimate:
         """See `Estimator`."""
         (seed_z,) = split_seed(seed, 1, "sgvb")
-        if self.kl == "analytic":
+        if self.kl == "analytic" or (self.kl == "auto" and has_exact_kl(posterior, prior)):
             z = posterior.sample(self.num_samples, seed=seed_z)  # [S, B, D]
             kl = self._analytic_kl(posterior, prior)  # [B]
         else:

@@ -1,69 +1,26 @@
 """What a VAE asks of its encoder, decoder and prior, checked when it is built."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import keras
 import tensorflow_probability as tfp
 
-from tfvae.layers import DistributionLayer, KLDivergenceAddLoss, KLDivergenceRegularizer
+from tfvae.layers._networks import example_of, own_kl, sublayers
 from tfvae.priors import Fixed, Prior, StandardNormal
 
 tfd = tfp.distributions
 
 
-def output_layer(network: keras.layers.Layer, role: str) -> DistributionLayer | None:
-    """The distribution layer that a network ends in, or None for a subclassed model, which cannot be looked into.
-
-    Raises:
-        TypeError: when the network ends in another layer.
-    """
-    layer = network
-    while isinstance(layer, keras.Sequential) or _is_functional(layer):
-        inner = layer.layers[-1] if isinstance(layer, keras.Sequential) and layer.layers else _producer(layer)
-        if inner is None or inner is layer:
-            break
-        layer = inner
-    if isinstance(layer, DistributionLayer):
-        return layer
-    if isinstance(layer, keras.Model) and type(layer) not in (keras.Model, keras.Sequential):
-        return None
-    raise TypeError(
-        f"The {role} must end in a distribution layer, such as tfvae.layers.{_EXAMPLE[role]}. "
-        f"The last layer of '{getattr(network, 'name', network)}' is {layer!r}."
-    )
-
-
-_EXAMPLE = {
-    "encoder": "MultivariateNormalDiag(latent_size)",
-    "decoder": "IndependentBernoulli(event_shape)",
-}
-
-
-def _is_functional(layer: Any) -> bool:
-    return isinstance(layer, keras.Model) and not isinstance(layer, keras.Sequential) and bool(_outputs(layer))
-
-
-def _outputs(model: keras.Model) -> list[Any]:
-    return getattr(model, "outputs", None) or []
-
-
-def _producer(model: keras.Model) -> Any:
-    outputs = _outputs(model)
-    return outputs[0]._keras_history.operation if outputs else None
-
-
 def refuse_own_kl(encoder: keras.layers.Layer) -> None:
     """Raises ValueError when the encoder carries a KL term of its own, which would count twice."""
-    for layer in _layers(encoder):
-        regularizer = getattr(layer, "distribution_regularizer", None)
-        if isinstance(layer, KLDivergenceAddLoss) or isinstance(regularizer, KLDivergenceRegularizer):
-            term = layer if isinstance(layer, KLDivergenceAddLoss) else regularizer
-            raise ValueError(
-                f"The KL would count twice: the VAE adds KL(q(z|x) || p(z)) itself, and the encoder's layer "
-                f"'{layer.name}' carries a {type(term).__name__}. Take it off the encoder, and give its prior and "
-                "weight to the VAE as prior= and beta=; or train a functional keras.Model with it instead of a VAE."
-            )
+    found = own_kl(encoder)
+    if found is not None:
+        layer, term = found
+        raise ValueError(
+            f"The KL would count twice: the VAE adds KL(q(z|x) || p(z)) itself, and the encoder's layer "
+            f"'{layer.name}' carries a {type(term).__name__}. Take it off the encoder, and give its prior and "
+            "weight to the VAE as prior= and beta=; or train a functional keras.Model with it instead of a VAE."
+        )
 
 
 def refuse_losses(arguments: dict[str, Any], estimator: Any) -> None:
@@ -86,15 +43,9 @@ def distribution_of(value: Any, network: keras.layers.Layer, role: str) -> Any:
     if not isinstance(value, tfd.Distribution):
         raise TypeError(
             f"The {role} must return a distribution: end it in a distribution layer, such as "
-            f"tfvae.layers.{_EXAMPLE[role]}. '{getattr(network, 'name', network)}' returned {value!r}."
+            f"{example_of(role)}. '{getattr(network, 'name', network)}' returned {value!r}."
         )
     return value
-
-
-def _layers(layer: keras.layers.Layer) -> Iterator[keras.layers.Layer]:
-    yield layer
-    for inner in getattr(layer, "_layers", []):
-        yield from _layers(inner)
 
 
 def as_prior(prior: Any, latent_shape: tuple[int, ...] | None) -> Prior:
@@ -121,6 +72,19 @@ def check_latent_shape(latent_shape: Any, prior: Prior) -> None:
         raise ValueError(
             f"Encoder and prior must be over the same latent z: the encoder's distribution has event shape "
             f"{tuple(latent_shape)}, the prior's ({type(prior).__name__}) is {tuple(prior.event_shape)}."
+        )
+
+
+def check_prior_encoder(prior: Prior, encoder: keras.layers.Layer) -> None:
+    """Raises ValueError when the prior is made of a piece of the encoder: a saved file would hold it only once."""
+    theirs = getattr(prior, "encoder", None)
+    if theirs is None or theirs is encoder:
+        return
+    shared = {id(layer) for layer in sublayers(theirs)} & {id(layer) for layer in sublayers(encoder)}
+    if shared:
+        raise ValueError(
+            f"The prior's encoder '{theirs.name}' shares layers with the model's '{encoder.name}' but is another "
+            f"object. Give {type(prior).__name__} the encoder that the VAE is given."
         )
 
 
@@ -152,3 +116,25 @@ def check_latents(parts: list[Any], expected: list[tuple[int, ...]]) -> None:
                 f"z has shape [..., {', '.join(map(str, shape))}] in this model, with any leading axes. "
                 f"Received shape {tuple(part.shape)}."
             )
+
+
+# What a saved prior has in place of an encoder that is the model's.
+_MODELS_ENCODER = "the model's encoder"
+
+
+def serialize_prior(prior: Prior, encoder: keras.layers.Layer) -> dict[str, Any]:
+    """The prior's configuration; for one made of the model's own encoder without it, so that it is one when loaded."""
+    config = keras.saving.serialize_keras_object(prior)
+    if getattr(prior, "encoder", None) is encoder:
+        config = {**config, "config": {**config["config"], "encoder": _MODELS_ENCODER}}
+    return config
+
+
+def deserialize_prior(
+    config: dict[str, Any], encoder: keras.layers.Layer, custom_objects: dict[str, Any] | None
+) -> Prior:
+    """The prior that `serialize_prior` described, in a model with this encoder."""
+    arguments = config["config"]
+    if arguments.get("encoder") == _MODELS_ENCODER:
+        config = {**config, "config": {**arguments, "encoder": encoder}}
+    return keras.saving.deserialize_keras_object(config, custom_objects=custom_objects)

@@ -8,12 +8,12 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae._files import replacing
-from tfvae._kl import has_exact_kl
 from tfvae._seeds import split_seed, stateless_seed
 from tfvae._serialization import load_seed_state, register, save_seed_state
 from tfvae.estimators import SGVB, Estimate, Estimator
 from tfvae.layers import DistributionLayer
 from tfvae.layers._coercion import as_distribution, reshape_batch
+from tfvae.layers._networks import output_layer
 from tfvae.models import _inputs, _parts
 from tfvae.models._metrics import BoundMetrics
 from tfvae.priors import Prior
@@ -34,7 +34,8 @@ class VAE(keras.Model):
         encoder: a Keras model from x `[B, *event]` to the posterior q(z|x); it ends in a distribution layer.
         decoder: a Keras model from z `[B, D]` to the likelihood p(x|z); it ends in a distribution layer.
         prior: p(z), a layer of `tfvae.priors` or a TFP distribution; None is the standard normal.
-        estimator: the bound and its gradient; None is `SGVB()`, the paper's estimator B with one sample.
+        estimator: the bound and its gradient; None is `SGVB()`: one sample, the KL in closed form where one is
+            known.
         beta: first value of the weight of the KL, the variable `vae.beta`, which schedules move.
         seed: seed of the model's own random numbers; None draws one.
         **kwargs: `name` of `keras.Model`.
@@ -71,11 +72,12 @@ class VAE(keras.Model):
     ):
         super().__init__(**kwargs)
         _parts.refuse_own_kl(encoder)
-        posterior_layer = _parts.output_layer(encoder, "encoder")
-        _parts.output_layer(decoder, "decoder")
+        posterior_layer = output_layer(encoder, "encoder")
+        output_layer(decoder, "decoder")
         latent_shape = None if posterior_layer is None else posterior_layer.event_shape
         self.encoder = encoder
         self.prior = _parts.as_prior(prior, latent_shape)
+        _parts.check_prior_encoder(self.prior, encoder)
         self.decoder = decoder
         _parts.check_decoder_input(decoder, self.prior)
         self.estimator = SGVB() if estimator is None else estimator
@@ -99,7 +101,7 @@ class VAE(keras.Model):
 
     @property
     def _likelihood_layer(self) -> DistributionLayer | None:
-        return _parts.output_layer(self.decoder, "decoder")
+        return output_layer(self.decoder, "decoder")
 
     @property
     def latent_shape(self) -> Any:
@@ -174,9 +176,8 @@ class VAE(keras.Model):
         With the analytic KL where one is known (the paper's estimator B), else by Monte Carlo (estimator A).
         """
         x = self._checked(x)
-        posterior, prior = self.infer(x), self.prior.distribution()
-        estimator = SGVB(num_samples, kl="analytic" if has_exact_kl(posterior, prior) else "monte_carlo")
-        return estimator(x, posterior, prior, self.generate, seed=self._seed(seed)).bound
+        estimator = SGVB(num_samples)
+        return estimator(x, self.infer(x), self.prior.distribution(), self.generate, seed=self._seed(seed)).bound
 
     def estimate(
         self, x: Tensor, *, estimator: Estimator | None = None, training: bool = False, seed: Seed = None
@@ -311,10 +312,11 @@ class VAE(keras.Model):
         super().load_own_variables(load_seed_state(self.seed_generator, store))
 
     def get_config(self) -> dict[str, Any]:
-        parts = {"encoder": self.encoder, "decoder": self.decoder, "prior": self.prior, "estimator": self.estimator}
+        parts = {"encoder": self.encoder, "decoder": self.decoder, "estimator": self.estimator}
         return {
             **super().get_config(),
             **{name: keras.saving.serialize_keras_object(part) for name, part in parts.items()},
+            "prior": _parts.serialize_prior(self.prior, self.encoder),
             "beta": self.initial_beta,
             "seed": self.seed,
         }
@@ -322,6 +324,7 @@ class VAE(keras.Model):
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> "VAE":
         config = dict(config)
-        for name in ("encoder", "decoder", "prior", "estimator"):
+        for name in ("encoder", "decoder", "estimator"):
             config[name] = keras.saving.deserialize_keras_object(config[name], custom_objects=custom_objects)
+        config["prior"] = _parts.deserialize_prior(config["prior"], config["encoder"], custom_objects)
         return cls(**config)

@@ -6,6 +6,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae._serialization import register
+from tfvae.priors._shared import whole_number
 from tfvae.priors.prior import Prior
 from tfvae.typing import Distribution
 
@@ -26,9 +27,7 @@ class StandardNormal(Prior):
 
     def __init__(self, latent_size: int, **kwargs: Any):
         super().__init__(**kwargs)
-        if int(latent_size) != latent_size or latent_size < 1:
-            raise ValueError(f"latent_size is a whole number, at least 1. Received: {latent_size!r}.")
-        self.latent_size = int(latent_size)
+        self.latent_size = whole_number(latent_size, "latent_size")
 
     @property
     def event_shape(self) -> tuple[int, ...]:
