@@ -10,7 +10,7 @@ import pytest
 import tfvae
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("README.md", "docs/two-ways-to-build.md")
+PAGES = ("README.md", "docs/two-ways-to-build.md", "docs/layers.md")
 
 
 def examples(page):
@@ -19,7 +19,8 @@ def examples(page):
 
 @pytest.mark.parametrize("page", PAGES)
 def test_examples_run(page, tmp_path):
-    (code,) = examples(page)
+    code = "\n".join(examples(page))
+    assert code
     result = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     if page == "README.md":

@@ -18,8 +18,8 @@ tfd = tfp.distributions
 class MixtureOfGaussians(Prior):
     """A mixture of K diagonal normals, with learned weights, locs and scales.
 
-    Its KL from a posterior has no closed form, so `SGVB` estimates it from its draws. Prefer it to `VampPrior` where K is
-    small or the latent space is: its weights are in latent space, and it does not run the encoder.
+    Its KL from a posterior has no closed form, so `SGVB` estimates it from its draws. Prefer it to `VampPrior` where K
+    is small or the latent space is: its weights are in latent space, and it does not run the encoder.
 
     Args:
         latent_size: D.
