@@ -14,8 +14,8 @@ ROOT = Path(tfvae.__file__).parent
 ORDER = (
     "data",
     "networks",
-    "layers",
     "losses",
+    "layers",
     "priors",
     "estimators",
     "models",

@@ -46,7 +46,10 @@ def serialize_function(fn: Callable[..., Any], argument: str) -> Any:
             "not know by name, and tfvae never stores code. Define it with `def` and decorate it with "
             "`@keras.saving.register_keras_serializable(package='my_package')`, then build the layer with it.",
         )
-    return keras.saving.serialize_keras_object(fn)
+    config = keras.saving.serialize_keras_object(fn)
+    # Keras marks an object that it meets a second time, in the dictionary that it made the first time; of that a layer
+    # that holds this one saves a copy. Met twice here, the mark is there from the start.
+    return keras.saving.serialize_keras_object(fn) if isinstance(fn, keras.layers.Layer) else config
 
 
 def deserialize_function(config: Any) -> Any:
@@ -87,7 +90,7 @@ def serialize_distribution(distribution: Distribution) -> dict[str, Any]:
     return {
         _DISTRIBUTION_KEY: cls.__name__,
         "arguments": {
-            name: serialize_value(value, f"{cls.__name__}.{name}")
+            name: serialize_value(value, f"{cls.__name__}.{name}", distribution.dtype)
             for name, value in distribution.parameters.items()
             if name not in skipped and value is not None
         },
@@ -134,8 +137,14 @@ def _public_class(cls: type) -> type | None:
     return public if isinstance(public, type) and issubclass(public, cls) else None
 
 
-def serialize_value(value: Any, where: str) -> Any:
-    """A constructor argument of a distribution as JSON; `where` names it in the error for one that has no such form."""
+def serialize_value(value: Any, where: str, dtype: Any = None) -> Any:
+    """A constructor argument of a distribution as JSON.
+
+    Args:
+        value: the argument.
+        where: names it in the error for one that has no such form.
+        dtype: of the distribution: what it makes of a list of Python numbers.
+    """
     if isinstance(value, tfd.Distribution):
         return serialize_distribution(value)
     if isinstance(value, tf.Variable | keras.Variable):
@@ -152,6 +161,9 @@ def serialize_value(value: Any, where: str) -> Any:
             array = np.asarray(value)
         except (NotImplementedError, TypeError, ValueError):
             array = np.asarray(None)
+        if isinstance(value, list | tuple) and array.dtype.kind == "f":
+            is_floating = isinstance(dtype, tf.DType) and dtype.is_floating
+            array = array.astype(dtype.as_numpy_dtype if is_floating else "float32")
         if array.dtype.kind in "biuf":
             return {"dtype": array.dtype.name, "value": array.tolist()}
     raise ValueError(

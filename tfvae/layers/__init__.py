@@ -1,6 +1,7 @@
 """Distribution layers: a tensor of parameters in, a TFP distribution out, with `tfp.layers`' names and arguments."""
 
 from tfvae import _backend as _backend
+from tfvae import losses as _losses  # noqa: F401  # so that Keras knows them when it loads a compiled model
 from tfvae.layers.autoregressive_transform import AutoregressiveTransform
 from tfvae.layers.beta_binomial import BetaBinomial
 from tfvae.layers.blockwise_initializer import BlockwiseInitializer

@@ -27,18 +27,27 @@ def event_shape_tuple(event_shape: Any) -> tuple[int, ...]:
     return axes
 
 
+def event_shape_or_tensor(event_shape: Any) -> Any:
+    """A tuple of plain ints, or the tensor as it is, where its values show only when a graph runs."""
+    static = tf.get_static_value(event_shape) if tf.is_tensor(event_shape) else event_shape
+    return event_shape if static is None else event_shape_tuple(static)
+
+
 def event_size(event_shape: Any) -> int:
     """How many numbers an event has, as a plain int: `keras.layers.Dense` rejects numpy's."""
     return math.prod(event_shape_tuple(event_shape))
 
 
-def event_size_of(size: int) -> int:
-    """The number of dimensions of a vector, as a plain int.
+def event_size_of(size: int, name: str = "event_size") -> int:
+    """The number of dimensions of a vector, as a plain int; also from a shape of one axis.
 
     Raises:
-        ValueError: for less than 1.
+        ValueError: for less than 1, or a shape of other than one axis.
     """
-    size = event_size(size)
-    if size < 1:
-        raise ValueError(f"event_size is at least 1. Received: {size}.")
-    return size
+    try:
+        axes = event_shape_tuple(size)
+    except ValueError:
+        axes = ()
+    if len(axes) != 1 or axes[0] < 1:
+        raise ValueError(f"{name} is a whole number, at least 1. Received: {size!r}.")
+    return axes[0]

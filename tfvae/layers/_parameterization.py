@@ -80,6 +80,12 @@ class Parameterization:
             if name not in self.fixed and properties[name].is_preferred
         ]
 
+        if not self.parameters:
+            raise ValueError(
+                f"tfd.{self.class_name} has no parameters left to make from an input. Use DistributionLambda for a "
+                "distribution of constants."
+            )
+
     @property
     def class_name(self) -> str:
         """The name that the distribution has in `tfp.distributions`."""

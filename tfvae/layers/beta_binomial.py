@@ -48,7 +48,7 @@ class BetaBinomial(EventShapeLayer):
         **kwargs: Any,
     ):
         super().__init__(event_shape, convert_to_tensor_fn, validate_args, **kwargs)
-        self.total_count = event_size_of(total_count)
+        self.total_count = event_size_of(total_count, "total_count")
         # The values that log_prob takes.
         self.support = (0.0, float(self.total_count))  # type: ignore[misc]  # here it depends on the instance
 

@@ -68,16 +68,17 @@ class DistributionLambda(DistributionLayer):
         return self._regularize(self._make(inputs, *args, **kwargs), mask)
 
     def _make(self, *args: Any, **kwargs: Any) -> DistributionTensor:
-        args, kwargs = tf.nest.map_structure(_full_precision, (args, kwargs))
+        args, kwargs = tf.nest.map_structure(self._prepared, (args, kwargs))
         return DistributionTensor(self.make_distribution(*args, **kwargs), self._convert)
+
+    def _prepared(self, value: Any) -> Any:
+        if not (isinstance(value, tf.Tensor) and value.dtype.is_floating):
+            return value
+        value = as_float(value)
+        return self._check_finite(value) if self.validate_args else value
 
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "make_distribution_fn": serialize_function(self.make_distribution_fn, "make_distribution_fn"),
         }
-
-
-def _full_precision(value: Any) -> Any:
-    is_half = isinstance(value, tf.Tensor) and value.dtype in (tf.float16, tf.bfloat16)
-    return as_float(value) if is_half else value

@@ -9,7 +9,7 @@ import tensorflow_probability as tfp
 
 from tfvae._numerics import as_float
 from tfvae._seeds import stateless_seed
-from tfvae._serialization import load_seed_state, save_seed_state
+from tfvae._serialization import deserialize_function, load_seed_state, save_seed_state, serialize_function
 from tfvae.layers._coercion import DistributionTensor
 from tfvae.layers._conversion import Conversion
 from tfvae.layers.kl_divergence_regularizer import KLDivergenceRegularizer
@@ -59,14 +59,26 @@ class DistributionLayer(keras.layers.Layer):
         super().__init__(**kwargs)
         self.supports_masking = True
         self.convert_to_tensor_fn = Conversion(convert_to_tensor_fn)
-        self.supports_jit = self.samples_under_xla or not self.convert_to_tensor_fn.takes_seed
-        # Not Keras' own attribute: Keras would divide the KL, a mean already, by the batch size.
-        self.distribution_regularizer = keras.regularizers.get(activity_regularizer)
-        # Keras looks for weights in a layer's attributes, not in its regularisers.
-        self.regularizer_prior = getattr(self.distribution_regularizer, "prior_layer", None)
+        # `jit_compile="auto"` leaves to the graph what XLA cannot draw, or would not check.
+        self.supports_jit = (self.samples_under_xla or not self.convert_to_tensor_fn.takes_seed) and not validate_args
+        self.distribution_regularizer = self.regularizer_prior = None
+        self.activity_regularizer = deserialize_function(activity_regularizer)
         self.validate_args = validate_args
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
+
+    @property
+    def activity_regularizer(self) -> None:
+        """None, for Keras would divide the KL, a mean already, by the batch size; see `distribution_regularizer`."""
+        return
+
+    @activity_regularizer.setter
+    def activity_regularizer(self, regularizer: Any) -> None:
+        self.distribution_regularizer = keras.regularizers.get(regularizer)
+        # Keras looks for weights in a layer's attributes, not in its regularisers.
+        self.regularizer_prior = getattr(self.distribution_regularizer, "prior_layer", None)
+        if getattr(self, "built", False):
+            self._build_regularizer()
 
     @property
     def event_shape(self) -> tuple[int, ...] | None:
@@ -122,7 +134,9 @@ class DistributionLayer(keras.layers.Layer):
         parameters = as_float(inputs)
         if self.validate_args:
             parameters = self._check_finite(parameters)
-        if 0 not in parameters.shape:  # of an empty batch, Keras' Flatten makes any width
+        if (
+            parameters.shape.rank is not None and 0 not in parameters.shape
+        ):  # of an empty batch, Keras' Flatten makes any width
             self._check_width(parameters.shape)
 
         def rebuild(batch_shape: Tensor) -> Distribution:
@@ -164,11 +178,15 @@ class DistributionLayer(keras.layers.Layer):
     def load_own_variables(self, store: Any) -> None:
         super().load_own_variables(load_seed_state(self.seed_generator, store))
 
+    def _regularizer_config(self) -> Any:
+        regularizer = self.distribution_regularizer
+        return None if regularizer is None else serialize_function(regularizer, "activity_regularizer")
+
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "convert_to_tensor_fn": self.convert_to_tensor_fn.config(),
             "validate_args": self.validate_args,
-            "activity_regularizer": keras.regularizers.serialize(self.distribution_regularizer),
+            "activity_regularizer": self._regularizer_config(),
             "seed": self.seed,
         }

@@ -7,7 +7,7 @@ import tensorflow_probability as tfp
 
 from tfvae._serialization import register
 from tfvae.layers._event_layers import EventShapeLayer
-from tfvae.layers._event_shape import event_shape_tuple, event_size
+from tfvae.layers._event_shape import event_shape_or_tensor, event_size
 from tfvae.typing import ConvertToTensorFn, Distribution, Shape, Tensor
 
 tfd = tfp.distributions
@@ -57,7 +57,9 @@ class IndependentBernoulli(EventShapeLayer):
         name: str | None = None,
     ) -> Distribution:
         """The distribution with logits `params` `[..., prod(event_shape)]`."""
-        return tfp.layers.IndependentBernoulli.new(params, event_shape_tuple(event_shape), dtype, validate_args, name)
+        return tfp.layers.IndependentBernoulli.new(
+            params, event_shape_or_tensor(event_shape), dtype, validate_args, name
+        )
 
     @staticmethod
     def params_size(event_shape: Shape | int = (), name: str | None = None) -> int:

@@ -43,7 +43,7 @@ class IndependentCategorical(EventShapeLayer):
         **kwargs: Any,
     ):
         super().__init__(event_shape, convert_to_tensor_fn, validate_args, **kwargs)
-        self.num_classes = event_size_of(num_classes)
+        self.num_classes = event_size_of(num_classes, "num_classes")
 
     @property
     def parameters_size(self) -> int:

@@ -6,7 +6,7 @@ import tensorflow_probability as tfp
 from tfvae._numerics import floor_raw_scale
 from tfvae._serialization import register
 from tfvae.layers._event_layers import EventShapeLayer
-from tfvae.layers._event_shape import event_shape_tuple, event_size
+from tfvae.layers._event_shape import event_shape_or_tensor, event_size
 from tfvae.typing import Distribution, Shape, Tensor
 
 
@@ -40,7 +40,7 @@ class IndependentNormal(EventShapeLayer):
         """The distribution with these parameters `[..., 2 * prod(event_shape)]`."""
         loc, raw_scale = tf.split(tf.convert_to_tensor(params), 2, axis=-1)
         params = tf.concat([loc, floor_raw_scale(raw_scale)], axis=-1)
-        return tfp.layers.IndependentNormal.new(params, event_shape_tuple(event_shape), validate_args, name)
+        return tfp.layers.IndependentNormal.new(params, event_shape_or_tensor(event_shape), validate_args, name)
 
     @staticmethod
     def params_size(event_shape: Shape | int = (), name: str | None = None) -> int:

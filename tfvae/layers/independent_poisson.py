@@ -7,7 +7,7 @@ import tensorflow_probability as tfp
 
 from tfvae._serialization import register
 from tfvae.layers._event_layers import EventShapeLayer
-from tfvae.layers._event_shape import event_shape_tuple, event_size
+from tfvae.layers._event_shape import event_shape_or_tensor, event_size
 from tfvae.typing import Distribution, Shape, Tensor
 
 # exp(40) is 2e17: past what float64 can count one by one, and small enough for its square to be a finite float32.
@@ -47,7 +47,7 @@ class IndependentPoisson(EventShapeLayer):
         # Straight through: a log rate above the limit still learns to come down.
         limited = tf.minimum(params, tf.constant(MAX_LOG_RATE, params.dtype))
         params = tf.stop_gradient(limited) + (params - tf.stop_gradient(params))
-        return tfp.layers.IndependentPoisson.new(params, event_shape_tuple(event_shape), validate_args, name)
+        return tfp.layers.IndependentPoisson.new(params, event_shape_or_tensor(event_shape), validate_args, name)
 
     @staticmethod
     def params_size(event_shape: Shape | int = (), name: str | None = None) -> int:

@@ -36,7 +36,7 @@ class KLDivergenceRegularizer(keras.regularizers.Regularizer):
     Args:
         distribution_b: the prior p: a distribution, a callable that returns one, a layer of `tfvae.priors`, or a Keras
             model that returns one whatever its input. The weights of a layer or model train with the model, and are
-            saved with it.
+            saved with it; those of a model that a callable calls do not, for Keras cannot see into it.
         use_exact_kl: True for the closed form (an error where none is known), False for the Monte Carlo estimate
             log q(z) - log p(z) at `test_points_fn(q)`, None for the closed form where there is one.
         test_points_reduce_axis: accepted for `tfp.layers`' sake; every axis is averaged, so the scale never depends
@@ -92,8 +92,14 @@ class KLDivergenceRegularizer(keras.regularizers.Regularizer):
                 f"as activity_regularizer. Received: {distribution_a!r}."
             )
         kl = self._kl(distribution_a, self._prior())
-        counts = tf.ones_like(kl) if mask is None else tf.broadcast_to(tf.cast(mask, kl.dtype), tf.shape(kl))
-        mean = tf.math.divide_no_nan(tf.reduce_sum(kl * counts), tf.reduce_sum(counts))
+        if mask is None:
+            total, count = tf.reduce_sum(kl), tf.size(kl, tf.int64)
+        else:
+            while mask.shape.rank > kl.shape.rank:  # masked axes that are part of the event
+                mask = tf.reduce_any(mask, axis=-1)
+            mask = tf.broadcast_to(mask, tf.shape(kl))
+            total, count = tf.reduce_sum(tf.where(mask, kl, tf.zeros_like(kl))), tf.math.count_nonzero(mask)
+        mean = tf.math.divide_no_nan(total, tf.cast(count, kl.dtype))
         weight = self.weight() if callable(self.weight) else self.weight
         return mean if weight is None else mean * as_dtype(weight, kl.dtype)
 
@@ -116,12 +122,27 @@ class KLDivergenceRegularizer(keras.regularizers.Regularizer):
                 f"The posterior has event shape {a.event_shape} and the prior {b.event_shape}; KL needs them equal. "
                 "If the prior's dimensions sit in its batch shape, wrap it in tfd.Independent."
             )
+        try:
+            tf.broadcast_static_shape(a.batch_shape, b.batch_shape)
+        except ValueError:
+            raise ValueError(
+                f"The prior has batch shape {b.batch_shape}, which does not broadcast against {a.batch_shape} of the "
+                "posterior. If its axes are dimensions of one event, wrap the prior in tfd.Independent."
+            ) from None
+        if as_distribution(a).dtype != b.dtype:
+            raise ValueError(
+                f"The posterior is of {as_distribution(a).dtype} and the prior of {b.dtype}. Make the prior of numbers "
+                "in the posterior's dtype: NumPy's arrays are float64 unless told otherwise."
+            )
         if self.use_exact_kl is not False:
             try:
                 return exact_kl(as_distribution(a), b)
             except NotImplementedError:
                 if self.use_exact_kl:
-                    raise
+                    raise NotImplementedError(
+                        f"No closed form of KL(q || p) is known for q = {as_distribution(a)!r} and p = {b!r}. With "
+                        "use_exact_kl=None it is estimated where there is none, with False always."
+                    ) from None
         z = tf.convert_to_tensor(self.test_points_fn(a))
         return a.log_prob(z) - b.log_prob(z)
 

@@ -98,7 +98,7 @@ class MultivariateNormalDiagPlusLowRank(EventSizeLayer):
         **kwargs: Any,
     ):
         super().__init__(event_size, convert_to_tensor_fn, validate_args, **kwargs)
-        self.rank = event_size_of(rank)
+        self.rank = event_size_of(rank, "rank")
 
     @property
     def parameters_size(self) -> int:
@@ -126,7 +126,7 @@ class MultivariateNormalDiagPlusLowRank(EventSizeLayer):
     @staticmethod
     def params_size(event_size: int, rank: int = 1, name: str | None = None) -> int:
         """The number of parameters a distribution of this size takes."""
-        return event_size_of(event_size) * (2 + event_size_of(rank))
+        return event_size_of(event_size) * (2 + event_size_of(rank, "rank"))
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "rank": self.rank}
