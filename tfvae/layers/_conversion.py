@@ -3,12 +3,16 @@
 import inspect
 from typing import Any
 
+import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae._serialization import deserialize_function, serialize_function
 from tfvae.typing import Distribution, Tensor
 
 tfd = tfp.distributions
+
+# What has the shape of one sample.
+_EVENT_SHAPED = {"sample", "mean", "mode", "stddev", "variance"}
 
 
 class Conversion:
@@ -61,7 +65,10 @@ class Conversion:
         while not hasattr(type(owner), name) and isinstance(getattr(owner, "distribution", None), tfd.Distribution):
             owner = owner.distribution
         value = getattr(owner, name)
-        return value(**kwargs) if callable(value) else value
+        value = value(**kwargs) if callable(value) else value
+        if name in _EVENT_SHAPED and isinstance(distribution.event_shape, tf.TensorShape):
+            value.set_shape(distribution.batch_shape + distribution.event_shape)  # which TFP's broadcasts may forget
+        return value
 
     def config(self) -> Any:
         """The name, or the configuration of a registered function."""
