@@ -12,14 +12,14 @@ train: $(INSTALLED)
 	$(BIN)/tfvae train
 
 test: lint
-	$(BIN)/python -m pytest -n $(WORKERS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 lint: $(INSTALLED_TEST)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
 test-slow: $(INSTALLED_TEST)
-	$(BIN)/python -m pytest -n $(WORKERS) -m slow
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m slow
 
 test-paper: $(INSTALLED_TEST)
 	$(BIN)/python -m pytest -m paper

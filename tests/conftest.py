@@ -1,5 +1,6 @@
 """Shared by all tests: quiet TensorFlow, and where to find real data: environment variables, or a folder beside us."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -7,11 +8,20 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 
+import keras
 import pytest
 
 import tfvae.data
 
 BESIDE_REPOSITORY = Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _forget_models():
+    """Lets go of a file's models and graphs: thousands of them make every later garbage collection take seconds."""
+    yield
+    keras.utils.clear_session(free_memory=False)
+    gc.collect()
 
 
 def _find(variable: str, folder: str, probe: str) -> Path:

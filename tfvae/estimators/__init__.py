@@ -1,19 +1,47 @@
-"""Estimators of a lower bound on log p(x): pure functions of distributions."""
+"""Estimators of a lower bound on log p(x) and its gradient: pure functions of distributions."""
 
 from tfvae import _backend as _backend
+from tfvae.estimators.ciwae import CIWAE
+from tfvae.estimators.draws import Draws, draw
+from tfvae.estimators.dreg import DReG
+from tfvae.estimators.elbo_terms import ELBOTerms, elbo_terms
 from tfvae.estimators.estimate import Estimate
 from tfvae.estimators.estimator import Estimator
-from tfvae.estimators.log_weights import log_weights
+from tfvae.estimators.importance_weighted import ImportanceWeighted
+from tfvae.estimators.miwae import MIWAE
 from tfvae.estimators.monte_carlo import AveragedELBO, ImportanceEstimate, averaged_elbo, importance_estimate
+from tfvae.estimators.piwae import PIWAE
+from tfvae.estimators.renyi import Renyi
+from tfvae.estimators.reweighted_wake_sleep import ReweightedWakeSleep
+from tfvae.estimators.running_mean import RunningMean
+from tfvae.estimators.score_function import ScoreFunction
 from tfvae.estimators.sgvb import SGVB
+from tfvae.estimators.sticking_the_landing import StickingTheLanding
+from tfvae.estimators.vimco import VIMCO
+from tfvae.estimators.wake_sleep import WakeSleep
 
 __all__ = [
+    "CIWAE",
+    "MIWAE",
+    "PIWAE",
     "SGVB",
+    "VIMCO",
     "AveragedELBO",
+    "DReG",
+    "Draws",
+    "ELBOTerms",
     "Estimate",
     "Estimator",
     "ImportanceEstimate",
+    "ImportanceWeighted",
+    "Renyi",
+    "ReweightedWakeSleep",
+    "RunningMean",
+    "ScoreFunction",
+    "StickingTheLanding",
+    "WakeSleep",
     "averaged_elbo",
+    "draw",
+    "elbo_terms",
     "importance_estimate",
-    "log_weights",
 ]

@@ -8,9 +8,12 @@ from tfvae.typing import Distribution, Seed, Tensor
 
 
 class Estimator(Protocol):
-    """A pure function of x, q(z|x), p(z) and p(x|z): no weights, and no randomness but its seed.
+    """A pure function of x, q(z|x), p(z) and p(x|z): no randomness but its seed, and no weights of its own.
 
     The latents are opaque to it: z goes from the posterior to the prior and to `generate`, and no further.
+
+    An estimator with a part that learns, such as a baseline, lists it in an attribute `layers`, whose weights the `VAE`
+    trains and saves; one that keeps count of what it saw has `update(estimate, beta=)`, called once a training step.
     """
 
     def __call__(
@@ -22,6 +25,7 @@ class Estimator(Protocol):
         *,
         beta: Tensor | float = 1.0,
         seed: Seed = None,
+        infer: Callable[[Tensor], Distribution] | None = None,
     ) -> Estimate:
         """Estimates the bound.
 
@@ -29,9 +33,10 @@ class Estimator(Protocol):
             x: data `[B, *event]`.
             posterior: q(z|x), of batch shape `[B]`.
             prior: p(z), of batch shape `[]`.
-            generate: takes z `[S, B, ...]` and returns p(x|z), of batch shape `[S, B]`.
+            generate: takes z `[..., B, *latent]` and returns p(x|z), of batch shape `[..., B]`.
             beta: the weight of the KL in the surrogate.
             seed: an int or an int32 tensor `[2]`.
+            infer: takes other x `[B, *event]` and returns q(z|x), for estimators that train the encoder on dreams.
         """
         ...
 

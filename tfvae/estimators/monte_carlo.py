@@ -10,8 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfvae._seeds import fold_in
-from tfvae.estimators.log_weights import log_weights
-from tfvae.estimators.sgvb import SGVB
+from tfvae.estimators.draws import draw
+from tfvae.estimators.elbo_terms import elbo_terms
 from tfvae.typing import Distribution, Seed, Tensor
 
 # Importance samples of an example decoded at a time: with 100 examples, enough to fill the machine and little memory.
@@ -68,18 +68,18 @@ def averaged_elbo(
     Numerics:
         The variance is Welford's running one.
     """
-    estimator = SGVB()
     zeros = tf.zeros(tf.shape(x)[:1], posterior.dtype)
     count = tf.cast(num_samples, tf.int32)
 
     def add_draw(s: Tensor, mean: Tensor, squares: Tensor, log_likelihood: Tensor, kl: Tensor) -> tuple[Tensor, ...]:
-        estimate = estimator(x, posterior, prior, generate, seed=fold_in(seed, s))
+        terms = elbo_terms(x, posterior, prior, generate, seed=fold_in(seed, s))
+        bound = terms.log_likelihood - terms.kl
         n = tf.cast(s + 1, mean.dtype)
-        deviation = estimate.bound - mean
+        deviation = bound - mean
         mean = mean + deviation / n
-        squares = squares + deviation * (estimate.bound - mean)
-        log_likelihood = log_likelihood + (estimate.log_likelihood - log_likelihood) / n
-        return s + 1, mean, squares, log_likelihood, kl + (estimate.kl - kl) / n
+        squares = squares + deviation * (bound - mean)
+        log_likelihood = log_likelihood + (terms.log_likelihood - log_likelihood) / n
+        return s + 1, mean, squares, log_likelihood, kl + (terms.kl - kl) / n
 
     _, mean, squares, log_likelihood, kl = tf.while_loop(
         lambda s, *_: s < count,
@@ -119,9 +119,8 @@ def importance_estimate(
 
     def add_chunk(chunk: Tensor, drawn: Tensor, log_sum: Tensor, log_squares: Tensor) -> tuple[Tensor, ...]:
         size = tf.minimum(CHUNK_SIZE, count - drawn)  # the last chunk is as short as it needs to be
-        weights = log_weights(
-            x, posterior, prior, generate, num_importance_samples=size, seed=fold_in(seed, chunk)
-        )  # [C, B]
+        draws = draw(x, posterior, prior, generate, sample_shape=[size], seed=fold_in(seed, chunk))
+        weights = draws.log_weights()  # [C, B]
         return chunk + 1, drawn + size, _log_add(log_sum, weights), _log_add(log_squares, 2.0 * weights)
 
     _, _, log_sum, log_squares = tf.while_loop(

@@ -1,24 +1,23 @@
 """Stochastic gradient variational Bayes: the paper's two estimators."""
 
-import operator
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-import tensorflow as tf
-import tensorflow_probability as tfp
-
-from tfvae._kl import exact_kl, has_exact_kl
+from tfvae._checks import whole_number
 from tfvae._numerics import as_dtype
-from tfvae._seeds import split_seed
 from tfvae._serialization import register
+from tfvae.estimators._configured import Configured
+from tfvae.estimators._kl_kind import kl_kind
+from tfvae.estimators._latents import require_reparameterized
+from tfvae.estimators.elbo_terms import elbo_terms
 from tfvae.estimators.estimate import Estimate
 from tfvae.typing import Distribution, KLKind, Seed, Tensor
 
-tfd = tfp.distributions
-
 
 @register
-class SGVB:
+@dataclasses.dataclass(frozen=True)
+class SGVB(Configured):
     """The stochastic gradient variational Bayes estimator of the evidence lower bound.
 
     With z_s = g(eps_s, x) drawn from q(z|x) by reparameterisation, s = 1..S (the paper's L):
@@ -36,22 +35,18 @@ class SGVB:
         kl: "auto", "analytic" or "monte_carlo".
 
     Raises:
-        ValueError: for fewer than one sample or another `kl`.
+        ValueError: for fewer than one sample or another `kl`; when called with a posterior that is not reparameterised.
         NotImplementedError: when called with "analytic" for distributions between which no closed form is known.
 
     References:
         Kingma & Welling, Auto-Encoding Variational Bayes, 2013, arXiv 1312.6114, section 2.3.
     """
 
-    def __init__(self, num_samples: int = 1, kl: KLKind = "auto"):
-        if isinstance(num_samples, bool) or not hasattr(num_samples, "__index__") or num_samples < 1:
-            raise ValueError(f"num_samples is a whole number, at least 1. Received: {num_samples!r}.")
-        if kl not in ("auto", "analytic", "monte_carlo"):
-            raise ValueError(
-                f"kl is 'auto', 'analytic' (estimator B) or 'monte_carlo' (estimator A). Received: {kl!r}."
-            )
-        self.num_samples = operator.index(num_samples)
-        self.kl = kl
+    num_samples: int = 1
+    kl: KLKind = "auto"
+
+    def __post_init__(self) -> None:
+        self._set(num_samples=whole_number(self.num_samples, "num_samples"), kl=kl_kind(self.kl))
 
     def __call__(
         self,
@@ -62,39 +57,16 @@ class SGVB:
         *,
         beta: Tensor | float = 1.0,
         seed: Seed = None,
+        infer: Callable[[Tensor], Distribution] | None = None,
     ) -> Estimate:
         """See `Estimator`."""
-        (seed_z,) = split_seed(seed, 1, "sgvb")
-        if self.kl == "analytic" or (self.kl == "auto" and has_exact_kl(posterior, prior)):
-            z = posterior.sample(self.num_samples, seed=seed_z)  # [S, B, D]
-            kl = self._analytic_kl(posterior, prior)  # [B]
-        else:
-            z, log_q = posterior.experimental_sample_and_log_prob(self.num_samples, seed=seed_z)
-            kl = tf.reduce_mean(log_q - prior.log_prob(z), axis=0)  # [B]
-        log_likelihood = tf.reduce_mean(generate(z).log_prob(x), axis=0)  # [B]
+        require_reparameterized(posterior, self)
+        log_likelihood, kl = elbo_terms(
+            x, posterior, prior, generate, num_samples=self.num_samples, kl=self.kl, seed=seed
+        )
         return Estimate(
             surrogate_loss=as_dtype(beta, kl.dtype) * kl - log_likelihood,
             bound=log_likelihood - kl,
             log_likelihood=log_likelihood,
             kl=kl,
         )
-
-    @staticmethod
-    def _analytic_kl(posterior: Distribution, prior: Distribution) -> Tensor:
-        try:
-            return exact_kl(posterior, prior)
-        except NotImplementedError as error:
-            raise NotImplementedError(
-                f"No closed form of KL(q || p) is known for q = {posterior!r} and p = {prior!r}. "
-                "Use SGVB(kl='monte_carlo'), the paper's estimator A."
-            ) from error
-
-    def get_config(self) -> dict[str, Any]:
-        return {"num_samples": self.num_samples, "kl": self.kl}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "SGVB":
-        return cls(**config)
-
-    def __repr__(self) -> str:
-        return f"SGVB(num_samples={self.num_samples}, kl={self.kl!r})"

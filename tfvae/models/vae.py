@@ -7,10 +7,11 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae._checks import whole_number
 from tfvae._files import replacing
 from tfvae._seeds import split_seed, stateless_seed
 from tfvae._serialization import load_seed_state, register, save_seed_state
-from tfvae.estimators import SGVB, Estimate, Estimator
+from tfvae.estimators import SGVB, Estimate, Estimator, elbo_terms
 from tfvae.layers import DistributionLayer
 from tfvae.layers._coercion import as_distribution, reshape_batch
 from tfvae.layers._networks import output_layer
@@ -81,6 +82,7 @@ class VAE(keras.Model):
         self.decoder = decoder
         _parts.check_decoder_input(decoder, self.prior)
         self.estimator = SGVB() if estimator is None else estimator
+        self.estimator_layers = list(getattr(self.estimator, "layers", ()))  # whose weights train with ours
         self.initial_beta = float(beta)
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
@@ -115,6 +117,8 @@ class VAE(keras.Model):
         self.encoder(keras.KerasTensor(tuple(input_shape), dtype=self.variable_dtype))
         self.decoder(keras.KerasTensor((None, *self.latent_shape), dtype=self.variable_dtype))
         self.prior(keras.KerasTensor((None, *self.latent_shape), dtype=self.prior.variable_dtype))
+        for layer in self.estimator_layers:
+            layer(keras.KerasTensor(tuple(input_shape), dtype=self.variable_dtype))
         self.built = True
 
     def _build_symbolically(self, event_shape: Any) -> None:
@@ -176,22 +180,28 @@ class VAE(keras.Model):
         With the analytic KL where one is known (the paper's estimator B), else by Monte Carlo (estimator A).
         """
         x = self._checked(x)
-        estimator = SGVB(num_samples)
-        return estimator(x, self.infer(x), self.prior.distribution(), self.generate, seed=self._seed(seed)).bound
+        num_samples = whole_number(num_samples, "num_samples")
+        posterior, prior = self.infer(x), self.prior.distribution()
+        terms = elbo_terms(x, posterior, prior, self.generate, num_samples=num_samples, seed=self._seed(seed))
+        return terms.log_likelihood - terms.kl
 
     def estimate(
         self, x: Tensor, *, estimator: Estimator | None = None, training: bool = False, seed: Seed = None
     ) -> Estimate:
         """The estimator's view of a batch x `[B, *event]`: bound, its terms, and what to differentiate, each `[B]`."""
-        x = self._cast(x)
-        return (self.estimator if estimator is None else estimator)(
+        x, estimator = self._cast(x), self.estimator if estimator is None else estimator
+        estimate = estimator(
             x,
             self.infer(x, training=training),
             self.prior.distribution(),
             lambda z: self.generate(z, training=training),
             beta=self.beta,
             seed=self._seed(seed),
+            infer=lambda other: self.infer(other, training=training),
         )
+        if training and hasattr(estimator, "update"):
+            estimator.update(estimate, beta=self.beta)
+        return estimate
 
     def _checked(self, x: TensorLike) -> Tensor:
         x = tf.convert_to_tensor(x)

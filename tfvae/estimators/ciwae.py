@@ -1,0 +1,65 @@
+"""Between the ELBO and the importance-weighted bound."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+from tfvae._checks import whole_number
+from tfvae._seeds import split_seed
+from tfvae._serialization import register
+from tfvae.estimators._configured import Configured
+from tfvae.estimators._latents import require_reparameterized
+from tfvae.estimators.draws import draw, kl_of, log_mean_exp, mean_over_draws
+from tfvae.estimators.estimate import Estimate
+from tfvae.typing import Distribution, Seed, Tensor
+
+
+@register
+@dataclasses.dataclass(frozen=True)
+class CIWAE(Configured):
+    """A mixture of two bounds on the same draws: elbo_weight ELBO + (1 - elbo_weight) importance-weighted bound.
+
+    Args:
+        num_importance_samples: K, draws of z.
+        elbo_weight: the ELBO's share, from 0 (`ImportanceWeighted`) to 1 (the ELBO of K draws).
+
+    Raises:
+        ValueError: for a count below one or a share outside [0, 1]; when called with a posterior that is not
+            reparameterised.
+
+    References:
+        Rainforth et al., Tighter Variational Bounds are Not Necessarily Better, 2018, arXiv 1802.04537, equation 16.
+    """
+
+    num_importance_samples: int = 5
+    elbo_weight: float = 0.5
+
+    def __post_init__(self) -> None:
+        self._set(num_importance_samples=whole_number(self.num_importance_samples, "num_importance_samples"))
+        if not 0.0 <= self.elbo_weight <= 1.0:
+            raise ValueError(f"elbo_weight is a number from 0 to 1. Received: {self.elbo_weight!r}.")
+
+    def __call__(
+        self,
+        x: Tensor,
+        posterior: Distribution,
+        prior: Distribution,
+        generate: Callable[[Any], Distribution],
+        *,
+        beta: Tensor | float = 1.0,
+        seed: Seed = None,
+        infer: Callable[[Tensor], Distribution] | None = None,
+    ) -> Estimate:
+        """See `Estimator`."""
+        require_reparameterized(posterior, self)
+        (seed_z,) = split_seed(seed, 1, "ciwae")
+        draws = draw(x, posterior, prior, generate, sample_shape=[self.num_importance_samples], seed=seed_z)  # [K, B]
+        return Estimate(
+            surrogate_loss=-self._mixed(draws.log_weights(beta)),
+            bound=self._mixed(draws.log_weights()),
+            log_likelihood=mean_over_draws(draws.log_likelihood),
+            kl=kl_of(posterior, prior, draws),
+        )
+
+    def _mixed(self, log_weights: Tensor) -> Tensor:
+        return self.elbo_weight * mean_over_draws(log_weights) + (1.0 - self.elbo_weight) * log_mean_exp(log_weights)

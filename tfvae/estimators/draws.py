@@ -1,0 +1,139 @@
+"""Draws from q(z|x) and what the model says of them, from which every bound is made."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from tfvae._kl import exact_kl, has_exact_kl
+from tfvae._numerics import as_dtype
+from tfvae.estimators._latents import path, stopped
+from tfvae.estimators.chunks import chunked_log_likelihood
+from tfvae.typing import Distribution, Seed, Tensor
+
+
+class Draws(NamedTuple):
+    """The three terms of the log importance weights, each `[*sample_shape, B]`, in nats.
+
+    Attributes:
+        log_likelihood: log p(x|z).
+        log_prior: log p(z).
+        log_posterior: log q(z|x).
+    """
+
+    log_likelihood: Tensor
+    log_prior: Tensor
+    log_posterior: Tensor
+
+    def log_weights(self, beta: Tensor | float = 1.0) -> Tensor:
+        """Log p(x|z) + beta (log p(z) - log q(z|x)); the importance weight for beta = 1."""
+        return self.log_likelihood + as_dtype(beta, self.log_prior.dtype) * (self.log_prior - self.log_posterior)
+
+
+class SplitDraws(NamedTuple):
+    """Draws whose log weight has its gradient in three parts, each `[*sample_shape, B]`, in nats.
+
+    With w = p(x|z) (p(z) / q(z|x))^beta and z = g(eps, x),
+    d log w = d log p(x|z) (p(z))^beta [z fixed] + (d log w / dz) . dz - beta d log q(z|x) [z fixed].
+
+    Attributes:
+        log_weights: the weights for beta = 1, without a gradient.
+        weighted: the weights for the given beta, without a gradient.
+        model: the first part: log p(x|z) + beta log p(z) at fixed z; its gradient goes to decoder and prior.
+        path: the second: zero, with the gradient that goes to the encoder along z.
+        score: the third: -beta log q(z|x) at fixed z; its gradient goes to the encoder.
+        draws: the terms.
+    """
+
+    log_weights: Tensor
+    weighted: Tensor
+    model: Tensor
+    path: Tensor
+    score: Tensor
+    draws: Draws
+
+
+def draw(
+    x: Tensor,
+    posterior: Distribution,
+    prior: Distribution,
+    generate: Callable[[Any], Distribution],
+    *,
+    sample_shape: Sequence[int],
+    seed: Seed,
+    fixed: bool = False,
+    chunk_size: int | None = None,
+) -> Draws:
+    """Draws z from q(z|x) and scores it.
+
+    Args:
+        x: data `[B, *event]`.
+        posterior: q(z|x), of batch shape `[B]`.
+        prior: p(z), of batch shape `[]`.
+        generate: takes z `[..., B, *latent]` and returns p(x|z), of batch shape `[..., B]`.
+        sample_shape: the leading axes.
+        seed: an int32 tensor `[2]`.
+        fixed: whether z counts as data, for estimators that differentiate only densities.
+        chunk_size: draws that are decoded at a time, along the last of the leading axes; None is all.
+    """
+    z, log_posterior = posterior.experimental_sample_and_log_prob(sample_shape, seed=seed)
+    if fixed:
+        z = stopped(z)
+        log_posterior = posterior.log_prob(z)
+    log_likelihood = (
+        generate(z).log_prob(x)
+        if chunk_size is None
+        else chunked_log_likelihood(x, z, generate, sample_shape=sample_shape, chunk_size=chunk_size)
+    )
+    return Draws(log_likelihood, prior.log_prob(z), log_posterior)
+
+
+def draw_split(
+    x: Tensor,
+    posterior: Distribution,
+    prior: Distribution,
+    generate: Callable[[Any], Distribution],
+    *,
+    sample_shape: Sequence[int],
+    beta: Tensor | float,
+    seed: Seed,
+) -> SplitDraws:
+    """As `draw`, with the gradient taken apart, for a reparameterised posterior.
+
+    The derivative by z costs one more pass back through the decoder. q(z|x) is evaluated at z anew, which inverts a
+    flow.
+    """
+    z = posterior.sample(sample_shape, seed=seed)
+    fixed = stopped(z)
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(tf.nest.flatten(fixed))
+        draws = Draws(generate(fixed).log_prob(x), prior.log_prob(fixed), posterior.log_prob(fixed))
+        weighted = draws.log_weights(beta)
+    gradients = tape.gradient(weighted, tf.nest.flatten(fixed))
+    beta = as_dtype(beta, weighted.dtype)
+    return SplitDraws(
+        log_weights=tf.stop_gradient(draws.log_weights()),
+        weighted=tf.stop_gradient(weighted),
+        model=draws.log_likelihood + beta * draws.log_prior,
+        path=path(z, gradients, weighted.shape.rank),
+        score=-beta * draws.log_posterior,
+        draws=draws,
+    )
+
+
+def kl_of(posterior: Distribution, prior: Distribution, draws: Draws) -> Tensor:
+    """KL(q(z|x) || p(z)) `[B]` to report: exact where known, else the mean of the draws; without a gradient."""
+    if has_exact_kl(posterior, prior):
+        return tf.stop_gradient(exact_kl(posterior, prior))
+    return tf.stop_gradient(mean_over_draws(draws.log_posterior - draws.log_prior))
+
+
+def mean_over_draws(values: Tensor) -> Tensor:
+    """The mean `[B]` of `[*sample_shape, B]`."""
+    return tf.reduce_mean(values, axis=list(range(values.shape.rank - 1)))
+
+
+def log_mean_exp(log_values: Tensor, axis: int = 0) -> Tensor:
+    """Log (1/n) sum exp(log_values) over an axis."""
+    log_n = tf.math.log(tf.cast(tf.shape(log_values)[axis], log_values.dtype))
+    return tf.reduce_logsumexp(log_values, axis=axis) - log_n

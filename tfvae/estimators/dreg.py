@@ -1,0 +1,73 @@
+"""The doubly reparameterised gradient of the importance-weighted bound."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from tfvae._checks import whole_number
+from tfvae._seeds import split_seed
+from tfvae._serialization import register
+from tfvae.estimators._configured import Configured
+from tfvae.estimators._latents import require_reparameterized
+from tfvae.estimators.draws import draw_split, kl_of, log_mean_exp, mean_over_draws
+from tfvae.estimators.estimate import Estimate
+from tfvae.typing import Distribution, Seed, Tensor
+
+
+@register
+@dataclasses.dataclass(frozen=True)
+class DReG(Configured):
+    """The importance-weighted bound with the doubly reparameterised gradient of the encoder.
+
+    The score terms in the encoder's gradient of log (1/K) sum_k w_k are replaced by path derivatives of the same
+    expectation: d/dphi = E[sum_k v_k^2 (d log w_k / dz_k) (dz_k / dphi)] with v_k = w_k / sum_j w_j. Unbiased, of less
+    variance, and its signal-to-noise ratio does not fall as K grows. For K = 1 it is `StickingTheLanding`. Decoder and
+    prior have the gradient of `ImportanceWeighted`.
+
+    Args:
+        num_importance_samples: K, draws of z in a bound.
+        num_samples: S, independent bounds of an example that are averaged.
+
+    Raises:
+        ValueError: for counts below one; when called with a posterior that is not reparameterised.
+
+    References:
+        Tucker, Lawson, Gu & Maddison, Doubly Reparameterized Gradient Estimators for Monte Carlo Objectives, 2018,
+        arXiv 1810.04152, equation 8.
+    """
+
+    num_importance_samples: int = 5
+    num_samples: int = 1
+
+    def __post_init__(self) -> None:
+        self._set(
+            num_importance_samples=whole_number(self.num_importance_samples, "num_importance_samples"),
+            num_samples=whole_number(self.num_samples, "num_samples"),
+        )
+
+    def __call__(
+        self,
+        x: Tensor,
+        posterior: Distribution,
+        prior: Distribution,
+        generate: Callable[[Any], Distribution],
+        *,
+        beta: Tensor | float = 1.0,
+        seed: Seed = None,
+        infer: Callable[[Tensor], Distribution] | None = None,
+    ) -> Estimate:
+        """See `Estimator`."""
+        require_reparameterized(posterior, self)
+        (seed_z,) = split_seed(seed, 1, "dreg")
+        shape = [self.num_samples, self.num_importance_samples]
+        split = draw_split(x, posterior, prior, generate, sample_shape=shape, beta=beta, seed=seed_z)  # [S, K, B]
+        share = tf.nn.softmax(split.weighted, axis=1)
+        surrogate = tf.reduce_sum(share * split.model + tf.square(share) * split.path, axis=1)  # [S, B]
+        return Estimate(
+            surrogate_loss=-mean_over_draws(surrogate),
+            bound=mean_over_draws(log_mean_exp(split.log_weights, axis=1)),
+            log_likelihood=mean_over_draws(split.draws.log_likelihood),
+            kl=kl_of(posterior, prior, split.draws),
+        )

@@ -1,0 +1,72 @@
+"""The tight bound for the decoder, quiet bounds for the encoder."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from tfvae._checks import whole_number
+from tfvae._seeds import split_seed
+from tfvae._serialization import register
+from tfvae.estimators._configured import Configured
+from tfvae.estimators._latents import require_reparameterized
+from tfvae.estimators.draws import draw_split, kl_of, log_mean_exp, mean_over_draws
+from tfvae.estimators.estimate import Estimate
+from tfvae.typing import Distribution, Seed, Tensor
+
+
+@register
+@dataclasses.dataclass(frozen=True)
+class PIWAE(Configured):
+    """The importance-weighted bound of all M K draws for decoder and prior, the mean of M bounds for the encoder.
+
+    A tight bound serves the decoder, a quiet gradient the encoder; the same draws give both. The bound that is reported
+    is that of all M K draws.
+
+    Args:
+        num_bounds: M, bounds of an example.
+        num_importance_samples: K, draws of z in each.
+
+    Raises:
+        ValueError: for counts below one; when called with a posterior that is not reparameterised.
+
+    References:
+        Rainforth et al., Tighter Variational Bounds are Not Necessarily Better, 2018, arXiv 1802.04537, equation 17.
+    """
+
+    num_bounds: int = 8
+    num_importance_samples: int = 8
+
+    def __post_init__(self) -> None:
+        self._set(
+            num_bounds=whole_number(self.num_bounds, "num_bounds"),
+            num_importance_samples=whole_number(self.num_importance_samples, "num_importance_samples"),
+        )
+
+    def __call__(
+        self,
+        x: Tensor,
+        posterior: Distribution,
+        prior: Distribution,
+        generate: Callable[[Any], Distribution],
+        *,
+        beta: Tensor | float = 1.0,
+        seed: Seed = None,
+        infer: Callable[[Tensor], Distribution] | None = None,
+    ) -> Estimate:
+        """See `Estimator`."""
+        require_reparameterized(posterior, self)
+        (seed_z,) = split_seed(seed, 1, "piwae")
+        shape = [self.num_bounds, self.num_importance_samples]
+        split = draw_split(x, posterior, prior, generate, sample_shape=shape, beta=beta, seed=seed_z)  # [M, K, B]
+        log_sum = tf.reduce_logsumexp(split.weighted, axis=[0, 1], keepdims=True)
+        for_model = tf.exp(split.weighted - log_sum)  # shares of all draws
+        for_encoder = tf.nn.softmax(split.weighted, axis=1) / self.num_bounds  # shares of each bound's own
+        terms = for_model * split.model + for_encoder * (split.path + split.score)
+        return Estimate(
+            surrogate_loss=-tf.reduce_sum(terms, axis=[0, 1]),
+            bound=log_mean_exp(log_mean_exp(split.log_weights, axis=1)),
+            log_likelihood=mean_over_draws(split.draws.log_likelihood),
+            kl=kl_of(posterior, prior, split.draws),
+        )

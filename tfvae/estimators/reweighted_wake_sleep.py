@@ -1,0 +1,76 @@
+"""Wake-sleep with importance weights."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, Literal
+
+import tensorflow as tf
+
+from tfvae._checks import whole_number
+from tfvae._seeds import split_seed
+from tfvae._serialization import register
+from tfvae.estimators._configured import Configured
+from tfvae.estimators._dreams import dream_log_prob
+from tfvae.estimators.draws import draw, kl_of, log_mean_exp, mean_over_draws
+from tfvae.estimators.estimate import Estimate
+from tfvae.typing import Distribution, Seed, Tensor
+
+
+@register
+@dataclasses.dataclass(frozen=True)
+class ReweightedWakeSleep(Configured):
+    """Wake-sleep whose two halves weigh K draws by their importance: both approach the true gradients as K grows.
+
+    Decoder and prior climb the importance-weighted bound at fixed draws. The encoder maximises sum_k v_k log q(z_k|x)
+    with v_k = w_k / sum_j w_j, which follows KL(p(z|x) || q(z|x)) on data (the wake-phase update), or log q(z|x) of
+    dreams (the sleep-phase update), or both. Works with discrete latents; for K = 1 and "sleep" it is `WakeSleep`.
+
+    Args:
+        num_importance_samples: K, draws of z.
+        encoder_phase: "wake", "sleep" or "both".
+
+    Raises:
+        ValueError: for a count below one, another phase, or when called without the `infer` that sleep needs.
+
+    References:
+        Bornschein & Bengio, Reweighted Wake-Sleep, 2014, arXiv 1406.2751, section 2.
+    """
+
+    num_importance_samples: int = 5
+    encoder_phase: Literal["wake", "sleep", "both"] = "wake"
+
+    def __post_init__(self) -> None:
+        self._set(num_importance_samples=whole_number(self.num_importance_samples, "num_importance_samples"))
+        if self.encoder_phase not in ("wake", "sleep", "both"):
+            raise ValueError(f"encoder_phase is 'wake', 'sleep' or 'both'. Received: {self.encoder_phase!r}.")
+
+    def __call__(
+        self,
+        x: Tensor,
+        posterior: Distribution,
+        prior: Distribution,
+        generate: Callable[[Any], Distribution],
+        *,
+        beta: Tensor | float = 1.0,
+        seed: Seed = None,
+        infer: Callable[[Tensor], Distribution] | None = None,
+    ) -> Estimate:
+        """See `Estimator`."""
+        seed_z, seed_dream = split_seed(seed, 2, "reweighted_wake_sleep")
+        draws = draw(
+            x, posterior, prior, generate, sample_shape=[self.num_importance_samples], seed=seed_z, fixed=True
+        )  # [K, B]
+        log_posterior, draws = draws.log_posterior, draws._replace(log_posterior=tf.stop_gradient(draws.log_posterior))
+        weighted = draws.log_weights(beta)
+        objective = log_mean_exp(weighted)  # at fixed draws and fixed q: the gradient of decoder and prior
+        if self.encoder_phase != "sleep":
+            share = tf.stop_gradient(tf.nn.softmax(weighted, axis=0))
+            objective += tf.reduce_sum(share * log_posterior, axis=0)
+        if self.encoder_phase != "wake":
+            objective += dream_log_prob(x, prior, generate, infer, seed=seed_dream)
+        return Estimate(
+            surrogate_loss=-objective,
+            bound=log_mean_exp(draws.log_weights()),
+            log_likelihood=mean_over_draws(draws.log_likelihood),
+            kl=kl_of(posterior, prior, draws),
+        )
