@@ -8,7 +8,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 
-import keras
 import pytest
 
 import tfvae.data
@@ -17,11 +16,14 @@ BESIDE_REPOSITORY = Path(__file__).parents[2] / "shared" / "data"
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _forget_models():
-    """Lets go of a file's models and graphs: thousands of them make every later garbage collection take seconds."""
+def _spare_the_garbage_collector():
+    """Sets aside what a file's tests leave: graphs stay in TensorFlow's and TFP's caches, millions of objects in all.
+
+    Walking over them at each full collection came to take longer than the tests.
+    """
     yield
-    keras.utils.clear_session(free_memory=False)
     gc.collect()
+    gc.freeze()
 
 
 def _find(variable: str, folder: str, probe: str) -> Path:

@@ -10,7 +10,13 @@ import pytest
 import tfvae
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("README.md", "docs/two-ways-to-build.md", "docs/layers.md")
+PAGES = (
+    "README.md",
+    "docs/two-ways-to-build.md",
+    "docs/layers.md",
+    "docs/reparameterisation.md",
+    "docs/estimators.md",
+)
 
 
 def examples(page):

@@ -1,13 +1,16 @@
 """Estimators of a lower bound on log p(x) and its gradient: pure functions of distributions."""
 
 from tfvae import _backend as _backend
+from tfvae.estimators.capacity import Capacity
 from tfvae.estimators.ciwae import CIWAE
 from tfvae.estimators.draws import Draws, draw
 from tfvae.estimators.dreg import DReG
 from tfvae.estimators.elbo_terms import ELBOTerms, elbo_terms
 from tfvae.estimators.estimate import Estimate
 from tfvae.estimators.estimator import Estimator
+from tfvae.estimators.free_bits import FreeBits
 from tfvae.estimators.importance_weighted import ImportanceWeighted
+from tfvae.estimators.kl_weighting import KLPenalty, KLWeighting
 from tfvae.estimators.miwae import MIWAE
 from tfvae.estimators.monte_carlo import AveragedELBO, ImportanceEstimate, averaged_elbo, importance_estimate
 from tfvae.estimators.piwae import PIWAE
@@ -27,13 +30,17 @@ __all__ = [
     "SGVB",
     "VIMCO",
     "AveragedELBO",
+    "Capacity",
     "DReG",
     "Draws",
     "ELBOTerms",
     "Estimate",
     "Estimator",
+    "FreeBits",
     "ImportanceEstimate",
     "ImportanceWeighted",
+    "KLPenalty",
+    "KLWeighting",
     "Renyi",
     "ReweightedWakeSleep",
     "RunningMean",

@@ -16,19 +16,21 @@ from tfvae.estimators._configured import Configured
 from tfvae.estimators._kl_kind import kl_kind, knows_exact_kl
 from tfvae.estimators.draws import draw, mean_over_draws
 from tfvae.estimators.estimate import Estimate
+from tfvae.estimators.kl_weighting import KLPenalty, penalty
 from tfvae.estimators.running_mean import RunningMean
 from tfvae.typing import Distribution, KLKind, Seed, Tensor
 
 
 @register
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class ScoreFunction(Configured):
     """The ELBO with the score-function gradient (REINFORCE, the "naive" estimator): for discrete latents too.
 
     d/dphi E_q[f(z)] = E_q[(f(z) - b) d log q(z|x)], the draws z counting as data. With the KL in closed form f is
-    log p(x|z) - beta KL, otherwise log p(x|z) + beta (log p(z) - log q(z|x)). Any baseline b that does not see z leaves the
-    expectation as it is and takes variance away; without one the variance is often too high to train by (section 2.2 of
-    the AEVB paper). Where the posterior is reparameterised, `SGVB` is the better choice by far.
+    log p(x|z) - beta KL (log p(x|z) alone under a KL weighting such as `FreeBits`, which needs the closed form),
+    otherwise log p(x|z) + beta (log p(z) - log q(z|x)). Any baseline b that does not see z leaves the expectation as it
+    is and takes variance away; without one the variance is often too high to train by (section 2.2 of the AEVB paper).
+    Where the posterior is reparameterised, `SGVB` is the better choice by far.
 
     Args:
         num_samples: S, draws of z an example.
@@ -64,7 +66,7 @@ class ScoreFunction(Configured):
         prior: Distribution,
         generate: Callable[[Any], Distribution],
         *,
-        beta: Tensor | float = 1.0,
+        beta: KLPenalty | Tensor | float = 1.0,
         seed: Seed = None,
         infer: Callable[[Tensor], Distribution] | None = None,
     ) -> Estimate:
@@ -73,9 +75,9 @@ class ScoreFunction(Configured):
         draws = draw(x, posterior, prior, generate, sample_shape=[self.num_samples], seed=seed_z, fixed=True)  # [S, B]
         if knows_exact_kl(posterior, prior, self.kl):
             kl = exact_kl(posterior, prior)
-            penalty = as_dtype(beta, kl.dtype) * kl
+            objective = draws.log_likelihood - penalty(beta, kl, posterior, prior)
             # The penalty, the same for every z, only moves what the baseline has to foretell.
-            signal, objective = draws.log_likelihood - penalty, draws.log_likelihood - penalty
+            signal = draws.log_likelihood if isinstance(beta, KLPenalty) else objective
         else:
             kl = mean_over_draws(draws.log_posterior - draws.log_prior)
             beta = as_dtype(beta, kl.dtype)
@@ -93,10 +95,11 @@ class ScoreFunction(Configured):
             kl=kl,
         )
 
-    def update(self, estimate: Estimate, *, beta: Tensor | float = 1.0) -> None:
-        """Lets a running mean see a training step's learning signal, log_likelihood - beta kl."""
+    def update(self, estimate: Estimate, *, beta: KLPenalty | Tensor | float = 1.0) -> None:
+        """Lets a running mean see a training step's learning signal."""
         if isinstance(self.baseline, RunningMean):
-            self.baseline.update(estimate.log_likelihood - as_dtype(beta, estimate.kl.dtype) * estimate.kl)
+            weighed = 0.0 if isinstance(beta, KLPenalty) else as_dtype(beta, estimate.kl.dtype) * estimate.kl
+            self.baseline.update(estimate.log_likelihood - weighed)
 
     def get_config(self) -> dict[str, Any]:
         baseline = None if self.baseline is None else keras.saving.serialize_keras_object(self.baseline)

@@ -5,18 +5,18 @@ from collections.abc import Callable
 from typing import Any
 
 from tfvae._checks import whole_number
-from tfvae._numerics import as_dtype
 from tfvae._serialization import register
 from tfvae.estimators._configured import Configured
 from tfvae.estimators._kl_kind import kl_kind
 from tfvae.estimators._latents import require_reparameterized
 from tfvae.estimators.elbo_terms import elbo_terms
 from tfvae.estimators.estimate import Estimate
+from tfvae.estimators.kl_weighting import KLPenalty, penalty
 from tfvae.typing import Distribution, KLKind, Seed, Tensor
 
 
 @register
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class SGVB(Configured):
     """The stochastic gradient variational Bayes estimator of the evidence lower bound.
 
@@ -55,7 +55,7 @@ class SGVB(Configured):
         prior: Distribution,
         generate: Callable[[Any], Distribution],
         *,
-        beta: Tensor | float = 1.0,
+        beta: KLPenalty | Tensor | float = 1.0,
         seed: Seed = None,
         infer: Callable[[Tensor], Distribution] | None = None,
     ) -> Estimate:
@@ -65,7 +65,7 @@ class SGVB(Configured):
             x, posterior, prior, generate, num_samples=self.num_samples, kl=self.kl, seed=seed
         )
         return Estimate(
-            surrogate_loss=as_dtype(beta, kl.dtype) * kl - log_likelihood,
+            surrogate_loss=penalty(beta, kl, posterior, prior) - log_likelihood,
             bound=log_likelihood - kl,
             log_likelihood=log_likelihood,
             kl=kl,

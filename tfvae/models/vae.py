@@ -11,7 +11,8 @@ from tfvae._checks import whole_number
 from tfvae._files import replacing
 from tfvae._seeds import split_seed, stateless_seed
 from tfvae._serialization import load_seed_state, register, save_seed_state
-from tfvae.estimators import SGVB, Estimate, Estimator, elbo_terms
+from tfvae.estimators import SGVB, Estimate, Estimator, KLPenalty, KLWeighting, elbo_terms
+from tfvae.estimators.kl_weighting import as_weighting
 from tfvae.layers import DistributionLayer
 from tfvae.layers._coercion import as_distribution, reshape_batch
 from tfvae.layers._networks import output_layer
@@ -37,7 +38,9 @@ class VAE(keras.Model):
         prior: p(z), a layer of `tfvae.priors` or a TFP distribution; None is the standard normal.
         estimator: the bound and its gradient; None is `SGVB()`: one sample, the KL in closed form where one is
             known.
-        beta: first value of the weight of the KL, the variable `vae.beta`, which schedules move.
+        beta: first value of the weight of the KL, the variable `vae.beta`, which schedules
+            (`tfvae.callbacks.BetaSchedule`) move; or a KL weighting, `tfvae.estimators.FreeBits` or `Capacity`, which
+            has a `beta` of its own.
         seed: seed of the model's own random numbers; None draws one.
         **kwargs: `name` of `keras.Model`.
 
@@ -48,7 +51,8 @@ class VAE(keras.Model):
         p(x|z) with one z drawn from q(z|x): a distribution that converts to a tensor.
 
     Raises:
-        TypeError: when encoder or decoder does not end in a distribution layer.
+        TypeError: when encoder or decoder does not end in a distribution layer, or beta is neither a number nor a KL
+            weighting; in training, when a KL weighting meets an estimator that has no KL to weigh.
         ValueError: when latent sizes differ, or the encoder carries a KL regulariser of its own.
 
     Metrics:
@@ -67,7 +71,7 @@ class VAE(keras.Model):
         prior: Prior | Distribution | None = None,
         estimator: Estimator | None = None,
         *,
-        beta: float = 1.0,
+        beta: float | KLWeighting = 1.0,
         seed: int | None = None,
         **kwargs: Any,
     ):
@@ -83,11 +87,15 @@ class VAE(keras.Model):
         _parts.check_decoder_input(decoder, self.prior)
         self.estimator = SGVB() if estimator is None else estimator
         self.estimator_layers = list(getattr(self.estimator, "layers", ()))  # whose weights train with ours
-        self.initial_beta = float(beta)
+        self.initial_beta, self.kl_weighting = as_weighting(beta)
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.beta = self.add_weight(
-            name="beta", shape=(), initializer=keras.initializers.Constant(beta), trainable=False, dtype="float32"
+            name="beta",
+            shape=(),
+            initializer=keras.initializers.Constant(self.initial_beta),
+            trainable=False,
+            dtype="float32",
         )
         self._bound_metrics = BoundMetrics()
         # What a monitor may draw: the first examples of the last `fit`, of its validation data where there are any.
@@ -190,17 +198,18 @@ class VAE(keras.Model):
     ) -> Estimate:
         """The estimator's view of a batch x `[B, *event]`: bound, its terms, and what to differentiate, each `[B]`."""
         x, estimator = self._cast(x), self.estimator if estimator is None else estimator
+        beta = self.beta if self.kl_weighting is None else KLPenalty(self.kl_weighting, self.beta)
         estimate = estimator(
             x,
             self.infer(x, training=training),
             self.prior.distribution(),
             lambda z: self.generate(z, training=training),
-            beta=self.beta,
+            beta=beta,
             seed=self._seed(seed),
             infer=lambda other: self.infer(other, training=training),
         )
         if training and hasattr(estimator, "update"):
-            estimator.update(estimate, beta=self.beta)
+            estimator.update(estimate, beta=beta)
         return estimate
 
     def _checked(self, x: TensorLike) -> Tensor:
@@ -256,6 +265,7 @@ class VAE(keras.Model):
         if isinstance(x, tf.data.Dataset):
             kwargs.setdefault("shuffle", False)  # it shuffles itself; Keras would warn
         x, y, _ = _inputs.with_targets(x, y, kwargs.get("sample_weight"))
+        _introduce(args[3] if len(args) > 3 else kwargs.get("callbacks"))
         return super().fit(x, y, *args, **kwargs)
 
     def evaluate(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
@@ -327,7 +337,7 @@ class VAE(keras.Model):
             **super().get_config(),
             **{name: keras.saving.serialize_keras_object(part) for name, part in parts.items()},
             "prior": _parts.serialize_prior(self.prior, self.encoder),
-            "beta": self.initial_beta,
+            "beta": keras.saving.serialize_keras_object(self.kl_weighting or self.initial_beta),
             "seed": self.seed,
         }
 
@@ -336,5 +346,16 @@ class VAE(keras.Model):
         config = dict(config)
         for name in ("encoder", "decoder", "estimator"):
             config[name] = keras.saving.deserialize_keras_object(config[name], custom_objects=custom_objects)
+        if isinstance(config.get("beta"), dict):
+            config["beta"] = keras.saving.deserialize_keras_object(config["beta"], custom_objects=custom_objects)
         config["prior"] = _parts.deserialize_prior(config["prior"], config["encoder"], custom_objects)
         return cls(**config)
+
+
+def _introduce(callbacks: Any) -> None:
+    """Tells callbacks that ask for it, with a method `set_neighbours`, which others are in the same fit."""
+    is_list = isinstance(callbacks, keras.callbacks.CallbackList)
+    together = callbacks.callbacks if is_list else keras.tree.flatten(callbacks or [])
+    for callback in together:
+        if hasattr(callback, "set_neighbours"):
+            callback.set_neighbours([other for other in together if other is not callback])

@@ -1,0 +1,149 @@
+"""A beta that moves during training."""
+
+import math
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+
+from tfvae.callbacks.schedules import Schedule
+
+
+class BetaSchedule(keras.callbacks.Callback):
+    """Sets a VAE's `beta`, the weight of its KL, before each training step.
+
+    Progress is counted by the optimizer's steps since the start of all training, so that a run that resumes, or a
+    second `fit`, goes on where the first one ended. Nothing is traced again. Each epoch's logs get `beta`, that of the
+    epoch's last step, for this callback's followers in the list and for the history. When `fit` ends, `beta` is what
+    the next step would have.
+
+    With `steps_per_execution` above 1, beta is set once for each execution, and stays for its steps.
+
+    Early stopping waits: an epoch in which some step had a beta that was still on its way does not count for a
+    `keras.callbacks.EarlyStopping` in the same `VAE.fit`, neither for its patience nor as its best. `val_elbo` and
+    `elbo` do not depend on beta and can be compared from epoch to epoch; `loss` and `val_loss` cannot.
+
+    Args:
+        schedule: `Constant`, `LinearWarmUp`, `Cyclical`, or any function from the number of steps to beta.
+
+    Raises:
+        TypeError: for a schedule that is no function; from `fit`, for a model without a variable `beta`.
+
+    Warns:
+        UserWarning: from `fit`, when the run ends before the warm-up does.
+
+    Example:
+        >>> warm_up = tfvae.callbacks.LinearWarmUp(num_epochs=10)
+        >>> vae.fit(train, epochs=100, callbacks=[tfvae.callbacks.BetaSchedule(warm_up)])  # doctest: +SKIP
+    """
+
+    def __init__(self, schedule: Schedule | Callable[[float], float]):
+        super().__init__()
+        if not callable(schedule):
+            raise TypeError(
+                "schedule is Constant, LinearWarmUp, Cyclical or a function from the number of steps to beta. "
+                f"Received: {schedule!r}."
+            )
+        self.schedule = schedule
+        self._early_stops: list[tuple[keras.callbacks.EarlyStopping, int]] = []
+        self._steps_per_epoch: float | None = None
+        self._started = False
+        self._epoch = 0
+        self._first_step = 0
+        self._beta: float | None = None
+
+    def set_neighbours(self, callbacks: Sequence[keras.callbacks.Callback]) -> None:
+        """Learns what other callbacks are in the same fit; `VAE.fit` calls it."""
+        self._let_go()  # of those of a fit that ended in an exception
+        self._early_stops = [
+            (callback, callback.start_from_epoch)
+            for callback in callbacks
+            if isinstance(callback, keras.callbacks.EarlyStopping)
+        ]
+
+    # Hooks, in the order Keras calls them ----------------------------------------------------------------------------
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        if not hasattr(getattr(self.model, "beta", None), "assign"):
+            raise TypeError(
+                "BetaSchedule moves the variable `beta` of a tfvae.models.VAE (or of a model of yours with such a "
+                f"variable). Received a model without one: {self.model!r}."
+            )
+        batches = (self.params or {}).get("steps")
+        if batches:  # else what an earlier fit has counted
+            self._steps_per_epoch = batches / self._batches_per_step()
+        self._started = False
+        self._beta = None
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._epoch = epoch
+        self._first_step = self._optimizer_steps()
+        if not self._started:
+            self._started = True
+            self._warn_of_a_long_warm_up()
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        # Asking the optimizer would make each step wait for the one before: within an epoch, steps are counted.
+        self._set_beta(self._progress(batch // self._batches_per_step()))
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        if logs is not None and self._beta is not None:
+            logs["beta"] = self._beta
+        if self._steps_per_epoch is None:
+            self._steps_per_epoch = float(self._optimizer_steps() - self._first_step) or None
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        if self._started:
+            self._first_step = self._optimizer_steps()
+            self._epoch += 1
+            self._set_beta(self._progress(0))
+        self._let_go()
+
+    # ----------------------------------------------------------------------------------------------------------------
+
+    def _progress(self, step: int) -> float:
+        """Where training stands at a step of the present epoch, in the schedule's unit."""
+        total = self._first_step + step
+        if not getattr(self.schedule, "in_epochs", False):
+            return float(total)
+        # In a first epoch of unknown length, beta stays as it is at the epoch's start.
+        return float(self._epoch) if self._steps_per_epoch is None else total / self._steps_per_epoch
+
+    def _set_beta(self, progress: float) -> None:
+        beta = float(self.schedule(progress))
+        if beta != self._beta:
+            self.model.beta.assign(beta)
+            self._beta = beta
+        is_settled = getattr(self.schedule, "is_settled", None)
+        if is_settled is not None and not is_settled(progress):
+            for callback, start in self._early_stops:
+                callback.start_from_epoch = max(start, self._epoch + 1)
+
+    def _let_go(self) -> None:
+        for callback, start in self._early_stops:
+            callback.start_from_epoch = start
+        self._early_stops = []
+
+    def _optimizer_steps(self) -> int:
+        return int(keras.ops.convert_to_numpy(self.model.optimizer.iterations))
+
+    def _batches_per_step(self) -> int:
+        return getattr(self.model.optimizer, "gradient_accumulation_steps", None) or 1
+
+    def _warn_of_a_long_warm_up(self) -> None:
+        warm_up, epochs = getattr(self.schedule, "warm_up", 0.0), (self.params or {}).get("epochs")
+        in_epochs, per_epoch = getattr(self.schedule, "in_epochs", False), self._steps_per_epoch
+        if not epochs or not (in_epochs or per_epoch):
+            return
+        length = epochs - self._epoch if in_epochs else (epochs - self._epoch) * (per_epoch or 0.0)
+        end = self._progress(0) + length
+        if end < warm_up and not math.isclose(end, warm_up):
+            unit, last = ("epochs" if in_epochs else "steps"), self.schedule(end)
+            warnings.warn(
+                f"The warm-up of beta takes {warm_up:g} {unit}, but this run ends after {end:g}, with beta at "
+                f"{last:g}: the model never trains with the beta it is meant to have, and early stopping "
+                f"cannot act. Shorten the warm-up of {self.schedule!r}, or train for longer.",
+                UserWarning,
+                stacklevel=2,
+            )
