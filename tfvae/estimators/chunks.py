@@ -14,7 +14,8 @@ def chunked_log_likelihood(
     """Log p(x|z) `[*sample_shape, B]`, with at most `chunk_size` draws of each example decoded at a time.
 
     What the decoder computes on the way is not kept: the gradient computes it again, one chunk at a time. It reaches z
-    and the trainable variables that `generate` uses, and nothing else that `generate` may hold.
+    and the trainable variables that `generate` uses, and nothing else that `generate` may hold. A decoder that draws
+    numbers of its own (dropout) draws others the second time.
 
     Args:
         x: data `[B, *event]`.

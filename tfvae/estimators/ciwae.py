@@ -15,7 +15,7 @@ from tfvae.typing import Distribution, Seed, Tensor
 
 
 @register
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class CIWAE(Configured):
     """A mixture of two bounds on the same draws: elbo_weight ELBO + (1 - elbo_weight) importance-weighted bound.
 

@@ -7,6 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfvae._checks import whole_number
+from tfvae._numerics import as_dtype
 from tfvae._seeds import split_seed
 from tfvae._serialization import register
 from tfvae.estimators._configured import Configured
@@ -17,14 +18,15 @@ from tfvae.typing import Distribution, Seed, Tensor
 
 
 @register
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class DReG(Configured):
     """The importance-weighted bound with the doubly reparameterised gradient of the encoder.
 
     The score terms in the encoder's gradient of log (1/K) sum_k w_k are replaced by path derivatives of the same
     expectation: d/dphi = E[sum_k v_k^2 (d log w_k / dz_k) (dz_k / dphi)] with v_k = w_k / sum_j w_j. Unbiased, of less
-    variance, and its signal-to-noise ratio does not fall as K grows. For K = 1 it is `StickingTheLanding`. Decoder and
-    prior have the gradient of `ImportanceWeighted`.
+    variance where q(z|x) is near the posterior, and its signal-to-noise ratio does not fall as K grows. With beta in
+    the weights, v_k - beta v_k (1 - v_k) stands in place of v_k^2, so that it stays unbiased for them. For K = 1 it is
+    `StickingTheLanding`. Decoder and prior have the gradient of `ImportanceWeighted`.
 
     Args:
         num_importance_samples: K, draws of z in a bound.
@@ -64,7 +66,9 @@ class DReG(Configured):
         shape = [self.num_samples, self.num_importance_samples]
         split = draw_split(x, posterior, prior, generate, sample_shape=shape, beta=beta, seed=seed_z)  # [S, K, B]
         share = tf.nn.softmax(split.weighted, axis=1)
-        surrogate = tf.reduce_sum(share * split.model + tf.square(share) * split.path, axis=1)  # [S, B]
+        # Of the scores only the beta-th part comes with log w: they become -beta v_k (1 - v_k) path derivatives.
+        along_z = share - as_dtype(beta, share.dtype) * share * (1.0 - share)
+        surrogate = tf.reduce_sum(share * split.model + along_z * split.path, axis=1)  # [S, B]
         return Estimate(
             surrogate_loss=-mean_over_draws(surrogate),
             bound=mean_over_draws(log_mean_exp(split.log_weights, axis=1)),

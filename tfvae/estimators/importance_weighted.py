@@ -15,7 +15,7 @@ from tfvae.typing import Distribution, Seed, Tensor
 
 
 @register
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class ImportanceWeighted(Configured):
     """The importance-weighted bound E[log (1/K) sum_k w_k], w_k = p(x, z_k) / q(z_k|x): tighter as K grows.
 
@@ -26,7 +26,8 @@ class ImportanceWeighted(Configured):
         num_importance_samples: K, draws of z in a bound.
         num_samples: S, independent bounds of an example that are averaged.
         chunk_size: draws of an example that are decoded at a time, so that memory does not grow with K: the decoder
-            works twice for the gradient. None decodes all at once.
+            works twice for the gradient, so that layers of it that draw numbers (dropout) draw others the second time.
+            None decodes all at once.
 
     Raises:
         ValueError: for counts below one; when called with a posterior that is not reparameterised.

@@ -14,7 +14,7 @@ from tfvae.typing import Distribution, Seed, Tensor
 
 
 @register
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class MIWAE(Configured):
     """The mean of M importance-weighted bounds of K draws each: the encoder's gradient is less noisy than with M K.
 

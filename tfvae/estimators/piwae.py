@@ -17,7 +17,7 @@ from tfvae.typing import Distribution, Seed, Tensor
 
 
 @register
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class PIWAE(Configured):
     """The importance-weighted bound of all M K draws for decoder and prior, the mean of M bounds for the encoder.
 

@@ -17,7 +17,7 @@ from tfvae.typing import Distribution, Seed, Tensor
 
 
 @register
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class ReweightedWakeSleep(Configured):
     """Wake-sleep whose two halves weigh K draws by their importance: both approach the true gradients as K grows.
 

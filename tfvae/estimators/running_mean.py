@@ -58,3 +58,6 @@ class RunningMean(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "decay": self.decay}
+
+    def __repr__(self) -> str:
+        return f"RunningMean(decay={self.decay})"

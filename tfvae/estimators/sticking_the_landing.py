@@ -15,7 +15,7 @@ from tfvae.typing import Distribution, Seed, Tensor
 
 
 @register
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class StickingTheLanding(Configured):
     """The ELBO of the paper's estimator A, differentiated along z only: the encoder's score term is left out.
 

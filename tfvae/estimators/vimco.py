@@ -16,7 +16,7 @@ from tfvae.typing import Distribution, Seed, Tensor
 
 
 @register
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class VIMCO(Configured):
     """The importance-weighted bound, its encoder's gradient by scores with a baseline from the other draws.
 

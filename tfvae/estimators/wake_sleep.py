@@ -16,7 +16,7 @@ from tfvae.typing import Distribution, Seed, Tensor
 
 
 @register
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class WakeSleep(Configured):
     """The wake-sleep algorithm: two objectives, one for each half of the model, that share no gradient.
 

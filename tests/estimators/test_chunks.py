@@ -1,0 +1,155 @@
+"""Decoding in chunks: the same numbers and the same gradients as all at once."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfvae.estimators import ImportanceWeighted
+from tfvae.estimators.chunks import chunked_log_likelihood
+from tfvae.layers import IndependentNormal
+from tfvae.models import VAE
+
+tfd = tfp.distributions
+S, K, BATCH, LATENT, DATA = 2, 5, 3, 2, 4
+
+
+@pytest.fixture(scope="module")
+def decoder():
+    """A Keras decoder in float64, one of whose layers is used twice and another is frozen."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float64")
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((LATENT,))
+    shared = keras.layers.Dense(LATENT, activation="tanh", bias_initializer="normal")
+    frozen = keras.layers.Dense(6, activation="softplus", trainable=False)
+    network = keras.Model(inputs, keras.layers.Dense(DATA, bias_initializer="normal")(frozen(shared(shared(inputs)))))
+    keras.config.set_dtype_policy(before)
+    return network
+
+
+def generate_with(decoder):
+    def generate(z):
+        mean = tf.reshape(decoder(tf.reshape(z, [-1, LATENT])), tf.concat([tf.shape(z)[:-1], [DATA]], 0))
+        return tfd.Independent(tfd.Normal(mean, tf.constant(0.6, tf.float64)), 1)
+
+    return generate
+
+
+def numbers(seed=0):
+    rng = np.random.default_rng(seed)
+    return tf.constant(rng.normal(size=(BATCH, DATA))), tf.constant(rng.normal(size=(S, K, BATCH, LATENT)))
+
+
+def both_ways(log_likelihood, z, variables):
+    """A value that weighs every draw differently, and its gradients."""
+    with tf.GradientTape() as tape:
+        tape.watch(z)
+        values = log_likelihood(z)
+        weighed = tf.reduce_sum(tf.reduce_logsumexp(values, axis=1) * np.arange(1.0, BATCH + 1))
+    return values, *tape.gradient(weighed, [*tf.nest.flatten(z), *variables])
+
+
+@pytest.mark.parametrize(
+    ("mode", "chunk_size"),
+    [("eager", 1), ("eager", 3), ("eager", 4), ("eager", 10), ("eager", 99), ("graph", 4), ("graph", 99), ("xla", 4)],
+)
+def test_value_and_gradients(decoder, mode, chunk_size):
+    x, z = numbers()
+    generate, variables = generate_with(decoder), decoder.trainable_weights
+    assert len(variables) == 4
+
+    def chunked(x, z):
+        return both_ways(
+            lambda z: chunked_log_likelihood(x, z, generate, sample_shape=[S, K], chunk_size=chunk_size),
+            z,
+            [weight.value for weight in variables],
+        )
+
+    if mode != "eager":
+        signature = [tf.TensorSpec([None, DATA], tf.float64), tf.TensorSpec([S, K, None, LATENT], tf.float64)]
+        chunked = tf.function(chunked, input_signature=signature, jit_compile=mode == "xla")
+    expected = both_ways(lambda z: generate(z).log_prob(x), z, [weight.value for weight in variables])
+    for ours, theirs in zip(chunked(x, z), expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize("chunk_size", [1, 3, 4, 7, 10, 99])
+def test_no_more_draws_at_a_time_than_asked(chunk_size):
+    x, z = numbers()
+    seen = []
+
+    def generate(z):
+        seen.append(z.shape[0])
+        return tfd.MultivariateNormalDiag(tf.concat([z, z], -1))
+
+    values = chunked_log_likelihood(x, z, generate, sample_shape=[S, K], chunk_size=chunk_size)
+    np.testing.assert_allclose(values, tfd.MultivariateNormalDiag(tf.concat([z, z], -1)).log_prob(x), rtol=1e-12)
+    assert max(seen) <= chunk_size
+    assert sum(seen) < S * K + chunk_size
+
+
+def test_latents_in_parts(decoder):
+    """A tuple of unequal shapes, one part of whole numbers, which have no gradient."""
+    rng = np.random.default_rng(1)
+    x, z = numbers(1)
+    z = (z, tf.constant(rng.normal(size=(S, K, BATCH))), tf.constant(rng.integers(0, 3, size=(S, K, BATCH))))
+    scales = tf.Variable([0.5, 1.0, 2.0], dtype=tf.float64)
+
+    def generate(z):
+        first, second, kind = z
+        mean = generate_with(decoder)(first).mean() + second[..., tf.newaxis]
+        scale = tf.gather(scales, kind)[..., tf.newaxis]
+        return tfd.Independent(tfd.Normal(mean, scale * tf.ones_like(mean)), 1)
+
+    def chunked(z):
+        return chunked_log_likelihood(x, z, generate, sample_shape=[S, K], chunk_size=4)
+
+    def gradients(log_likelihood):
+        with tf.GradientTape() as tape:
+            tape.watch(z[:2])
+            values = log_likelihood(z)
+            weighed = tf.reduce_sum(tf.reduce_logsumexp(values, axis=1))
+        sources = [*z[:2], scales, decoder.trainable_weights[0].value]
+        return values, *(tf.convert_to_tensor(gradient) for gradient in tape.gradient(weighed, sources))
+
+    expected = gradients(lambda z: generate(z).log_prob(x))
+    for ours, theirs in zip(tf.function(gradients)(chunked), expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-11, atol=1e-12)
+
+
+def test_estimator(decoder):
+    """Through the estimator: bound, encoder's gradient by way of z, decoder's and prior's."""
+    x, z = numbers(2)
+    loc, raw_scale, prior_loc = z[0, 0], z[0, 1], tf.constant([0.3, -0.2], tf.float64)
+
+    def gradients(chunk_size):
+        with tf.GradientTape() as tape:
+            tape.watch([loc, raw_scale, prior_loc])
+            q = tfd.MultivariateNormalDiag(loc, tf.nn.softplus(raw_scale))
+            prior = tfd.MultivariateNormalDiag(prior_loc, tf.constant([1.0, 1.2], tf.float64))
+            estimator = ImportanceWeighted(7, num_samples=2, chunk_size=chunk_size)
+            estimate = estimator(x, q, prior, generate_with(decoder), beta=0.4, seed=(3, 4))
+        sources = [loc, raw_scale, prior_loc, *(weight.value for weight in decoder.trainable_weights)]
+        return *estimate, *tape.gradient(estimate.surrogate_loss, sources)
+
+    for ours, theirs in zip(gradients(5), gradients(None), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-11, atol=1e-12)
+
+
+def test_in_a_vae():
+    """A step of training with chunks is the step without."""
+    x = np.random.default_rng(0).normal(size=(6, DATA)).astype("float32")
+    weights = []
+    for chunk_size in (None, 2):
+        keras.utils.set_random_seed(1)
+        encoder = keras.Sequential([keras.layers.Dense(2 * LATENT), IndependentNormal(LATENT)])
+        network = keras.Sequential([keras.layers.Dense(5, activation="tanh"), keras.layers.Dense(2 * DATA)])
+        network.add(IndependentNormal(DATA))
+        vae = VAE(encoder, network, estimator=ImportanceWeighted(3, chunk_size=chunk_size), seed=2)
+        vae.compile(keras.optimizers.SGD(0.1), run_eagerly=True)
+        vae.fit(x, verbose=0)
+        weights.append(vae.get_weights())
+    for ours, theirs in zip(*weights, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
