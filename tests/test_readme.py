@@ -16,6 +16,7 @@ PAGES = (
     "docs/layers.md",
     "docs/reparameterisation.md",
     "docs/estimators.md",
+    "docs/evaluation.md",
 )
 
 

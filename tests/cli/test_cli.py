@@ -55,7 +55,7 @@ def test_train_says_how_it_goes_and_where_things_are(run_folder):
 def test_evaluate_writes_the_report_anew(run_folder, tfvae_command):
     path, _ = run_folder
     before = json.loads((path / "report.json").read_text())
-    code, out, _ = tfvae_command("evaluate", path, "--num-importance-samples", 33)
+    code, out, _ = tfvae_command("evaluate", path, "--num-importance-samples", 33, "--num-examples", 3)
     assert code == 0
     assert "33 importance samples" in out
     after = json.loads((path / "report.json").read_text())

@@ -194,9 +194,12 @@ def evaluate(
     run: RunArgument,
     num_importance_samples: Annotated[int | None, typer.Option(help="K for log p(x). [default: the run's]")] = None,
     num_samples: Annotated[int | None, typer.Option(help="Draws an example for the ELBO. [default: the run's]")] = None,
+    num_examples: Annotated[int | None, typer.Option(help="Most examples for the slow parts. [default: 50]")] = None,
 ) -> None:
-    """Measure a run's test data again: report.json, report.md and the figures are written anew."""
-    _commands().evaluate(run, num_samples=num_samples, num_importance_samples=num_importance_samples)
+    """Examine a run: latents, inference, log p(x) by several ways, gradients; report and figures are written anew."""
+    _commands().evaluate(
+        run, num_samples=num_samples, num_importance_samples=num_importance_samples, num_examples=num_examples
+    )
 
 
 @app.command()

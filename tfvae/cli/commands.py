@@ -1,7 +1,10 @@
 """What the commands do, once their arguments are read."""
 
+import contextlib
 import dataclasses
 import io
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +24,9 @@ from tfvae.evaluation.report import rows
 from tfvae.training import run as runs
 from tfvae.training.build import evaluation_split
 from tfvae.training.config import RunConfig
-from tfvae.training.run import Run
+from tfvae.training.evaluate import evaluate as evaluate_run
 from tfvae.training.run_folder import RunFolder
+from tfvae.training.saved_run import Run, load_run
 
 _BATCH_SIZE = 500
 _console = Console()
@@ -38,9 +42,10 @@ def train(config: RunConfig, run_dir: Path | None, *, resume: bool) -> None:
             progress.num_examples = num_examples
 
         try:
-            folder, report = runs.train(
-                config, run_dir, resume=resume, callbacks=[progress], on_stage=_say, on_start=on_start
-            )
+            with _said_warnings():
+                folder, report = runs.train(
+                    config, run_dir, resume=resume, callbacks=[progress], on_stage=_say, on_start=on_start
+                )
         except KeyboardInterrupt:
             raise InterruptedError(f"interrupted. {_how_to_go_on(started)}") from None
         except NonFiniteLossError as error:
@@ -61,17 +66,18 @@ def _how_to_go_on(started: list[RunFolder]) -> str:
 
 def evaluate(run_dir: Path, **settings: int | None) -> None:
     """`tfvae evaluate`."""
-    run = runs.load_run(run_dir)
+    run = load_run(run_dir)
     changed = {name: value for name, value in settings.items() if value is not None}
     config = dataclasses.replace(run.config, evaluation=dataclasses.replace(run.config.evaluation, **changed))
     run = dataclasses.replace(run, config=config)
-    report = runs.evaluate(run, tfvae_data.load(config.data.name), on_stage=_say)
+    with _said_warnings():
+        report = evaluate_run(run, tfvae_data.load(config.data.name), thorough=True, on_stage=_say)
     _print_report(run.folder, report)
 
 
 def sample(run_dir: Path, num_samples: int, seed: int, output: Path | None) -> None:
     """`tfvae sample`."""
-    run = runs.load_run(run_dir)
+    run = load_run(run_dir)
     parts: dict[str, list[Any]] = {"z": [], "mean": [], "sample": []}
     for i, start in enumerate(range(0, num_samples, _BATCH_SIZE)):
         seed_z, seed_x = split_seed(fold_in(seed, i), 2, "sample")
@@ -85,7 +91,7 @@ def reconstruct(
     run_dir: Path, data: str | None, split_name: str, num_examples: int | None, seed: int, output: Path | None
 ) -> None:
     """`tfvae reconstruct`."""
-    run = runs.load_run(run_dir)
+    run = load_run(run_dir)
     split = _split(run, data, split_name)
     x = (split if num_examples is None else split.take(num_examples)).x
     parts: dict[str, list[Any]] = {"x": [], "mean": [], "sample": []}
@@ -101,7 +107,7 @@ def reconstruct(
 
 def encode(run_dir: Path, data: str | None, split_name: str, seed: int, output: Path | None) -> None:
     """`tfvae encode`."""
-    run = runs.load_run(run_dir)
+    run = load_run(run_dir)
     split = _split(run, data, split_name)
     x = split.x
     parts: dict[str, list[Any]] = {"mean": [], "stddev": [], "z": []}
@@ -117,7 +123,7 @@ def encode(run_dir: Path, data: str | None, split_name: str, seed: int, output: 
 
 def export(run_dir: Path, output: Path | None, overwrite: bool) -> None:
     """`tfvae export`."""
-    run = runs.load_run(run_dir)
+    run = load_run(run_dir)
     path = tfvae_export.save(run.vae, output or run.folder.saved_model, overwrite=overwrite or output is None)
     _say(f"SavedModel: {path}")
 
@@ -167,6 +173,22 @@ def _save_png(buffer: io.BytesIO, picture: np.ndarray) -> None:
     factor = max(1, 800 // max(picture.shape[:2]))  # small images are drawn with visible pixels
     enlarged = picture.repeat(factor, axis=0).repeat(factor, axis=1).squeeze()
     image.imsave(buffer, enlarged, format="png", cmap="gray", vmin=0, vmax=255)
+
+
+@contextlib.contextmanager
+def _said_warnings() -> Iterator[None]:
+    """Warnings for users as a sentence, without the line of code they come from."""
+    with warnings.catch_warnings():
+        shown = warnings.showwarning
+
+        def show(message: Any, category: Any, *place: Any, **more: Any) -> None:
+            if category is UserWarning:
+                _say(f"warning: {message}")
+            else:
+                shown(message, category, *place, **more)
+
+        warnings.showwarning = show
+        yield
 
 
 def _say(text: str) -> None:

@@ -6,16 +6,17 @@ They are functions of distributions, like the estimators, with the number of dra
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import numpy as np
 import tensorflow as tf
 
 from tfvae._seeds import fold_in
-from tfvae.estimators.draws import draw
+from tfvae.estimators.draws import Draws
 from tfvae.estimators.elbo_terms import elbo_terms
 from tfvae.typing import Distribution, Seed, Tensor
 
-# Importance samples of an example decoded at a time: with 100 examples, enough to fill the machine and little memory.
-CHUNK_SIZE = 50
+# Draws of an example that one seed makes: part of what a seed means, so that changing it changes every estimate.
+BLOCK_SIZE = 5000
+# Draws decoded at a time: enough rows to fill the machine, few enough for its caches.
+CHUNK_SIZE = 1000
 
 
 class AveragedELBO(NamedTuple):
@@ -35,15 +36,17 @@ class AveragedELBO(NamedTuple):
 
 
 class ImportanceEstimate(NamedTuple):
-    """What `importance_estimate` returns, each field `[B]`.
+    """What `importance_estimate` returns, float64.
 
     Attributes:
-        log_marginal: log (1/K) sum_k w_k, nats.
-        effective_sample_size: (sum w)^2 / sum w^2, from 1 to K.
+        log_marginal: log (1/K) sum_k w_k `[B]`, nats.
+        effective_sample_size: (sum w)^2 / sum w^2 `[B]`, from 1 to K.
+        largest: the largest log weights `[B, num_largest]`, descending.
     """
 
     log_marginal: Tensor
     effective_sample_size: Tensor
+    largest: Tensor
 
 
 def averaged_elbo(
@@ -94,46 +97,96 @@ def averaged_elbo(
 
 def importance_estimate(
     x: Tensor,
-    posterior: Distribution,
+    infer: Callable[[Tensor], Distribution],
     prior: Distribution,
     generate: Callable[[Any], Distribution],
     *,
     num_importance_samples: Tensor | int,
     seed: Seed,
+    first_index: Tensor | int = 0,
+    chunk_size: Tensor | int = CHUNK_SIZE,
+    num_largest: Tensor | int = 0,
 ) -> ImportanceEstimate:
-    """Log (1/K) sum_k p(x, z_k) / q(z_k|x) with z_k ~ q(z|x), at most `CHUNK_SIZE` draws in memory.
+    """Log (1/K) sum_k p(x, z_k) / q(z_k|x) with z_k ~ q(z|x), one example at a time.
+
+    The draws of example i are a function of the seed and of `first_index + i`: however examples are put into batches,
+    and however draws are cut into chunks, the numbers are the same to rounding. Memory holds one chunk of decoded
+    draws, one block of latents and the K log weights of one example.
 
     Args:
         x: data `[B, *event]`.
-        posterior: q(z|x), of batch shape `[B]`.
+        infer: takes x `[1, *event]` and returns q(z|x), of batch shape `[1]`.
         prior: p(z), of batch shape `[]`.
-        generate: takes z `[C, B, ...]` and returns p(x|z), of batch shape `[C, B]`.
+        generate: takes z `[C, 1, ...]` and returns p(x|z), of batch shape `[C, 1]`.
         num_importance_samples: K, an int or a scalar int32 tensor, at least 1.
-        seed: an int or an int32 tensor `[2]`; chunk c has the seed `fold_in(seed, c)`.
+        seed: an int or an int32 tensor `[2]`; block b of `BLOCK_SIZE` draws of example i has the seed
+            `fold_in(fold_in(seed, first_index + i), b)`.
+        first_index: the index of the first example of x among all examples.
+        chunk_size: draws decoded at a time, at least 1; more than a block means a block.
+        num_largest: how many of the largest log weights to return, at most K.
 
     References:
         Burda, Grosse & Salakhutdinov, Importance Weighted Autoencoders, 2015, arXiv 1509.00519, equation 8.
     """
-    log_zero = tf.fill(tf.shape(x)[:1], tf.constant(-np.inf, posterior.dtype))
-    count = tf.cast(num_importance_samples, tf.int32)
+    count, first, largest = (tf.cast(n, tf.int32) for n in (num_importance_samples, first_index, num_largest))
+    log_k = tf.math.log(tf.cast(count, tf.float64))
 
-    def add_chunk(chunk: Tensor, drawn: Tensor, log_sum: Tensor, log_squares: Tensor) -> tuple[Tensor, ...]:
-        size = tf.minimum(CHUNK_SIZE, count - drawn)  # the last chunk is as short as it needs to be
-        draws = draw(x, posterior, prior, generate, sample_shape=[size], seed=fold_in(seed, chunk))
-        weights = draws.log_weights()  # [C, B]
-        return chunk + 1, drawn + size, _log_add(log_sum, weights), _log_add(log_squares, 2.0 * weights)
+    def of_example(i: Tensor) -> ImportanceEstimate:
+        example = x[i][tf.newaxis]
+        log_weights = _log_weights(
+            example,
+            infer(example),
+            prior,
+            generate,
+            count=count,
+            chunk_size=tf.cast(chunk_size, tf.int32),
+            seed=fold_in(seed, first + i),
+        )  # [K]
+        log_sum, log_squares = tf.reduce_logsumexp(log_weights), tf.reduce_logsumexp(2.0 * log_weights)
+        top = tf.math.top_k(log_weights, largest).values
+        return ImportanceEstimate(log_sum - log_k, tf.exp(2.0 * log_sum - log_squares), top)
 
-    _, _, log_sum, log_squares = tf.while_loop(
-        lambda chunk, drawn, *_: drawn < count,
-        add_chunk,
-        (tf.constant(0), tf.constant(0), log_zero, log_zero),
-        shape_invariants=(tf.TensorShape([]), tf.TensorShape([]), tf.TensorShape([None]), tf.TensorShape([None])),
-        parallel_iterations=1,  # more would hold as many chunks in memory at once
+    scalar, row = tf.TensorSpec([], tf.float64), tf.TensorSpec([tf.get_static_value(largest)], tf.float64)
+    return tf.map_fn(
+        of_example,
+        tf.range(tf.shape(x)[0]),
+        parallel_iterations=1,
+        fn_output_signature=ImportanceEstimate(scalar, scalar, row),
     )
-    log_k = tf.math.log(tf.cast(count, log_sum.dtype))
-    return ImportanceEstimate(log_sum - log_k, tf.exp(2.0 * log_sum - log_squares))
 
 
-def _log_add(log_sum: Tensor, log_values: Tensor) -> Tensor:
-    """The log of exp(log_sum) + sum exp(log_values), over the first axis of `log_values`."""
-    return tf.reduce_logsumexp(tf.concat([log_sum[tf.newaxis], log_values], axis=0), axis=0)
+def _log_weights(
+    x: Tensor,
+    posterior: Distribution,
+    prior: Distribution,
+    generate: Callable[[Any], Distribution],
+    *,
+    count: Tensor,
+    chunk_size: Tensor,
+    seed: Tensor,
+) -> Tensor:
+    """The log weights `[K]` of one example x `[1, *event]`, float64."""
+
+    def add_block(block: Tensor, log_weights: Tensor) -> tuple[Tensor, Tensor]:
+        size = tf.minimum(BLOCK_SIZE, count - block * BLOCK_SIZE)  # the last is as short as it needs to be
+        z, log_posterior = posterior.experimental_sample_and_log_prob([size], seed=fold_in(seed, block))
+
+        def add_chunk(start: Tensor, log_weights: Tensor) -> tuple[Tensor, Tensor]:
+            end = tf.minimum(start + chunk_size, size)
+            part = tf.nest.map_structure(lambda leaf: leaf[start:end], z)  # [C, 1, ...]
+            terms = Draws(generate(part).log_prob(x), prior.log_prob(part), log_posterior[start:end])
+            chunk = tf.cast(terms.log_weights()[:, 0], tf.float64)
+            return end, tf.concat([log_weights, chunk], axis=0)
+
+        _, log_weights = _loop(lambda start, _: start < size, add_chunk, log_weights)
+        return block + 1, log_weights
+
+    _, log_weights = _loop(lambda block, _: block * BLOCK_SIZE < count, add_block, tf.zeros([0], tf.float64))
+    return log_weights
+
+
+def _loop(condition: Callable[..., Tensor], body: Callable[..., Any], values: Tensor) -> tuple[Tensor, Tensor]:
+    """A loop from zero that lengthens a vector, with nothing in memory of more than one turn."""
+    invariants = (tf.TensorShape([]), tf.TensorShape([None]))
+    start = (tf.constant(0), values)
+    return tf.while_loop(condition, body, start, shape_invariants=invariants, parallel_iterations=1)

@@ -1,17 +1,44 @@
 """Numbers about a trained model, each with its standard error, and the report they go into."""
 
 from tfvae import _backend as _backend
+from tfvae.evaluation.diagnostics import Diagnostics, diagnostics
+from tfvae.evaluation.dimensions import ActiveUnits, DimensionKLs
 from tfvae.evaluation.elbo import elbo
+from tfvae.evaluation.gaps import InferenceGaps, inference_gaps
 from tfvae.evaluation.gradient_variance import GradientNoise, GradientVariance, gradient_variance
 from tfvae.evaluation.log_marginal import log_marginal
+from tfvae.evaluation.log_marginal_ais import BidirectionalAIS, bidirectional_ais, log_marginal_ais
+from tfvae.evaluation.log_marginal_hmc import log_marginal_hmc
+from tfvae.evaluation.prior_vs_posterior import PriorVsPosterior, prior_vs_posterior
 from tfvae.evaluation.record import Record, bits_per_dim
+from tfvae.evaluation.representation import Accuracy, Representation, representation
+from tfvae.evaluation.traversal import Interpolation, Traversal, interpolate, latent_traversal
 
 __all__ = [
+    "Accuracy",
+    "ActiveUnits",
+    "BidirectionalAIS",
+    "Diagnostics",
+    "DimensionKLs",
     "GradientNoise",
     "GradientVariance",
+    "InferenceGaps",
+    "Interpolation",
+    "PriorVsPosterior",
     "Record",
+    "Representation",
+    "Traversal",
+    "bidirectional_ais",
     "bits_per_dim",
+    "diagnostics",
     "elbo",
     "gradient_variance",
+    "inference_gaps",
+    "interpolate",
+    "latent_traversal",
     "log_marginal",
+    "log_marginal_ais",
+    "log_marginal_hmc",
+    "prior_vs_posterior",
+    "representation",
 ]

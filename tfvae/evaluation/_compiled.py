@@ -15,11 +15,11 @@ def compiled(vae: VAE, fn: Callable[..., Any]) -> Callable[..., Any]:
     """A graph function `(x [B, *event], number, seed [2]) -> fn(vae, x, number, seed)`.
 
     The batch size and the number (of samples) are not part of the trace, so that a smaller last batch, or another
-    number, does not make another.
+    number, does not make another. In place of one number there may be a tuple of several.
     """
     model = weakref.ref(vae)  # the function must not keep alive the model it is filed under
 
-    def call(x: tf.Tensor, number: tf.Tensor, seed: tf.Tensor) -> Any:
+    def call(x: tf.Tensor, number: Any, seed: tf.Tensor) -> Any:
         return fn(model(), x, number, seed)
 
     functions = _functions.setdefault(vae, {})
@@ -27,10 +27,13 @@ def compiled(vae: VAE, fn: Callable[..., Any]) -> Callable[..., Any]:
         functions[fn] = tf.function(call, autograph=False, reduce_retracing=True)
     function = functions[fn]
 
-    def with_tensors(x: tf.Tensor, number: int, seed: tf.Tensor) -> Any:
+    def with_tensors(x: tf.Tensor, number: int | tuple[int, ...], seed: tf.Tensor) -> Any:
+        numbers = tf.nest.map_structure(lambda n: tf.constant(n, tf.int32), number)
         concrete = function.get_concrete_function(
-            tf.TensorSpec([None, *x.shape[1:]], x.dtype), tf.TensorSpec([], tf.int32), tf.TensorSpec([2], tf.int32)
+            tf.TensorSpec([None, *x.shape[1:]], x.dtype),
+            tf.nest.map_structure(lambda n: tf.TensorSpec([], n.dtype), numbers),
+            tf.TensorSpec([2], tf.int32),
         )
-        return concrete(x, tf.constant(number), seed)
+        return concrete(x, numbers, seed)
 
     return with_tensors

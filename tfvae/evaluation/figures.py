@@ -1,6 +1,7 @@
 """Pictures of a trained model, as matplotlib figures; nothing here opens a window."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import scipy.stats
@@ -9,10 +10,13 @@ from sklearn.decomposition import PCA
 
 from tfvae._images import beside, tile, to_displayable
 from tfvae._seeds import stateless_seed
+from tfvae.evaluation.prior_vs_posterior import PriorVsPosterior
+from tfvae.evaluation.traversal import interpolate, latent_traversal
 from tfvae.models import VAE
 from tfvae.typing import Seed, TensorLike
 
 _MAX_LEGEND = 20
+_MAX_ROWS = 16
 
 
 def _image_figure(picture: np.ndarray, title: str) -> Figure:
@@ -107,3 +111,91 @@ def training_curves(history: Mapping[str, Sequence[float]]) -> Figure:
         axes.grid(alpha=0.3)
         axes.legend(frameon=False)
     return figure
+
+
+def traversals(
+    vae: VAE,
+    x: TensorLike,
+    dimensions: Sequence[int] | None = None,
+    *,
+    num_steps: int = 11,
+    span: float = 3.0,
+    seed: Seed = 0,
+) -> Figure:
+    """E[x|z] from one example on, while one latent dimension a row goes from -span to span.
+
+    Args:
+        vae: the model; z is a vector of floats.
+        x: one example `[*event]`.
+        dimensions: a row each; None is the first 16. `diagnostics(...).active_units` says which matter.
+        num_steps: pictures in a row.
+        span: half the length of the walk, around 0.
+        seed: for posteriors that do not know their mean.
+    """
+    if dimensions is None:
+        dimensions = range(min(int(vae.latent_shape[0]), _MAX_ROWS)) if len(vae.latent_shape) == 1 else None
+    walk = latent_traversal(vae, x, dimensions, values=np.linspace(-span, span, num_steps), seed=seed)
+    picture = tile(walk.means.reshape(-1, *walk.means.shape[2:]), num_steps)
+    figure = _image_figure(picture, "p(x|z) while one latent dimension moves (means)")
+    axes = figure.axes[0]
+    axes.set_axis_on()
+    _label_rows(axes, picture, [f"z[{dimension}]" for dimension in walk.dimensions])
+    width = picture.shape[1] / num_steps
+    shown = sorted({0, num_steps // 2, num_steps - 1})
+    axes.set_xticks([(i + 0.5) * width - 0.5 for i in shown], [f"{walk.values[i]:g}" for i in shown])
+    return figure
+
+
+def interpolations(vae: VAE, x_a: TensorLike, x_b: TensorLike, *, num_steps: int = 10, seed: Seed = 0) -> Figure:
+    """A row for each pair: x_a, the decoded way from its E[z|x] to that of x_b, and x_b.
+
+    Args:
+        vae: the model; z is a vector of floats.
+        x_a: examples `[B, *event]`, left.
+        x_b: as many others, right.
+        num_steps: decoded pictures in a row.
+        seed: for posteriors that do not know their mean.
+    """
+    way = interpolate(vae, x_a, x_b, num_steps, seed=seed)
+    rows = np.concatenate([np.asarray(x_a)[:, np.newaxis], way.means, np.asarray(x_b)[:, np.newaxis]], axis=1)
+    picture = tile(rows.reshape(-1, *rows.shape[2:]), num_steps + 2)
+    return _image_figure(picture, "From one example to another (the ends are data, the rest means of p(x|z))")
+
+
+def prior_vs_posterior(samples: PriorVsPosterior, *, num_images: int = 64) -> Figure:
+    """E[x|z] for z of the prior, of the aggregated posterior and of a mixture fitted to it, side by side.
+
+    Args:
+        samples: what `tfvae.evaluation.prior_vs_posterior` returned.
+        num_images: pictures of each, at most.
+    """
+    prior, mixture = samples.prior_accuracy, samples.mixture_accuracy
+    panels = (
+        (
+            "z from the prior",
+            f"told apart: {prior.mean:.0%} ± {prior.standard_error:.0%} (alike: 50%)",
+            samples.means_prior,
+        ),
+        ("z from the aggregated posterior", "z ~ q(z|x), random x", samples.means_posterior),
+        (
+            f"z from a mixture of {samples.num_components} normals",
+            f"told apart: {mixture.mean:.0%} ± {mixture.standard_error:.0%} (alike: 50%)",
+            samples.means_mixture,
+        ),
+    )
+    pictures = [tile(to_displayable(means[:num_images])) for _, _, means in panels]
+    height, width = pictures[0].shape[:2]
+    figure = Figure(figsize=(12.0, 4.0 * height / width + 0.9), layout="constrained")
+    for axes, (title, below, _), picture in zip(figure.subplots(1, 3), panels, pictures, strict=True):
+        axes.imshow(picture.squeeze(), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+        axes.set_axis_off()
+        axes.set_title(f"{title}\n{below}", fontsize=11)
+    return figure
+
+
+def _label_rows(axes: Any, picture: np.ndarray, labels: Sequence[str]) -> None:
+    height = picture.shape[0] / len(labels)
+    axes.set_yticks([(i + 0.5) * height - 0.5 for i in range(len(labels))], labels)
+    axes.tick_params(length=0)
+    for spine in axes.spines.values():
+        spine.set_visible(False)

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from tfvae._checks import whole_number
 from tfvae._seeds import fold_in, split_seed, stateless_seed
-from tfvae.estimators import Estimator, RunningMean
+from tfvae.estimators import Estimator, KLPenalty, RunningMean
 from tfvae.models import VAE
 from tfvae.typing import Seed, Tensor, TensorLike
 
@@ -95,6 +96,11 @@ class GradientVariance:
             errors = [row.variance_standard_error for row in rows]
             axes.barh(names, [row.variance for row in rows], xerr=errors, color="C0", ecolor="0.3")
             axes.set_xscale("log")
+            positive = [row.variance for row in rows if row.variance > 0.0]
+            if positive:  # whole decades, so that each tick has room for its label
+                least, most = math.floor(math.log10(min(positive))), math.ceil(math.log10(1.5 * max(positive)))
+                axes.set_xlim(10.0**least, 10.0**most)
+                axes.xaxis.set_minor_formatter(NullFormatter())
             axes.set(title=group, xlabel="variance of a parameter's gradient")
             axes.grid(axis="x", alpha=0.3)
         panels[0].set_ylim(len(names) - 0.5, -0.5)
@@ -178,11 +184,12 @@ def _with_baseline(vae: VAE, estimator: Estimator, x: Tensor, num_repeats: int, 
     layers = getattr(estimator, "layers", ())
     if estimator is vae.estimator or not any(isinstance(layer, RunningMean) for layer in layers):
         return estimator
+    beta = vae.beta if vae.kl_weighting is None else KLPenalty(vae.kl_weighting, vae.beta)
     copy: Any = type(estimator).from_config(estimator.get_config())  # type: ignore[attr-defined]
 
     @tf.function(autograph=False)
     def show(seed: Tensor) -> None:
-        copy.update(vae.estimate(x, estimator=copy, seed=seed), beta=vae.beta)
+        copy.update(vae.estimate(x, estimator=copy, seed=seed), beta=beta)
 
     (other,) = split_seed(seed, 1, "baseline")  # draws that are not those of the repeats
     for r in range(num_repeats):

@@ -1,13 +1,20 @@
 """The marginal log-likelihood log p(x), by importance sampling."""
 
+import math
+import warnings
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
-from tfvae._seeds import fold_in, stateless_seed
+from tfvae._checks import whole_number
+from tfvae._seeds import stateless_seed
 from tfvae.estimators import ImportanceEstimate, importance_estimate
+from tfvae.estimators.monte_carlo import CHUNK_SIZE
 from tfvae.evaluation._batches import batches_of_x
 from tfvae.evaluation._compiled import compiled
+from tfvae.evaluation._finite import require_finite
+from tfvae.evaluation._pareto import pareto_k, pareto_k_threshold, tail_size
 from tfvae.evaluation.record import Record
 from tfvae.models import VAE
 from tfvae.typing import Seed, Tensor
@@ -19,51 +26,106 @@ def log_marginal(
     *,
     num_importance_samples: int = 5000,
     batch_size: int = 100,
+    chunk_size: int = CHUNK_SIZE,
     seed: Seed = 0,
 ) -> Record:
     """Estimates log p(x) as log (1/K) sum_k p(x, z_k) / q(z_k|x), z_k ~ q(z|x), of each example, in nats.
 
-    A lower bound on log p(x) in expectation, with a bias that falls like 1/K; memory does not grow with K.
+    A lower bound on log p(x) in expectation, with a bias that falls like 1/K. For any latents, and the cheapest of the
+    estimators of log p(x); `log_marginal_ais` is for posteriors that q(z|x) misses, `log_marginal_hmc` for few latent
+    dimensions.
 
     Args:
         vae: the model.
         data: an array `[N, *event]`, a `tfvae.data.Split`, or a data set whose batches hold x.
         num_importance_samples: K.
-        batch_size: examples at a time, for arrays and splits.
-        seed: an int or an int32 tensor `[2]`.
+        batch_size: examples at a time, for arrays and splits; no number depends on it.
+        chunk_size: draws of one example that are decoded at a time; no number depends on it, but for rounding. Fewer
+            take less memory, more fill a larger machine; more than 5,000 count as 5,000.
+        seed: an int or an int32 tensor `[2]`. The draws of an example depend on the seed and on its index in the data.
 
     Returns:
-        A `Record`; its diagnostics hold K and the effective sample size (sum w)^2 / sum w^2 of the examples, median and
-        least. Where the least is near 1, one weight decides and the estimate is too low.
+        A `Record`. Its diagnostics: K; the effective sample size (sum w)^2 / sum w^2 of the examples, median and
+        least; the Pareto shape k of the weights' tail, median and largest (None where K below 25 cannot tell), the
+        threshold above which K draws are too few, and how many examples are above. Its details, `[N]` each:
+        `effective_sample_size` and `pareto_k`.
 
     Raises:
-        ValueError: for K below 1, no examples, or data unlike the model's.
+        ValueError: for a count below 1, no examples, data unlike the model's, or a model whose log p(x) is not finite.
+
+    Warns:
+        UserWarning: once, when k is above the threshold for any example.
+
+    Numerics:
+        Weights are averaged in float64, as logarithms. `monte_carlo_variance` is the delta method's; where k is above
+        the threshold it is too small.
 
     References:
         Burda, Grosse & Salakhutdinov, Importance Weighted Autoencoders, 2015, arXiv 1509.00519, equation 8 and
         theorem 1.
+        Vehtari et al., Pareto Smoothed Importance Sampling, 2015, arXiv 1507.02646.
     """
-    if num_importance_samples < 1:
-        raise ValueError(f"num_importance_samples is at least 1. Received: {num_importance_samples}.")
+    k = whole_number(num_importance_samples, "num_importance_samples")
+    chunk_size, num_tail = whole_number(chunk_size, "chunk_size"), tail_size(k)
+    num_largest = num_tail + 1 if num_tail else 0
     terms, seed = compiled(vae, _terms), stateless_seed(seed)
-    batches = batches_of_x(data, batch_size, vae.check_data)
-    parts = [terms(x, num_importance_samples, fold_in(seed, i)) for i, x in enumerate(batches)]
-    estimate, effective = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    parts: list[tuple[np.ndarray, ...]] = []
+    first = 0
+    for x in batches_of_x(data, batch_size, vae.check_data):
+        part = [field.numpy() for field in terms(x, (k, first, chunk_size, num_largest), seed)]
+        require_finite(vae, part[0], first)
+        parts.append((part[0], part[1], pareto_k(part[2])))
+        first += len(part[0])
+    estimate, effective, shapes = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    threshold = pareto_k_threshold(k)
+    num_above = int(np.sum(shapes > threshold))
+    if num_above:
+        _warn(num_above, shapes, threshold, k)
     # Delta method: Var[log mean w] = Var[w] / (K E[w]^2) = 1/ESS - 1/K.
-    variance = np.maximum(1.0 / effective - 1.0 / num_importance_samples, 0.0)
+    variance = np.maximum(1.0 / effective - 1.0 / k, 0.0)
     return Record(
         name="log_marginal",
         unit="nats",
         per_example=estimate,
-        monte_carlo_variance=np.full_like(variance, np.nan) if num_importance_samples == 1 else variance,
+        monte_carlo_variance=np.full_like(variance, np.nan) if k == 1 else variance,
         diagnostics={
-            "num_importance_samples": num_importance_samples,
+            "num_importance_samples": k,
             "effective_sample_size_median": float(np.median(effective)),
             "effective_sample_size_min": float(np.min(effective)),
+            "pareto_k_median": _finite_or_none(np.median(shapes)),
+            "pareto_k_max": _finite_or_none(np.max(shapes)),
+            "pareto_k_threshold": threshold,
+            "num_above_threshold": num_above,
         },
+        details={"effective_sample_size": effective, "pareto_k": shapes},
     )
 
 
-def _terms(vae: VAE, x: Tensor, num_samples: Tensor, seed: Tensor) -> ImportanceEstimate:
-    posterior, prior = vae.infer(x), vae.prior.distribution()
-    return importance_estimate(x, posterior, prior, vae.generate, num_importance_samples=num_samples, seed=seed)
+def _terms(vae: VAE, x: Tensor, numbers: tuple[Tensor, ...], seed: Tensor) -> ImportanceEstimate:
+    k, first_index, chunk_size, num_largest = numbers
+    return importance_estimate(
+        tf.cast(x, vae.variable_dtype),
+        vae.infer,
+        vae.prior.distribution(),
+        vae.generate,
+        num_importance_samples=k,
+        seed=seed,
+        first_index=first_index,
+        chunk_size=chunk_size,
+        num_largest=num_largest,
+    )
+
+
+def _finite_or_none(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def _warn(num_above: int, shapes: np.ndarray, threshold: float, k: int) -> None:
+    warnings.warn(
+        f"log_marginal cannot be trusted for {num_above} of {len(shapes)} examples: the Pareto shape k of their "
+        f"importance weights is above {threshold:.2f} (the largest is {np.max(shapes):.2f}), so that a few of the {k} "
+        "draws decide, the estimate of log p(x) is too low, and its error is larger than stated. Take more draws "
+        "(num_importance_samples), train the encoder longer or give it a richer posterior, or use log_marginal_ais.",
+        UserWarning,
+        stacklevel=3,
+    )

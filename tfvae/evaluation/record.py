@@ -17,6 +17,7 @@ class Record:
         per_example: one value an example, `[N]`.
         monte_carlo_variance: the sampling variance of each of them, `[N]`; NaN where one draw cannot tell.
         diagnostics: the sampler's own, by name.
+        details: the sampler's own of each example, arrays `[N]` by name; not in `to_dict`.
     """
 
     name: str
@@ -24,6 +25,7 @@ class Record:
     per_example: np.ndarray
     monte_carlo_variance: np.ndarray
     diagnostics: dict[str, Any] = dataclasses.field(default_factory=dict)
+    details: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
     @property
     def mean(self) -> float:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tfvae.evaluation.examination_report import examination_markdown
 from tfvae.evaluation.record import Record
 
 _TITLES = {
@@ -11,6 +12,10 @@ _TITLES = {
     "manifold": "The latent plane",
     "latent_scatter": "Latent space",
     "training_curves": "Training",
+    "prior_vs_posterior": "Prior, aggregated posterior, and a mixture fitted to it",
+    "traversals": "One latent dimension at a time",
+    "interpolations": "On the way from one example to another",
+    "gradient_variance": "Noise of the gradients",
 }
 
 
@@ -56,6 +61,7 @@ def report_markdown(report: Mapping[str, Any], figures: Sequence[str]) -> str:
         f"{_error(report['elbo'])}, that of log p(x) {_error(report['log_marginal'])} nats.",
         "",
         f"{report['note']}",
+        *examination_markdown(report),
     ]
     for name in figures:
         lines += ["", f"## {_TITLES.get(name, name)}", "", f"![{_TITLES.get(name, name)}](figures/{name}.png)"]

@@ -91,18 +91,23 @@ class _Answers:
         return _mean_and_sample(self._likelihood(z, seed), seed_x)
 
     def elbo(self, x: Tensor, num_samples: Tensor, seed: Tensor) -> dict[str, Tensor]:
-        average = averaged_elbo(**self._problem(x, seed), num_samples=_at_least_one(num_samples))
+        average = averaged_elbo(
+            posterior=self._posterior(x, seed), **self._problem(x, seed), num_samples=_at_least_one(num_samples)
+        )
         return {"elbo": average.bound, "log_likelihood": average.log_likelihood, "kl": average.kl}
 
     def log_marginal(self, x: Tensor, num_samples: Tensor, seed: Tensor) -> dict[str, Tensor]:
         count = _at_least_one(num_samples)
-        estimate = importance_estimate(**self._problem(x, seed), num_importance_samples=count)
+        estimate = importance_estimate(
+            infer=lambda example: self._posterior(example, seed),
+            **self._problem(x, seed),
+            num_importance_samples=count,
+        )
         return {"log_marginal": estimate.log_marginal}
 
     def _problem(self, x: Tensor, seed: Tensor) -> dict[str, Any]:
         return {
             "x": tf.cast(x, self.dtype),
-            "posterior": self._posterior(x, seed),
             "prior": self.vae.prior.distribution(),
             "generate": lambda z: self._likelihood(z, seed),
             "seed": seed,

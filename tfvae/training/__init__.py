@@ -17,7 +17,7 @@ __all__ = [
 def __getattr__(name: str) -> object:
     # The command line reads configurations before TensorFlow is needed.
     if name in ("build_vae", "load_run", "train"):
-        from tfvae.training import build, run
+        from tfvae.training import build, run, saved_run
 
-        return {"build_vae": build.build_vae, "load_run": run.load_run, "train": run.train}[name]
+        return {"build_vae": build.build_vae, "load_run": saved_run.load_run, "train": run.train}[name]
     raise AttributeError(f"module 'tfvae.training' has no attribute {name!r}")

@@ -120,10 +120,12 @@ class EvaluationConfig:
     Attributes:
         num_samples: draws of z an example for the ELBO.
         num_importance_samples: K for log p(x).
+        num_examples: the most examples for what takes long: refined posteriors and Markov chains.
     """
 
     num_samples: int = 10
     num_importance_samples: int = 500
+    num_examples: int = 50
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):

@@ -1,8 +1,6 @@
 """A run from beginning to end: train, save, evaluate, draw, export."""
 
-import dataclasses
 import datetime
-import io
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -12,30 +10,21 @@ from typing import Any
 import keras
 
 from tfvae import data as tfvae_data
-from tfvae import evaluation, export
-from tfvae._files import write_bytes, write_json, write_text
+from tfvae import export
+from tfvae._files import write_json, write_text
 from tfvae.callbacks import StopOnNonFinite, VAETensorBoard
 from tfvae.data import Split, Splits
-from tfvae.evaluation import figures
-from tfvae.evaluation.report import report_dict, report_markdown
 from tfvae.models import VAE, load_model
-from tfvae.training.build import build_vae, dequantizes, evaluation_split, num_steps, resolve, training_batches
+from tfvae.training.build import build_vae, evaluation_split, num_steps, resolve, training_batches
 from tfvae.training.checkpoints import Checkpoints
 from tfvae.training.config import RunConfig
 from tfvae.training.environment import environment
+from tfvae.training.evaluate import evaluate
 from tfvae.training.run_folder import RunFolder
+from tfvae.training.saved_run import Run
 
 # About this many checkpoints, image grids and histograms a run, however many epochs it has.
 _SNAPSHOTS = 20
-
-
-@dataclasses.dataclass(frozen=True)
-class Run:
-    """A run read back: its folder, resolved configuration and trained model."""
-
-    folder: RunFolder
-    config: RunConfig
-    vae: VAE
 
 
 def train(
@@ -131,11 +120,6 @@ def monitored_split(splits: Splits) -> Split:
     return splits.validation or splits.test or splits.train
 
 
-def reported_split(splits: Splits) -> Split:
-    """What the report measures: the test split, or the nearest to it there is."""
-    return splits.test or splits.validation or splits.train
-
-
 def _fit(
     vae: VAE,
     config: RunConfig,
@@ -177,90 +161,3 @@ class _EpochSeconds(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if logs is not None:
             logs["seconds"] = time.perf_counter() - self._started
-
-
-def load_run(run_dir: str | os.PathLike[str]) -> Run:
-    """Reads a run folder: its model is `model.keras`, or the newest checkpoint of a run that has not ended.
-
-    Raises:
-        ValueError: when it is no run folder, or its model is missing or damaged.
-    """
-    folder = RunFolder(run_dir)
-    folder.require_run()
-    saved = folder.saved_checkpoints()
-    path = folder.model if folder.model.exists() or not saved else saved[-1][1]
-    return Run(folder, RunConfig.from_toml(folder.config), load_model(path))
-
-
-def evaluate(run: Run, splits: Splits, *, on_stage: Callable[[str], None] = lambda stage: None) -> dict[str, Any]:
-    """Measures the test data, draws the figures and writes the report; returns it as `report.json` holds it."""
-    config, vae, settings = run.config, run.vae, run.config.evaluation
-    raw = reported_split(splits)
-    split = evaluation_split(config, raw)
-    on_stage(f"measuring the ELBO of {len(split):,} examples")
-    elbo = evaluation.elbo(vae, split, num_samples=settings.num_samples)
-    on_stage(f"measuring log p(x) with {settings.num_importance_samples} importance samples an example")
-    log_marginal = evaluation.log_marginal(vae, split, num_importance_samples=settings.num_importance_samples)
-    num_levels = raw.num_levels if dequantizes(config, raw) else None
-    num_dimensions = int(split.x[0].size)
-    history = run.folder.history()
-    seconds = sum(history.get("seconds", ()))
-    epochs = len(history.get("epoch", ()))
-    report = report_dict(
-        elbo,
-        log_marginal,
-        evaluation.bits_per_dim(log_marginal, num_dimensions, num_levels),
-        {
-            "title": f"{splits.name}: {config.model.network}, {config.model.latent_size} latent dimensions",
-            "split": raw.name,
-            "epochs": epochs,
-            "training_seconds": round(seconds, 3),
-            "examples_per_second": round(epochs * len(splits.train) / seconds, 1) if seconds else None,
-            "num_parameters": int(sum(v.value.shape.num_elements() for v in vae.trainable_variables)),
-            "note": _note(config, raw),
-            "config": config.to_dict(),
-        },
-    )
-    on_stage("drawing the figures")
-    names = _draw(run, split, raw, history)
-    write_json(run.folder.report_json, report)
-    write_text(run.folder.report_markdown, report_markdown(report, names))
-    return report
-
-
-def _note(config: RunConfig, raw: Split) -> str:
-    if config.data.binarize == "threshold":
-        return "The data are gray levels cut at one half into zeros and ones."
-    if config.data.binarize != "none":
-        return "The data are gray levels binarised once, by one Bernoulli draw a pixel with a fixed seed."
-    if dequantizes(config, raw):
-        return (
-            f"The data are {raw.num_levels} levels with uniform noise of one level's width added once, with a "
-            "fixed seed; log p(x) is the density of (level + noise) / levels, bits per dimension count the levels."
-        )
-    if config.model.likelihood == "bernoulli" and not raw.is_binary:
-        return (
-            "The data are gray values under a Bernoulli likelihood: the numbers are cross-entropies, no "
-            "log-probabilities of the values."
-        )
-    if raw.num_levels is None:
-        return "The data are continuous: log p(x) is a density, and bits per dimension can be negative."
-    return "The data are binary."
-
-
-def _draw(run: Run, split: Split, raw: Split, history: dict[str, list[float]]) -> list[str]:
-    vae, x = run.vae, split.x
-    drawn = {
-        "reconstructions": figures.reconstructions(vae, x[:40]),
-        "prior_samples": figures.prior_samples(vae),
-        "latent_scatter": figures.latent_scatter(vae, x[:5000], None if raw.labels is None else raw.labels[:5000]),
-    }
-    if tuple(vae.latent_shape) == (2,):
-        drawn["manifold"] = figures.manifold(vae)
-    if history:
-        drawn["training_curves"] = figures.training_curves(history)
-    for name, figure in drawn.items():
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", dpi=110)
-        write_bytes(run.folder.figures / f"{name}.png", buffer.getvalue())
-    return list(drawn)

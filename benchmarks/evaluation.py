@@ -1,0 +1,170 @@
+"""What `tfvae.evaluation.log_marginal` costs: images a second, beside the same estimate compiled by hand.
+
+The importance-weighted autoencoder paper's decoder, 784-200-200 with tanh and 50 latents, K importance samples an
+image. By hand, it is one `tf.function` for a batch of images: a loop over chunks of draws `[C, B]` that keeps a running
+log-sum-exp, with the posterior, the prior and the Bernoulli pixels as TFP's distributions, and no diagnostics.
+`--hand formulas` puts TensorFlow's own cross-entropy and written-out normal densities in their place.
+
+    python benchmarks/evaluation.py --output evaluation.json
+
+Before anything is timed, the two must agree within their Monte Carlo errors. They take turns, A B then B A, in one
+process; a repetition is one batch of each, and gives one ratio. Printed are the images a second (medians) and the
+median of the ratios of their times (tfvae's by the one by hand) with its quartiles, in wall and in CPU time. On a
+machine that does other things at the same time, the CPU time is the one to trust.
+"""
+
+import argparse
+import json
+import time
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+import tfvae
+
+tfd = tfp.distributions
+
+DATA_SIZE, HIDDEN, LATENT_SIZE = 784, 200, 50
+LOG_TWO_PI = float(np.log(2.0 * np.pi))
+
+
+def build():
+    """A VAE with random weights, whose encoder is good enough for importance sampling."""
+    keras.utils.set_random_seed(0)
+    posterior, likelihood = tfvae.layers.MultivariateNormalDiag, tfvae.layers.IndependentBernoulli
+    encoder = tfvae.networks.mlp(posterior.params_size(LATENT_SIZE), (HIDDEN, HIDDEN), "tanh")
+    decoder = tfvae.networks.mlp(likelihood.params_size((DATA_SIZE,)), (HIDDEN, HIDDEN), "tanh")
+    vae = tfvae.models.VAE(
+        keras.Sequential([encoder, posterior(LATENT_SIZE)]),
+        keras.Sequential([decoder, likelihood((DATA_SIZE,))]),
+    )
+    # So that q(z|x), p(z) and p(z|x) are near one another: pixels hardly depend on z, nor z on pixels.
+    for weight in (encoder.weights[-2], decoder.weights[0]):
+        weight.assign(0.1 * weight)
+    unit_scale = np.full(LATENT_SIZE, np.log(np.expm1(1.0)))
+    encoder.weights[-1].assign(np.concatenate([np.zeros(LATENT_SIZE), unit_scale]))
+    return vae
+
+
+def by_hand(vae, num_importance_samples, chunk_size, formulas):
+    """A function from x `[B, 784]` and a seed to log p(x) `[B]`: the same estimate, with the same weights."""
+    dense = [w.value for w in vae.trainable_variables]  # six of the encoder, six of the decoder
+    prior = tfd.MultivariateNormalDiag(tf.zeros(LATENT_SIZE), tf.ones(LATENT_SIZE))
+
+    def network(x, weights):
+        for i in (0, 2, 4):
+            x = tf.tensordot(x, weights[i], 1) + weights[i + 1]
+            x = tf.tanh(x) if i < 4 else x
+        return x
+
+    def log_weights(x, loc, scale, seed):
+        noise = tf.random.stateless_normal([chunk_size, tf.shape(x)[0], LATENT_SIZE], seed)
+        z = loc + scale * noise  # [C, B, D]
+        logits = network(z, dense[6:])
+        if formulas:
+            pixels = -tf.reduce_sum(tf.nn.sigmoid_cross_entropy_with_logits(x + tf.zeros_like(logits), logits), -1)
+            return pixels + 0.5 * tf.reduce_sum(noise**2 - z**2, -1) + tf.reduce_sum(tf.math.log(scale), -1)
+        log_q = tfd.MultivariateNormalDiag(loc, scale).log_prob(z)
+        return tfd.Independent(tfd.Bernoulli(logits), 1).log_prob(x) + prior.log_prob(z) - log_q
+
+    @tf.function(autograph=False)
+    def estimate(x, seed):
+        loc, raw_scale = tf.split(network(x, dense[:6]), 2, axis=-1)
+        scale = tf.nn.softplus(raw_scale) + 1e-5
+
+        def add(i, log_sum):
+            seed_i = tf.random.experimental.stateless_fold_in(seed, i)
+            weights = log_weights(x, loc, scale, seed_i)
+            return i + 1, tf.reduce_logsumexp(tf.concat([log_sum[tf.newaxis], weights], 0), 0)
+
+        num_chunks = num_importance_samples // chunk_size
+        start = (tf.constant(0), tf.fill(tf.shape(x)[:1], -np.inf))
+        _, log_sum = tf.while_loop(lambda i, _: i < num_chunks, add, start, parallel_iterations=1)
+        return log_sum - tf.math.log(float(num_importance_samples))
+
+    return estimate
+
+
+def ratios(times):
+    """The median of the ratios with its quartiles."""
+    low, median, high = np.percentile(times[0] / times[1], [25, 50, 75])
+    return {"median": float(median), "quartiles": [float(low), float(high)]}
+
+
+def compare(vae, x, hand, arguments):
+    """Times the two in turns."""
+    k = arguments.num_importance_samples
+    estimate = by_hand(vae, k, arguments.hand_chunk_size, hand == "formulas")
+    contenders = (
+        lambda seed: (
+            tfvae.evaluation.log_marginal(
+                vae,
+                x,
+                num_importance_samples=k,
+                batch_size=len(x),
+                chunk_size=arguments.chunk_size,
+                seed=seed,
+            ).per_example
+        ),
+        lambda seed: estimate(tf.constant(x), tf.constant([0, seed])).numpy(),
+    )
+    record = tfvae.evaluation.log_marginal(vae, x, num_importance_samples=k, batch_size=len(x))
+    difference = float(np.mean(record.per_example - contenders[1](0)))
+    allowed = 5 * np.sqrt(2) * record.monte_carlo_standard_error
+    if not abs(difference) < allowed:
+        raise RuntimeError(f"The two estimates differ by {difference:.4f} nats, more than {allowed:.4f}.")
+    wall, cpu = np.zeros((2, arguments.repetitions)), np.zeros((2, arguments.repetitions))
+    for contender in contenders:  # traces and warms up
+        contender(0)
+    for repetition in range(arguments.repetitions):
+        for which in (0, 1) if repetition % 2 else (1, 0):
+            begun = time.perf_counter(), time.process_time()
+            contenders[which](repetition)
+            wall[which, repetition] = time.perf_counter() - begun[0]
+            cpu[which, repetition] = time.process_time() - begun[1]
+    rates = len(x) / np.median(wall, axis=1)
+    return {
+        "hand": hand,
+        "images_per_second": {"tfvae": float(rates[0]), "by hand": float(rates[1])},
+        "ratio": ratios(wall),
+        "cpu_ratio": ratios(cpu),
+        "difference": difference,
+        "wall_seconds": {"tfvae": wall[0].tolist(), "by hand": wall[1].tolist()},
+    }
+
+
+def main() -> None:
+    """Checks and times, prints a table and writes JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--hand", nargs="+", choices=["tfp", "formulas"], default=["tfp", "formulas"])
+    parser.add_argument("--num-importance-samples", type=int, default=5_000)
+    parser.add_argument("--num-images", type=int, default=100, help="in a batch")
+    parser.add_argument("--chunk-size", type=int, default=tfvae.estimators.monte_carlo.CHUNK_SIZE)
+    parser.add_argument("--hand-chunk-size", type=int, default=50, help="must divide the number of importance samples")
+    parser.add_argument("--repetitions", type=int, default=9)
+    parser.add_argument("--output", default=None)
+    arguments = parser.parse_args()
+    rng = np.random.default_rng(0)
+    x = (rng.uniform(size=(arguments.num_images, DATA_SIZE)) < 0.2).astype("float32")
+    vae, rows = build(), []
+    print("hand       tfvae       by hand     ratio (quartiles)       CPU ratio (quartiles)")
+    for hand in arguments.hand:
+        row = compare(vae, x, hand, arguments)
+        rows.append(row)
+        texts = [
+            f"{r['median']:.3f} ({r['quartiles'][0]:.3f}, {r['quartiles'][1]:.3f})"
+            for r in (row["ratio"], row["cpu_ratio"])
+        ]
+        rates = row["images_per_second"]
+        print(
+            f"{hand:<9} {rates['tfvae']:6.1f} /s   {rates['by hand']:6.1f} /s   {texts[0]:<22}  {texts[1]}", flush=True
+        )
+    if arguments.output:
+        with open(arguments.output, "w") as file:
+            json.dump({"arguments": vars(arguments), "rows": rows}, file, indent=2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""Log p(x) from posterior samples, against the closed form."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+from test_records import linear_gaussian_vae
+
+import tfvae
+from tfvae import layers
+from tfvae.evaluation import log_marginal_hmc
+
+
+@pytest.fixture(scope="module")
+def measured():
+    vae, x, log_px = linear_gaussian_vae(posterior_scale=2.5)  # a poor encoder, which only starts the chains
+    settings = {"num_samples": 150, "num_burnin": 100, "num_chains": 4}
+    x, log_px = x[:8], log_px[:8]
+    return vae, x, log_px, settings, log_marginal_hmc(vae, x, batch_size=4, **settings)
+
+
+def test_mean_is_log_p_within_its_error(measured):
+    _, _, log_px, _, record = measured
+    assert 0.0 < record.monte_carlo_standard_error < 0.03
+    assert abs(record.mean - log_px.mean()) < 5 * record.monte_carlo_standard_error
+    errors = (record.per_example - log_px) / np.sqrt(record.monte_carlo_variance)
+    assert np.abs(errors).max() < 5
+
+
+def test_record(measured):
+    record = measured[-1]
+    found = json.loads(json.dumps(record.to_dict(), allow_nan=False))
+    assert found["num_examples"] == 8
+    assert 0.6 < found["acceptance_min"] <= found["acceptance_mean"] <= 1.0
+    assert 1.0 <= found["effective_sample_size_min"] <= found["effective_sample_size_median"] <= 600
+
+
+@pytest.mark.slow
+def test_seed(measured):
+    vae, x, _, settings, record = measured
+    again = log_marginal_hmc(vae, x[:4], batch_size=4, **settings)
+    np.testing.assert_array_equal(again.per_example, record.per_example[:4])
+
+
+def test_many_dimensions_warn_and_weights_that_are_not_finite_are_an_error():
+    encoder = keras.Sequential([keras.layers.Dense(22), layers.MultivariateNormalDiag(11)])
+    decoder = keras.Sequential([keras.layers.Dense(4), layers.IndependentBernoulli(4)])
+    vae = tfvae.models.VAE(encoder, decoder)
+    decoder.layers[0].bias.assign(decoder.layers[0].bias * np.nan)
+    with (
+        pytest.warns(UserWarning, match="11 dimensions make unreliable"),
+        pytest.raises(ValueError, match="not finite for 4 of the 4 examples.*NaN or infinite values"),
+    ):
+        log_marginal_hmc(vae, np.eye(4, dtype="float32"), num_samples=2, num_burnin=1)
+
+
+def test_discrete_latents_are_refused():
+    encoder = keras.Sequential([keras.layers.Dense(3), layers.OneHotCategorical(3)])
+    decoder = keras.Sequential([keras.layers.Dense(4), layers.IndependentBernoulli(4)])
+    prior = tfvae.priors.Fixed(layers.OneHotCategorical.new(np.zeros(3, "float32"), 3))
+    vae = tfvae.models.VAE(encoder, decoder, prior=prior, estimator=tfvae.estimators.VIMCO())
+    with pytest.raises(ValueError, match="needs continuous latents"):
+        log_marginal_hmc(vae, np.eye(4, dtype="float32"))
+
+
+@pytest.mark.parametrize("name", ["num_samples", "num_burnin", "num_chains", "max_tree_depth"])
+def test_counts(measured, name):
+    with pytest.raises(ValueError, match=f"{name} is a whole number, at least .. Received: 0"):
+        log_marginal_hmc(measured[0], measured[1], **{name: 0})

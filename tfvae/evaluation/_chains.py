@@ -1,0 +1,30 @@
+"""What Markov chains over z need: a space without constraints, and how far a first step may go."""
+
+from typing import Any
+
+import tensorflow as tf
+
+from tfvae.typing import Distribution, Seed, Tensor
+
+_NUM_DRAWS = 20
+
+
+def support_of(prior: Distribution) -> Any:
+    """The bijector from numbers without constraints to z.
+
+    Raises:
+        ValueError: for discrete latents.
+    """
+    bijector = prior.experimental_default_event_space_bijector()
+    if bijector is None:
+        raise ValueError(
+            f"Hamiltonian Monte Carlo needs continuous latents. This model's prior is {prior!r}. Take log_marginal, or "
+            "sum over the states of z."
+        )
+    return bijector
+
+
+def spread_of(posterior: Distribution, support: Any, *, seed: Seed) -> Tensor:
+    """The mean standard deviation of q(z|x) over the dimensions, where z is free of constraints: `[1, B, 1]`."""
+    draws = support.inverse(posterior.sample(_NUM_DRAWS, seed=seed))
+    return tf.reduce_mean(tf.math.reduce_std(draws, axis=0), axis=-1)[tf.newaxis, :, tf.newaxis]

@@ -1,0 +1,67 @@
+"""The KL of each latent dimension on its own."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfvae._kl import exact_kl, has_exact_kl
+from tfvae.evaluation._latents import is_vector
+from tfvae.typing import Distribution, Tensor
+
+tfd = tfp.distributions
+
+_DIAGONAL = (tf.linalg.LinearOperatorDiag, tf.linalg.LinearOperatorIdentity, tf.linalg.LinearOperatorScaledIdentity)
+_INDEPENDENT = tfd.Independent.__bases__[0]
+_SAMPLE = tfd.Sample.__bases__[0]
+
+
+class DimensionKL(NamedTuple):
+    """How KL(q(z_d|x) || p(z_d)) is had for each d.
+
+    Attributes:
+        exact: the closed form `[B, D]`, or None.
+        of_draw: from z `[B, D]` to log q(z_d|x) - log p(z_d) `[B, D]`, where there is no closed form; or None.
+        note: what the numbers are, or why there are none.
+    """
+
+    exact: Tensor | None
+    of_draw: Callable[[Tensor], Tensor] | None
+    note: str
+
+
+def kl_per_dimension(posterior: Distribution, prior: Distribution) -> DimensionKL:
+    """KL(q(z_d|x) || p(z_d)) of the marginals, in closed form or by draws, or not at all."""
+    if not (is_vector(posterior) and is_vector(prior)):
+        return DimensionKL(None, None, "z is not one vector of floating-point numbers")
+    (q, q_factorises), (p, p_factorises) = _marginals(posterior), _marginals(prior)
+    if q is None or p is None:
+        unknown = f"q(z|x), a {type(posterior).__name__}" if q is None else f"p(z), a {type(prior).__name__}"
+        return DimensionKL(None, None, f"the marginals of {unknown}, are not known")
+    note = "the sum over dimensions is the KL"
+    if not p_factorises:
+        note = "of the marginals; the dimensions of p(z) depend on each other, and the sum is not the KL"
+    elif not q_factorises:
+        note = "of the marginals; q(z|x) is correlated, and the sum falls short of the KL by its total correlation"
+    if has_exact_kl(q, p):
+        return DimensionKL(exact_kl(q, p), None, f"closed form; {note}")
+    return DimensionKL(None, lambda z: q.log_prob(z) - p.log_prob(z), f"Monte Carlo; {note}")
+
+
+def has_diagonal_scale(normal: Distribution) -> bool:
+    """Whether the dimensions of a `MultivariateNormalLinearOperator` are independent by construction."""
+    return isinstance(normal.scale, _DIAGONAL)
+
+
+def _marginals(distribution: Distribution) -> tuple[Distribution | None, bool]:
+    """The distribution of single dimensions, of batch shape `[..., D]` or one that broadcasts, and if it is all."""
+    if isinstance(distribution, tfd.MultivariateNormalLinearOperator):
+        return tfd.Normal(distribution.mean(), distribution.stddev()), has_diagonal_scale(distribution)
+    if isinstance(distribution, _INDEPENDENT) and distribution.distribution.event_shape.rank == 0:
+        return distribution.distribution, True
+    if isinstance(distribution, _SAMPLE):
+        inner = distribution.distribution
+        if inner.event_shape.rank == 0 and inner.batch_shape.rank == 0:
+            return inner, True
+    return None, False

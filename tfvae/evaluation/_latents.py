@@ -1,0 +1,108 @@
+"""What evaluations that look inside z need of it, and the encodings they work on."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfvae._seeds import fold_in, stateless_seed
+from tfvae.evaluation._batches import batches_of_x
+from tfvae.evaluation._compiled import compiled
+from tfvae.evaluation._moments import moments_over_draws
+from tfvae.models import VAE
+from tfvae.typing import Distribution, Seed, Tensor
+
+
+def is_vector(distribution: Distribution) -> bool:
+    """Whether z is one vector of floating-point numbers, `[..., D]`."""
+    shape, dtype = distribution.event_shape, distribution.dtype
+    return isinstance(shape, tf.TensorShape) and shape.rank == 1 and isinstance(dtype, tf.DType) and dtype.is_floating
+
+
+def require_vector(vae: VAE, purpose: str) -> int:
+    """The latent size D.
+
+    Raises:
+        ValueError: when z is not a vector of floating-point numbers.
+    """
+    prior = vae.prior.distribution()
+    if not is_vector(prior):
+        raise ValueError(
+            f"{purpose} needs latents that are one vector of floating-point numbers, z [B, D]. This model's z has "
+            f"event shape {prior.event_shape} and dtype {prior.dtype}: take the parts of z that are such a vector "
+            "from vae.encode(x) and analyse them yourself."
+        )
+    return int(prior.event_shape[0])
+
+
+def exact_mean(posterior: Distribution) -> Tensor | None:
+    """E[z|x] `[B, D]`, or None where the distribution does not know it."""
+    try:
+        return posterior.mean()
+    except NotImplementedError:
+        return None
+
+
+def posterior_means(vae: VAE, data: Any, *, num_samples: int, batch_size: int, seed: Seed) -> np.ndarray:
+    """E[z|x] of each example, `[N, D]`; where q(z|x) does not know its mean, that of `num_samples` draws."""
+    return _by_batches(vae, data, _mean, num_samples, batch_size, seed)
+
+
+def encodings(vae: VAE, data: Any, *, batch_size: int, seed: Seed) -> np.ndarray:
+    """One draw z ~ q(z|x) of each example, `[N, D]`."""
+    return _by_batches(vae, data, _draw, 1, batch_size, seed)
+
+
+def decoded_means(vae: VAE, z: Any, *, batch_size: int = 100) -> np.ndarray:
+    """E[x|z] `[..., *event]` of latents `[..., D]`."""
+    z = np.asarray(z)
+    flat = tf.constant(z.reshape(-1, z.shape[-1]), vae.variable_dtype)
+    decode, seed = compiled(vae, _decode), stateless_seed(0)
+    parts = [decode(flat[i : i + batch_size], 1, seed).numpy() for i in range(0, flat.shape[0], batch_size)]
+    means = np.concatenate(parts)
+    return means.reshape(*z.shape[:-1], *means.shape[1:])
+
+
+def random_examples(batches: Iterable[Any], num_examples: int, rng: np.random.Generator) -> np.ndarray:
+    """At most `num_examples` of all examples, `[M, *event]`, without replacement, however long the stream is."""
+    kept: np.ndarray | None = None
+    keys = np.empty(0)
+    for batch in batches:
+        x = np.asarray(batch)
+        kept = x if kept is None else np.concatenate([kept, x])
+        keys = np.concatenate([keys, rng.random(len(x))])
+        if len(keys) > num_examples:
+            # Whoever holds the smallest keys stays: each set of that size is as likely as another.
+            chosen = np.sort(np.argpartition(keys, num_examples - 1)[:num_examples])
+            kept, keys = kept[chosen], keys[chosen]
+    if kept is None:
+        raise ValueError("There are no examples to evaluate on.")
+    return kept
+
+
+def numpy_generator(seed: Seed) -> np.random.Generator:
+    """A generator for what is drawn outside TensorFlow, a function of the seed."""
+    return np.random.default_rng(np.asarray(stateless_seed(seed)).astype(np.uint32))
+
+
+def _by_batches(vae: VAE, data: Any, fn: Any, number: int, batch_size: int, seed: Seed) -> np.ndarray:
+    function, seed = compiled(vae, fn), stateless_seed(seed)
+    batches = batches_of_x(data, batch_size, vae.check_data)
+    return np.concatenate([function(x, number, fold_in(seed, i)).numpy() for i, x in enumerate(batches)])
+
+
+def _mean(vae: VAE, x: Tensor, num_samples: Tensor, seed: Tensor) -> Tensor:
+    posterior = vae.infer(x)
+    mean = exact_mean(posterior)
+    if mean is None:
+        mean = moments_over_draws(lambda seed: posterior.sample(seed=seed), num_samples, seed).mean
+    return mean
+
+
+def _draw(vae: VAE, x: Tensor, number: Tensor, seed: Tensor) -> Tensor:
+    return vae.infer(x).sample(seed=seed)
+
+
+def _decode(vae: VAE, z: Tensor, number: Tensor, seed: Tensor) -> Tensor:
+    return vae.generate(z).mean()

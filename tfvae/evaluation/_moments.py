@@ -1,0 +1,55 @@
+"""Means over draws and how well they are known, in constant memory: a loop in the graph."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from tfvae._seeds import fold_in
+from tfvae.typing import Seed, Tensor
+
+
+class Moments(NamedTuple):
+    """What `moments_over_draws` returns, both of the structure and the shapes of one draw.
+
+    Attributes:
+        mean: the means.
+        variance: the sampling variance of each mean, from the draws' spread; NaN for one draw.
+    """
+
+    mean: Any
+    variance: Any
+
+
+def moments_over_draws(draw: Callable[[Tensor], Any], num_samples: Tensor, seed: Seed) -> Moments:
+    """The mean of `draw(seed)` over `num_samples` draws, one in memory at a time.
+
+    Args:
+        draw: takes a seed `[2]` and returns a nest of floating-point tensors.
+        num_samples: S, a scalar int32 tensor, at least 1.
+        seed: an int32 tensor `[2]`; draw s has the seed `fold_in(seed, s)`.
+
+    Numerics:
+        Welford's running variance: draws that are all equal have a variance of exactly zero.
+    """
+    first = draw(fold_in(seed, 0))
+    leaves = tf.nest.flatten(first)
+
+    def add(s: Tensor, means: list[Tensor], squares: list[Tensor]) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+        new_means, new_squares = [], []
+        for value, mean, square in zip(tf.nest.flatten(draw(fold_in(seed, s))), means, squares, strict=True):
+            deviation = value - mean
+            new_mean = tf.ensure_shape(mean + deviation / tf.cast(s + 1, mean.dtype), mean.shape)
+            new_squares.append(tf.ensure_shape(square + deviation * (value - new_mean), mean.shape))
+            new_means.append(new_mean)
+        return s + 1, new_means, new_squares
+
+    _, means, squares = tf.while_loop(
+        lambda s, *_: s < num_samples,
+        add,
+        (tf.constant(1), leaves, [tf.zeros_like(leaf) for leaf in leaves]),
+        parallel_iterations=1,
+    )
+    counts = [tf.cast(num_samples, leaf.dtype) for leaf in leaves]
+    variances = [square / (n * (n - 1.0)) for square, n in zip(squares, counts, strict=True)]
+    return Moments(tf.nest.pack_sequence_as(first, means), tf.nest.pack_sequence_as(first, variances))

@@ -1,0 +1,151 @@
+"""The part of `report.md` that a thorough evaluation adds."""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def examination_markdown(report: Mapping[str, Any]) -> list[str]:
+    """Lines of Markdown, one section a measure that the report holds; none for a report of the short kind."""
+    lines: list[str] = []
+    for name, section in _SECTIONS.items():
+        if name in report:
+            lines += ["", *section(report[name])]
+    return lines
+
+
+def _table(rows: list[tuple[str, Mapping[str, Any]]], unit: str = "nats") -> list[str]:
+    lines = ["", "| quantity | value | ± examples | ± draws | unit |", "| --- | ---: | ---: | ---: | --- |"]
+    return lines + [
+        f"| {name} | {_number(row['mean'])} | {_error(row, 'standard_error')} "
+        f"| {_error(row, 'monte_carlo_standard_error')} | {row.get('unit', unit)} |"
+        for name, row in rows
+    ]
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
+
+
+def _error(row: Mapping[str, Any], name: str) -> str:
+    if name == "monte_carlo_standard_error" and row.get(name) == 0.0:
+        return "exact"
+    return _number(row.get(name))
+
+
+def _diagnostics(found: Mapping[str, Any]) -> list[str]:
+    names = {
+        "rate": "rate, E KL(q(z\\|x) \\|\\| p(z))",
+        "distortion": "distortion, -E log p(x\\|z)",
+        "mutual_information": "I(x; z)",
+        "aggregated_kl": "KL(q(z) \\|\\| p(z))",
+        "bits_per_dim": "bits per dimension of the ELBO",
+    }
+    lines = ["## Latents", "", found["message"], *_table([(title, found[name]) for name, title in names.items()])]
+    information = found["mutual_information"]
+    lines += [
+        "",
+        f"I(x; z) is that of {information['num_examples_in_mixture']} examples; no more than "
+        f"{information['upper_bound']:.3f} nats could be told apart among them.",
+    ]
+    active, kls = found["active_units"], found["kl_per_dimension"]
+    if active is not None:
+        lines += [
+            "",
+            f"{active['num_active']} of {len(active['active'])} units are active: the variance of E[z|x] over x is "
+            f"above {active['threshold']}.",
+        ]
+    if kls["mean"] is not None:
+        lines += ["", f"KL by dimension: {kls['note']}.".replace("..", "."), ""]
+        lines += ["| dimension | KL | ± examples | variance of the mean | ± |", "| ---: | ---: | ---: | ---: | ---: |"]
+        nothing = [None] * len(kls["mean"])
+        variances = nothing if active is None else active["variance"]
+        errors = nothing if active is None else active["standard_error"]
+        columns = zip(kls["mean"], kls["standard_error"], variances, errors, strict=True)
+        lines += [f"| {d} | " + " | ".join(map(_number, row)) + " |" for d, row in enumerate(columns)]
+    return lines
+
+
+def _gaps(found: Mapping[str, Any]) -> list[str]:
+    names = {
+        "elbo": "ELBO",
+        "elbo_refined_diagonal": "ELBO, q refined for each example, diagonal",
+        "elbo_refined_full": "ELBO, q refined for each example, full covariance",
+        "log_marginal": "log p(x)",
+        "amortization_gap": "amortisation gap",
+        "approximation_gap": "approximation gap",
+        "approximation_gap_full": "approximation gap of a full covariance",
+    }
+    about = f"Of {found['elbo']['num_examples']} examples; the encoder's family is {found['family']}."
+    return ["## Inference", "", about, *_table([(title, found[name]) for name, title in names.items()])]
+
+
+def _ais(found: Mapping[str, Any]) -> list[str]:
+    settings = f"{found['num_chains']} chains of {found['num_steps']} steps, from the {found['start']}"
+    about = f"Annealed importance sampling, {settings}, on {found['num_examples']} examples: a lower bound."
+    return ["## log p(x) by Markov chains", "", about, *_table([("log p(x), annealed", found)])]
+
+
+def _both(found: Mapping[str, Any]) -> list[str]:
+    rows = [("below", found["lower"]), ("above", found["upper"]), ("between them", found["gap"])]
+    about = "On data drawn from the model itself, chains both ways hold log p(x) between two bounds."
+    return [about, *_table(rows)]
+
+
+def _hmc(found: Mapping[str, Any]) -> list[str]:
+    about = f"The estimator of the AEVB paper (appendix D), on {found['num_examples']} examples."
+    return [about, *_table([("log p(x), Hamiltonian", found)])]
+
+
+def _representation(found: Mapping[str, Any]) -> list[str]:
+    names = {
+        "linear_probe": "linear probe",
+        "nearest_neighbors": f"{found['k']} nearest neighbours",
+        "most_frequent": "always the commonest label",
+    }
+    lines = ["## Representation", "", f"Labels read off E[z|x], learned from {found['num_train']} examples.", ""]
+    lines += ["| classifier | accuracy | ± |", "| --- | ---: | ---: |"]
+    return lines + [
+        f"| {title} | {found[name]['mean']:.4f} | {found[name]['standard_error']:.4f} |"
+        for name, title in names.items()
+    ]
+
+
+def _prior(found: Mapping[str, Any]) -> list[str]:
+    prior, mixture = found["prior_accuracy"], found["mixture_accuracy"]
+    return [
+        "## Prior and aggregated posterior",
+        "",
+        f"A classifier tells samples of the prior from encodings with accuracy {prior['mean']:.3f} ± "
+        f"{prior['standard_error']:.3f}, and samples of {found['num_components']} normals fitted to them with "
+        f"{mixture['mean']:.3f} ± {mixture['standard_error']:.3f}; 0.5 is no difference.",
+    ]
+
+
+def _gradients(found: Mapping[str, Any]) -> list[str]:
+    lines = [
+        "## Gradients",
+        "",
+        f"On a batch of {found['batch_size']}, over {found['num_repeats']} draws.",
+        "",
+        "| estimator | group | mean norm | variance | ± | signal to noise |",
+        "| --- | --- | ---: | ---: | ---: | ---: |",
+    ]
+    return lines + [
+        f"| {row['estimator']} | {row['group']} | {row['mean_norm']:.4g} | {row['variance']:.4g} "
+        f"| {row['variance_standard_error']:.2g} | "
+        + ("" if row["signal_to_noise"] is None else f"{row['signal_to_noise']:.4g}")
+        + " |"
+        for row in found["rows"]
+    ]
+
+
+_SECTIONS = {
+    "diagnostics": _diagnostics,
+    "inference_gaps": _gaps,
+    "log_marginal_ais": _ais,
+    "bidirectional_ais": _both,
+    "log_marginal_hmc": _hmc,
+    "representation": _representation,
+    "prior_vs_posterior": _prior,
+    "gradient_variance": _gradients,
+}

@@ -1,0 +1,203 @@
+"""The marginal log-likelihood log p(x), by Markov chains: the estimator of the AEVB paper, for small latents."""
+
+import warnings
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfvae._checks import whole_number
+from tfvae._seeds import fold_in, split_seed, stateless_seed
+from tfvae.estimators.draws import log_mean_exp
+from tfvae.evaluation._batches import batches_of_x
+from tfvae.evaluation._chains import spread_of, support_of
+from tfvae.evaluation._finite import require_finite
+from tfvae.evaluation._latents import require_vector
+from tfvae.evaluation.record import Record
+from tfvae.models import VAE
+from tfvae.typing import Distribution, Seed, Tensor
+
+tfd = tfp.distributions
+
+_MOST_DIMENSIONS = 10
+_ACCEPTANCE = 0.8  # what the step size is tuned for
+_LEAST_ACCEPTANCE = 0.4
+
+
+class _Estimate(NamedTuple):
+    """Each `[B]`."""
+
+    log_marginal: Tensor
+    variance: Tensor
+    effective_sample_size: Tensor
+    acceptance: Tensor
+
+
+def log_marginal_hmc(
+    vae: VAE,
+    data: Any,
+    *,
+    num_samples: int = 500,
+    num_burnin: int = 300,
+    num_chains: int = 4,
+    max_tree_depth: int = 5,
+    batch_size: int = 100,
+    seed: Seed = 0,
+) -> Record:
+    """Estimates log p(x) of each example from samples of the true posterior p(z|x), in nats.
+
+    Hamiltonian Monte Carlo (the no-U-turn sampler) samples p(z|x); a normal density q with full covariance is fitted
+    to these samples; and with as many samples again, 1 / p(x) = E_{p(z|x)}[q(z) / (p(x|z) p(z))]. Unlike importance
+    sampling from the encoder it does not suffer from a poor q(z|x), but it is for few dimensions only (the paper: below
+    5), and, being the inverse of a mean, overestimates log p(x) where samples are few. `log_marginal_ais` scales
+    further.
+
+    Args:
+        vae: the model; z is a vector of floats.
+        data: an array `[N, *event]`, a `tfvae.data.Split`, or a data set whose batches hold x.
+        num_samples: samples of a chain, for the fit and again for the estimate.
+        num_burnin: steps of a chain before, in which the step size of each example is tuned to an acceptance of 0.8.
+        num_chains: chains an example, started at draws from q(z|x).
+        max_tree_depth: log2 of the most gradients a sample.
+        batch_size: examples at a time, for arrays and splits.
+        seed: an int or an int32 tensor `[2]`.
+
+    Returns:
+        A `Record`; its diagnostics hold the mean and least acceptance rate and the median and least effective sample
+        size of the second half's ratios, of `num_chains * num_samples`.
+
+    Raises:
+        ValueError: for counts below 1 (2 for `num_samples`), no examples, data unlike the model's, latents that are
+            discrete or not one vector of floats, or a model whose log p(x) is not finite.
+
+    Warns:
+        UserWarning: above 10 latent dimensions, and where a chain accepts less than 0.4 of its proposals.
+
+    References:
+        Kingma & Welling, Auto-Encoding Variational Bayes, 2013, arXiv 1312.6114, appendix D.
+        Gelfand & Dey, Bayesian Model Choice: Asymptotics and Exact Calculations, 1994, on the choice of q.
+    """
+    counts = {
+        "num_samples": whole_number(num_samples, "num_samples", at_least=2),
+        "num_burnin": whole_number(num_burnin, "num_burnin"),
+        "num_chains": whole_number(num_chains, "num_chains"),
+        "max_tree_depth": whole_number(max_tree_depth, "max_tree_depth"),
+    }
+    size = require_vector(vae, "log_marginal_hmc")
+    support_of(vae.prior.distribution())
+    if size > _MOST_DIMENSIONS:
+        warnings.warn(
+            f"log_marginal_hmc fits a density to samples of z, which {size} dimensions make unreliable: it is meant "
+            f"for at most {_MOST_DIMENSIONS} (the paper: below 5). Take log_marginal or log_marginal_ais.",
+            stacklevel=2,
+        )
+
+    @tf.function(autograph=False)  # one trace a batch size: a chain's shapes are static
+    def estimate(x: Tensor, seed: Tensor) -> _Estimate:
+        return _estimate(vae, x, seed, **counts)
+
+    seed = stateless_seed(seed)
+    parts, first = [], 0
+    for i, x in enumerate(batches_of_x(data, batch_size, vae.check_data)):
+        parts.append([column.numpy() for column in estimate(x, fold_in(seed, i))])
+        require_finite(vae, parts[-1][0], first)
+        first += len(parts[-1][0])
+    found = _Estimate(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+    if found.acceptance.min() < _LEAST_ACCEPTANCE:
+        num_low = int((found.acceptance < _LEAST_ACCEPTANCE).sum())
+        warnings.warn(
+            f"For {num_low} of {len(found.acceptance)} examples fewer than {_LEAST_ACCEPTANCE:.0%} of the proposals "
+            "were accepted, so that their chains hardly move. Take a larger num_burnin.",
+            stacklevel=2,
+        )
+    return Record(
+        name="log_marginal_hmc",
+        unit="nats",
+        per_example=found.log_marginal,
+        monte_carlo_variance=found.variance,
+        diagnostics={
+            **counts,
+            "acceptance_mean": float(found.acceptance.mean()),
+            "acceptance_min": float(found.acceptance.min()),
+            "effective_sample_size_median": float(np.median(found.effective_sample_size)),
+            "effective_sample_size_min": float(found.effective_sample_size.min()),
+        },
+    )
+
+
+def _estimate(
+    vae: VAE,
+    x: Tensor,
+    seed: Tensor,
+    *,
+    num_samples: int,
+    num_burnin: int,
+    num_chains: int,
+    max_tree_depth: int,
+) -> _Estimate:
+    posterior, prior = vae.infer(x), vae.prior.distribution()
+    seed_start, seed_chain = split_seed(seed, 2, "log_marginal_hmc")
+    # Chains run where z is free of constraints: u with z = support(u).
+    support = support_of(prior)
+
+    def log_joint(u: Tensor) -> Tensor:  # [C, B]
+        z = support.forward(u)
+        return vae.generate(z).log_prob(x) + prior.log_prob(z) + support.forward_log_det_jacobian(u, event_ndims=1)
+
+    start = support.inverse(posterior.sample(num_chains, seed=seed_start))  # [C, B, D]
+    step_size = spread_of(posterior, support, seed=seed_start)
+    samples, acceptance = _sample(log_joint, start, 2 * num_samples, num_burnin, max_tree_depth, step_size, seed_chain)
+    fitted = _fit(samples[:num_samples])
+    log_ratios = _by_sample(lambda z: fitted.log_prob(z) - log_joint(z), samples[num_samples:])  # [L, C, B]
+    log_mean = log_mean_exp(log_mean_exp(log_ratios))  # [B]
+    ratios = tf.exp(log_ratios - log_mean)  # of mean 1
+    effective = tf.reduce_sum(tfp.mcmc.effective_sample_size(ratios), axis=0)  # [B]
+    # Ratios that are all alike have no error, and an effective sample size that is not a number.
+    spread = tf.math.reduce_variance(ratios, axis=[0, 1])
+    total = tf.constant(num_samples * num_chains, effective.dtype)
+    effective = tf.where(tf.math.is_finite(effective), tf.clip_by_value(effective, 1.0, total), total)
+    return _Estimate(-log_mean, spread / effective, effective, acceptance)
+
+
+def _sample(
+    log_joint: Any,
+    start: Tensor,
+    num_results: int,
+    num_burnin: int,
+    max_tree_depth: int,
+    step_size: Tensor,
+    seed: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """Samples `[L, C, B, D]` and the acceptance rate of each example's chains `[B]`."""
+    kernel = tfp.mcmc.DualAveragingStepSizeAdaptation(
+        tfp.mcmc.NoUTurnSampler(log_joint, step_size=step_size, max_tree_depth=max_tree_depth),
+        num_adaptation_steps=int(0.8 * num_burnin),
+        target_accept_prob=tf.constant(_ACCEPTANCE, start.dtype),
+    )
+    samples, accepted = tfp.mcmc.sample_chain(
+        num_results,
+        start,
+        kernel=kernel,
+        num_burnin_steps=num_burnin,
+        trace_fn=lambda _, results: tf.exp(tf.minimum(results.inner_results.log_accept_ratio, 0.0)),
+        seed=seed,
+    )
+    return samples, tf.reduce_mean(accepted, axis=[0, 1])
+
+
+def _fit(samples: Tensor) -> Distribution:
+    """The normal distribution of the samples' mean and covariance, for each example, from `[L, C, B, D]`."""
+    shape = tf.shape(samples)
+    flat = tf.reshape(samples, [-1, shape[-2], samples.shape[-1]])  # [L C, B, D]
+    covariance = tfp.stats.covariance(flat, sample_axis=0, event_axis=-1)  # [B, D, D]
+    # Of fewer different samples than dimensions (chains that stand still) the covariance has no inverse.
+    size = samples.shape[-1]
+    least = 1e-6 * tf.linalg.trace(covariance)[..., tf.newaxis, tf.newaxis] / size + 1e-12
+    tril = tf.linalg.cholesky(covariance + least * tf.eye(size, dtype=samples.dtype))
+    return tfd.MultivariateNormalTriL(tf.reduce_mean(flat, axis=0), tril)
+
+
+def _by_sample(fn: Any, samples: Tensor) -> Tensor:
+    """Fn of each `[C, B, D]`, one sample in memory at a time."""
+    return tf.map_fn(fn, samples, parallel_iterations=1)
