@@ -49,7 +49,7 @@ def build():
 
 
 def by_hand(vae, num_importance_samples, chunk_size, formulas):
-    """A function from x `[B, 784]` and a seed to log p(x) `[B]`: the same estimate, with the same weights."""
+    """From x `[B, 784]` and a seed to log p(x) `[B]`: the same model and estimate, by nothing but its weights."""
     dense = [w.value for w in vae.trainable_variables]  # six of the encoder, six of the decoder
     prior = tfd.MultivariateNormalDiag(tf.zeros(LATENT_SIZE), tf.ones(LATENT_SIZE))
 

@@ -5,7 +5,9 @@ import json
 import keras
 import numpy as np
 import pytest
+import scipy.special
 import tensorflow as tf
+import tensorflow_probability as tfp
 from linear_gaussian import make_linear_gaussian
 
 import tfvae
@@ -119,3 +121,20 @@ def test_seed_decides(vae):
 def test_bad_input_is_one_clear_error(vae, arguments, message):
     with pytest.raises(ValueError, match=message):
         evaluation.log_marginal_ais(vae, DATA, **arguments)
+
+
+def test_positive_latents():
+    """z ~ Exponential(1), x|z ~ N(z, 1): log p(x) = log Phi(x - 1) + 1/2 - x."""
+    exponential = layers.GenericDistribution(tfp.distributions.Exponential, (1,))
+    encoder = keras.Sequential([keras.layers.Dense(1), exponential])
+    decoder = keras.Sequential([keras.layers.Dense(2), layers.IndependentNormal(1)])
+    prior = tfp.distributions.Independent(tfp.distributions.Exponential(tf.ones(1)), 1)
+    vae = tfvae.models.VAE(encoder, decoder, prior=prior)
+    x = np.linspace(-0.5, 2.0, 60, dtype="float32")[:, None]
+    vae(x)
+    decoder.layers[0].set_weights([np.array([[1.0, 0.0]]), np.array([0.0, np.log(np.expm1(1.0))])])
+    expected = scipy.special.log_ndtr(x[:, 0].astype("float64") - 1.0) + 0.5 - x[:, 0]
+    record = evaluation.log_marginal_ais(vae, x, num_chains=8, num_steps=20)
+    weights = np.exp(record.per_example - expected)
+    assert abs(weights.mean() - 1.0) < 5 * weights.std(ddof=1) / np.sqrt(len(weights))
+    np.testing.assert_allclose(record.mean, expected.mean(), atol=0.1)

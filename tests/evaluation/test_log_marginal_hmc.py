@@ -50,7 +50,7 @@ def test_many_dimensions_warn_and_weights_that_are_not_finite_are_an_error():
     decoder.layers[0].bias.assign(decoder.layers[0].bias * np.nan)
     with (
         pytest.warns(UserWarning, match="11 dimensions make unreliable"),
-        pytest.raises(ValueError, match="not finite for 4 of the 4 examples.*NaN or infinite values"),
+        pytest.raises(ValueError, match=r"not finite for 4 of the 4 examples.*NaN or infinite values"),
     ):
         log_marginal_hmc(vae, np.eye(4, dtype="float32"), num_samples=2, num_burnin=1)
 

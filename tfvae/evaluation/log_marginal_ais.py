@@ -11,6 +11,7 @@ from tfvae._seeds import fold_in, split_seed, stateless_seed
 from tfvae.estimators.draws import log_mean_exp
 from tfvae.evaluation._annealed_hmc import annealed_weights
 from tfvae.evaluation._batches import batches_of_x
+from tfvae.evaluation._chains import support_of
 from tfvae.evaluation._compiled import compiled
 from tfvae.evaluation._finite import require_finite
 from tfvae.evaluation._latents import require_vector
@@ -68,8 +69,8 @@ def log_marginal_ais(
         the mean acceptance of the HMC steps. Its details, `[N]` each: `effective_sample_size` and `acceptance`.
 
     Raises:
-        ValueError: for a count below 1, another start, latents that are not a vector of floats, no examples, data
-            unlike the model's, or a model whose log p(x) is not finite.
+        ValueError: for a count below 1, another start, latents that are discrete or not a vector of floats, no
+            examples, data unlike the model's, or a model whose log p(x) is not finite.
 
     Numerics:
         HMC's step sizes are found by a run of a quarter as many chains that is then thrown away, one for each step and
@@ -193,14 +194,19 @@ class _Path:
     def __init__(self, vae: VAE, x: Tensor, start: str, numbers: tuple[Tensor, ...]):
         self.num_chains, self.num_steps, self.num_leapfrog_steps = numbers
         x, prior = tf.cast(x, vae.variable_dtype), vae.prior.distribution()
+        # Chains run where z is free of constraints: u with z = support(u).
+        self.support = support_of(prior)
         if start == "prior":
-            self.sample = lambda n, seed: prior.sample([n, tf.shape(x)[0]], seed=seed)
-            self.start = prior.log_prob
+            density, shape = prior, [tf.shape(x)[0]]
         else:
-            posterior = vae.infer(x)
-            self.sample = lambda n, seed: posterior.sample(n, seed=seed)
-            self.start = posterior.log_prob
-        self.joint = lambda z: prior.log_prob(z) + vae.generate(z).log_prob(x)
+            density, shape = vae.infer(x), []
+        self.sample = lambda n, seed: self.support.inverse(density.sample([n, *shape], seed=seed))
+        self.start = lambda u: self._density(u, density.log_prob)
+        self.joint = lambda u: self._density(u, lambda z: prior.log_prob(z) + vae.generate(z).log_prob(x))
+
+    def _density(self, u: Tensor, log_prob: Any) -> Tensor:
+        """The log-density of u `[C, B]`, for that of z."""
+        return log_prob(self.support.forward(u)) + self.support.forward_log_det_jacobian(u, event_ndims=1)
 
     def forward(self, seed: Tensor) -> tuple[_Estimate, Tensor]:
         """The estimate of log p(x), and the step sizes `[T, B]`."""
@@ -212,7 +218,7 @@ class _Path:
 
     def back(self, z: Tensor, step_sizes: Tensor, seed: Tensor) -> _Estimate:
         """The estimate of log p(x) by chains from exact draws z `[B, D]` of p(z|x)."""
-        chains = tf.repeat(z[tf.newaxis], self.num_chains, axis=0)
+        chains = tf.repeat(self.support.inverse(z)[tf.newaxis], self.num_chains, axis=0)
         # Step s of the way there is under the distribution (s + 1)/T along; step s of the way back, 1 - (s + 1)/T.
         steps = tf.maximum(self.num_steps - 2 - tf.range(self.num_steps), 0)
         log_weights, results = self._run(chains, self.joint, self.start, tf.gather(step_sizes, steps), seed)
@@ -239,6 +245,7 @@ class _Path:
 
 def _numbers(vae: VAE, purpose: str, num_chains: Any, num_steps: Any, num_leapfrog_steps: Any) -> tuple[int, int, int]:
     require_vector(vae, purpose)
+    support_of(vae.prior.distribution())
     return (
         whole_number(num_chains, "num_chains"),
         whole_number(num_steps, "num_steps"),
