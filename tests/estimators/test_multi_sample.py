@@ -579,7 +579,7 @@ def test_quadrature_is_exact():
         (CIWAE(3, 0.3), 3, three_tenths, 0.4),
         (Renyi(0.5, 3), 3, half_renyi, 1.0),
     ],
-    ids=repr,
+    ids=lambda value: getattr(value, "__name__", repr(value)),
 )
 def test_expected_gradients_of_multi_sample_bounds(estimator, k, objective, beta):
     values, x = parameters(1, 2)

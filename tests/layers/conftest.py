@@ -7,14 +7,23 @@ EVERY_WAY = {"diag", "tril", "bernoulli", "normal", "lambda"}
 WITH_XLA = EVERY_WAY | {"generic", "low_rank", "mixture_same_family", "discretized_mixture", "von_mises_fisher"}
 
 
+AGAIN = {
+    "test_layers_shared.py": ("test_mixed_precision", "test_float64_policy", "test_two_consumers"),
+    "test_properties.py": ("test_shapes", "test_symbolic_shapes", "test_samples_in_a_graph", "test_no_examples"),
+    "test_statistics.py": ("test_samples_of_other_parameters",),
+}
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     for item in items:
         parameters = getattr(getattr(item, "callspec", None), "params", {})
-        case = parameters.get("case")
-        if not isinstance(case, str) or not item.path.name == "test_layers_shared.py":
+        names = {value for value in parameters.values() if isinstance(value, str)}
+        if item.path.name not in AGAIN or not names:
             continue
-        is_again_xla = parameters.get("jit_compile") is True and case not in WITH_XLA
-        is_again_spelled = parameters.get("name") in ("sequential", "subclassed") and case not in EVERY_WAY
-        if is_again_xla or is_again_spelled:
+        is_again = not names & WITH_XLA and item.name.startswith(AGAIN[item.path.name])
+        compiled = parameters.get("jit_compile") is True or "compiled conversion" in names
+        is_again_xla = compiled and not names & WITH_XLA
+        is_again_spelled = bool(names & {"sequential", "subclassed"}) and not names & EVERY_WAY
+        if is_again or is_again_xla or is_again_spelled:
             item.add_marker(pytest.mark.slow)

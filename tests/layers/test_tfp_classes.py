@@ -715,6 +715,7 @@ def test_gaussian_process_is_tfps_and_the_closed_form():
         np.testing.assert_allclose(ours.surrogate_posterior_kl_divergence_prior()[i], kl, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_gaussian_process_beats_the_constant():
     x, y = (a.astype("float32") for a in a_function())
     layer = gaussian_process(
@@ -730,7 +731,7 @@ def test_gaussian_process_beats_the_constant():
     assert model(x[:3]).event_shape == (3, 1)
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_gaussian_process_in_a_graph_gives_the_eager_numbers(jit_compile):
     layer = gaussian_process()
     x, y = a_function(5)

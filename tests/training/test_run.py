@@ -77,6 +77,7 @@ def test_reported_numbers_are_those_of_the_saved_model(finished):
     assert np.isfinite(values).all()
 
 
+@pytest.mark.slow
 def test_same_seed_same_run(finished, tmp_path):
     _folder, report = finished
     _, again = train(small(), tmp_path / "again")
@@ -167,6 +168,7 @@ def test_bad_data_leave_no_folder(tmp_path):
         assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_own_vectors_train_with_a_normal_likelihood(tmp_path):
     rng = np.random.default_rng(0)
     x = (rng.normal(size=(300, 1)) * [1.0, 2.0, -1.0] + rng.normal(size=(300, 3)) * 0.1).astype("float32")
@@ -228,6 +230,7 @@ def test_folders_that_cannot_be_runs_are_refused(tmp_path):
             RunFolder(tmp_path / name).require_free()
 
 
+@pytest.mark.slow
 def test_resume_takes_an_older_checkpoint_where_the_newest_is_damaged_and_a_new_learning_rate(tmp_path):
     folder, _ = train(small(epochs=2), tmp_path / "run")
     (_, older), (_, newest) = folder.saved_checkpoints()
