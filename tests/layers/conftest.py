@@ -8,7 +8,13 @@ WITH_XLA = EVERY_WAY | {"generic", "low_rank", "mixture_same_family", "discretiz
 
 
 AGAIN = {
-    "test_layers_shared.py": ("test_mixed_precision", "test_float64_policy", "test_two_consumers"),
+    "test_layers_shared.py": (
+        "test_fit",
+        "test_float64_policy",
+        "test_mixed_precision",
+        "test_network_inside",
+        "test_two_consumers",
+    ),
     "test_properties.py": ("test_shapes", "test_symbolic_shapes", "test_samples_in_a_graph", "test_no_examples"),
     "test_statistics.py": ("test_samples_of_other_parameters",),
 }

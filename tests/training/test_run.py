@@ -118,6 +118,7 @@ def test_killed_run_can_be_resumed(tmp_path):
     assert folder.history()["epoch"] == list(range(done + 1))
 
 
+@pytest.mark.slow
 def test_nan_stops_the_run_and_keeps_the_last_good_checkpoint(tmp_path):
     config = small(epochs=3)
     train(config, tmp_path / "run")
@@ -189,6 +190,7 @@ def test_own_vectors_train_with_a_normal_likelihood(tmp_path):
     assert "continuous" in report["note"]
 
 
+@pytest.mark.slow
 def test_frey_face_uses_a_dequantised_normal_likelihood(find_archives, tmp_path, monkeypatch):
     monkeypatch.setenv("TFVAE_DATA_DIR", str(find_archives("frey_faces.npz")))
     config = RunConfig.from_dict(
@@ -241,6 +243,7 @@ def test_resume_takes_an_older_checkpoint_where_the_newest_is_damaged_and_a_new_
     assert float(load_run(folder.path).vae.optimizer.learning_rate) == pytest.approx(1e-4)
 
 
+@pytest.mark.slow
 def test_damaged_checkpoints_change_nothing(tmp_path):
     folder, _ = train(small(epochs=1), tmp_path / "run")
     for _, path in folder.saved_checkpoints():
@@ -251,6 +254,7 @@ def test_damaged_checkpoints_change_nothing(tmp_path):
     assert {path: path.read_bytes() for path in folder.path.rglob("*") if path.is_file()} == before
 
 
+@pytest.mark.slow
 def test_a_run_on_a_file_can_be_evaluated_from_elsewhere(tmp_path, monkeypatch):
     np.save(tmp_path / "own.npy", (np.random.default_rng(0).random((60, 5)) > 0.5).astype("float32"))
     monkeypatch.chdir(tmp_path)

@@ -13,7 +13,7 @@ def kl_kind(kl: Any) -> KLKind:
     return kl
 
 
-def knows_exact_kl(posterior: Distribution, prior: Distribution, kl: KLKind) -> bool:
+def knows_exact_kl(posterior: Distribution, prior: Distribution, kl: KLKind, estimator: str = "SGVB") -> bool:
     """Whether to take the closed form.
 
     Raises:
@@ -26,6 +26,6 @@ def knows_exact_kl(posterior: Distribution, prior: Distribution, kl: KLKind) -> 
     except NotImplementedError as error:
         raise NotImplementedError(
             f"No closed form of KL(q || p) is known for q = {posterior!r} and p = {prior!r}. "
-            "Take kl='monte_carlo', the paper's estimator A, or kl='auto'."
+            f"Use {estimator}(kl='monte_carlo'), the paper's estimator A, or kl='auto'."
         ) from error
     return True

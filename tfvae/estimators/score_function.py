@@ -73,7 +73,7 @@ class ScoreFunction(Configured):
         """See `Estimator`."""
         (seed_z,) = split_seed(seed, 1, "score_function")
         draws = draw(x, posterior, prior, generate, sample_shape=[self.num_samples], seed=seed_z, fixed=True)  # [S, B]
-        if knows_exact_kl(posterior, prior, self.kl):
+        if knows_exact_kl(posterior, prior, self.kl, "ScoreFunction"):
             kl = exact_kl(posterior, prior)
             objective = draws.log_likelihood - penalty(beta, kl, posterior, prior)
             # The penalty, the same for every z, only moves what the baseline has to foretell.
