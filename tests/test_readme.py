@@ -14,9 +14,9 @@ PAGES = (
     "README.md",
     "docs/two-ways-to-build.md",
     "docs/layers.md",
-    "docs/reparameterisation.md",
-    "docs/estimators.md",
-    "docs/evaluation.md",
+    pytest.param("docs/reparameterisation.md", marks=pytest.mark.slow),
+    pytest.param("docs/estimators.md", marks=pytest.mark.slow),
+    pytest.param("docs/evaluation.md", marks=pytest.mark.slow),
 )
 
 

@@ -30,6 +30,7 @@ def pytest_collection_modifyitems(items):
         is_again = not names & WITH_XLA and item.name.startswith(AGAIN[item.path.name])
         compiled = parameters.get("jit_compile") is True or "compiled conversion" in names
         is_again_xla = compiled and not names & WITH_XLA
+        is_again_xla |= compiled and item.name.startswith("test_samples_in_graph") and not names & EVERY_WAY
         is_again_spelled = bool(names & {"sequential", "subclassed"}) and not names & EVERY_WAY
         if is_again or is_again_xla or is_again_spelled:
             item.add_marker(pytest.mark.slow)

@@ -484,6 +484,7 @@ def elbo_of_clusters(name):
     ("better", "worse"),
     [("Normal", "StandardNormal"), *((name, "Normal") for name in ("MixtureOfGaussians", "VampPrior", "Flow"))],
 )
+@pytest.mark.slow
 def test_learning_the_prior_improves_the_elbo(better, worse):
     """A normal finds the place, and what can have clusters finds them."""
     gain = elbo_of_clusters(better) - elbo_of_clusters(worse)

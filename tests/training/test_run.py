@@ -99,6 +99,7 @@ def test_resumed_run_ends_as_the_uninterrupted_one(finished, tmp_path):
     assert history["elbo"] == folder.history()["elbo"]
 
 
+@pytest.mark.slow
 def test_killed_run_can_be_resumed(tmp_path):
     run = tmp_path / "run"
     (tmp_path / "config.toml").write_text(small(epochs=200).to_toml())
