@@ -6,6 +6,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae._serialization import register
+from tfvae.layers._bernoulli import Bernoulli
 from tfvae.layers._event_layers import EventShapeLayer
 from tfvae.layers._event_shape import event_shape_or_tensor, event_size
 from tfvae.typing import ConvertToTensorFn, Distribution, Shape, Tensor
@@ -57,9 +58,12 @@ class IndependentBernoulli(EventShapeLayer):
         name: str | None = None,
     ) -> Distribution:
         """The distribution with logits `params` `[..., prod(event_shape)]`."""
-        return tfp.layers.IndependentBernoulli.new(
-            params, event_shape_or_tensor(event_shape), dtype, validate_args, name
-        )
+        with tf.name_scope(name or "IndependentBernoulli"):
+            params = tf.convert_to_tensor(params, name="params")
+            shape = tf.reshape(tf.cast(event_shape_or_tensor(event_shape), tf.int32), [-1])
+            logits = tf.reshape(params, tf.concat([tf.shape(params)[:-1], shape], axis=0))
+            pixels = Bernoulli(logits, dtype=dtype or params.dtype, validate_args=validate_args)
+            return tfd.Independent(pixels, tf.size(shape), validate_args=validate_args)
 
     @staticmethod
     def params_size(event_shape: Shape | int = (), name: str | None = None) -> int:

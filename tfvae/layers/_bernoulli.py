@@ -1,0 +1,27 @@
+"""Bernoulli variables whose log probability costs one exponential."""
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfvae.typing import Tensor
+
+tfd = tfp.distributions
+
+
+class Bernoulli(tfd.Bernoulli):
+    """TFP's Bernoulli; given logits l, log p(x) takes one softplus instead of two, half of a decoder's cost.
+
+    Numerics:
+        log p(x) = -softplus(-|l|) - |l| (1 - x if l >= 0 else x), which is x log sigmoid(l) + (1 - x) log sigmoid(-l).
+        Nothing cancels, whatever the size of l, and an infinite l gives probability 1 to its outcome. The cases are
+        selected, for the gradient at l = 0 to be x - 1/2.
+    """
+
+    def _log_prob(self, event: Tensor) -> Tensor:
+        if self._logits is None:
+            return super()._log_prob(event)
+        logits = tf.convert_to_tensor(self._logits)
+        x, positive = tf.cast(event, logits.dtype), logits >= 0
+        cost = tf.math.multiply_no_nan(logits, tf.where(positive, x - 1, x))
+        # log1p(exp) of what is never positive: cheaper than softplus, which guards against large values.
+        return cost - tf.math.log1p(tf.exp(tf.where(positive, -logits, logits)))
