@@ -134,7 +134,10 @@ def is_serialized_distribution(config: Any) -> bool:
 def _public_class(cls: type) -> type | None:
     # Some classes of TFP make an instance of a private base (`_Independent`): the public one is named without "_".
     public = getattr(tfd, cls.__name__.lstrip("_"), None)
-    return public if isinstance(public, type) and issubclass(public, cls) else None
+    # Ours of the same name are TFP's in other operations.
+    ours = cls.__module__.startswith(f"{PACKAGE}.")
+    is_it = isinstance(public, type) and (issubclass(public, cls) or (ours and issubclass(cls, public)))
+    return public if is_it else None
 
 
 def serialize_value(value: Any, where: str, dtype: Any = None) -> Any:

@@ -5,10 +5,8 @@ import tensorflow_probability as tfp
 
 from tfvae.typing import Tensor
 
-tfd = tfp.distributions
 
-
-class Bernoulli(tfd.Bernoulli):
+class Bernoulli(tfp.distributions.Bernoulli):
     """TFP's Bernoulli; given logits l, log p(x) takes one softplus instead of two, half of a decoder's cost.
 
     Numerics:

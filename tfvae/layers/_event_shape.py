@@ -33,6 +33,21 @@ def event_shape_or_tensor(event_shape: Any) -> Any:
     return event_shape if static is None else event_shape_tuple(static)
 
 
+def event_rank(event_shape: Any) -> Any:
+    """The number of axes: an int, or a tensor where the shape is a tensor of unknown size."""
+    axes = _axes(event_shape)
+    return tf.size(axes) if axes.shape[0] is None else axes.shape[0]
+
+
+def unflatten(params: tf.Tensor, event_shape: Any) -> tf.Tensor:
+    """Parameters `[..., prod(event_shape)]` as `[..., *event_shape]`."""
+    return tf.reshape(params, tf.concat([tf.shape(params)[:-1], _axes(event_shape)], axis=0))
+
+
+def _axes(event_shape: Any) -> tf.Tensor:
+    return tf.reshape(tf.cast(event_shape_or_tensor(event_shape), tf.int32), [-1])
+
+
 def event_size(event_shape: Any) -> int:
     """How many numbers an event has, as a plain int: `keras.layers.Dense` rejects numpy's."""
     return math.prod(event_shape_tuple(event_shape))

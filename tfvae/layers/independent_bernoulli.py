@@ -8,7 +8,7 @@ import tensorflow_probability as tfp
 from tfvae._serialization import register
 from tfvae.layers._bernoulli import Bernoulli
 from tfvae.layers._event_layers import EventShapeLayer
-from tfvae.layers._event_shape import event_shape_or_tensor, event_size
+from tfvae.layers._event_shape import event_rank, event_size, unflatten
 from tfvae.typing import ConvertToTensorFn, Distribution, Shape, Tensor
 
 tfd = tfp.distributions
@@ -60,10 +60,9 @@ class IndependentBernoulli(EventShapeLayer):
         """The distribution with logits `params` `[..., prod(event_shape)]`."""
         with tf.name_scope(name or "IndependentBernoulli"):
             params = tf.convert_to_tensor(params, name="params")
-            shape = tf.reshape(tf.cast(event_shape_or_tensor(event_shape), tf.int32), [-1])
-            logits = tf.reshape(params, tf.concat([tf.shape(params)[:-1], shape], axis=0))
+            logits = unflatten(params, event_shape)
             pixels = Bernoulli(logits, dtype=dtype or params.dtype, validate_args=validate_args)
-            return tfd.Independent(pixels, tf.size(shape), validate_args=validate_args)
+            return tfd.Independent(pixels, event_rank(event_shape), validate_args=validate_args)
 
     @staticmethod
     def params_size(event_shape: Shape | int = (), name: str | None = None) -> int:

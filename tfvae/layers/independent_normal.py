@@ -6,8 +6,11 @@ import tensorflow_probability as tfp
 from tfvae._numerics import floor_raw_scale
 from tfvae._serialization import register
 from tfvae.layers._event_layers import EventShapeLayer
-from tfvae.layers._event_shape import event_shape_or_tensor, event_size
+from tfvae.layers._event_shape import event_rank, event_size, unflatten
+from tfvae.layers._normal import Normal
 from tfvae.typing import Distribution, Shape, Tensor
+
+tfd = tfp.distributions
 
 
 @register
@@ -38,9 +41,11 @@ class IndependentNormal(EventShapeLayer):
         params: Tensor, event_shape: Shape | int = (), validate_args: bool = False, name: str | None = None
     ) -> Distribution:
         """The distribution with these parameters `[..., 2 * prod(event_shape)]`."""
-        loc, raw_scale = tf.split(tf.convert_to_tensor(params), 2, axis=-1)
-        params = tf.concat([loc, floor_raw_scale(raw_scale)], axis=-1)
-        return tfp.layers.IndependentNormal.new(params, event_shape_or_tensor(event_shape), validate_args, name)
+        with tf.name_scope(name or "IndependentNormal"):
+            loc, raw_scale = tf.split(tf.convert_to_tensor(params, name="params"), 2, axis=-1)
+            scale = tf.math.softplus(floor_raw_scale(raw_scale))
+            normal = Normal(unflatten(loc, event_shape), unflatten(scale, event_shape), validate_args=validate_args)
+            return tfd.Independent(normal, event_rank(event_shape), validate_args=validate_args)
 
     @staticmethod
     def params_size(event_shape: Shape | int = (), name: str | None = None) -> int:

@@ -1,15 +1,13 @@
 """The paper's posterior: a normal with diagonal covariance."""
 
 import tensorflow as tf
-import tensorflow_probability as tfp
 
 from tfvae._numerics import softplus_scale
 from tfvae._serialization import register
+from tfvae.layers import _normal
 from tfvae.layers._event_layers import EventSizeLayer
 from tfvae.layers._event_shape import event_size_of
 from tfvae.typing import Distribution, Tensor
-
-tfd = tfp.distributions
 
 
 @register
@@ -36,7 +34,7 @@ class MultivariateNormalDiag(EventSizeLayer):
     def new(params: Tensor, event_size: int, validate_args: bool = False, name: str | None = None) -> Distribution:
         """The distribution with these parameters `[..., 2 * event_size]`."""
         loc, raw_scale = tf.split(tf.convert_to_tensor(params), [event_size, event_size], axis=-1)
-        return tfd.MultivariateNormalDiag(
+        return _normal.MultivariateNormalDiag(
             loc, softplus_scale(raw_scale), validate_args=validate_args, name=name or "MultivariateNormalDiag"
         )
 

@@ -9,6 +9,7 @@ from tfvae._numerics import softplus_scale
 from tfvae._serialization import register
 from tfvae.layers._event_layers import EventSizeLayer
 from tfvae.layers._event_shape import event_size_of
+from tfvae.layers._normal import PhiloxNoise
 from tfvae.typing import ConvertToTensorFn, Distribution, Tensor
 
 tfd = tfp.distributions
@@ -30,7 +31,7 @@ class _LowRankUpdate(tf.linalg.LinearOperatorLowRankUpdate):
         return log_det_diagonal + 2.0 * tf.reduce_sum(tf.math.log(pivots), axis=-1)
 
 
-class _PositiveDefiniteNormal(tfp.distributions.MultivariateNormalDiagPlusLowRank):
+class _PositiveDefiniteNormal(PhiloxNoise, tfp.distributions.MultivariateNormalDiagPlusLowRank):
     """TFP's distribution, with S known to be positive definite.
 
     TFP leaves that open, and then takes a determinant of the r x r matrix I + U^T D^-1 U, for which XLA has no kernel,
@@ -54,6 +55,7 @@ class _PositiveDefiniteNormal(tfp.distributions.MultivariateNormalDiagPlusLowRan
         tfd.MultivariateNormalLinearOperator.__init__(
             self, loc, scale, validate_args=validate_args, allow_nan_stats=allow_nan_stats, name=name
         )
+        self._use_philox()
         self._parameters = parameters
         self._scale_diag, self._scale_perturb_factor, self._scale_perturb_diag = scale_diag, scale_perturb_factor, None
 

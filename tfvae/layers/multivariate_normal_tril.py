@@ -5,11 +5,10 @@ import tensorflow_probability as tfp
 
 from tfvae._numerics import softplus_scale
 from tfvae._serialization import register
+from tfvae.layers import _normal
 from tfvae.layers._event_layers import EventSizeLayer
 from tfvae.layers._event_shape import event_size_of
 from tfvae.typing import Distribution, Tensor
-
-tfd = tfp.distributions
 
 
 @register
@@ -42,7 +41,7 @@ class MultivariateNormalTriL(EventSizeLayer):
         loc, raw = tf.split(tf.convert_to_tensor(params), [event_size, event_size * (event_size + 1) // 2], axis=-1)
         raw_scale = tfp.math.fill_triangular(raw)  # [..., D, D]
         is_diagonal = tf.eye(event_size, dtype=tf.bool)
-        return tfd.MultivariateNormalTriL(
+        return _normal.MultivariateNormalTriL(
             loc,
             tf.where(is_diagonal, softplus_scale(raw_scale), raw_scale),
             validate_args=validate_args,
