@@ -47,8 +47,7 @@ def build(train, num_importance_samples, share, seed):
     passes = [3**i * share for i in range(8)]
     ends = [round(sum(passes[: i + 1]) * STEPS_A_PASS) for i in range(8)]
     rate = keras.optimizers.schedules.PiecewiseConstantDecay(ends[:-1], [1e-3 * 10 ** (-i / 7) for i in range(8)])
-    # XLA is the faster where a step is small, the graph's matrix products where it is large.
-    vae.compile(keras.optimizers.Adam(rate, epsilon=1e-4), jit_compile=k <= 5, steps_per_execution=100)
+    vae.compile(keras.optimizers.Adam(rate, epsilon=1e-4), jit_compile=True, steps_per_execution=100)
     return vae, round(ends[-1] / STEPS_A_PASS)
 
 
