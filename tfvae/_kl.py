@@ -28,13 +28,12 @@ def exact_kl(a: Distribution, b: Distribution) -> Tensor:
     return tfd.kl_divergence(a, b)
 
 
-def has_exact_kl(a: Distribution, b: Distribution) -> bool:
-    """Whether `exact_kl(a, b)` is known; asked while tracing, it leaves nothing in the compiled graph."""
+def exact_kl_or_none(a: Distribution, b: Distribution) -> Tensor | None:
+    """KL(a || b) in nats, one value a batch member; None when no closed form is known."""
     try:
-        exact_kl(a, b)
+        return exact_kl(a, b)
     except NotImplementedError:
-        return False
-    return True
+        return None
 
 
 def _elementwise_normal(distribution: Distribution) -> tuple[Distribution, int]:

@@ -9,6 +9,7 @@ import tensorflow_probability as tfp
 
 from tfvae._numerics import as_float
 from tfvae._seeds import split_seed
+from tfvae.estimators.kl_weighting import kl_per_factor
 from tfvae.models import VAE
 from tfvae.typing import Distribution, Tensor
 
@@ -75,19 +76,11 @@ class ModelViews:
             statistics["mean"] = posterior.mean()
         with contextlib.suppress(NotImplementedError):
             statistics["stddev"] = posterior.stddev()
-        if _is_diagonal_normal(posterior) and _is_diagonal_normal(prior):
-            kl = tfd.kl_divergence(
-                tfd.Normal(posterior.mean(), posterior.stddev()), tfd.Normal(prior.mean(), prior.stddev())
-            )  # [B, D]
+        kl = kl_per_factor(posterior, prior)  # [B, D]
+        if kl is not None and kl.shape.rank == 2:
             statistics["kl_per_dimension"] = tf.reduce_mean(kl, axis=0)
         # A latent of several parts has no one histogram.
         return {name: value for name, value in statistics.items() if tf.is_tensor(value)}
-
-
-def _is_diagonal_normal(distribution: Distribution) -> bool:
-    return isinstance(distribution, tfd.MultivariateNormalDiag) or (
-        isinstance(distribution, tfd.Independent | tfd.Sample) and isinstance(distribution.distribution, tfd.Normal)
-    )
 
 
 @contextlib.contextmanager

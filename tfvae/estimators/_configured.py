@@ -3,6 +3,8 @@
 import dataclasses
 from typing import Any, Self
 
+from tfvae._checks import whole_number
+
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Configured:
@@ -25,6 +27,10 @@ class Configured:
             if getattr(self, field.name) != field.default
         ]
         return f"{type(self).__name__}({', '.join(changed)})"
+
+    def _check_counts(self, *names: str, at_least: int = 1) -> None:
+        """Makes plain ints of these fields, or raises ValueError; for `__post_init__`."""
+        self._set(**{name: whole_number(getattr(self, name), name, at_least=at_least) for name in names})
 
     def _set(self, **values: Any) -> None:
         """Puts checked values in place of what was given; for `__post_init__`."""

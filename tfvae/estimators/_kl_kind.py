@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from tfvae._kl import exact_kl, has_exact_kl
-from tfvae.typing import Distribution, KLKind
+from tfvae._kl import exact_kl, exact_kl_or_none
+from tfvae.typing import Distribution, KLKind, Tensor
 
 
 def kl_kind(kl: Any) -> KLKind:
@@ -13,19 +13,18 @@ def kl_kind(kl: Any) -> KLKind:
     return kl
 
 
-def knows_exact_kl(posterior: Distribution, prior: Distribution, kl: KLKind, estimator: str = "SGVB") -> bool:
-    """Whether to take the closed form.
+def closed_form(posterior: Distribution, prior: Distribution, kl: KLKind, estimator: str = "SGVB") -> Tensor | None:
+    """KL(q || p) `[B]` where the closed form is to be taken, else None.
 
     Raises:
         NotImplementedError: for "analytic" where none is known.
     """
     if kl != "analytic":
-        return kl == "auto" and has_exact_kl(posterior, prior)
+        return exact_kl_or_none(posterior, prior) if kl == "auto" else None
     try:
-        exact_kl(posterior, prior)
+        return exact_kl(posterior, prior)
     except NotImplementedError as error:
         raise NotImplementedError(
             f"No closed form of KL(q || p) is known for q = {posterior!r} and p = {prior!r}. "
             f"Use {estimator}(kl='monte_carlo'), the paper's estimator A, or kl='auto'."
         ) from error
-    return True

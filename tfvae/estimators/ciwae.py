@@ -4,7 +4,6 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from tfvae._checks import whole_number
 from tfvae._seeds import split_seed
 from tfvae._serialization import register
 from tfvae.estimators._configured import Configured
@@ -35,7 +34,7 @@ class CIWAE(Configured):
     elbo_weight: float = 0.5
 
     def __post_init__(self) -> None:
-        self._set(num_importance_samples=whole_number(self.num_importance_samples, "num_importance_samples"))
+        self._check_counts("num_importance_samples")
         if not 0.0 <= self.elbo_weight <= 1.0:
             raise ValueError(f"elbo_weight is a number from 0 to 1. Received: {self.elbo_weight!r}.")
 

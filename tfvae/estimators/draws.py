@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from tfvae._kl import exact_kl, has_exact_kl
+from tfvae._kl import exact_kl_or_none
 from tfvae._numerics import as_dtype
 from tfvae.estimators._latents import path, stopped
 from tfvae.estimators.chunks import chunked_log_likelihood
@@ -123,9 +123,8 @@ def draw_split(
 
 def kl_of(posterior: Distribution, prior: Distribution, draws: Draws) -> Tensor:
     """KL(q(z|x) || p(z)) `[B]` to report: exact where known, else the mean of the draws; without a gradient."""
-    if has_exact_kl(posterior, prior):
-        return tf.stop_gradient(exact_kl(posterior, prior))
-    return tf.stop_gradient(mean_over_draws(draws.log_posterior - draws.log_prior))
+    exact = exact_kl_or_none(posterior, prior)
+    return tf.stop_gradient(mean_over_draws(draws.log_posterior - draws.log_prior) if exact is None else exact)
 
 
 def mean_over_draws(values: Tensor) -> Tensor:

@@ -6,7 +6,6 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfvae._checks import whole_number
 from tfvae._numerics import as_dtype
 from tfvae._seeds import split_seed
 from tfvae._serialization import register
@@ -44,10 +43,7 @@ class DReG(Configured):
     num_samples: int = 1
 
     def __post_init__(self) -> None:
-        self._set(
-            num_importance_samples=whole_number(self.num_importance_samples, "num_importance_samples"),
-            num_samples=whole_number(self.num_samples, "num_samples"),
-        )
+        self._check_counts("num_importance_samples", "num_samples")
 
     def __call__(
         self,

@@ -5,9 +5,8 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from tfvae._kl import exact_kl
 from tfvae._seeds import split_seed
-from tfvae.estimators._kl_kind import knows_exact_kl
+from tfvae.estimators._kl_kind import closed_form
 from tfvae.typing import Distribution, KLKind, Seed, Tensor
 
 
@@ -51,9 +50,9 @@ def elbo_terms(
         Kingma & Welling, Auto-Encoding Variational Bayes, 2013, arXiv 1312.6114, equations 6 and 7.
     """
     (seed_z,) = split_seed(seed, 1, "sgvb")
-    if knows_exact_kl(posterior, prior, kl):
+    divergence = closed_form(posterior, prior, kl)  # [B]
+    if divergence is not None:
         z = posterior.sample(num_samples, seed=seed_z)  # [S, B, D]
-        divergence = exact_kl(posterior, prior)  # [B]
     else:
         z, log_q = posterior.experimental_sample_and_log_prob(num_samples, seed=seed_z)
         divergence = tf.reduce_mean(log_q - prior.log_prob(z), axis=0)  # [B]

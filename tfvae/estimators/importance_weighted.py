@@ -41,11 +41,8 @@ class ImportanceWeighted(Configured):
     chunk_size: int | None = None
 
     def __post_init__(self) -> None:
-        self._set(
-            num_importance_samples=whole_number(self.num_importance_samples, "num_importance_samples"),
-            num_samples=whole_number(self.num_samples, "num_samples"),
-            chunk_size=None if self.chunk_size is None else whole_number(self.chunk_size, "chunk_size"),
-        )
+        self._check_counts("num_importance_samples", "num_samples")
+        self._set(chunk_size=None if self.chunk_size is None else whole_number(self.chunk_size, "chunk_size"))
 
     def __call__(
         self,

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple, NoReturn, Protocol
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae._kl import exact_kl
+from tfvae._kl import exact_kl_or_none
 from tfvae._numerics import as_dtype
 from tfvae.typing import Distribution, Tensor
 
@@ -104,10 +104,7 @@ def kl_per_factor(posterior: Distribution, prior: Distribution) -> Tensor | None
         return None
     if posterior.event_shape != prior.event_shape:
         return None
-    try:
-        return exact_kl(ours, theirs)
-    except NotImplementedError:
-        return None
+    return exact_kl_or_none(ours, theirs)
 
 
 def _factors(distribution: Distribution) -> Distribution | None:

@@ -4,7 +4,6 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from tfvae._checks import whole_number
 from tfvae._serialization import register
 from tfvae.estimators._configured import Configured
 from tfvae.estimators._latents import require_reparameterized
@@ -36,10 +35,7 @@ class MIWAE(Configured):
     num_importance_samples: int = 8
 
     def __post_init__(self) -> None:
-        self._set(
-            num_bounds=whole_number(self.num_bounds, "num_bounds"),
-            num_importance_samples=whole_number(self.num_importance_samples, "num_importance_samples"),
-        )
+        self._check_counts("num_bounds", "num_importance_samples")
 
     def __call__(
         self,

@@ -11,6 +11,7 @@ import tensorflow as tf
 from tfvae._seeds import fold_in
 from tfvae.estimators.draws import Draws
 from tfvae.estimators.elbo_terms import elbo_terms
+from tfvae.estimators.moments import moments_over_draws
 from tfvae.typing import Distribution, Seed, Tensor
 
 # Draws of an example that one seed makes: part of what a seed means, so that changing it changes every estimate.
@@ -67,32 +68,14 @@ def averaged_elbo(
         generate: takes z `[1, B, ...]` and returns p(x|z), of batch shape `[1, B]`.
         num_samples: an int or a scalar int32 tensor, at least 1.
         seed: an int or an int32 tensor `[2]`; draw s has the seed `fold_in(seed, s)`.
-
-    Numerics:
-        The variance is Welford's running one.
     """
-    zeros = tf.zeros(tf.shape(x)[:1], posterior.dtype)
-    count = tf.cast(num_samples, tf.int32)
 
-    def add_draw(s: Tensor, mean: Tensor, squares: Tensor, log_likelihood: Tensor, kl: Tensor) -> tuple[Tensor, ...]:
-        terms = elbo_terms(x, posterior, prior, generate, seed=fold_in(seed, s))
-        bound = terms.log_likelihood - terms.kl
-        n = tf.cast(s + 1, mean.dtype)
-        deviation = bound - mean
-        mean = mean + deviation / n
-        squares = squares + deviation * (bound - mean)
-        log_likelihood = log_likelihood + (terms.log_likelihood - log_likelihood) / n
-        return s + 1, mean, squares, log_likelihood, kl + (terms.kl - kl) / n
+    def of_draw(seed: Tensor) -> dict[str, Tensor]:
+        terms = elbo_terms(x, posterior, prior, generate, seed=seed)
+        return {"bound": terms.log_likelihood - terms.kl, "log_likelihood": terms.log_likelihood, "kl": terms.kl}
 
-    _, mean, squares, log_likelihood, kl = tf.while_loop(
-        lambda s, *_: s < count,
-        add_draw,
-        (tf.constant(0), zeros, zeros, zeros, zeros),
-        shape_invariants=(tf.TensorShape([]), *[tf.TensorShape([None])] * 4),
-        parallel_iterations=1,
-    )
-    n = tf.cast(count, mean.dtype)
-    return AveragedELBO(mean, squares / (n * (n - 1.0)), log_likelihood, kl)
+    mean, variance = moments_over_draws(of_draw, tf.cast(num_samples, tf.int32), seed)
+    return AveragedELBO(mean["bound"], variance["bound"], mean["log_likelihood"], mean["kl"])
 
 
 def importance_estimate(

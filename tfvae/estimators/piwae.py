@@ -6,7 +6,6 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfvae._checks import whole_number
 from tfvae._seeds import split_seed
 from tfvae._serialization import register
 from tfvae.estimators._configured import Configured
@@ -39,10 +38,7 @@ class PIWAE(Configured):
     num_importance_samples: int = 8
 
     def __post_init__(self) -> None:
-        self._set(
-            num_bounds=whole_number(self.num_bounds, "num_bounds"),
-            num_importance_samples=whole_number(self.num_importance_samples, "num_importance_samples"),
-        )
+        self._check_counts("num_bounds", "num_importance_samples")
 
     def __call__(
         self,

@@ -7,7 +7,6 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfvae._checks import whole_number
 from tfvae._seeds import split_seed
 from tfvae._serialization import register
 from tfvae.estimators._configured import Configured
@@ -50,10 +49,8 @@ class Renyi(Configured):
         alpha = float(self.alpha)  # "-inf", as a file has it, too
         if math.isnan(alpha) or alpha == math.inf:
             raise ValueError(f"alpha is a number, or -inf for VR-max. Received: {self.alpha!r}.")
-        self._set(
-            alpha=alpha,
-            num_importance_samples=whole_number(self.num_importance_samples, "num_importance_samples"),
-        )
+        self._check_counts("num_importance_samples")
+        self._set(alpha=alpha)
 
     def __call__(
         self,

@@ -6,7 +6,6 @@ from typing import Any, Literal
 
 import tensorflow as tf
 
-from tfvae._checks import whole_number
 from tfvae._seeds import split_seed
 from tfvae._serialization import register
 from tfvae.estimators._configured import Configured
@@ -40,7 +39,7 @@ class ReweightedWakeSleep(Configured):
     encoder_phase: Literal["wake", "sleep", "both"] = "wake"
 
     def __post_init__(self) -> None:
-        self._set(num_importance_samples=whole_number(self.num_importance_samples, "num_importance_samples"))
+        self._check_counts("num_importance_samples")
         if self.encoder_phase not in ("wake", "sleep", "both"):
             raise ValueError(f"encoder_phase is 'wake', 'sleep' or 'both'. Received: {self.encoder_phase!r}.")
 

@@ -7,13 +7,11 @@ from typing import Any, Self
 import keras
 import tensorflow as tf
 
-from tfvae._checks import whole_number
-from tfvae._kl import exact_kl
 from tfvae._numerics import as_dtype
 from tfvae._seeds import split_seed
 from tfvae._serialization import register
 from tfvae.estimators._configured import Configured
-from tfvae.estimators._kl_kind import kl_kind, knows_exact_kl
+from tfvae.estimators._kl_kind import closed_form, kl_kind
 from tfvae.estimators.draws import draw, mean_over_draws
 from tfvae.estimators.estimate import Estimate
 from tfvae.estimators.kl_weighting import KLPenalty, penalty
@@ -52,7 +50,8 @@ class ScoreFunction(Configured):
     baseline: keras.layers.Layer | None = None
 
     def __post_init__(self) -> None:
-        self._set(num_samples=whole_number(self.num_samples, "num_samples"), kl=kl_kind(self.kl))
+        self._check_counts("num_samples")
+        self._set(kl=kl_kind(self.kl))
 
     @property
     def layers(self) -> tuple[keras.layers.Layer, ...]:
@@ -73,8 +72,8 @@ class ScoreFunction(Configured):
         """See `Estimator`."""
         (seed_z,) = split_seed(seed, 1, "score_function")
         draws = draw(x, posterior, prior, generate, sample_shape=[self.num_samples], seed=seed_z, fixed=True)  # [S, B]
-        if knows_exact_kl(posterior, prior, self.kl, "ScoreFunction"):
-            kl = exact_kl(posterior, prior)
+        kl = closed_form(posterior, prior, self.kl, "ScoreFunction")
+        if kl is not None:
             objective = draws.log_likelihood - penalty(beta, kl, posterior, prior)
             # The penalty, the same for every z, only moves what the baseline has to foretell.
             signal = draws.log_likelihood if isinstance(beta, KLPenalty) else objective

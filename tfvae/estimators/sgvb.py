@@ -4,7 +4,6 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from tfvae._checks import whole_number
 from tfvae._serialization import register
 from tfvae.estimators._configured import Configured
 from tfvae.estimators._kl_kind import kl_kind
@@ -46,7 +45,8 @@ class SGVB(Configured):
     kl: KLKind = "auto"
 
     def __post_init__(self) -> None:
-        self._set(num_samples=whole_number(self.num_samples, "num_samples"), kl=kl_kind(self.kl))
+        self._check_counts("num_samples")
+        self._set(kl=kl_kind(self.kl))
 
     def __call__(
         self,

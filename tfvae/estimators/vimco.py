@@ -6,7 +6,6 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfvae._checks import whole_number
 from tfvae._seeds import split_seed
 from tfvae._serialization import register
 from tfvae.estimators._configured import Configured
@@ -37,9 +36,7 @@ class VIMCO(Configured):
     num_importance_samples: int = 5
 
     def __post_init__(self) -> None:
-        self._set(
-            num_importance_samples=whole_number(self.num_importance_samples, "num_importance_samples", at_least=2)
-        )
+        self._check_counts("num_importance_samples", at_least=2)
 
     def __call__(
         self,

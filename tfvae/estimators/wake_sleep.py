@@ -4,7 +4,6 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from tfvae._checks import whole_number
 from tfvae._numerics import as_dtype
 from tfvae._seeds import split_seed
 from tfvae._serialization import register
@@ -39,7 +38,7 @@ class WakeSleep(Configured):
     num_samples: int = 1
 
     def __post_init__(self) -> None:
-        self._set(num_samples=whole_number(self.num_samples, "num_samples"))
+        self._check_counts("num_samples")
 
     def __call__(
         self,

@@ -4,8 +4,8 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from tfvae._kl import exact_kl, has_exact_kl
-from tfvae.evaluation._moments import moments_over_draws
+from tfvae._kl import exact_kl_or_none
+from tfvae.estimators.moments import moments_over_draws
 from tfvae.models import VAE
 from tfvae.typing import Distribution, Tensor
 
@@ -35,7 +35,7 @@ def aggregated(vae: VAE, x: Tensor, num_samples: Tensor, seed: Tensor) -> Aggreg
     Any latents will do: q(z) is a mixture of the examples' own posteriors, of which each draw is scored under all.
     """
     posterior, prior = vae.infer(x), vae.prior.distribution()
-    exact = exact_kl(posterior, prior) if has_exact_kl(posterior, prior) else None
+    exact = exact_kl_or_none(posterior, prior)
     num_examples = tf.shape(x)[0]
 
     def draw(seed: Tensor) -> dict[str, Tensor]:

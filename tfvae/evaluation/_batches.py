@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tfvae._checks import whole_number
 from tfvae._numerics import as_float
 from tfvae.data import Split
 from tfvae.models import _inputs
@@ -18,8 +19,7 @@ def batches_of_x(data: Any, batch_size: int, check: Callable[[Any], None]) -> It
     Raises:
         ValueError: when there are no examples.
     """
-    if batch_size < 1:
-        raise ValueError(f"batch_size is at least 1. Received: {batch_size}.")
+    batch_size = whole_number(batch_size, "batch_size")
     found = False
     for x in _raw_batches(data, batch_size):
         check(x)

@@ -1,5 +1,6 @@
 """What Markov chains over z need: a space without constraints, and how far a first step may go."""
 
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
@@ -22,6 +23,11 @@ def support_of(prior: Distribution) -> Any:
             "sum over the states of z."
         )
     return bijector
+
+
+def unconstrained(log_prob: Callable[[Tensor], Tensor], support: Any) -> Callable[[Tensor], Tensor]:
+    """From the log density of z to that of u `[..., D]` with z = support(u)."""
+    return lambda u: log_prob(support.forward(u)) + support.forward_log_det_jacobian(u, event_ndims=1)
 
 
 def spread_of(posterior: Distribution, support: Any, *, seed: Seed) -> Tensor:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae._kl import exact_kl, has_exact_kl
+from tfvae._kl import exact_kl_or_none
 from tfvae.evaluation._latents import is_vector
 from tfvae.typing import Distribution, Tensor
 
@@ -44,8 +44,9 @@ def kl_per_dimension(posterior: Distribution, prior: Distribution) -> DimensionK
         note = "of the marginals; the dimensions of p(z) depend on each other, and the sum is not the KL"
     elif not q_factorises:
         note = "of the marginals; q(z|x) is correlated, and the sum falls short of the KL by its total correlation"
-    if has_exact_kl(q, p):
-        return DimensionKL(exact_kl(q, p), None, f"closed form; {note}")
+    exact = exact_kl_or_none(q, p)
+    if exact is not None:
+        return DimensionKL(exact, None, f"closed form; {note}")
     return DimensionKL(None, lambda z: q.log_prob(z) - p.log_prob(z), f"Monte Carlo; {note}")
 
 

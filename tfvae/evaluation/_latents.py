@@ -7,9 +7,9 @@ import numpy as np
 import tensorflow as tf
 
 from tfvae._seeds import fold_in, stateless_seed
+from tfvae.estimators.moments import moments_over_draws
 from tfvae.evaluation._batches import batches_of_x
 from tfvae.evaluation._compiled import compiled
-from tfvae.evaluation._moments import moments_over_draws
 from tfvae.models import VAE
 from tfvae.typing import Distribution, Seed, Tensor
 

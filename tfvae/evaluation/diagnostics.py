@@ -8,14 +8,14 @@ import numpy as np
 import tensorflow as tf
 
 from tfvae._checks import whole_number
-from tfvae._kl import exact_kl, has_exact_kl
+from tfvae._kl import exact_kl_or_none
 from tfvae._seeds import fold_in, split_seed
+from tfvae.estimators.moments import moments_over_draws
 from tfvae.evaluation._aggregated_posterior import aggregated
 from tfvae.evaluation._batches import batches_of_x
 from tfvae.evaluation._compiled import compiled
 from tfvae.evaluation._dimensions import kl_per_dimension
 from tfvae.evaluation._latents import exact_mean, is_vector, numpy_generator, random_examples
-from tfvae.evaluation._moments import moments_over_draws
 from tfvae.evaluation.dimensions import ActiveUnits, DimensionKLs
 from tfvae.evaluation.record import Record, bits_per_dim
 from tfvae.models import VAE
@@ -128,7 +128,7 @@ def diagnostics(
     if num_examples < 2:
         raise ValueError(f"Diagnostics compare examples and need at least 2. Received: {num_examples}.")
     posterior, prior = vae.infer(first), vae.prior.distribution()
-    exact, note = has_exact_kl(posterior, prior), kl_per_dimension(posterior, prior).note
+    exact, note = exact_kl_or_none(posterior, prior) is not None, kl_per_dimension(posterior, prior).note
     rate = Record("rate", "nats", values["kl"], values["kl_variance"], {"exact": exact})
     sampled = {"exact": False, "num_samples": num_samples}
     distortion = Record("distortion", "nats", -values["log_likelihood"], values["log_likelihood_variance"], sampled)
@@ -166,7 +166,7 @@ def _record(name: str, per_example: Tensor, variance: Tensor, about: dict[str, A
 def _terms(vae: VAE, x: Tensor, num_samples: Tensor, seed: Tensor) -> dict[str, Tensor]:
     """The terms of each example and what they say of z: means over draws, and the variances of these."""
     posterior, prior = vae.infer(x), vae.prior.distribution()
-    exact = exact_kl(posterior, prior) if has_exact_kl(posterior, prior) else None
+    exact = exact_kl_or_none(posterior, prior)
     dimensions = kl_per_dimension(posterior, prior)
     mean = exact_mean(posterior) if is_vector(posterior) else None
 

@@ -3,7 +3,9 @@
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
+from tfvae._checks import whole_number
 from tfvae._seeds import fold_in, stateless_seed
 from tfvae.estimators import AveragedELBO, averaged_elbo
 from tfvae.evaluation._batches import batches_of_x
@@ -29,8 +31,7 @@ def elbo(vae: VAE, data: Any, *, num_samples: int = 1, batch_size: int = 100, se
     Raises:
         ValueError: for `num_samples` below 1, no examples, or data unlike the model's.
     """
-    if num_samples < 1:
-        raise ValueError(f"num_samples is at least 1. Received: {num_samples}.")
+    num_samples = whole_number(num_samples, "num_samples")
     terms, seed = compiled(vae, _terms), stateless_seed(seed)
     batches = batches_of_x(data, batch_size, vae.check_data)
     parts = [terms(x, num_samples, fold_in(seed, i)) for i, x in enumerate(batches)]
@@ -49,5 +50,6 @@ def elbo(vae: VAE, data: Any, *, num_samples: int = 1, batch_size: int = 100, se
 
 
 def _terms(vae: VAE, x: Tensor, num_samples: Tensor, seed: Tensor) -> AveragedELBO:
+    x = tf.cast(x, vae.variable_dtype)
     posterior, prior = vae.infer(x), vae.prior.distribution()
     return averaged_elbo(x, posterior, prior, vae.generate, num_samples=num_samples, seed=seed)

@@ -11,7 +11,7 @@ from tfvae._seeds import fold_in, split_seed, stateless_seed
 from tfvae.estimators.draws import log_mean_exp
 from tfvae.evaluation._annealed_hmc import annealed_weights
 from tfvae.evaluation._batches import batches_of_x
-from tfvae.evaluation._chains import support_of
+from tfvae.evaluation._chains import support_of, unconstrained
 from tfvae.evaluation._compiled import compiled
 from tfvae.evaluation._finite import require_finite
 from tfvae.evaluation._latents import require_vector
@@ -201,12 +201,8 @@ class _Path:
         else:
             density, shape = vae.infer(x), []
         self.sample = lambda n, seed: self.support.inverse(density.sample([n, *shape], seed=seed))
-        self.start = lambda u: self._density(u, density.log_prob)
-        self.joint = lambda u: self._density(u, lambda z: prior.log_prob(z) + vae.generate(z).log_prob(x))
-
-    def _density(self, u: Tensor, log_prob: Any) -> Tensor:
-        """The log-density of u `[C, B]`, for that of z."""
-        return log_prob(self.support.forward(u)) + self.support.forward_log_det_jacobian(u, event_ndims=1)
+        self.start = unconstrained(density.log_prob, self.support)
+        self.joint = unconstrained(lambda z: prior.log_prob(z) + vae.generate(z).log_prob(x), self.support)
 
     def forward(self, seed: Tensor) -> tuple[_Estimate, Tensor]:
         """The estimate of log p(x), and the step sizes `[T, B]`."""

@@ -11,7 +11,7 @@ from tfvae._checks import whole_number
 from tfvae._seeds import fold_in, split_seed, stateless_seed
 from tfvae.estimators.draws import log_mean_exp
 from tfvae.evaluation._batches import batches_of_x
-from tfvae.evaluation._chains import spread_of, support_of
+from tfvae.evaluation._chains import spread_of, support_of, unconstrained
 from tfvae.evaluation._finite import require_finite
 from tfvae.evaluation._latents import require_vector
 from tfvae.evaluation.record import Record
@@ -140,16 +140,14 @@ def _estimate(
     seed_start, seed_chain = split_seed(seed, 2, "log_marginal_hmc")
     # Chains run where z is free of constraints: u with z = support(u).
     support = support_of(prior)
-
-    def log_joint(u: Tensor) -> Tensor:  # [C, B]
-        z = support.forward(u)
-        return vae.generate(z).log_prob(x) + prior.log_prob(z) + support.forward_log_det_jacobian(u, event_ndims=1)
-
+    log_joint = unconstrained(lambda z: vae.generate(z).log_prob(x) + prior.log_prob(z), support)  # [C, B]
     start = support.inverse(posterior.sample(num_chains, seed=seed_start))  # [C, B, D]
     step_size = spread_of(posterior, support, seed=seed_start)
     samples, acceptance = _sample(log_joint, start, 2 * num_samples, num_burnin, max_tree_depth, step_size, seed_chain)
     fitted = _fit(samples[:num_samples])
-    log_ratios = _by_sample(lambda z: fitted.log_prob(z) - log_joint(z), samples[num_samples:])  # [L, C, B]
+    log_ratios = tf.map_fn(
+        lambda u: fitted.log_prob(u) - log_joint(u), samples[num_samples:], parallel_iterations=1
+    )  # [L, C, B]
     log_mean = log_mean_exp(log_mean_exp(log_ratios))  # [B]
     ratios = tf.exp(log_ratios - log_mean)  # of mean 1
     effective = tf.reduce_sum(tfp.mcmc.effective_sample_size(ratios), axis=0)  # [B]
@@ -196,8 +194,3 @@ def _fit(samples: Tensor) -> Distribution:
     least = 1e-6 * tf.linalg.trace(covariance)[..., tf.newaxis, tf.newaxis] / size + 1e-12
     tril = tf.linalg.cholesky(covariance + least * tf.eye(size, dtype=samples.dtype))
     return tfd.MultivariateNormalTriL(tf.reduce_mean(flat, axis=0), tril)
-
-
-def _by_sample(fn: Any, samples: Tensor) -> Tensor:
-    """Fn of each `[C, B, D]`, one sample in memory at a time."""
-    return tf.map_fn(fn, samples, parallel_iterations=1)

@@ -1,6 +1,5 @@
 """A logistic variable rounded to a grid of pixel values, as a TFP distribution; its parts also serve mixtures."""
 
-import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -105,21 +104,6 @@ class Discretized(tfp.distributions.Distribution):
             return [-tf.exp(log_p) * log_p]
 
         return _sum_over(terms, self.num_bins, _broadcast(self.loc, self.scale), 1)[0]
-
-
-def at_least(minimum: int, number: int, argument: str) -> int:
-    """A count, as a plain int.
-
-    Raises:
-        ValueError: for less than `minimum`, or what is no whole number.
-    """
-    try:
-        count = operator.index(number)
-    except TypeError:
-        count = minimum - 1
-    if count < minimum:
-        raise ValueError(f"{argument} is a whole number, at least {minimum}. Received: {number!r}.")
-    return count
 
 
 def scale_properties(event_ndims: int = 0, **kwargs: Any) -> Any:

@@ -6,28 +6,14 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae._checks import whole_number
 from tfvae.layers._event_layers import EventShapeLayer
 from tfvae.typing import ConvertToTensorFn, Distribution, Shape, Tensor
 
 
-def num_components_of(num_components: int) -> int:
-    """The number of components, as a plain int.
-
-    Raises:
-        ValueError: for anything but a whole number of at least 1.
-    """
-    try:
-        number = operator.index(num_components)
-    except TypeError:
-        number = 0
-    if number < 1:
-        raise ValueError(f"num_components is a whole number, at least 1. Received: {num_components!r}.")
-    return number
-
-
 def mixture_params_size(num_components: int, component_params_size: int) -> int:
     """One logit and one set of parameters a component."""
-    return num_components_of(num_components) * (1 + operator.index(component_params_size))
+    return whole_number(num_components, "num_components") * (1 + operator.index(component_params_size))
 
 
 def split_mixture_params(params: Tensor, num_components: int) -> tuple[Tensor, Tensor]:
@@ -36,7 +22,7 @@ def split_mixture_params(params: Tensor, num_components: int) -> tuple[Tensor, T
     Raises:
         ValueError: when the last axis is unknown, or no such multiple of K.
     """
-    params, number = tf.convert_to_tensor(params), num_components_of(num_components)
+    params, number = tf.convert_to_tensor(params), whole_number(num_components, "num_components")
     width = params.shape[-1] if params.shape.rank else None
     if width is None or width % number or width < number:
         raise ValueError(
@@ -81,7 +67,7 @@ class MixtureLayer(EventShapeLayer):
         **kwargs: Any,
     ):
         super().__init__(event_shape, convert_to_tensor_fn, validate_args, **kwargs)
-        self.num_components = num_components_of(num_components)
+        self.num_components = whole_number(num_components, "num_components")
 
     @property
     def parameters_size(self) -> int:

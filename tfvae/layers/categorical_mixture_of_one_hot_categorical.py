@@ -5,9 +5,10 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae._checks import whole_number
 from tfvae._serialization import register
 from tfvae.layers._event_shape import event_size_of
-from tfvae.layers._mixture import UnbroadcastMixture, mixture_params_size, num_components_of, split_mixture_params
+from tfvae.layers._mixture import UnbroadcastMixture, mixture_params_size, split_mixture_params
 from tfvae.layers._one_hot_layer import OneHotLayer
 from tfvae.layers.one_hot_categorical import OneHotCategorical
 from tfvae.typing import ConvertToTensorFn, Distribution, Tensor
@@ -50,7 +51,7 @@ class CategoricalMixtureOfOneHotCategorical(OneHotLayer):
         **kwargs: Any,
     ):
         super().__init__(event_size, convert_to_tensor_fn, sample_dtype, validate_args, **kwargs)
-        self.num_components = num_components_of(num_components)
+        self.num_components = whole_number(num_components, "num_components")
 
     @property
     def parameters_size(self) -> int:

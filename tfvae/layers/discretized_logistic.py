@@ -2,8 +2,9 @@
 
 from typing import Any, ClassVar
 
+from tfvae._checks import whole_number
 from tfvae._serialization import register
-from tfvae.layers._discretized import Discretized, at_least
+from tfvae.layers._discretized import Discretized
 from tfvae.layers._event_layers import EventShapeLayer
 from tfvae.layers._event_shape import event_shape_tuple, event_size
 from tfvae.layers._parameterization import Parameterization
@@ -64,7 +65,7 @@ class DiscretizedLogistic(EventShapeLayer):
         **kwargs: Any,
     ):
         super().__init__(event_shape, convert_to_tensor_fn, validate_args, **kwargs)
-        self.num_bins = at_least(2, num_bins, "num_bins")
+        self.num_bins = whole_number(num_bins, "num_bins", at_least=2)
 
     def make_distribution(self, parameters: Tensor) -> Distribution:
         return self.new(parameters, self.event_shape, self.num_bins, self.validate_args)
@@ -78,7 +79,7 @@ class DiscretizedLogistic(EventShapeLayer):
         name: str | None = None,
     ) -> Distribution:
         """The distribution with these parameters `[..., 2 * prod(event_shape)]`."""
-        shape, fixed = event_shape_tuple(event_shape), {"num_bins": at_least(2, num_bins, "num_bins")}
+        shape, fixed = event_shape_tuple(event_shape), {"num_bins": whole_number(num_bins, "num_bins", at_least=2)}
         return Parameterization(Discretized, shape, fixed).make(params, validate_args, name)
 
     @staticmethod

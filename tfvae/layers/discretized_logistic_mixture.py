@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae._checks import whole_number
 from tfvae._numerics import floor_raw_scale
 from tfvae._serialization import register
-from tfvae.layers._discretized import at_least
 from tfvae.layers._discretized_mixture import DiscretizedMixture
 from tfvae.layers._event_layers import EventShapeLayer
 from tfvae.layers._event_shape import event_shape_tuple
@@ -75,8 +75,8 @@ class DiscretizedLogisticMixture(EventShapeLayer):
         **kwargs: Any,
     ):
         super().__init__(event_shape, convert_to_tensor_fn, validate_args, **kwargs)
-        self.num_components = at_least(1, num_components, "num_components")
-        self.num_bins = at_least(2, num_bins, "num_bins")
+        self.num_components = whole_number(num_components, "num_components")
+        self.num_bins = whole_number(num_bins, "num_bins", at_least=2)
         _parameters_a_component(self.event_shape)
 
     @property
@@ -99,7 +99,7 @@ class DiscretizedLogisticMixture(EventShapeLayer):
         *pixels, num_channels = event_shape_tuple(event_shape)
         sizes = [1, num_channels, num_channels, num_channels * (num_channels - 1) // 2]
         params = tf.convert_to_tensor(params)
-        axes = [*pixels, at_least(1, num_components, "num_components"), sum(sizes)]
+        axes = [*pixels, whole_number(num_components, "num_components"), sum(sizes)]
         params = tf.reshape(params, tf.concat([tf.shape(params)[:-1], axes], axis=0))
         logits, loc, raw_scale, raw_coefficients = tf.split(params, sizes, axis=-1)  # [..., *pixels, M, size]
         pixel = DiscretizedMixture(
@@ -107,7 +107,7 @@ class DiscretizedLogisticMixture(EventShapeLayer):
             loc,
             tf.nn.softplus(floor_raw_scale(raw_scale)),
             tf.tanh(raw_coefficients),
-            at_least(2, num_bins, "num_bins"),
+            whole_number(num_bins, "num_bins", at_least=2),
             validate_args=validate_args,
         )
         return tfd.Independent(
@@ -117,7 +117,7 @@ class DiscretizedLogisticMixture(EventShapeLayer):
     @staticmethod
     def params_size(event_shape: Shape | int, num_components: int, name: str | None = None) -> int:
         """The number of parameters a distribution of this event shape takes."""
-        components = math.prod(event_shape_tuple(event_shape)[:-1]) * at_least(1, num_components, "num_components")
+        components = math.prod(event_shape_tuple(event_shape)[:-1]) * whole_number(num_components, "num_components")
         return components * _parameters_a_component(event_shape)
 
     def get_config(self) -> dict[str, Any]:

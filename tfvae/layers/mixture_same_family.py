@@ -6,9 +6,10 @@ from typing import Any
 import keras
 import tensorflow_probability as tfp
 
+from tfvae._checks import whole_number
 from tfvae._serialization import deserialize_function, register, serialize_function
 from tfvae.layers._coercion import as_distribution
-from tfvae.layers._mixture import UnbroadcastMixture, mixture_params_size, num_components_of, split_mixture_params
+from tfvae.layers._mixture import UnbroadcastMixture, mixture_params_size, split_mixture_params
 from tfvae.layers.distribution_layer import DistributionLayer
 from tfvae.typing import ConvertToTensorFn, Distribution, Tensor
 
@@ -58,7 +59,7 @@ class MixtureSameFamily(DistributionLayer):
         **kwargs: Any,
     ):
         super().__init__(convert_to_tensor_fn, validate_args, **kwargs)
-        self.num_components = num_components_of(num_components)
+        self.num_components = whole_number(num_components, "num_components")
         self.component_layer = deserialize_function(component_layer)
         if not callable(self.component_layer):
             raise TypeError(

@@ -177,8 +177,7 @@ class VAE(keras.Model):
 
     def sample(self, num_samples: int, *, seed: Seed = None) -> Tensor:
         """Ancestral samples `[num_samples, *event]`: z ~ p(z), then x ~ p(x|z)."""
-        if num_samples < 0:
-            raise ValueError(f"num_samples is at least 0. Received: {num_samples}.")
+        num_samples = whole_number(num_samples, "num_samples", at_least=0)
         seed_z, seed_x = split_seed(self._seed(seed), 2, "ancestral")
         return self.generate(self.prior.distribution().sample(num_samples, seed=seed_z)).sample(seed=seed_x)
 

@@ -9,10 +9,10 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae._checks import whole_number
 from tfvae._serialization import register
 from tfvae.layers._masked_autoregressive import masked_autoregressive_flow
 from tfvae.networks import AutoregressiveNetwork
-from tfvae.priors._shared import whole_number
 from tfvae.priors.prior import Prior
 from tfvae.typing import Distribution, Tensor
 

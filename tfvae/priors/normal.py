@@ -4,9 +4,10 @@ from typing import Any
 
 import tensorflow_probability as tfp
 
+from tfvae._checks import whole_number
 from tfvae._numerics import as_float, softplus_scale
 from tfvae._serialization import register
-from tfvae.priors._shared import unit_scale, whole_number
+from tfvae.priors._shared import unit_scale
 from tfvae.priors.prior import Prior
 from tfvae.typing import Distribution
 

@@ -5,8 +5,8 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae._checks import whole_number
 from tfvae._serialization import register
-from tfvae.priors._shared import whole_number
 from tfvae.priors.prior import Prior
 from tfvae.typing import Distribution
 

@@ -7,11 +7,11 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae._checks import whole_number
 from tfvae._numerics import as_float
 from tfvae._serialization import register
 from tfvae.layers._coercion import as_distribution
 from tfvae.layers._networks import output_layer, own_kl, sublayers
-from tfvae.priors._shared import whole_number
 from tfvae.priors.prior import Prior
 from tfvae.typing import Distribution, Shape, Tensor, TensorLike
 
