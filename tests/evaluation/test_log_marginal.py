@@ -13,7 +13,7 @@ from linear_gaussian import make_linear_gaussian
 
 import tfvae
 from tfvae import evaluation, layers
-from tfvae.estimators import importance_estimate
+from tfvae.estimators import averaged_elbo, importance_estimate
 from tfvae.estimators.monte_carlo import BLOCK_SIZE
 from tfvae.evaluation._pareto import generalized_pareto_shape, pareto_k, pareto_k_threshold, tail_size
 
@@ -116,19 +116,29 @@ def test_latents_in_parts():
     models = [make_linear_gaussian(2, 4, seed=1), make_linear_gaussian(3, 2, sigma=0.4, seed=2)]
     data = [model.data(5, seed=i) for i, model in enumerate(models)]
     x = tf.constant(np.concatenate(data, axis=1))
-    estimate = importance_estimate(
-        x,
-        lambda x: tfd.JointDistributionSequential([models[0].posterior(x[:, :4]), models[1].posterior(x[:, 4:])]),
-        tfd.JointDistributionSequential([model.prior() for model in models]),
-        lambda z: tfd.Blockwise([model.generate(part) for model, part in zip(models, z, strict=True)]),
-        num_importance_samples=23,
-        chunk_size=10,
-        seed=0,
-    )
+
+    def infer(x):
+        return tfd.JointDistributionSequential([models[0].posterior(x[:, :4]), models[1].posterior(x[:, 4:])])
+
+    def generate(z):
+        return tfd.Blockwise([model.generate(part) for model, part in zip(models, z, strict=True)])
+
+    prior = tfd.JointDistributionSequential([model.prior() for model in models])
+    estimate = importance_estimate(x, infer, prior, generate, num_importance_samples=23, chunk_size=10, seed=0)
     expected = sum(model.log_marginal(part) for model, part in zip(models, data, strict=True))
     np.testing.assert_allclose(estimate.log_marginal, expected, rtol=1e-9)
     np.testing.assert_allclose(estimate.effective_sample_size, 23.0, rtol=1e-9)
     assert estimate.largest.shape == (5, 0)
+    posterior = infer(x)
+
+    @tf.function(autograph=False)
+    def average_of_draws():
+        return averaged_elbo(x, posterior, prior, generate, num_samples=400, seed=0)
+
+    average = average_of_draws()
+    error = np.sqrt(average.variance)
+    assert np.all(error > 0.0)
+    np.testing.assert_array_less(np.abs(average.bound - expected), 5 * error)
 
 
 def test_largest_weights_are_returned_in_order():

@@ -104,6 +104,14 @@ def test_array_split_and_data_set_give_the_same_numbers():
     assert np.any(other.per_example != records[0].per_example)
 
 
+def test_data_in_another_precision():
+    vae, x, _ = linear_gaussian_vae()
+    for data in (x.astype("float64"), x.astype("float16")):
+        np.testing.assert_allclose(evaluation.elbo(vae, data).mean, evaluation.elbo(vae, x).mean, rtol=1e-3)
+        marginal = evaluation.log_marginal(vae, data, num_importance_samples=5)
+        np.testing.assert_allclose(marginal.mean, evaluation.log_marginal(vae, x).mean, rtol=1e-3)
+
+
 def test_bits_per_dim_by_hand():
     record = evaluation.Record("log_marginal", "nats", np.array([-10.0, -14.0]), np.array([0.01, 0.03]))
     bits = evaluation.bits_per_dim(record, num_dimensions=6, num_levels=256)
