@@ -136,9 +136,13 @@ def test_a_run_that_resumes_goes_on(vae, images, schedule, tmp_path):
     assert resumed.betas == whole.betas[6:]
 
 
-def test_several_steps_in_an_execution_share_the_first_ones_beta(make_vae, images):
-    recorder, _ = fit(make_vae(steps_per_execution=4), images, LinearWarmUp(num_steps=10), epochs=2)
-    np.testing.assert_allclose(recorder.betas, [0.0, 0.4, 0.6, 1.0])
+def test_each_step_of_an_execution_has_its_own_beta(make_vae, images):
+    alone, together = make_vae(), make_vae(steps_per_execution=4)
+    fit(alone, images, LinearWarmUp(num_steps=10), epochs=2)
+    recorder, _ = fit(together, images, LinearWarmUp(num_steps=10), epochs=2)
+    np.testing.assert_allclose(recorder.betas, [0.3, 0.5, 0.9, 1.0])  # those of the last step of each
+    for weight, expected in zip(together.get_weights(), alone.get_weights(), strict=True):
+        np.testing.assert_allclose(weight, expected, rtol=1e-6, atol=1e-7)
 
 
 def test_accumulated_gradients_make_fewer_steps_of_as_many_epochs(make_vae, images):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 
 from tfvae.callbacks.schedules import Schedule
 
@@ -18,7 +19,7 @@ class BetaSchedule(keras.callbacks.Callback):
     epoch's last step, for this callback's followers in the list and for the history. When `fit` ends, `beta` is what
     the next step would have.
 
-    With `steps_per_execution` above 1, beta is set once for each execution, and stays for its steps.
+    With `steps_per_execution` above 1, each step still has its own beta.
 
     Early stopping waits: an epoch in which some step had a beta that was still on its way does not count for a
     `keras.callbacks.EarlyStopping` in the same `VAE.fit`, neither for its patience nor as its best. `val_elbo` and
@@ -37,6 +38,8 @@ class BetaSchedule(keras.callbacks.Callback):
         >>> warm_up = tfvae.callbacks.LinearWarmUp(num_epochs=10)
         >>> vae.fit(train, epochs=100, callbacks=[tfvae.callbacks.BetaSchedule(warm_up)])  # doctest: +SKIP
     """
+
+    knows_executions = True
 
     def __init__(self, schedule: Schedule | Callable[[float], float]):
         super().__init__()
@@ -85,11 +88,18 @@ class BetaSchedule(keras.callbacks.Callback):
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         # Asking the optimizer would make each step wait for the one before: within an epoch, steps are counted.
-        self._set_beta(self._progress(batch // self._batches_per_step()))
+        per_step, execution = self._batches_per_step(), getattr(self.model, "execution", None)
+        num_steps, length = 1 if execution is None else execution.num_steps, (self.params or {}).get("steps")
+        num_steps = min(num_steps, length - batch) if length else num_steps
+        progress = [self._progress(i // per_step) for i in range(batch, batch + num_steps)]
+        self._set_beta(*(progress if length else progress[:1]))
+        if execution is not None and execution.num_steps > 1:
+            execution.betas = np.array([self.schedule(at) for at in progress])
+            self._beta = None  # the loop will have moved it
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        if logs is not None and self._beta is not None:
-            logs["beta"] = self._beta
+        if logs is not None and self._started:
+            logs["beta"] = float(keras.ops.convert_to_numpy(self.model.beta))
         if self._steps_per_epoch is None:
             self._steps_per_epoch = float(self._optimizer_steps() - self._first_step) or None
 
@@ -110,13 +120,14 @@ class BetaSchedule(keras.callbacks.Callback):
         # In a first epoch of unknown length, beta stays as it is at the epoch's start.
         return float(self._epoch) if self._steps_per_epoch is None else total / self._steps_per_epoch
 
-    def _set_beta(self, progress: float) -> None:
-        beta = float(self.schedule(progress))
+    def _set_beta(self, *progress: float) -> None:
+        """Beta at the first of these; early stopping waits if any of them is before the end of a rise."""
+        beta = float(self.schedule(progress[0]))
         if beta != self._beta:
             self.model.beta.assign(beta)
             self._beta = beta
         is_settled = getattr(self.schedule, "is_settled", None)
-        if is_settled is not None and not is_settled(progress):
+        if is_settled is not None and not all(is_settled(at) for at in progress):
             for callback, start in self._early_stops:
                 callback.start_from_epoch = max(start, self._epoch + 1)
 

@@ -70,6 +70,8 @@ class StopOnNonFinite(keras.callbacks.Callback):
         >>> vae.fit(train, epochs=10, callbacks=[tfvae.callbacks.StopOnNonFinite()])  # doctest: +SKIP
     """
 
+    knows_executions = True
+
     def __init__(self) -> None:
         super().__init__()
         self._epoch = 0
@@ -117,6 +119,11 @@ class StopOnNonFinite(keras.callbacks.Callback):
         at = "at step" if self._first_batch == self._last_batch or term == "weights" else "at or before step"
         optimizer = getattr(self.model, "optimizer", None)
         total = None if optimizer is None else int(keras.ops.convert_to_numpy(optimizer.iterations))
+        execution = getattr(self.model, "execution", None)
+        if term != "weights" and execution is not None and execution.first_non_finite is not None:
+            at, step = "at step", self._first_batch + execution.first_non_finite + 1
+            if total is not None:
+                total -= execution.num_made - execution.first_non_finite - 1
         of_all = "" if total is None else f" (step {total} of the whole training)"
         return NonFiniteLossError(
             f"{what} in epoch {self._epoch + 1}, {at} {step}{of_all}, where finite numbers are expected. "

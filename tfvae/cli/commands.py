@@ -18,6 +18,7 @@ from tfvae._files import write_bytes
 from tfvae._images import beside, tile, to_displayable
 from tfvae._seeds import fold_in, split_seed
 from tfvae.callbacks import NonFiniteLossError
+from tfvae.cli.interrupt import Interruptible
 from tfvae.cli.progress import TrainingProgress
 from tfvae.data import Split
 from tfvae.evaluation.report import rows
@@ -35,16 +36,25 @@ _console = Console()
 def train(config: RunConfig, run_dir: Path | None, *, resume: bool) -> None:
     """`tfvae train`."""
     started: list[RunFolder] = []
-    with TrainingProgress(_console) as progress:
+    with TrainingProgress(_console) as progress, Interruptible() as interruptible:
 
         def on_start(folder: RunFolder, num_examples: int) -> None:
             started.append(folder)
             progress.num_examples = num_examples
 
+        def on_stage(stage: str) -> None:
+            interruptible.check()
+            _say(stage)
+
         try:
             with _said_warnings():
                 folder, report = runs.train(
-                    config, run_dir, resume=resume, callbacks=[progress], on_stage=_say, on_start=on_start
+                    config,
+                    run_dir,
+                    resume=resume,
+                    callbacks=[progress, interruptible],
+                    on_stage=on_stage,
+                    on_start=on_start,
                 )
         except KeyboardInterrupt:
             raise InterruptedError(f"interrupted. {_how_to_go_on(started)}") from None

@@ -21,6 +21,8 @@ class TrainingProgress(keras.callbacks.Callback):
         num_examples: examples in an epoch.
     """
 
+    knows_executions = True
+
     def __init__(self, console: Console, num_examples: int | None = None):
         super().__init__()
         self.console = console

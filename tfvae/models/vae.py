@@ -1,7 +1,7 @@
 """The variational autoencoder."""
 
 import os
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import tensorflow as tf
@@ -16,7 +16,8 @@ from tfvae.estimators.kl_weighting import as_weighting
 from tfvae.layers import DistributionLayer
 from tfvae.layers._coercion import as_distribution, reshape_batch
 from tfvae.layers._networks import output_layer
-from tfvae.models import _inputs, _parts
+from tfvae.models import _inputs, _parts, _steps
+from tfvae.models._loop import Execution, StepLoop
 from tfvae.models._metrics import BoundMetrics
 from tfvae.priors import Prior
 from tfvae.typing import Distribution, Seed, Tensor, TensorLike
@@ -64,6 +65,11 @@ class VAE(keras.Model):
         Kingma & Welling, Auto-Encoding Variational Bayes, 2013, arXiv 1312.6114, algorithm 1.
     """
 
+    # Keras' own.
+    train_function: Any
+    test_function: Any
+    steps_per_execution: int
+
     def __init__(
         self,
         encoder: keras.layers.Layer,
@@ -98,6 +104,8 @@ class VAE(keras.Model):
             dtype="float32",
         )
         self._bound_metrics = BoundMetrics()
+        self._as_compiled: dict[str, Any] = {"jit_compile": "auto", "steps_per_execution": "auto"}
+        self.execution = Execution()  # what `fit`, its callbacks and the compiled loop tell one another
         # What a monitor may draw: the first examples of the last `fit`, of its validation data where there are any.
         self.preview_batch: Any = None
         if self.event_shape is not None:
@@ -225,14 +233,69 @@ class VAE(keras.Model):
 
     # Training -----------------------------------------------------------------------------------------------------
 
-    def compile(self, optimizer: Any = "adam", **kwargs: Any) -> None:
-        """Chooses the optimizer; takes `jit_compile`, `steps_per_execution`, `run_eagerly` as Keras does.
+    def compile(
+        self,
+        optimizer: Any = "adam",
+        *,
+        jit_compile: bool | Literal["auto"] = "auto",
+        steps_per_execution: int | Literal["auto"] = "auto",
+        **kwargs: Any,
+    ) -> None:
+        """Chooses the optimizer, and how steps are run; other arguments are those of `keras.Model.compile`.
+
+        Args:
+            optimizer: a Keras optimizer, or its name.
+            jit_compile: whether XLA compiles the steps; "auto" leaves it out where it is the slower choice (for
+                convolutions on a CPU) or impossible, and says so in the log `tfvae`.
+            steps_per_execution: steps that one compiled program makes between callbacks; "auto" makes many, or one
+                where a callback looks at every batch.
+            **kwargs: `run_eagerly`, `auto_scale_loss`.
 
         Raises:
             ValueError: for a loss or metrics: the loss is the estimator's, and the metrics are its terms.
         """
         _parts.refuse_losses(kwargs, self.estimator)
-        super().compile(optimizer=optimizer, **kwargs)
+        is_auto = steps_per_execution == "auto"
+        steps = 1 if is_auto else whole_number(steps_per_execution, "steps_per_execution")
+        super().compile(optimizer=optimizer, jit_compile=jit_compile, steps_per_execution=steps, **kwargs)
+        self._as_compiled = {"jit_compile": jit_compile, "steps_per_execution": steps_per_execution}
+
+    def get_compile_config(self) -> dict[str, Any]:
+        config = super().get_compile_config()
+        return {**config, **self._as_compiled} if config else config
+
+    def make_train_function(self, force: bool = False) -> None:
+        if force or self.train_function is None:
+            super().make_train_function(force=True)
+            if self.built and not self.optimizer.built:  # else the first step is traced twice
+                self.optimizer.build(self.trainable_variables)
+            self.train_function = self._looped(self.train_function, self.train_step)
+
+    def make_test_function(self, force: bool = False) -> None:
+        if force or self.test_function is None:
+            super().make_test_function(force=True)
+            self.test_function = self._looped(self.test_function, self.test_step)
+
+    def _looped(self, function: Any, step: Any) -> Any:
+        """Keras' train or test function, and in its place, where it can be, a loop in one program."""
+        if self.run_eagerly or self.distribute_strategy.num_replicas_in_sync > 1:
+            return function
+        jit_compile = self._as_compiled["jit_compile"]
+        if jit_compile == "auto" and not all(layer.supports_jit for layer in self._flatten_layers()):
+            jit_compile = False
+        return StepLoop(step, self.execution, beta=self.beta, jit_compile=jit_compile, instead=function)
+
+    def _choose_steps(self, number: int) -> None:
+        """Sets the steps of a call, and forgets what was compiled for another number."""
+        if self._as_compiled["steps_per_execution"] != "auto":
+            number = self.steps_per_execution
+        if self.execution.num_steps != number:
+            self.train_function = self.test_function = None
+        for function in (self.train_function, self.test_function):
+            if isinstance(function, StepLoop):
+                function.restart()
+        self.execution.num_steps = self.steps_per_execution = number
+        self.execution.limit = self.execution.betas = None
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         self.compile(**keras.saving.deserialize_keras_object(config))
@@ -244,7 +307,24 @@ class VAE(keras.Model):
         """The four running means; Keras resets them before each epoch."""
         return self._bound_metrics.means
 
-    def fit(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> keras.callbacks.History:
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: Any = "auto",
+        callbacks: Any = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: bool = True,
+        class_weight: dict[int, float] | None = None,
+        sample_weight: Any = None,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        **kwargs: Any,
+    ) -> keras.callbacks.History:
         """As `keras.Model.fit`, for arrays, or data sets of `x`, of `(x, y)` or of dictionaries with an image entry.
 
         Arrays are checked whole, data sets by their first batch.
@@ -256,23 +336,61 @@ class VAE(keras.Model):
         if x is None:
             raise ValueError("fit needs data: an array, or a data set of x. Received: None.")
         preview = self.check_data(x)
-        validation_data = kwargs.get("validation_data")
         validation_preview = self.check_data(validation_data)
         if isinstance(validation_data, tuple) and len(validation_data) == 3:
-            kwargs["validation_data"] = _inputs.with_targets(*validation_data)
+            validation_data = _inputs.with_targets(*validation_data)
         self.preview_batch = _inputs.preview(preview if validation_preview is None else validation_preview)
-        if isinstance(x, tf.data.Dataset):
-            kwargs.setdefault("shuffle", False)  # it shuffles itself; Keras would warn
-        x, y, _ = _inputs.with_targets(x, y, kwargs.get("sample_weight"))
-        _introduce(args[3] if len(args) > 3 else kwargs.get("callbacks"))
-        return super().fit(x, y, *args, **kwargs)
+        x, y, _ = _inputs.with_targets(x, y, sample_weight)
+        together = _steps.listed(callbacks)
+        _steps.introduce(together)
+        self._choose_steps(_steps.steps_per_call(x, preview, batch_size, steps_per_epoch, together))
+        return super().fit(
+            x,
+            y,
+            batch_size=batch_size,
+            epochs=epochs,
+            verbose=verbose,
+            callbacks=_steps.with_callback(
+                callbacks, _steps.EpochEnd(self.execution, steps_per_epoch, validation_steps)
+            ),
+            validation_split=validation_split,
+            validation_data=validation_data,
+            shuffle=shuffle and not isinstance(x, tf.data.Dataset),  # it shuffles itself; Keras would warn
+            class_weight=class_weight,
+            sample_weight=sample_weight,
+            initial_epoch=initial_epoch,
+            steps_per_epoch=steps_per_epoch,
+            validation_steps=validation_steps,
+            **kwargs,
+        )
 
-    def evaluate(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
+    def evaluate(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        sample_weight: Any = None,
+        steps: int | None = None,
+        callbacks: Any = None,
+        **kwargs: Any,
+    ) -> Any:
         """As `keras.Model.evaluate`; the data are checked as `fit` does."""
-        if not kwargs.get("_use_cached_eval_dataset"):
-            self.check_data(x)
-        x, y, _ = _inputs.with_targets(x, y, kwargs.get("sample_weight"))
-        return super().evaluate(x, y, *args, **kwargs)
+        x, y, _ = _inputs.with_targets(x, y, sample_weight)
+        if not kwargs.get("_use_cached_eval_dataset"):  # else it is `fit` that asks
+            example = self.check_data(x)
+            self._choose_steps(_steps.steps_per_call(x, example, batch_size, steps, _steps.listed(callbacks)))
+            callbacks = _steps.with_callback(callbacks, _steps.EpochEnd(self.execution, None, steps))
+        return super().evaluate(
+            x,
+            y,
+            batch_size=batch_size,
+            verbose=verbose,
+            sample_weight=sample_weight,
+            steps=steps,
+            callbacks=callbacks,
+            **kwargs,
+        )
 
     def check_data(self, data: Any) -> Any:
         """Raises ValueError for data that `fit` refuses; returns x of the first batch, where it can be looked at."""
@@ -349,12 +467,3 @@ class VAE(keras.Model):
             config["beta"] = keras.saving.deserialize_keras_object(config["beta"], custom_objects=custom_objects)
         config["prior"] = _parts.deserialize_prior(config["prior"], config["encoder"], custom_objects)
         return cls(**config)
-
-
-def _introduce(callbacks: Any) -> None:
-    """Tells callbacks that ask for it, with a method `set_neighbours`, which others are in the same fit."""
-    is_list = isinstance(callbacks, keras.callbacks.CallbackList)
-    together = callbacks.callbacks if is_list else keras.tree.flatten(callbacks or [])
-    for callback in together:
-        if hasattr(callback, "set_neighbours"):
-            callback.set_neighbours([other for other in together if other is not callback])

@@ -73,11 +73,7 @@ def build_vae(config: RunConfig, splits: Splits) -> VAE:
         name="vae",
     )
     start_at_marginals(vae, evaluation_split(config, splits.train), config.model.likelihood)
-    # XLA makes a step of the mlp faster on a CPU and one of convolutions slower.
-    on_gpu = bool(tf.config.list_physical_devices("GPU"))
-    vae.compile(
-        keras.optimizers.Adam(config.training.learning_rate), jit_compile=on_gpu or config.model.network == "mlp"
-    )
+    vae.compile(keras.optimizers.Adam(config.training.learning_rate))
     return vae
 
 

@@ -1,0 +1,221 @@
+"""Many steps a call: the same run as one step a call, only sooner."""
+
+import json
+import logging
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tfvae
+from tfvae import layers
+from tfvae.models import _steps
+
+D, SHAPE, N = 2, (3, 2, 1), 47
+
+
+@pytest.fixture(autouse=True)
+def fewer_libraries_in_the_log(caplog):
+    caplog.set_level(logging.INFO, logger="tfvae")
+
+
+def images(n=N):
+    return (np.random.default_rng(n).uniform(size=(n, *SHAPE)) < 0.4).astype("float32")
+
+
+def make_vae(middle=(), **compile_arguments):
+    keras.utils.set_random_seed(3)
+    encoder = keras.Sequential(
+        [
+            *middle,
+            keras.layers.Flatten(),
+            keras.layers.Dense(4, activation="tanh"),
+            keras.layers.Dropout(0.2),
+            keras.layers.Dense(layers.MultivariateNormalDiag.params_size(D)),
+            layers.MultivariateNormalDiag(D),
+        ]
+    )
+    decoder = keras.Sequential(
+        [keras.layers.Dense(6), keras.layers.BatchNormalization(), layers.IndependentBernoulli(SHAPE)]
+    )
+    vae = tfvae.models.VAE(encoder, decoder, seed=5)
+    rate = keras.optimizers.schedules.ExponentialDecay(0.1, 3, 0.9)
+    vae.compile(keras.optimizers.Adam(rate), **{"jit_compile": False, **compile_arguments})
+    return vae
+
+
+class EveryBatch(keras.callbacks.Callback):
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.seen.append(batch)
+
+
+def endless(x):
+    return tf.data.Dataset.from_tensor_slices(x).batch(8).repeat()
+
+
+def batches(x, size=8):
+    return tf.data.Dataset.from_tensor_slices(x).batch(size)
+
+
+def named(x):
+    return {"image": x, "name": np.array(["a"] * len(x))}, np.arange(len(x))
+
+
+slow = pytest.mark.slow
+FITS = {
+    "arrays": lambda x: {"x": x, "batch_size": 8, "validation_data": x[:13], "validation_batch_size": 5},
+    "endless": lambda x: {"x": endless(x), "steps_per_epoch": 7, "validation_data": endless(x), "validation_steps": 3},
+    "uneven": lambda x: {"x": batches(x[:20], 5).concatenate(batches(x[20:], 3))},
+    "sample weights": lambda x: {"x": x, "batch_size": 8, "sample_weight": np.linspace(0.0, 2.0, len(x))},
+    "split off": lambda x: {"x": x, "batch_size": 8, "validation_split": 0.3, "shuffle": False},
+    "data set": lambda x: {"x": batches(x), "validation_data": (x[:9], None)},
+    "finite, fewer steps": lambda x: {"x": batches(x, 4), "steps_per_epoch": 8},
+    "unknown length": lambda x: {"x": batches(x).filter(lambda x: True)},
+    "labels and words": lambda x: {"x": batches(named(x))},
+}
+FAST = ("arrays", "endless", "uneven")
+CASES = [
+    pytest.param(name, jit_compile, marks=() if name in FAST and not jit_compile else slow, id=f"{name} {jit_compile}")
+    for name in FITS
+    for jit_compile in (False, True)
+    if not (jit_compile and name == "labels and words")  # XLA has no words
+]
+
+
+@pytest.mark.parametrize(("name", "jit_compile"), CASES)
+def test_many_steps_a_call_make_the_same_run(name, jit_compile):
+    runs = []
+    for number, callbacks in (("auto", []), (5, []), ("auto", [EveryBatch()])):
+        vae = make_vae(jit_compile=jit_compile, steps_per_execution=number)
+        options = {"epochs": 3, "verbose": 0, **FITS[name](images()), "callbacks": callbacks}
+        history = vae.fit(**options).history
+        runs.append((vae.get_weights(), history, int(vae.optimizer.iterations), vae.execution.num_steps))
+    weights, history, iterations, num_steps = runs[0]
+    assert num_steps > 1
+    assert runs[-1][-1] == 1
+    for other, other_history, other_iterations, _ in runs[1:]:
+        assert other_iterations == iterations
+        assert other_history.keys() == history.keys()
+        for key, values in history.items():
+            np.testing.assert_allclose(other_history[key], values, rtol=1e-5)
+        for a, b in zip(other, weights, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
+def test_they_are_the_steps_of_keras():
+    """Against Keras' own function of one step."""
+    mine, keras_own = make_vae(), make_vae()
+    keras_own._looped = lambda function, step: function
+    histories = [vae.fit(images(), batch_size=8, epochs=2, verbose=0).history for vae in (mine, keras_own)]
+    for key, values in histories[1].items():
+        np.testing.assert_allclose(histories[0][key], values, rtol=1e-5)
+    for a, b in zip(mine.get_weights(), keras_own.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
+def test_an_epoch_of_given_length_has_it():
+    vae, callback = make_vae(steps_per_execution=5), EveryBatch()
+    vae.fit(endless(images()), steps_per_epoch=7, epochs=2, verbose=0, callbacks=[callback])
+    assert int(vae.optimizer.iterations) == 14
+    assert callback.seen == [4, 9] * 2  # as Keras numbers them
+    assert vae.evaluate(endless(images()), steps=3, verbose=0, return_dict=True).keys() == {
+        "loss", "elbo", "log_likelihood", "kl",
+    }  # fmt: skip
+
+
+def test_batches_of_another_size_are_trained_once_each():
+    vae, seen = make_vae(), []
+    step = vae.train_step
+
+    def recorded(batch):
+        size = tf.shape(batch)[0]
+        with tf.control_dependencies([tf.py_function(lambda size: seen.append(int(size)), [size], [])]):
+            return step(tf.identity(batch))
+
+    vae.train_step = recorded
+    vae.fit(batches(images(30)).concatenate(batches(images(6), 3)), epochs=2, verbose=0)
+    assert seen == [8, 8, 8, 6, 3, 3] * 2
+
+
+def test_each_function_is_traced_once(caplog):
+    vae, traces = make_vae(), []
+    estimate = vae.estimate
+    vae.estimate = lambda *args, **kwargs: traces.append(kwargs) or estimate(*args, **kwargs)
+    for epochs in (1, 3):
+        vae.fit(images(40), batch_size=8, epochs=epochs, verbose=0, validation_data=images(16), validation_batch_size=8)
+        assert len(traces) == 2  # a train step and a test step
+    vae.fit(images(43), batch_size=8, verbose=0)
+    assert len(traces) == 3  # the last batch has a size of its own
+
+
+def test_convolutions_do_without_xla(caplog):
+    vae = make_vae([keras.layers.Conv2D(2, 2, padding="same")], jit_compile="auto")
+    vae.fit(images(16), batch_size=8, verbose=0)
+    if not tf.config.list_logical_devices("GPU"):
+        assert "without XLA: a loop of convolutions is slow" in caplog.text
+
+
+@keras.saving.register_keras_serializable("test_steps")
+class Uncompilable(keras.layers.Layer):
+    def call(self, x):
+        return tf.ensure_shape(tf.numpy_function(lambda x: x, [x], x.dtype, stateful=False), x.shape)
+
+
+def test_what_xla_cannot_compile_runs_without(caplog):
+    vae = make_vae([keras.layers.InputLayer(SHAPE), Uncompilable()], jit_compile="auto")
+    history = vae.fit(images(16), batch_size=8, verbose=0).history
+    assert np.isfinite(history["loss"]).all()
+    assert "without XLA: XLA cannot compile this model" in caplog.text
+    assert int(vae.optimizer.iterations) == 2
+
+
+@pytest.mark.slow
+def test_dense_models_take_xla(caplog):
+    vae = make_vae(jit_compile="auto")
+    vae.fit(images(16), batch_size=8, verbose=0)
+    assert "under XLA: the faster choice" in caplog.text
+
+
+def test_auto_survives_the_file(tmp_path):
+    vae = make_vae(jit_compile="auto")
+    vae.save(tmp_path / "vae.keras")
+    assert tfvae.load_model(tmp_path / "vae.keras")._as_compiled == {
+        "jit_compile": "auto",
+        "steps_per_execution": "auto",
+    }
+    assert "auto" in json.dumps(vae.get_compile_config())
+
+
+def test_bad_number_of_steps():
+    with pytest.raises(ValueError, match="steps_per_execution is a whole number, at least 1"):
+        make_vae(steps_per_execution=0)
+
+
+def test_who_needs_every_batch(tmp_path):
+    checkpoint = keras.callbacks.ModelCheckpoint
+    patient = [
+        keras.callbacks.EarlyStopping(),
+        keras.callbacks.TensorBoard(tmp_path),
+        keras.callbacks.CSVLogger(tmp_path / "log.csv"),
+        checkpoint(tmp_path / "vae.keras"),
+        keras.callbacks.BackupAndRestore(tmp_path),
+        keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: None),
+        tfvae.callbacks.StopOnNonFinite(),
+        tfvae.callbacks.BetaSchedule(tfvae.callbacks.Constant(1.0)),
+        tfvae.callbacks.VAETensorBoard(tmp_path),
+    ]
+    curious = [
+        EveryBatch(),
+        checkpoint(tmp_path / "vae.keras", save_freq=10),
+        keras.callbacks.BackupAndRestore(tmp_path, save_freq=3),
+        keras.callbacks.TensorBoard(tmp_path, update_freq="batch"),
+        keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None),
+        keras.callbacks.TerminateOnNaN(),
+    ]
+    assert [_steps.needs_every_batch(callback) for callback in patient] == [False] * len(patient)
+    assert [_steps.needs_every_batch(callback) for callback in curious] == [True] * len(curious)

@@ -1,0 +1,224 @@
+"""Many steps of training in one compiled program, fed with a stack of batches."""
+
+import dataclasses
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfvae.typing import Tensor
+
+_log = logging.getLogger("tfvae")
+
+# What TensorFlow says of a program that XLA cannot compile.
+_UNCOMPILABLE = ("unsupported operations", "not compilable", "compile-time constant", "XLA")
+
+
+@dataclasses.dataclass
+class Execution:
+    """What `fit`, its callbacks and the loop tell one another of the steps that one call makes.
+
+    Attributes:
+        num_steps: the most steps of a call.
+        limit: the most steps of the next call, where an epoch ends before.
+        betas: the KL's weight in each of the next call's steps, where a schedule moves it; else None.
+        num_made: steps that the last call made.
+        first_non_finite: of the last call's steps, the first whose loss was not finite, counted from 0; or None.
+    """
+
+    num_steps: int = 1
+    limit: int | None = None
+    betas: np.ndarray | None = None
+    num_made: int = 0
+    first_non_finite: int | None = None
+
+
+class StepLoop:
+    """A train or test function for Keras: takes batches from an iterator and makes a step with each.
+
+    Batches are stacked `[num_steps, B, ...]`, and one program loops over the stack. A batch of another size than the
+    first (the last of an epoch) is a step by itself, without XLA, which would compile a program for its size.
+
+    Args:
+        step: from a batch to logs, a dictionary of scalars.
+        execution: how many steps a call makes; written to after each.
+        beta: the variable that `execution.betas` moves.
+        jit_compile: whether XLA compiles the loop; "auto" leaves it out where it is the slower choice, or impossible.
+        instead: what to call where batches cannot be stacked.
+
+    Numerics:
+        The logs are those of the last step, or, where a loss is not finite, of the first such step.
+    """
+
+    def __init__(
+        self,
+        step: Callable[[Any], dict[str, Tensor]],
+        execution: Execution,
+        *,
+        beta: Any,
+        jit_compile: bool | str,
+        instead: Callable[[Any], dict[str, Tensor]],
+    ):
+        self._step = tf.function(step, autograph=False, reduce_retracing=True)
+        self._execution = execution
+        self._num_steps = execution.num_steps
+        self._beta = beta
+        self._jit_compile = jit_compile
+        self._instead = instead
+        self._batch_size = 0
+        self._run: Callable[..., Any] | None = None
+        self._no_logs: Any = None
+        self._collect = tf.function(self._collected, autograph=False, reduce_retracing=True)
+
+    def restart(self) -> None:
+        """Lets the next batch say what size batches have."""
+        self._batch_size = 0
+
+    def __call__(self, iterator: Any) -> dict[str, Tensor]:
+        """The logs; StopIteration when there are no more batches."""
+        if not isinstance(iterator, tf.data.Iterator) or not _can_stack(iterator.element_spec):
+            return self._instead(iterator)
+        execution = self._execution
+        limit = self._num_steps if execution.limit is None else min(execution.limit, self._num_steps)
+        betas, execution.betas = execution.betas, None
+        execution.num_made, execution.first_non_finite = 0, None
+        logs: dict[str, Tensor] = {}
+        while execution.num_made < limit:
+            size, left = tf.constant(self._batch_size), tf.constant(limit - execution.num_made)
+            stack, count, odd = self._collect(iterator, size, left)
+            count, has_odd = int(count), bool(odd.has_value())
+            if count:
+                self._batch_size = tf.nest.flatten(stack)[0].shape[1]
+                logs = self._many(stack, count, betas, logs)
+            if has_odd:
+                logs = self._one(odd.get_value(), betas, logs)
+            if not count and not has_odd:
+                break
+        if not execution.num_made:
+            raise StopIteration
+        return logs
+
+    def _collected(self, iterator: Any, batch_size: Tensor, limit: Tensor) -> tuple[Any, Tensor, Any]:
+        """A stack of batches of one size, padded to `num_steps`, how many they are, and the one of another size."""
+        specs = tf.nest.flatten(iterator.element_spec)
+        arrays = [
+            tf.TensorArray(spec.dtype, size=self._num_steps, infer_shape=False, element_shape=spec.shape)
+            for spec in specs
+        ]
+        none = tf.experimental.Optional.empty(iterator.element_spec)
+
+        def more(count: Tensor, going: Tensor, *_: Any) -> Tensor:
+            return tf.logical_and(going, count < limit)
+
+        def take(count: Tensor, _: Tensor, size: Tensor, arrays: Any, odd: Any) -> Any:
+            batch = iterator.get_next_as_optional()
+
+            def look() -> Any:
+                leaves = tf.nest.flatten(batch.get_value())
+                rows = tf.shape(leaves[0])[0]
+
+                def keep() -> Any:
+                    written = [array.write(count, leaf) for array, leaf in zip(arrays, leaves, strict=True)]
+                    return count + 1, True, rows, written, odd
+
+                fits = tf.logical_or(size == 0, rows == size)
+                return tf.cond(fits, keep, lambda: (count, False, size, arrays, batch))
+
+            return tf.cond(batch.has_value(), look, lambda: (count, False, size, arrays, odd))
+
+        start = (tf.constant(0), tf.constant(True), batch_size, arrays, none)
+        count, _, _, arrays, odd = tf.while_loop(more, take, start, parallel_iterations=1)
+        stacks = [self._padded(array, spec, count) for array, spec in zip(arrays, specs, strict=True)]
+        return tf.nest.pack_sequence_as(iterator.element_spec, stacks), count, odd
+
+    def _padded(self, array: Any, spec: Any, count: Tensor) -> Tensor:
+        def some() -> Tensor:
+            stack = array.gather(tf.range(count))
+            return tf.pad(stack, [[0, self._num_steps - count], *[[0, 0]] * spec.shape.rank])
+
+        # There is no stack of nothing: the size of a batch is not known then.
+        nothing = [self._num_steps, spec.shape[0] or 0, *spec.shape[1:]]
+        cases = [(tf.equal(count, 0), lambda: tf.zeros(nothing, spec.dtype)), (count < self._num_steps, some)]
+        stack = tf.case(cases, default=array.stack)
+        return tf.ensure_shape(stack, [self._num_steps, *spec.shape])
+
+    def _many(self, stack: Any, count: int, betas: np.ndarray | None, logs: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Steps with the first `count` batches of a stack."""
+        if self._run is None:
+            self._prepare(stack)
+        made = self._execution.num_made
+        beta = np.full(self._num_steps, self._beta.numpy())
+        if betas is not None:
+            beta[:count] = betas[made : made + count]
+        arguments = stack, tf.constant(count), tf.constant(beta, self._beta.dtype), self._no_logs
+        try:
+            new, bad = self._run(*arguments)  # type: ignore[misc]
+        except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
+            if self._jit_compile != "auto" or not any(word in str(error) for word in _UNCOMPILABLE):
+                raise
+            self._choose(False, f"XLA cannot compile this model: {str(error).splitlines()[0]}")
+            new, bad = self._run(*arguments)  # type: ignore[misc]
+        return self._made(count, new, logs, int(bad))
+
+    def _one(self, batch: Any, betas: np.ndarray | None, logs: dict[str, Tensor]) -> dict[str, Tensor]:
+        """A step by itself."""
+        if betas is not None:
+            self._beta.assign(betas[self._execution.num_made])
+        new = self._step(batch)
+        return self._made(1, new, logs, 1 if bool(_all_finite(new)) else 0)
+
+    def _made(self, count: int, new: dict[str, Tensor], logs: dict[str, Tensor], bad: int) -> dict[str, Tensor]:
+        """Counts steps, of which number `bad` was the first that was not finite; the logs that count."""
+        execution = self._execution
+        if execution.first_non_finite is None:
+            logs = new
+            execution.first_non_finite = execution.num_made + bad if bad < count else None
+        execution.num_made += count
+        return logs
+
+    def _prepare(self, stack: Any) -> None:
+        batch = tf.nest.map_structure(lambda leaf: tf.TensorSpec(leaf.shape[1:], leaf.dtype), stack)
+        traced = self._step.get_concrete_function(batch)
+        self._no_logs = tf.nest.map_structure(lambda log: tf.zeros(log.shape, log.dtype), traced.structured_outputs)
+        if self._jit_compile != "auto":
+            self._choose(bool(self._jit_compile), "as asked for")
+        elif _has_convolutions(traced) and not tf.config.list_logical_devices("GPU"):
+            self._choose(False, "a loop of convolutions is slow under it on a CPU")
+        else:
+            self._choose(True, "the faster choice")
+
+    def _choose(self, jit_compile: bool, reason: str) -> None:
+        _log.info("Steps run %s XLA: %s.", "under" if jit_compile else "without", reason)
+
+        def run(stack: Any, count: Tensor, betas: Tensor, logs: Any) -> tuple[dict[str, Tensor], Tensor]:
+            def body(i: Tensor, logs: Any, bad: Tensor) -> Any:
+                self._beta.assign(betas[i])
+                new = self._step(tf.nest.map_structure(lambda leaf: leaf[i], stack))
+                was_finite = bad == count
+                logs = tf.nest.map_structure(lambda a, b: tf.where(was_finite, a, b), new, logs)
+                return i + 1, logs, tf.where(tf.logical_and(was_finite, ~_all_finite(new)), i, bad)
+
+            start = (tf.constant(0), logs, count)
+            return tf.while_loop(lambda i, *_: i < count, body, start, parallel_iterations=1)[1:]
+
+        self._run = tf.function(run, autograph=False, jit_compile=jit_compile)
+
+
+def _can_stack(element_spec: Any) -> bool:
+    """Whether batches are dense tensors that differ in nothing but the size of their first axis."""
+    return all(
+        isinstance(spec, tf.TensorSpec) and spec.shape.rank and spec.shape[1:].is_fully_defined()
+        for spec in tf.nest.flatten(element_spec)
+    )
+
+
+def _all_finite(logs: dict[str, Tensor]) -> Tensor:
+    return tf.reduce_all([tf.math.is_finite(tf.cast(log, tf.float32)) for log in tf.nest.flatten(logs)])
+
+
+def _has_convolutions(traced: Any) -> bool:
+    graph = traced.graph.as_graph_def()
+    nodes = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
+    return any("Conv2D" in node.op or "Conv3D" in node.op or "DepthwiseConv" in node.op for node in nodes)

@@ -1,0 +1,98 @@
+"""How many steps of training one call makes, so that nobody can tell but by the clock."""
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfvae.models._loop import Execution
+
+_MOST_STEPS = 100
+_MOST_BYTES = 2**26
+_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
+
+
+def steps_per_call(
+    data: Any, example: Any, batch_size: int | None, steps: int | None, callbacks: Iterable[keras.callbacks.Callback]
+) -> int:
+    """The number of steps for `steps_per_execution="auto"`: 1 where a callback has to see every batch.
+
+    Args:
+        data: what `fit` is given.
+        example: x of the first batch, or all of x; None where it is not known.
+        batch_size: of arrays.
+        steps: steps an epoch, where the user limits them.
+        callbacks: those of the fit.
+    """
+    if any(needs_every_batch(callback) for callback in callbacks):
+        return 1
+    size = 0 if example is None else example.shape[0]
+    if not isinstance(data, tf.data.Dataset | keras.utils.PyDataset):
+        size = min(size, batch_size or 32)
+    num_bytes = 4 * size * math.prod(example.shape[1:]) if size else _MOST_BYTES // 16
+    most = max(1, min(_MOST_STEPS, _MOST_BYTES // num_bytes))
+    if steps is None:
+        return most
+    # Keras looks for the end of finite data between calls only.
+    length = int(data.cardinality()) if isinstance(data, tf.data.Dataset) else -1
+    if length <= 0:
+        return min(most, steps)
+    common = math.gcd(length, steps)
+    return next(number for number in range(min(most, common), 0, -1) if common % number == 0)
+
+
+def needs_every_batch(callback: keras.callbacks.Callback) -> bool:
+    """Whether a callback does something at batches; those of ours that do know of `Execution`."""
+    if getattr(callback, "knows_executions", False) or isinstance(callback, keras.callbacks.ProgbarLogger):
+        return False
+    if isinstance(callback, keras.callbacks.ModelCheckpoint | keras.callbacks.BackupAndRestore):
+        own = type(callback).__module__.startswith("keras.")
+        if own and getattr(callback, "save_freq", getattr(callback, "_save_freq", None)) == "epoch":
+            return False
+    if type(callback) is keras.callbacks.TensorBoard and callback.update_freq == "epoch":
+        return bool(getattr(callback, "_should_trace", False))
+    return any(
+        getattr(getattr(callback, hook), "__func__", None) is not getattr(keras.callbacks.Callback, hook)
+        for hook in _HOOKS
+    )
+
+
+def listed(callbacks: Any) -> list[keras.callbacks.Callback]:
+    """The callbacks of a fit, however they were given."""
+    is_list = isinstance(callbacks, keras.callbacks.CallbackList)
+    return list(callbacks.callbacks if is_list else keras.tree.flatten(callbacks or []))
+
+
+def introduce(callbacks: list[keras.callbacks.Callback]) -> None:
+    """Tells callbacks that ask for it, with a method `set_neighbours`, which others are in the same fit."""
+    for callback in callbacks:
+        if hasattr(callback, "set_neighbours"):
+            callback.set_neighbours([other for other in callbacks if other is not callback])
+
+
+def with_callback(callbacks: Any, first: keras.callbacks.Callback) -> Any:
+    """What Keras takes for callbacks, with one more that comes first."""
+    if isinstance(callbacks, keras.callbacks.CallbackList):
+        callbacks.callbacks.insert(0, first)
+        return callbacks
+    return [first, *listed(callbacks)]
+
+
+class EpochEnd(keras.callbacks.Callback):
+    """Keeps a call of many steps from running past the end of an epoch, or of an evaluation, of given length."""
+
+    knows_executions = True
+
+    def __init__(self, execution: Execution, steps: int | None, validation_steps: int | None):
+        super().__init__()
+        self._execution = execution
+        self._steps = steps
+        self._validation_steps = validation_steps
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        self._execution.limit = None if self._steps is None else self._steps - batch
+
+    def on_test_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        self._execution.limit = None if self._validation_steps is None else self._validation_steps - batch
