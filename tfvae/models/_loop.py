@@ -24,6 +24,7 @@ class Execution:
         num_steps: the most steps of a call.
         limit: the most steps of the next call, where an epoch ends before.
         betas: the KL's weight in each of the next call's steps, where a schedule moves it; else None.
+        source: all examples `[N, *event]`, where the training batches are rows of it, by their indices; else None.
         num_made: steps that the last call made.
         first_non_finite: of the last call's steps, the first whose loss was not finite, counted from 0; or None.
     """
@@ -31,6 +32,7 @@ class Execution:
     num_steps: int = 1
     limit: int | None = None
     betas: np.ndarray | None = None
+    source: Tensor | None = None
     num_made: int = 0
     first_non_finite: int | None = None
 
@@ -45,6 +47,7 @@ class StepLoop:
         step: from a batch to logs, a dictionary of scalars.
         execution: how many steps a call makes; written to after each.
         beta: the variable that `execution.betas` moves.
+        from_source: whether batches are indices where `execution.source` is given.
         jit_compile: whether XLA compiles the loop; "auto" leaves it out where it is the slower choice, or impossible.
         instead: what to call where batches cannot be stacked.
 
@@ -58,10 +61,15 @@ class StepLoop:
         execution: Execution,
         *,
         beta: Any,
+        from_source: bool,
         jit_compile: bool | str,
         instead: Callable[[Any], dict[str, Tensor]],
     ):
-        self._step = tf.function(step, autograph=False, reduce_retracing=True)
+        def fetched(batch: Any, source: Tensor | None) -> dict[str, Tensor]:
+            return step(batch if source is None else tf.gather(source, tf.nest.flatten(batch)[0]))
+
+        self._step = tf.function(fetched, autograph=False, reduce_retracing=True)
+        self._from_source = from_source
         self._execution = execution
         self._num_steps = execution.num_steps
         self._beta = beta
@@ -71,6 +79,10 @@ class StepLoop:
         self._run: Callable[..., Any] | None = None
         self._no_logs: Any = None
         self._collect = tf.function(self._collected, autograph=False, reduce_retracing=True)
+
+    @property
+    def _source(self) -> Tensor | None:
+        return self._execution.source if self._from_source else None
 
     def restart(self) -> None:
         """Lets the next batch say what size batches have."""
@@ -152,7 +164,7 @@ class StepLoop:
         beta = np.full(self._num_steps, self._beta.numpy())
         if betas is not None:
             beta[:count] = betas[made : made + count]
-        arguments = stack, tf.constant(count), tf.constant(beta, self._beta.dtype), self._no_logs
+        arguments = stack, tf.constant(count), tf.constant(beta, self._beta.dtype), self._no_logs, self._source
         try:
             new, bad = self._run(*arguments)  # type: ignore[misc]
         except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
@@ -166,7 +178,7 @@ class StepLoop:
         """A step by itself."""
         if betas is not None:
             self._beta.assign(betas[self._execution.num_made])
-        new = self._step(batch)
+        new = self._step(batch, self._source)
         return self._made(1, new, logs, 1 if bool(_all_finite(new)) else 0)
 
     def _made(self, count: int, new: dict[str, Tensor], logs: dict[str, Tensor], bad: int) -> dict[str, Tensor]:
@@ -180,7 +192,7 @@ class StepLoop:
 
     def _prepare(self, stack: Any) -> None:
         batch = tf.nest.map_structure(lambda leaf: tf.TensorSpec(leaf.shape[1:], leaf.dtype), stack)
-        traced = self._step.get_concrete_function(batch)
+        traced = self._step.get_concrete_function(batch, self._source)
         self._no_logs = tf.nest.map_structure(lambda log: tf.zeros(log.shape, log.dtype), traced.structured_outputs)
         if self._jit_compile != "auto":
             self._choose(bool(self._jit_compile), "as asked for")
@@ -192,10 +204,12 @@ class StepLoop:
     def _choose(self, jit_compile: bool, reason: str) -> None:
         _log.info("Steps run %s XLA: %s.", "under" if jit_compile else "without", reason)
 
-        def run(stack: Any, count: Tensor, betas: Tensor, logs: Any) -> tuple[dict[str, Tensor], Tensor]:
+        def run(
+            stack: Any, count: Tensor, betas: Tensor, logs: Any, source: Tensor | None
+        ) -> tuple[dict[str, Tensor], Tensor]:
             def body(i: Tensor, logs: Any, bad: Tensor) -> Any:
                 self._beta.assign(betas[i])
-                new = self._step(tf.nest.map_structure(lambda leaf: leaf[i], stack))
+                new = self._step(tf.nest.map_structure(lambda leaf: leaf[i], stack), source)
                 was_finite = bad == count
                 logs = tf.nest.map_structure(lambda a, b: tf.where(was_finite, a, b), new, logs)
                 return i + 1, logs, tf.where(tf.logical_and(was_finite, ~_all_finite(new)), i, bad)

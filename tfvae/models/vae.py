@@ -4,6 +4,7 @@ import os
 from typing import Any, Literal
 
 import keras
+import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
@@ -269,21 +270,32 @@ class VAE(keras.Model):
             super().make_train_function(force=True)
             if self.built and not self.optimizer.built:  # else the first step is traced twice
                 self.optimizer.build(self.trainable_variables)
-            self.train_function = self._looped(self.train_function, self.train_step)
+            self.train_function = self._looped(self.train_function, self.train_step, from_source=True)
 
     def make_test_function(self, force: bool = False) -> None:
         if force or self.test_function is None:
             super().make_test_function(force=True)
-            self.test_function = self._looped(self.test_function, self.test_step)
+            self.test_function = self._looped(self.test_function, self.test_step, from_source=False)
 
-    def _looped(self, function: Any, step: Any) -> Any:
+    @property
+    def _can_loop(self) -> bool:
+        return not self.run_eagerly and self.distribute_strategy.num_replicas_in_sync == 1
+
+    def _looped(self, function: Any, step: Any, *, from_source: bool) -> Any:
         """Keras' train or test function, and in its place, where it can be, a loop in one program."""
-        if self.run_eagerly or self.distribute_strategy.num_replicas_in_sync > 1:
+        if not self._can_loop:
             return function
         jit_compile = self._as_compiled["jit_compile"]
         if jit_compile == "auto" and not all(layer.supports_jit for layer in self._flatten_layers()):
             jit_compile = False
-        return StepLoop(step, self.execution, beta=self.beta, jit_compile=jit_compile, instead=function)
+        return StepLoop(
+            step,
+            self.execution,
+            beta=self.beta,
+            from_source=from_source,
+            jit_compile=jit_compile,
+            instead=function,
+        )
 
     def _choose_steps(self, number: int) -> None:
         """Sets the steps of a call, and forgets what was compiled for another number."""
@@ -344,25 +356,31 @@ class VAE(keras.Model):
         together = _steps.listed(callbacks)
         _steps.introduce(together)
         self._choose_steps(_steps.steps_per_call(x, preview, batch_size, steps_per_epoch, together))
-        return super().fit(
-            x,
-            y,
-            batch_size=batch_size,
-            epochs=epochs,
-            verbose=verbose,
-            callbacks=_steps.with_callback(
-                callbacks, _steps.EpochEnd(self.execution, steps_per_epoch, validation_steps)
-            ),
-            validation_split=validation_split,
-            validation_data=validation_data,
-            shuffle=shuffle and not isinstance(x, tf.data.Dataset),  # it shuffles itself; Keras would warn
-            class_weight=class_weight,
-            sample_weight=sample_weight,
-            initial_epoch=initial_epoch,
-            steps_per_epoch=steps_per_epoch,
-            validation_steps=validation_steps,
-            **kwargs,
-        )
+        if self._can_loop and y is None and not validation_split and isinstance(x, np.ndarray | tf.Tensor):
+            # The examples stay where the steps are, and Keras shuffles and batches their indices.
+            self.execution.source, x = self._cast(tf.convert_to_tensor(x)), np.arange(len(x), dtype="int32")
+        try:
+            return super().fit(
+                x,
+                y,
+                batch_size=batch_size,
+                epochs=epochs,
+                verbose=verbose,
+                callbacks=_steps.with_callback(
+                    callbacks, _steps.EpochEnd(self.execution, steps_per_epoch, validation_steps)
+                ),
+                validation_split=validation_split,
+                validation_data=validation_data,
+                shuffle=shuffle and not isinstance(x, tf.data.Dataset),  # it shuffles itself; Keras would warn
+                class_weight=class_weight,
+                sample_weight=sample_weight,
+                initial_epoch=initial_epoch,
+                steps_per_epoch=steps_per_epoch,
+                validation_steps=validation_steps,
+                **kwargs,
+            )
+        finally:
+            self.execution.source = None
 
     def evaluate(
         self,
