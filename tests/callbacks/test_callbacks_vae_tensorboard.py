@@ -108,7 +108,7 @@ def test_resumed_fit_continues_the_curves(vae, images, tmp_path, read_events):
         assert len(list((tmp_path / run).iterdir())) == 2
 
 
-@pytest.mark.parametrize("run_eagerly", [False, True])
+@pytest.mark.parametrize("run_eagerly", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_training_is_the_same_with_and_without(make_vae, images, tmp_path, run_eagerly):
     runs = []
     for callbacks in ([], [VAETensorBoard(tmp_path, images)]):

@@ -5,10 +5,12 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 SEED = np.array([3, 4], np.int32)
 
 
+@pytest.mark.slow
 def test_show_and_run(image_model, image_vae, images, tmp_path):
     """All runs at once: each is a process that imports TensorFlow."""
     np.save(tmp_path / "x.npy", images)

@@ -59,6 +59,7 @@ def test_one_prior_in_two_layers_is_one_prior_in_the_file(tmp_path):
     np.testing.assert_allclose(loaded.evaluate(X, X, verbose=0), model.evaluate(X, X, verbose=0), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_compiled_model_loads_in_a_fresh_process(tmp_path):
     model = model_with(KLDivergenceRegularizer(tfvae.priors.Normal(2)))
     expected = model.evaluate(X, X, verbose=0)

@@ -215,6 +215,7 @@ def test_components_of_a_mixture_start_apart_equal_and_seeded():
 
 def small_prior(name):
     """In two dimensions, float64, away from its start, no narrower than the grid below can see."""
+    keras.utils.set_random_seed(0)  # as narrow as chance has it, the grid would miss a part
     encoder = make_encoder(2)
     prior = shake(PRIORS[name](encoder, 2, **({"dtype": "float64"} if name != "VampPrior" else {})))
     if name == "MixtureOfGaussians":

@@ -249,7 +249,8 @@ class VAE(keras.Model):
             jit_compile: whether XLA compiles the steps; "auto" leaves it out where it is the slower choice (for
                 convolutions on a CPU) or impossible, and says so in the log `tfvae`.
             steps_per_execution: steps that one compiled program makes between callbacks; "auto" makes many, or one
-                where a callback looks at every batch.
+                where a callback looks at every batch (has one of the hooks for batches, and no attribute
+                `knows_executions = True`).
             **kwargs: `run_eagerly`, `auto_scale_loss`.
 
         Raises:
@@ -279,7 +280,8 @@ class VAE(keras.Model):
 
     @property
     def _can_loop(self) -> bool:
-        return not self.run_eagerly and self.distribute_strategy.num_replicas_in_sync == 1
+        with self.distribute_strategy.scope():
+            return not self.run_eagerly and not tf.distribute.has_strategy()
 
     def _looped(self, function: Any, step: Any, *, from_source: bool) -> Any:
         """Keras' train or test function, and in its place, where it can be, a loop in one program."""
