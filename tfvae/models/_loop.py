@@ -66,7 +66,7 @@ class StepLoop:
         instead: Callable[[Any], dict[str, Tensor]],
     ):
         def fetched(batch: Any, source: Tensor | None) -> dict[str, Tensor]:
-            return step(batch if source is None else tf.gather(source, tf.nest.flatten(batch)[0]))
+            return step(batch if source is None else tf.nest.map_structure(lambda rows: tf.gather(source, rows), batch))
 
         self._step = tf.function(fetched, autograph=False, reduce_retracing=True)
         self._from_source = from_source
