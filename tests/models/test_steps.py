@@ -129,6 +129,14 @@ def test_an_epoch_of_given_length_has_it():
     }  # fmt: skip
 
 
+def test_a_callback_list_used_again_forgets_the_earlier_length():
+    vae = make_vae()
+    callbacks = keras.callbacks.CallbackList([keras.callbacks.History()], model=vae)
+    for steps in (3, 7):
+        vae.fit(endless(images()), steps_per_epoch=steps, verbose=0, callbacks=callbacks)
+    assert int(vae.optimizer.iterations) == 10
+
+
 def test_batches_of_another_size_are_trained_once_each():
     vae, seen = make_vae(), []
     step = vae.train_step

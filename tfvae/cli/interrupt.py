@@ -32,7 +32,7 @@ class Interruptible(keras.callbacks.Callback):
         self._asked = True
         raise KeyboardInterrupt
 
-    def check(self, *_: Any) -> None:
+    def check(self) -> None:
         """Raises KeyboardInterrupt if it was asked for."""
         if self._asked:
             raise KeyboardInterrupt

@@ -7,7 +7,7 @@ from tfvae.typing import Tensor
 
 
 class Bernoulli(tfp.distributions.Bernoulli):
-    """TFP's Bernoulli; given logits l, log p(x) takes one softplus instead of two, half of a decoder's cost.
+    """TFP's Bernoulli; given logits l, log p(x) takes one exponential instead of two softplus.
 
     Numerics:
         log p(x) = -softplus(-|l|) - |l| (1 - x if l >= 0 else x), which is x log sigmoid(l) + (1 - x) log sigmoid(-l).

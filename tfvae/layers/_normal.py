@@ -27,9 +27,13 @@ class Normal(tfp.distributions.Normal):
 
 
 class PhiloxNoise:
-    """Part of a class derived from `tfd.MultivariateNormalLinearOperator`: puts `Normal` in the place of its noise."""
+    """Comes before a class derived from `tfd.MultivariateNormalLinearOperator`; puts `Normal` in place of its noise."""
 
     _distribution: Distribution
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self._use_philox()
 
     def _use_philox(self) -> None:
         """To be called once TFP's constructor is through."""
@@ -40,14 +44,6 @@ class PhiloxNoise:
 class MultivariateNormalDiag(PhiloxNoise, tfp.distributions.MultivariateNormalDiag):
     """`tfd.MultivariateNormalDiag` that draws by Philox."""
 
-    def __init__(self, *args: Any, **kwargs: Any):
-        super().__init__(*args, **kwargs)
-        self._use_philox()
-
 
 class MultivariateNormalTriL(PhiloxNoise, tfp.distributions.MultivariateNormalTriL):
     """`tfd.MultivariateNormalTriL` that draws by Philox."""
-
-    def __init__(self, *args: Any, **kwargs: Any):
-        super().__init__(*args, **kwargs)
-        self._use_philox()

@@ -13,7 +13,7 @@ from tfvae.typing import Tensor
 _log = logging.getLogger("tfvae")
 
 # What TensorFlow says of a program that XLA cannot compile.
-_UNCOMPILABLE = ("unsupported operations", "not compilable", "compile-time constant", "XLA")
+_UNCOMPILABLE = ("unsupported operations", "not compilable", "compile-time constant")
 
 
 @dataclasses.dataclass

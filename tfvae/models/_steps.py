@@ -49,7 +49,7 @@ def needs_every_batch(callback: keras.callbacks.Callback) -> bool:
         return False
     if isinstance(callback, keras.callbacks.ModelCheckpoint | keras.callbacks.BackupAndRestore):
         own = type(callback).__module__.startswith("keras.")
-        if own and getattr(callback, "save_freq", getattr(callback, "_save_freq", None)) == "epoch":
+        if own and callback.save_freq == "epoch":
             return False
     if type(callback) is keras.callbacks.TensorBoard and callback.update_freq == "epoch":
         return bool(getattr(callback, "_should_trace", False))
@@ -73,9 +73,9 @@ def introduce(callbacks: list[keras.callbacks.Callback]) -> None:
 
 
 def with_callback(callbacks: Any, first: keras.callbacks.Callback) -> Any:
-    """What Keras takes for callbacks, with one more that comes first."""
+    """What Keras takes for callbacks, with one more that comes first, in the place of one like it of an earlier fit."""
     if isinstance(callbacks, keras.callbacks.CallbackList):
-        callbacks.callbacks.insert(0, first)
+        callbacks.callbacks = [first, *(other for other in callbacks.callbacks if type(other) is not type(first))]
         return callbacks
     return [first, *listed(callbacks)]
 

@@ -1,0 +1,280 @@
+"""The half of a VAE that trains: Keras' `compile`, `fit` and `evaluate`, for a bound."""
+
+from typing import Any, Literal
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfvae._checks import whole_number
+from tfvae.estimators import Estimate, Estimator
+from tfvae.layers import DistributionLayer
+from tfvae.models import _inputs, _parts, _steps
+from tfvae.models._loop import Execution, StepLoop
+from tfvae.models._metrics import BoundMetrics
+from tfvae.typing import Seed, Tensor
+
+
+class TrainedModel(keras.Model):
+    """A Keras model that maximises the bound of `estimate`.
+
+    `VAE` says what is trained: its estimator, its `beta`, the shape and support of its data, and `estimate`.
+
+    Args:
+        **kwargs: of `keras.Model`.
+    """
+
+    estimator: Estimator
+    beta: Any
+    # Keras' own.
+    train_function: Any
+    test_function: Any
+    steps_per_execution: int
+
+    def __init__(self, **kwargs: Any):
+        super().__init__(**kwargs)
+        self._bound_metrics = BoundMetrics()
+        self._as_compiled: dict[str, Any] = {"jit_compile": "auto", "steps_per_execution": "auto"}
+        self.execution = Execution()  # what `fit`, its callbacks and the compiled loop tell one another
+        # What a monitor may draw: the first examples of the last `fit`, of its validation data where there are any.
+        self.preview_batch: Any = None
+
+    @property
+    def _likelihood_layer(self) -> DistributionLayer | None:
+        """The layer that makes p(x|z), where it can be found."""
+        raise NotImplementedError
+
+    @property
+    def event_shape(self) -> tuple[int, ...] | None:
+        """The shape of one x, where the decoder's distribution layer knows it."""
+        layer = self._likelihood_layer
+        return None if layer is None else layer.event_shape
+
+    def estimate(self, x: Tensor, *, training: bool = False, seed: Seed = None) -> Estimate:
+        """The estimator's view of a batch."""
+        raise NotImplementedError
+
+    def _build_symbolically(self, event_shape: Any) -> None:
+        # A whole call, not only `build`, so that Keras knows the model's input: `model.export` asks for it.
+        self(keras.KerasTensor((None, *event_shape), dtype=self.variable_dtype))
+
+    def _cast(self, x: Tensor) -> Tensor:
+        """X in the precision of the distributions: float32, or float64 for a model of it."""
+        return tf.cast(x, self.variable_dtype)
+
+    def compile(
+        self,
+        optimizer: Any = "adam",
+        *,
+        jit_compile: bool | Literal["auto"] = "auto",
+        steps_per_execution: int | Literal["auto"] = "auto",
+        **kwargs: Any,
+    ) -> None:
+        """Chooses the optimizer, and how steps are run; other arguments are those of `keras.Model.compile`.
+
+        Args:
+            optimizer: a Keras optimizer, or its name.
+            jit_compile: whether XLA compiles the steps; "auto" leaves it out where it is the slower choice (for
+                convolutions on a CPU) or impossible, and says so in the log `tfvae`.
+            steps_per_execution: steps that one compiled program makes between callbacks; "auto" makes many, or one
+                where a callback looks at every batch (has one of the hooks for batches, and no attribute
+                `knows_executions = True`).
+            **kwargs: `run_eagerly`, `auto_scale_loss`.
+
+        Raises:
+            ValueError: for a loss or metrics: the loss is the estimator's, and the metrics are its terms.
+        """
+        _parts.refuse_losses(kwargs, self.estimator)
+        is_auto = steps_per_execution == "auto"
+        steps = 1 if is_auto else whole_number(steps_per_execution, "steps_per_execution")
+        super().compile(optimizer=optimizer, jit_compile=jit_compile, steps_per_execution=steps, **kwargs)
+        self._as_compiled = {"jit_compile": jit_compile, "steps_per_execution": steps_per_execution}
+
+    def get_compile_config(self) -> dict[str, Any]:
+        config = super().get_compile_config()
+        return {**config, **self._as_compiled} if config else config
+
+    def make_train_function(self, force: bool = False) -> None:
+        if force or self.train_function is None:
+            super().make_train_function(force=True)
+            if self.built and not self.optimizer.built:  # else the first step is traced twice
+                self.optimizer.build(self.trainable_variables)
+            self.train_function = self._looped(self.train_function, self.train_step, from_source=True)
+
+    def make_test_function(self, force: bool = False) -> None:
+        if force or self.test_function is None:
+            super().make_test_function(force=True)
+            self.test_function = self._looped(self.test_function, self.test_step, from_source=False)
+
+    @property
+    def _can_loop(self) -> bool:
+        with self.distribute_strategy.scope():
+            return not self.run_eagerly and not tf.distribute.has_strategy()
+
+    def _looped(self, function: Any, step: Any, *, from_source: bool) -> Any:
+        """Keras' train or test function, and in its place, where it can be, a loop in one program."""
+        if not self._can_loop:
+            return function
+        jit_compile = self._as_compiled["jit_compile"]
+        if jit_compile == "auto" and not all(layer.supports_jit for layer in self._flatten_layers()):
+            jit_compile = False
+        return StepLoop(
+            step,
+            self.execution,
+            beta=self.beta,
+            from_source=from_source,
+            jit_compile=jit_compile,
+            instead=function,
+        )
+
+    def _choose_steps(self, number: int) -> None:
+        """Sets the steps of a call, and forgets what was compiled for another number."""
+        if self._as_compiled["steps_per_execution"] != "auto":
+            number = self.steps_per_execution
+        if self.execution.num_steps != number:
+            self.train_function = self.test_function = None
+        for function in (self.train_function, self.test_function):
+            if isinstance(function, StepLoop):
+                function.restart()
+        self.execution.num_steps = self.steps_per_execution = number
+        self.execution.limit = self.execution.betas = None
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        if self.built:
+            self.optimizer.build(self.trainable_variables)
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """The four running means; Keras resets them before each epoch."""
+        return self._bound_metrics.means
+
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: Any = "auto",
+        callbacks: Any = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: bool = True,
+        class_weight: dict[int, float] | None = None,
+        sample_weight: Any = None,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        **kwargs: Any,
+    ) -> keras.callbacks.History:
+        """As `keras.Model.fit`, for arrays, or data sets of `x`, of `(x, y)` or of dictionaries with an image entry.
+
+        Arrays are checked whole, data sets by their first batch.
+
+        Raises:
+            ValueError: for integer data, NaN or infinite values, values outside the likelihood's support, an event
+                shape unlike the model's, or no examples.
+        """
+        if x is None:
+            raise ValueError("fit needs data: an array, or a data set of x. Received: None.")
+        preview = self.check_data(x)
+        validation_preview = self.check_data(validation_data)
+        if isinstance(validation_data, tuple) and len(validation_data) == 3:
+            validation_data = _inputs.with_targets(*validation_data)
+        self.preview_batch = _inputs.preview(preview if validation_preview is None else validation_preview)
+        x, y, _ = _inputs.with_targets(x, y, sample_weight)
+        together = _steps.listed(callbacks)
+        _steps.introduce(together)
+        self._choose_steps(_steps.steps_per_call(x, preview, batch_size, steps_per_epoch, together))
+        if self._can_loop and y is None and not validation_split and isinstance(x, np.ndarray | tf.Tensor):
+            # The examples stay where the steps are, and Keras shuffles and batches their indices.
+            self.execution.source, x = self._cast(tf.convert_to_tensor(x)), np.arange(len(x), dtype="int32")
+        try:
+            return super().fit(
+                x,
+                y,
+                batch_size=batch_size,
+                epochs=epochs,
+                verbose=verbose,
+                callbacks=_steps.with_callback(
+                    callbacks, _steps.EpochEnd(self.execution, steps_per_epoch, validation_steps)
+                ),
+                validation_split=validation_split,
+                validation_data=validation_data,
+                shuffle=shuffle and not isinstance(x, tf.data.Dataset),  # it shuffles itself; Keras would warn
+                class_weight=class_weight,
+                sample_weight=sample_weight,
+                initial_epoch=initial_epoch,
+                steps_per_epoch=steps_per_epoch,
+                validation_steps=validation_steps,
+                **kwargs,
+            )
+        finally:
+            self.execution.source = None
+
+    def evaluate(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        sample_weight: Any = None,
+        steps: int | None = None,
+        callbacks: Any = None,
+        **kwargs: Any,
+    ) -> Any:
+        """As `keras.Model.evaluate`; the data are checked as `fit` does."""
+        x, y, _ = _inputs.with_targets(x, y, sample_weight)
+        if not kwargs.get("_use_cached_eval_dataset"):  # else it is `fit` that asks
+            example = self.check_data(x)
+            self._choose_steps(_steps.steps_per_call(x, example, batch_size, steps, _steps.listed(callbacks)))
+            callbacks = _steps.with_callback(callbacks, _steps.EpochEnd(self.execution, None, steps))
+        return super().evaluate(
+            x,
+            y,
+            batch_size=batch_size,
+            verbose=verbose,
+            sample_weight=sample_weight,
+            steps=steps,
+            callbacks=callbacks,
+            **kwargs,
+        )
+
+    def check_data(self, data: Any) -> Any:
+        """Raises ValueError for data that `fit` refuses; returns x of the first batch, where it can be looked at."""
+        x = _inputs.first_batch(data)
+        if x is not None:
+            _inputs.check_static(x, self.event_shape)
+            _inputs.check_values(x, self._likelihood_layer)
+            if not self.built:
+                self._build_symbolically(x.shape[1:])
+        return x
+
+    def train_step(self, data: Any) -> dict[str, Tensor]:
+        x, sample_weight = self._unpacked(data)
+        with tf.GradientTape() as tape:
+            estimate = self.estimate(x, training=True)
+            loss = self._loss(estimate, sample_weight)
+            # Replicas' gradients are summed, so each takes its share of the mean.
+            share = loss / tf.cast(tf.distribute.get_strategy().num_replicas_in_sync, loss.dtype)
+            scaled = self.optimizer.scale_loss(share)
+        gradients = tape.gradient(scaled, self.trainable_variables)
+        self.optimizer.apply(gradients, self.trainable_variables)
+        return self._bound_metrics.update(estimate, loss, sample_weight)
+
+    def test_step(self, data: Any) -> dict[str, Tensor]:
+        x, sample_weight = self._unpacked(data)
+        estimate = self.estimate(x, training=False)
+        return self._bound_metrics.update(estimate, self._loss(estimate, sample_weight), sample_weight)
+
+    def _unpacked(self, data: Any) -> tuple[Tensor, Tensor | None]:
+        x, sample_weight = _inputs.unpack(data)
+        _inputs.check_static(x, self.event_shape)
+        return x, sample_weight
+
+    def _loss(self, estimate: Estimate, sample_weight: Tensor | None) -> Tensor:
+        surrogate = estimate.surrogate_loss
+        if sample_weight is not None:
+            surrogate = surrogate * tf.cast(sample_weight, surrogate.dtype)
+        # The networks' own weight and activity regularisers.
+        return tf.add_n([tf.reduce_mean(surrogate), *(tf.cast(term, surrogate.dtype) for term in self.losses)])
