@@ -11,6 +11,7 @@ import tensorflow as tf
 import tfvae
 from tfvae import layers
 from tfvae.models import _steps
+from tfvae.models._rows import Rows
 
 D, SHAPE, N = 2, (3, 2, 1), 47
 
@@ -69,6 +70,7 @@ def named(x):
 slow = pytest.mark.slow
 FITS = {
     "arrays": lambda x: {"x": x, "batch_size": 8, "validation_data": x[:13], "validation_batch_size": 5},
+    "arrays, fewer steps": lambda x: {"x": x, "batch_size": 4, "steps_per_epoch": 8},
     "endless": lambda x: {"x": endless(x), "steps_per_epoch": 7, "validation_data": endless(x), "validation_steps": 3},
     "uneven": lambda x: {"x": batches(x[:20], 5).concatenate(batches(x[20:], 3))},
     "sample weights": lambda x: {"x": x, "batch_size": 8, "sample_weight": np.linspace(0.0, 2.0, len(x))},
@@ -112,7 +114,9 @@ def test_they_are_the_steps_of_keras():
     """Against Keras' own function of one step."""
     mine, keras_own = make_vae(), make_vae()
     keras_own.__class__ = type("OneByOne", (tfvae.models.VAE,), {"_can_loop": False})
-    histories = [vae.fit(images(), batch_size=8, epochs=2, verbose=0).history for vae in (mine, keras_own)]
+    # Orders of the examples are drawn in other ways.
+    fit = {"batch_size": 8, "epochs": 2, "verbose": 0, "shuffle": False}
+    histories = [vae.fit(images(), **fit).history for vae in (mine, keras_own)]
     for key, values in histories[1].items():
         np.testing.assert_allclose(histories[0][key], values, rtol=1e-5)
     for a, b in zip(mine.get_weights(), keras_own.get_weights(), strict=True):
@@ -135,6 +139,30 @@ def test_a_callback_list_used_again_forgets_the_earlier_length():
     for steps in (3, 7):
         vae.fit(endless(images()), steps_per_epoch=steps, verbose=0, callbacks=callbacks)
     assert int(vae.optimizer.iterations) == 10
+
+
+def test_every_pass_over_an_array_has_each_example_once_in_an_order_of_its_own():
+    rows = Rows(tf.constant(images()), 8, True)
+    keras.utils.set_random_seed(1)
+    passes = []
+    for _ in range(2):
+        iterator, seen = iter(rows.passes()), []
+        for limit in (3, 2):
+            stack, count, odd = rows.take(iterator, 4, limit)
+            assert stack.shape == (4, 8)
+            assert count == limit
+            assert odd is None  # there was no room for it
+            seen.append(stack[:count].ravel())
+        _, count, odd = rows.take(iterator, 4, 1)
+        assert count == 0
+        passes.append(np.concatenate([*seen, odd]))
+        assert rows.take(iterator, 4, 2)[1:] == (0, None)
+    for order in passes:
+        np.testing.assert_array_equal(np.sort(order), np.arange(N))
+    assert (passes[0] != passes[1]).any()
+    keras.utils.set_random_seed(1)
+    again, count, _ = Rows(tf.constant(images()), 8, True).take(iter(rows.passes()), 5, 5)
+    np.testing.assert_array_equal(again[:count].ravel(), passes[0][:40])
 
 
 def test_batches_of_another_size_are_trained_once_each():

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tfvae.models._rows import Rows
 from tfvae.typing import Tensor
 
 _log = logging.getLogger("tfvae")
@@ -24,7 +25,7 @@ class Execution:
         num_steps: the most steps of a call.
         limit: the most steps of the next call, where an epoch ends before.
         betas: the KL's weight in each of the next call's steps, where a schedule moves it; else None.
-        source: all examples `[N, *event]`, where the training batches are rows of it, by their indices; else None.
+        rows: the training batches, where they are rows of an array; else None.
         num_made: steps that the last call made.
         first_non_finite: of the last call's steps, the first whose loss was not finite, counted from 0; or None.
     """
@@ -32,13 +33,13 @@ class Execution:
     num_steps: int = 1
     limit: int | None = None
     betas: np.ndarray | None = None
-    source: Tensor | None = None
+    rows: Rows | None = None
     num_made: int = 0
     first_non_finite: int | None = None
 
 
 class StepLoop:
-    """A train or test function for Keras: takes batches from an iterator and makes a step with each.
+    """A train or test function for Keras: takes batches from an iterator, or of `Rows`, and makes a step with each.
 
     Batches are stacked `[num_steps, B, ...]`, and one program loops over the stack. A batch of another size than the
     first (the last of an epoch) is a step by itself, without XLA, which would compile a program for its size.
@@ -47,7 +48,7 @@ class StepLoop:
         step: from a batch to logs, a dictionary of scalars.
         execution: how many steps a call makes; written to after each.
         beta: the variable that `execution.betas` moves.
-        from_source: whether batches are indices where `execution.source` is given.
+        from_rows: whether batches are those of `execution.rows`, where it is given.
         jit_compile: whether XLA compiles the loop; "auto" leaves it out where it is the slower choice, or impossible.
         instead: what to call where batches cannot be stacked.
 
@@ -61,7 +62,7 @@ class StepLoop:
         execution: Execution,
         *,
         beta: Any,
-        from_source: bool,
+        from_rows: bool,
         jit_compile: bool | str,
         instead: Callable[[Any], dict[str, Tensor]],
     ):
@@ -69,7 +70,7 @@ class StepLoop:
             return step(batch if source is None else tf.nest.map_structure(lambda rows: tf.gather(source, rows), batch))
 
         self._step = tf.function(fetched, autograph=False, reduce_retracing=True)
-        self._from_source = from_source
+        self._from_rows = from_rows
         self._execution = execution
         self._num_steps = execution.num_steps
         self._beta = beta
@@ -81,8 +82,12 @@ class StepLoop:
         self._collect = tf.function(self._collected, autograph=False, reduce_retracing=True)
 
     @property
+    def _rows(self) -> Rows | None:
+        return self._execution.rows if self._from_rows else None
+
+    @property
     def _source(self) -> Tensor | None:
-        return self._execution.source if self._from_source else None
+        return None if self._rows is None else self._rows.examples
 
     def restart(self) -> None:
         """Lets the next batch say what size batches have."""
@@ -90,7 +95,7 @@ class StepLoop:
 
     def __call__(self, iterator: Any) -> dict[str, Tensor]:
         """The logs; StopIteration when there are no more batches."""
-        if not isinstance(iterator, tf.data.Iterator) or not _can_stack(iterator.element_spec):
+        if self._rows is None and not (isinstance(iterator, tf.data.Iterator) and _can_stack(iterator.element_spec)):
             return self._instead(iterator)
         execution = self._execution
         limit = self._num_steps if execution.limit is None else min(execution.limit, self._num_steps)
@@ -98,19 +103,26 @@ class StepLoop:
         execution.num_made, execution.first_non_finite = 0, None
         logs: dict[str, Tensor] = {}
         while execution.num_made < limit:
-            size, left = tf.constant(self._batch_size), tf.constant(limit - execution.num_made)
-            stack, count, odd = self._collect(iterator, size, left)
-            count, has_odd = int(count), bool(odd.has_value())
+            stack, count, odd = self._take(iterator, limit - execution.num_made)
             if count:
-                self._batch_size = tf.nest.flatten(stack)[0].shape[1]
                 logs = self._many(stack, count, betas, logs)
-            if has_odd:
-                logs = self._one(odd.get_value(), betas, logs)
-            if not count and not has_odd:
+            if odd is not None:
+                logs = self._one(odd, betas, logs)
+            if not count and odd is None:
                 break
         if not execution.num_made:
             raise StopIteration
         return logs
+
+    def _take(self, iterator: Any, limit: int) -> tuple[Any, int, Any]:
+        """A stack, how many batches it holds, and the one of another size that comes next, or None."""
+        if self._rows is not None:
+            stack, count, odd = self._rows.take(iterator, self._num_steps, limit)
+            return tf.constant(stack), count, None if odd is None else tf.constant(odd)
+        stack, count, odd = self._collect(iterator, tf.constant(self._batch_size), tf.constant(limit))
+        if count := int(count):
+            self._batch_size = tf.nest.flatten(stack)[0].shape[1]
+        return stack, count, odd.get_value() if bool(odd.has_value()) else None
 
     def _collected(self, iterator: Any, batch_size: Tensor, limit: Tensor) -> tuple[Any, Tensor, Any]:
         """A stack of batches of one size, padded to `num_steps`, how many they are, and the one of another size."""

@@ -36,11 +36,24 @@ def steps_per_call(
     if steps is None:
         return most
     # Keras looks for the end of finite data between calls only.
-    length = int(data.cardinality()) if isinstance(data, tf.data.Dataset) else -1
-    if length <= 0:
+    length = _num_batches(data, size)
+    if length is None:
         return min(most, steps)
     common = math.gcd(length, steps)
     return next(number for number in range(min(most, common), 0, -1) if common % number == 0)
+
+
+def _num_batches(data: Any, batch_size: int) -> int | None:
+    """The length of a pass; None where it is not known, or endless."""
+    if isinstance(data, tf.data.Dataset):
+        length = int(data.cardinality())
+    elif isinstance(data, keras.utils.PyDataset):
+        length = data.num_batches or 0
+    elif hasattr(data, "shape"):
+        length = -(-len(data) // batch_size)
+    else:
+        return None
+    return length if length > 0 else None
 
 
 def needs_every_batch(callback: keras.callbacks.Callback) -> bool:

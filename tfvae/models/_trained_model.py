@@ -12,6 +12,7 @@ from tfvae.layers import DistributionLayer
 from tfvae.models import _inputs, _parts, _steps
 from tfvae.models._loop import Execution, StepLoop
 from tfvae.models._metrics import BoundMetrics
+from tfvae.models._rows import Rows
 from tfvae.typing import Seed, Tensor
 
 
@@ -99,19 +100,19 @@ class TrainedModel(keras.Model):
             super().make_train_function(force=True)
             if self.built and not self.optimizer.built:  # else the first step is traced twice
                 self.optimizer.build(self.trainable_variables)
-            self.train_function = self._looped(self.train_function, self.train_step, from_source=True)
+            self.train_function = self._looped(self.train_function, self.train_step, from_rows=True)
 
     def make_test_function(self, force: bool = False) -> None:
         if force or self.test_function is None:
             super().make_test_function(force=True)
-            self.test_function = self._looped(self.test_function, self.test_step, from_source=False)
+            self.test_function = self._looped(self.test_function, self.test_step, from_rows=False)
 
     @property
     def _can_loop(self) -> bool:
         with self.distribute_strategy.scope():
             return not self.run_eagerly and not tf.distribute.has_strategy()
 
-    def _looped(self, function: Any, step: Any, *, from_source: bool) -> Any:
+    def _looped(self, function: Any, step: Any, *, from_rows: bool) -> Any:
         """Keras' train or test function, and in its place, where it can be, a loop in one program."""
         if not self._can_loop:
             return function
@@ -122,7 +123,7 @@ class TrainedModel(keras.Model):
             step,
             self.execution,
             beta=self.beta,
-            from_source=from_source,
+            from_rows=from_rows,
             jit_compile=jit_compile,
             instead=function,
         )
@@ -186,9 +187,15 @@ class TrainedModel(keras.Model):
         together = _steps.listed(callbacks)
         _steps.introduce(together)
         self._choose_steps(_steps.steps_per_call(x, preview, batch_size, steps_per_epoch, together))
-        if self._can_loop and y is None and not validation_split and isinstance(x, np.ndarray | tf.Tensor):
-            # The examples stay where the steps are, and Keras shuffles and batches their indices.
-            self.execution.source, x = self._cast(tf.convert_to_tensor(x)), np.arange(len(x), dtype="int32")
+        if (
+            self._can_loop
+            and y is None
+            and not validation_split
+            and isinstance(x, np.ndarray | tf.Tensor)
+            and isinstance(shuffle, bool)
+        ):
+            self.execution.rows = Rows(self._cast(tf.convert_to_tensor(x)), batch_size or 32, shuffle)
+            x, batch_size = self.execution.rows.passes(), None
         try:
             return super().fit(
                 x,
@@ -210,7 +217,7 @@ class TrainedModel(keras.Model):
                 **kwargs,
             )
         finally:
-            self.execution.source = None
+            self.execution.rows = None
 
     def evaluate(
         self,
