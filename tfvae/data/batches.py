@@ -8,18 +8,18 @@ import functools
 import operator
 import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
 
 from tfvae.data import noise
+from tfvae.data.in_memory import Finish, InMemoryBatches, remember
+from tfvae.data.requirements import Draw
 from tfvae.typing import Tensor
 
 if TYPE_CHECKING:
     from tfvae.data.split import Split
-
-Draw: TypeAlias = Literal["bernoulli", "dequantize"]
 
 # The second half of the seed; two zeros would ask TensorFlow for a seed of its own choice.
 _SALT = 0x7FAE
@@ -40,7 +40,7 @@ def make_batches(
 ) -> tf.data.Dataset:
     """The dataset behind `Split.batches`, whose docstring says what the arguments mean."""
     num_examples = len(split)
-    batch_size = _checked_batch_size(batch_size, num_examples, drop_remainder, split.name)
+    batch_size = checked_batch_size(batch_size, num_examples, drop_remainder, split.name)
     num_batches = num_examples // batch_size if drop_remainder else -(-num_examples // batch_size)
     raw = _tensor(split)
     y = _on_host(split.labels) if labels else None
@@ -55,17 +55,22 @@ def make_batches(
                 return tensor[start : start + batch_size]
             return tf.gather(tensor, row[: num_examples - start])
 
-        x = _finish(pick(raw), num_levels, draw, lambda: tf.random.experimental.stateless_fold_in(key, index))
+        x = finish(pick(raw), num_levels, draw, lambda: tf.random.experimental.stateless_fold_in(key, index))
         x = tf.ensure_shape(x, static_shape)
         return x if y is None else (x, tf.ensure_shape(pick(y), static_shape[:1]))
 
     seed = noise.checked_seed(seed)
-    if shuffle or draw is not None:
-        plan = _keys(seed).flat_map(functools.partial(_one_pass, num_examples, batch_size, num_batches, shuffle))
+    passes = keys(seed) if shuffle or draw is not None else None
+    if passes is not None:
+        plan = passes.flat_map(functools.partial(_one_pass, num_examples, batch_size, num_batches, shuffle))
         plan = plan.apply(tf.data.experimental.assert_cardinality(num_batches))
     else:
         plan = tf.data.Dataset.range(num_batches).map(lambda index: (tf.zeros([2], tf.int64), index))
-    return plan.map(fetch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)
+    dataset = plan.map(fetch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)
+    if y is None:
+        finishing = Finish(num_levels, draw)
+        remember(dataset, InMemoryBatches(raw, batch_size, num_batches, finishing, shuffle, passes))
+    return dataset
 
 
 def _one_pass(num_examples: int, batch_size: int, num_batches: int, shuffle: bool, key: Tensor) -> tf.data.Dataset:
@@ -82,7 +87,13 @@ def _one_pass(num_examples: int, batch_size: int, num_batches: int, shuffle: boo
     return tf.data.Dataset.zip(*parts)
 
 
-def _checked_batch_size(batch_size: int, num_examples: int, drop_remainder: bool, name: str) -> int:
+def checked_batch_size(batch_size: int, num_examples: int, drop_remainder: bool, name: str) -> int:
+    """The batch size as an int.
+
+    Raises:
+        TypeError: for what is not an integer.
+        ValueError: for one that leaves no batch.
+    """
     try:
         size = operator.index(batch_size)
     except TypeError:
@@ -97,14 +108,19 @@ def _checked_batch_size(batch_size: int, num_examples: int, drop_remainder: bool
     return size
 
 
-def _keys(seed: int) -> tf.data.Dataset:
+def signed_seed(seed: int) -> int:
+    """The seed as TensorFlow takes it, a signed 64-bit integer; TypeError for anything that is not an integer."""
+    seed = noise.checked_seed(seed)
+    return seed - 2**64 if seed >= 2**63 else seed
+
+
+def keys(seed: int) -> tf.data.Dataset:
     """One int64 [2] tensor an iteration, another one at each iteration.
 
     `tf.data.Dataset.random` would mix TensorFlow's global seed into the numbers; its op, called directly, does not.
     """
-    signed = seed - 2**64 if seed >= 2**63 else seed
     variant = tf.raw_ops.RandomDatasetV2(
-        seed=signed,
+        seed=signed_seed(seed),
         seed2=_SALT,
         seed_generator=tf.raw_ops.DummySeedGenerator(),
         rerandomize_each_iteration=True,
@@ -115,7 +131,7 @@ def _keys(seed: int) -> tf.data.Dataset:
     return numbers.batch(2, drop_remainder=True).take(1)
 
 
-def _finish(raw: Tensor, num_levels: int | None, draw: Draw | None, key: Callable[[], Tensor]) -> Tensor:
+def finish(raw: Tensor, num_levels: int | None, draw: Draw | None, key: Callable[[], Tensor]) -> Tensor:
     """Scales a batch as stored to float32 and adds what chance there is."""
     if draw == "bernoulli":
         return _bernoulli(raw, num_levels, key())
@@ -132,7 +148,8 @@ def _finish(raw: Tensor, num_levels: int | None, draw: Draw | None, key: Callabl
 
 def _bernoulli(raw: Tensor, num_levels: int | None, key: Tensor) -> Tensor:
     if num_levels is None:
-        return tf.cast(tf.random.stateless_uniform(tf.shape(raw), key) < raw, tf.float32)
+        words = tf.random.stateless_uniform(tf.shape(raw), key, None, None, tf.uint32, alg="philox")
+        return tf.cast(tf.cast(tf.bitwise.right_shift(words, 8), tf.float32) * 2.0**-24 < raw, tf.float32)
     # u / 2**16 < raw / (num_levels - 1), in integers: half the random bits and half the time of float32 uniforms.
     u = tf.cast(_uniform_uint16(tf.shape(raw), key), tf.int32)
     return tf.cast(u * (num_levels - 1) < tf.cast(raw, tf.int32) * 2**16, tf.float32)
@@ -140,7 +157,7 @@ def _bernoulli(raw: Tensor, num_levels: int | None, key: Tensor) -> Tensor:
 
 def _uniform_uint16(shape: Tensor, key: Tensor) -> Tensor:
     size = tf.reduce_prod(shape)
-    words = tf.random.stateless_uniform([(size + 1) // 2], key, minval=None, maxval=None, dtype=tf.uint32)
+    words = tf.random.stateless_uniform([(size + 1) // 2], key, None, None, tf.uint32, alg="philox")
     return tf.reshape(tf.reshape(tf.bitcast(words, tf.uint16), [-1])[:size], shape)
 
 

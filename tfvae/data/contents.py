@@ -21,7 +21,7 @@ def clean_arrays(arrays: Mapping[str, np.ndarray], source: str) -> tuple[dict[st
     Raises:
         DataError: for values, types or shapes that no rule covers.
     """
-    cleaned = _binary_floats_as_levels({key: _clean(array, f"{source} ({key})") for key, array in arrays.items()})
+    cleaned = _binary_floats_as_levels({key: clean_values(array, f"{source} ({key})") for key, array in arrays.items()})
     _require_one_kind(cleaned, source)
     if any(array.dtype != np.uint8 for array in cleaned.values()):
         return cleaned, None
@@ -44,7 +44,12 @@ def clean_labels(labels: np.ndarray, num_examples: int, source: str) -> np.ndarr
     return labels.astype(np.int64)
 
 
-def _clean(array: np.ndarray, source: str) -> np.ndarray:
+def clean_values(array: np.ndarray, source: str) -> np.ndarray:
+    """An array of examples as uint8 or finite float32, with a channel axis where (N, H, W) images lack one.
+
+    Raises:
+        DataError: for values, types or shapes that no rule covers.
+    """
     _require_shape(array, source)
     array = np.ascontiguousarray(_clean_values(array, source))
     return array[..., np.newaxis] if array.ndim == 3 else array

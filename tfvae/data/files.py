@@ -4,6 +4,7 @@ import zipfile
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -50,11 +51,15 @@ def load_whole(path: Path) -> Split | None:
     if "x_train" in contents:
         return None
     arrays, labels = _single_array(contents, path)
-    return make_splits(path.stem, arrays, labels, str(path)).train
+    return cast(Split, make_splits(path.stem, arrays, labels, str(path)).train)
 
 
-def read_arrays(path: Path) -> dict[str, np.ndarray]:
+def read_arrays(path: Path, *, mapped: bool = False) -> dict[str, np.ndarray]:
     """Every array in a file; the one in a `.npy` is called arr_0.
+
+    Args:
+        path: the file.
+        mapped: whether the array of a `.npy` stays on disk until its values are used.
 
     Raises:
         DataError: for a file that is missing or cannot be read without pickle.
@@ -64,7 +69,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
             f"There is no file {path} (looked at {path.absolute()}). Give the path of an existing .npy or .npz file."
         )
     try:
-        stored = np.load(path, allow_pickle=False)
+        stored = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
         if isinstance(stored, np.ndarray):
             return {"arr_0": stored}
         with stored:

@@ -8,6 +8,8 @@ from types import MappingProxyType
 
 from tfvae.data import archives, digits, files
 from tfvae.data.errors import DataError
+from tfvae.data.shard_header import is_shards
+from tfvae.data.sharded_split import ShardedSplit, load_shards
 from tfvae.data.split import Split
 from tfvae.data.splits import Splits
 from tfvae.data.tensorflow_datasets_source import load_from_tfds
@@ -33,13 +35,16 @@ def known_names() -> tuple[str, ...]:
 
 
 def load(name: str | os.PathLike[str], *, data_dir: str | os.PathLike[str] | None = None, seed: int = 0) -> Splits:
-    """Loads a data set by name or from a file.
+    """Loads a data set by name, from a file, or from a folder of shards.
 
     Args:
         name: one of `known_names()`; "tfds:NAME" for any image data set of TensorFlow Datasets; or the path of an
             `.npy` or `.npz` file. An `.npz` holds `x_train` with optional `x_validation`, `x_test` and `y_*`, or one
             array (`x`, `images`, `data`, `arr_0` or the only one) with optional `y` or `labels`, which is shuffled and
-            cut 80/10/10; without `x_test`, a tenth of `x_train` becomes the test split.
+            cut 80/10/10; without `x_test`, a tenth of `x_train` becomes the test split. Or the folder that
+            `write_shards` or `tfvae data shard` made, for data larger than memory: its training split is a
+            `ShardedSplit`, read batch by batch; so are validation and test splits of more than 64 MB, and smaller ones
+            are read into memory as a `Split`.
         data_dir: folder to look in, instead of TFDS_DATA_DIR for data sets of TFDS (unset, TFDS's own default) and
             TFVAE_DATA_DIR for "frey_face", "caltech101_silhouettes" and "omniglot"; a relative path starts there.
         seed: for the cuts of a file without splits of its own; named data sets have fixed splits.
@@ -63,14 +68,23 @@ def load(name: str | os.PathLike[str], *, data_dir: str | os.PathLike[str] | Non
     if text.startswith(_TFDS_PREFIX):
         return load_from_tfds(text.removeprefix(_TFDS_PREFIX), folder)
     path = Path(text).expanduser()
+    path = path if folder is None else folder / path
     if path.suffix in files.SUFFIXES:
-        return files.load_file(path if folder is None else folder / path, seed)
+        return files.load_file(path, seed)
+    if path.suffix == ".tfrecord":
+        path = path.parent if path.parent.is_dir() else path
+        raise DataError(
+            f"{text} is one shard at most: give the folder of all of them, {path}, with the shards.json that "
+            "`tfvae data shard` or tfvae.data.write_shards wrote."
+        )
+    if is_shards(path):
+        return load_shards(path)
     raise _unknown(text)
 
 
 def load_examples(
     name: str | os.PathLike[str], *, split: str = "test", data_dir: str | os.PathLike[str] | None = None
-) -> Split:
+) -> Split | ShardedSplit:
     """Loads examples to work on, not to train on: a file with one array whole and in its own order, else one split.
 
     Args:
@@ -99,5 +113,5 @@ def _unknown(text: str) -> DataError:
     hint = f" Did you mean {near[0]!r}?" if near else ""
     return DataError(
         f"There is no data set named {text!r}.{hint} Expected one of {', '.join(_LOADERS)}; tfds:NAME for an image "
-        f"data set of TensorFlow Datasets; or the path of a .npy or .npz file. Received {text!r}."
+        f"data set of TensorFlow Datasets; the path of a .npy or .npz file; or a folder of shards. Received {text!r}."
     )

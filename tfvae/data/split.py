@@ -8,6 +8,7 @@ import numpy as np
 
 from tfvae.data import noise
 from tfvae.data.errors import DataError
+from tfvae.data.requirements import choose_draw, require_levels, require_unit_interval
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -92,12 +93,20 @@ class Split:
         """Whether every value is 0 or 1 by declaration (two levels)."""
         return self.num_levels == 2
 
+    @property
+    def has_labels(self) -> bool:
+        """Whether there is a label for each example."""
+        return self.labels is not None
+
     @functools.cached_property
+    def value_range(self) -> tuple[float, float]:
+        """The smallest and the largest x; 0 and 1 for levels, whatever values occur."""
+        return (0.0, 1.0) if self.num_levels is not None else (float(self.raw.min()), float(self.raw.max()))
+
+    @property
     def in_unit_interval(self) -> bool:
         """Whether `x` lies in [0, 1], as a Bernoulli likelihood needs."""
-        if self.num_levels is not None:
-            return True
-        return bool(self.raw.min() >= 0 and self.raw.max() <= 1)
+        return self.value_range[0] >= 0 and self.value_range[1] <= 1
 
     def take(self, n: int) -> "Split":
         """The first n examples, or all of them where there are fewer.
@@ -123,7 +132,7 @@ class Split:
         """
         if self.is_binary:
             return self
-        self._require_unit_interval()
+        require_unit_interval(self)
         return Split(noise.bernoulli(self.raw, self.num_levels, seed), self.labels, 2, self.name)
 
     def thresholded(self, threshold: float = 0.5) -> "Split":
@@ -134,7 +143,7 @@ class Split:
         """
         if self.is_binary:
             return self
-        self._require_unit_interval()
+        require_unit_interval(self)
         return Split((self.x > threshold).astype(np.uint8), self.labels, 2, self.name)
 
     def dequantized(self, seed: int) -> "Split":
@@ -153,7 +162,7 @@ class Split:
             Uria, Murray & Larochelle, RNADE, 2013, arXiv 1306.0186; Theis, van den Oord & Bethge, A note on the
             evaluation of generative models, 2016, arXiv 1511.01844, section 3.1.
         """
-        levels = self._require_levels()
+        levels = require_levels(self)
         return Split(noise.dequantized(self.raw, levels, seed), self.labels, None, self.name)
 
     def batches(
@@ -199,29 +208,9 @@ class Split:
         """
         from tfvae.data import batches
 
-        source = self
-        if binarize not in (None, "dynamic", "static"):
-            raise ValueError(f"binarize must be None, 'dynamic' or 'static'. Received binarize={binarize!r}.")
-        if binarize and dequantize:
-            raise ValueError(
-                "binarize and dequantize exclude each other: one makes zeros and ones, the other spreads levels out. "
-                f"Choose one of them. Received binarize={binarize!r}, dequantize=True."
-            )
-        if labels and self.labels is None:
-            raise DataError(f"{self.name} has no labels. Leave labels=False, or load data that has them.")
-        if binarize:
-            self._require_unit_interval()
-        if binarize == "static":
-            source = self.binarized(seed)
-        if dequantize:
-            self._require_levels()
-        draw: batches.Draw | None = None
-        if dequantize:
-            draw = "dequantize"
-        elif binarize == "dynamic" and not self.is_binary:
-            draw = "bernoulli"
+        draw = choose_draw(self, binarize, dequantize, labels)
         return batches.make_batches(
-            source,
+            self.binarized(seed) if binarize == "static" else self,
             batch_size,
             shuffle=shuffle,
             seed=seed,
@@ -229,18 +218,3 @@ class Split:
             labels=labels,
             drop_remainder=drop_remainder,
         )
-
-    def _require_unit_interval(self) -> None:
-        if not self.in_unit_interval:
-            raise DataError(
-                f"{self.name} cannot be binarized: a Bernoulli probability lies in [0, 1]. Rescale the data, or leave "
-                f"binarize=None. Received values from {self.raw.min()} to {self.raw.max()}."
-            )
-
-    def _require_levels(self) -> int:
-        if self.num_levels is None:
-            raise DataError(
-                f"{self.name} cannot be dequantized: it holds floats, not levels. Store the data as uint8, or leave "
-                "dequantize=False."
-            )
-        return self.num_levels

@@ -1,0 +1,195 @@
+"""The header of a folder of shards: what their records are, and the check that all of them are there."""
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tfvae._files import write_json
+from tfvae.data.errors import DataError
+
+HEADER = "shards.json"
+SPLITS = ("train", "validation", "test")
+
+_FORMAT = "tfvae shards"
+_VERSION = 1
+_DTYPES = ("uint8", "float32")
+_LABEL_BYTES = 8
+# A record stands in its file after its length (8 bytes) and a checksum of that (4), and before a checksum of its own.
+_BEFORE, _AFTER = 12, 4
+_NUM_PROBED = 64
+_HOW_TO_MAKE = "`tfvae data shard DATA FOLDER` makes such a folder of a data set, tfvae.data.write_shards of a stream"
+
+
+@dataclasses.dataclass(frozen=True)
+class ShardHeader:
+    """What `shards.json` holds. A record is the bytes of one example, then its label as int64, little-endian.
+
+    Attributes:
+        name: of the data set.
+        event_shape: of one example.
+        dtype: of the values as they are stored, "uint8" or "float32".
+        num_levels: as in `Split`; with float32, 2 for zeros and ones.
+        value_range: the smallest and the largest x, as in `Split`.
+        has_labels: whether records end with a label.
+        num_examples: for each split, of each of its shards.
+    """
+
+    name: str
+    event_shape: tuple[int, ...]
+    dtype: str
+    num_levels: int | None
+    value_range: tuple[float, float]
+    has_labels: bool
+    num_examples: Mapping[str, tuple[int, ...]]
+
+    @property
+    def num_values(self) -> int:
+        """Values of one example."""
+        return math.prod(self.event_shape)
+
+    @property
+    def record_size(self) -> int:
+        """Bytes of one record."""
+        return self.num_values * np.dtype(self.dtype).itemsize + _LABEL_BYTES * self.has_labels
+
+    def files(self, split: str) -> tuple[str, ...]:
+        """The names of a split's files."""
+        sizes = self.num_examples[split]
+        return tuple(f"{split}-{i:05d}-of-{len(sizes):05d}.tfrecord" for i in range(len(sizes)))
+
+    def write(self, folder: Path) -> None:
+        """Writes `shards.json`; done last, it says that the folder is complete."""
+        write_json(folder / HEADER, {"format": _FORMAT, "version": _VERSION, **dataclasses.asdict(self)})
+
+    @classmethod
+    def read(cls, folder: Path) -> "ShardHeader":
+        """Reads the header and holds it against the files' sizes and the first records of each split.
+
+        Raises:
+            DataError: for what is no folder of shards, or not all of one.
+        """
+        if not (folder / HEADER).is_file():
+            kind = "what its .tfrecord files hold is not known" if _has_records(folder) else "it holds no shards"
+            raise DataError(
+                f"{folder} has no {HEADER}: {kind}. {_HOW_TO_MAKE}, such as a tf.data.Dataset that reads other "
+                ".tfrecord files; a folder whose writing was stopped has to be written again."
+            )
+        header = cls._parsed(folder / HEADER)
+        for split in header.num_examples:
+            for file, size in zip(header.files(split), header.num_examples[split], strict=True):
+                header._require_size(folder / file, size)
+            header._require_values(folder / header.files(split)[0])
+        return header
+
+    @classmethod
+    def _parsed(cls, path: Path) -> "ShardHeader":
+        try:
+            fields = json.loads(path.read_text("utf-8"))
+        except (ValueError, OSError) as error:
+            raise DataError(f"{path} cannot be read: {error}. Copy it again, or write the shards anew.") from error
+        if not isinstance(fields, dict) or fields.get("format") != _FORMAT:
+            raise DataError(f"{path} is not the header of tfvae's shards. {_HOW_TO_MAKE}.")
+        if fields.get("version") != _VERSION:
+            raise DataError(
+                f"{path} is of version {fields.get('version')!r}, and this tfvae reads version {_VERSION}. Write the "
+                "shards anew with it, or read them with the tfvae that wrote them."
+            )
+        for name, is_right in _CHECKS.items():
+            if name not in fields or not is_right(fields[name]):
+                raise DataError(
+                    f"{path} is damaged: {name} cannot be {json.dumps(fields.get(name))}. Copy it again, or write the "
+                    "shards anew."
+                )
+        return cls(
+            name=fields["name"],
+            event_shape=tuple(fields["event_shape"]),
+            dtype=fields["dtype"],
+            num_levels=fields["num_levels"],
+            value_range=tuple(fields["value_range"]),
+            has_labels=fields["has_labels"],
+            num_examples={split: tuple(sizes) for split, sizes in fields["num_examples"].items()},
+        )
+
+    def _require_size(self, path: Path, num_examples: int) -> None:
+        expected = num_examples * (_BEFORE + self.record_size + _AFTER)
+        try:
+            size = path.stat().st_size
+        except OSError:
+            raise DataError(
+                f"The shard {path} is missing. Copy it into the folder again, or write the shards anew."
+            ) from None
+        if size != expected:
+            raise DataError(
+                f"The shard {path} is damaged, or {HEADER} is not the header it was written with: "
+                f"{num_examples} examples of shape {self.event_shape} ({self.dtype}) take {expected} bytes, the file "
+                f"has {size}. Copy both again, or write the shards anew."
+            )
+
+    def _require_values(self, path: Path) -> None:
+        """Looks at the first records as bytes, without TensorFlow."""
+        frame = _BEFORE + self.record_size + _AFTER
+        records = np.fromfile(path, np.uint8, _NUM_PROBED * frame).reshape(-1, frame)
+        lengths = records[:, :8].copy().view("<u8")
+        values = records[:, _BEFORE : _BEFORE + self.record_size - _LABEL_BYTES * self.has_labels].copy()
+        if (lengths != self.record_size).any():
+            problem = f"records of {int(lengths[lengths != self.record_size][0])} bytes"
+        elif self.dtype == "float32":
+            x = values.view("<f4")
+            if np.isfinite(x).all() and self.value_range[0] <= x.min() and x.max() <= self.value_range[1]:
+                return
+            problem = f"values from {x.min()} to {x.max()}, outside {list(self.value_range)}"
+        elif self.num_levels is not None and values.max() < self.num_levels:
+            return
+        else:
+            problem = f"the level {values.max()}, with num_levels {self.num_levels}"
+        raise DataError(
+            f"The shard {path} is damaged, or {HEADER} is not the header it was written with: there are {problem}. "
+            "Copy both again, or write the shards anew."
+        )
+
+
+def is_shards(path: Path) -> bool:
+    """Whether `load` should take a path for a folder of shards, whole or not."""
+    return path.is_dir() and ((path / HEADER).exists() or _has_records(path))
+
+
+def _has_records(folder: Path) -> bool:
+    return next(folder.glob("*.tfrecord"), None) is not None
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _are_counts(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(_is_count(count) for count in value)
+
+
+def _is_range(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) == 2
+        and all(isinstance(end, int | float) and math.isfinite(end) for end in value)
+        and value[0] <= value[1]
+    )
+
+
+_CHECKS = {
+    "name": lambda value: isinstance(value, str),
+    "event_shape": _are_counts,
+    "dtype": lambda value: value in _DTYPES,
+    "num_levels": lambda value: value is None or (_is_count(value) and 2 <= value <= 256),
+    "value_range": _is_range,
+    "has_labels": lambda value: isinstance(value, bool),
+    "num_examples": lambda value: (
+        isinstance(value, dict)
+        and "train" in value
+        and set(value) <= set(SPLITS)
+        and all(_are_counts(sizes) for sizes in value.values())
+    ),
+}

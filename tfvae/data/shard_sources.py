@@ -1,0 +1,135 @@
+"""What shards are written from: splits, arrays and streams, read piece by piece."""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from tfvae.data.contents import clean_labels, clean_values
+from tfvae.data.errors import DataError
+from tfvae.data.shard_header import SPLITS
+from tfvae.data.sharded_split import ShardedSplit
+from tfvae.data.split import Split
+from tfvae.data.splits import Splits
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+# Some examples, and a label for each where there are labels.
+Piece: TypeAlias = tuple[np.ndarray, np.ndarray | None]
+Examples: TypeAlias = "Split | ShardedSplit | np.ndarray | tf.data.Dataset"
+
+_PIECE_BYTES = 2**16
+_MOST_CUT_OFF = 10_000
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """Examples of one split, to be read once; `pieces` takes a generator for their order, or None to keep it."""
+
+    pieces: Callable[[np.random.Generator | None], Iterator[Piece]]
+    num_levels: int | None = None
+
+
+def make_sources(source: "Splits | Examples | Mapping[str, Examples]", name: str, seed: int) -> dict[str, Source]:
+    """The splits to write, by name.
+
+    Raises:
+        DataError: for splits of other names, and for data sets whose elements are no batches.
+        TypeError: for examples of another kind.
+    """
+    if isinstance(source, np.ndarray):
+        return _cut(source, name, seed)
+    given: Mapping[str, Examples]
+    if isinstance(source, Splits):
+        splits = {split: getattr(source, split) for split in SPLITS}
+        given = {split: examples for split, examples in splits.items() if examples is not None}
+    else:
+        given = source if isinstance(source, Mapping) else {"train": source}
+    if "train" not in given or not set(given) <= set(SPLITS):
+        raise DataError(f"Shards need a split 'train', and may have {SPLITS[1:]}. Received the splits {list(given)}.")
+    return {split: _source(examples, f"{name}/{split}") for split, examples in given.items()}
+
+
+def _source(examples: Examples, name: str) -> Source:
+    if isinstance(examples, Split):
+        return Source(lambda order: _of_array(examples.raw, examples.labels, name, order), examples.num_levels)
+    if isinstance(examples, ShardedSplit):
+        return Source(lambda order: _of_shards(examples), examples.num_levels)
+    if isinstance(examples, np.ndarray):
+        return Source(lambda order: _of_array(examples, None, name, order))
+    if hasattr(examples, "element_spec"):
+        _require_batches(examples.element_spec, name)
+        return Source(lambda order: _of_stream(examples, name))
+    raise TypeError(
+        f"{name} has to come from a split, a numpy array or a tf.data.Dataset. Received: {type(examples).__name__}."
+    )
+
+
+def _cut(x: np.ndarray, name: str, seed: int) -> dict[str, Source]:
+    """One array as three splits."""
+    clean_values(np.atleast_1d(x)[:1], name)  # refuses what has no examples
+    num_cut = min(len(x) // 10 or 1, _MOST_CUT_OFF)
+    if len(x) <= 2 * num_cut:
+        raise DataError(
+            f"{name} has {len(x)} examples, too few to cut a validation and a test split off. Expected at least 3, "
+            "or a mapping of splits."
+        )
+    chosen = np.random.default_rng(seed).choice(len(x), 2 * num_cut, replace=False)
+    parts = {"validation": np.sort(chosen[:num_cut]), "test": np.sort(chosen[num_cut:])}
+    chosen = np.sort(chosen)
+    return {"train": Source(lambda order: _of_array(x, None, f"{name}/train", order, without=chosen))} | {
+        split: Source(lambda order, rows=rows, split=split: _of_rows(x, rows, f"{name}/{split}"))  # type: ignore[misc]
+        for split, rows in parts.items()
+    }
+
+
+def _of_array(
+    x: np.ndarray, y: np.ndarray | None, name: str, order: np.random.Generator | None, without: np.ndarray | None = None
+) -> Iterator[Piece]:
+    """Runs of neighbouring rows, of a length that a disk reads at once, but at least a thousand of them."""
+    clean_values(np.atleast_1d(x)[:1], name)
+    step = max(1, min(_PIECE_BYTES // x[0].nbytes, len(x) // 1000))
+    starts = np.arange(0, len(x), step)
+    if order is not None:
+        order.shuffle(starts)
+    for start in starts:
+        rows = np.arange(start, min(start + step, len(x)))
+        if without is not None:
+            low, high = np.searchsorted(without, [start, start + step])
+            rows = np.setdiff1d(rows, without[low:high], assume_unique=True)
+        if len(rows):
+            yield clean_values(x[rows], name), None if y is None else y[rows]
+
+
+def _of_rows(x: np.ndarray, rows: np.ndarray, name: str) -> Iterator[Piece]:
+    clean_values(np.atleast_1d(x)[:1], name)
+    step = max(1, _PIECE_BYTES // x[0].nbytes)
+    for start in range(0, len(rows), step):
+        yield clean_values(x[rows[start : start + step]], name), None
+
+
+def _of_shards(split: ShardedSplit) -> Iterator[Piece]:
+    from tfvae.data.shard_batches import read_blocks
+
+    for block in read_blocks(split):
+        yield block if split.has_labels else (block, None)
+
+
+def _of_stream(dataset: "tf.data.Dataset", name: str) -> Iterator[Piece]:
+    for batch in dataset.as_numpy_iterator():
+        x, y = batch if isinstance(batch, tuple) else (batch, None)
+        yield clean_values(x, name), None if y is None else clean_labels(y, len(x), name)
+
+
+def _require_batches(spec: object, name: str) -> None:
+    parts = spec if isinstance(spec, tuple) else (spec,)
+    shapes = [getattr(part, "shape", None) for part in parts]
+    # A batch whose size is fixed looks like a single example; taking one for the other would go unnoticed.
+    if len(parts) > 2 or any(shape is None or (shape.rank is not None and shape[:1] != [None]) for shape in shapes):
+        raise DataError(
+            f"{name} cannot be read from this data set. Expected batches of x, or of (x, y) with y the labels, whose "
+            "size may vary: dataset.map(...) makes pairs of other elements, dataset.batch(100), without "
+            f"drop_remainder, batches of examples. Received elements {spec}."
+        )

@@ -1,0 +1,193 @@
+"""Writing data sets as shards: many `.tfrecord` files and a header, for data larger than memory."""
+
+import contextlib
+import dataclasses
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from tfvae._checks import whole_number
+from tfvae.data import noise
+from tfvae.data.errors import DataError
+from tfvae.data.shard_header import ShardHeader
+from tfvae.data.shard_sources import Examples, Piece, make_sources
+from tfvae.data.splits import Splits
+
+_SHARD_BYTES = 2**26
+_RECORDS_AT_A_TIME = 1024
+
+
+def write_shards(
+    source: "Splits | Examples | Mapping[str, Examples]",
+    folder: str | os.PathLike[str],
+    *,
+    shard_size: int | None = None,
+    seed: int = 0,
+    name: str | None = None,
+) -> Path:
+    """Writes a data set as a folder of shards, which `load` and `tfvae train --data` read without holding all of it.
+
+    What is in memory at a time is two shards at most, however large the source is. Values are stored as they are, one
+    byte for levels and four for floats. Training examples are written in random order: those of an array or a split
+    anywhere among the shards, those of a stream within the shard they come to. Validation and test examples keep their
+    order.
+
+    Args:
+        source: `Splits`; or a mapping with "train" and perhaps "validation" and "test"; or examples alone. Examples are
+            a split; an array `[N, ...]`, also one on disk (`numpy.load(path, mmap_mode="r")`); or a `tf.data.Dataset`
+            of batches of x or (x, y) with y the labels. Of one array alone, a tenth each, at most 10,000 examples,
+            becomes the validation and the test split; a split or a stream alone is the training split.
+        folder: to make; it must not exist, or be empty.
+        shard_size: examples in a file; None is as many as fill 64 MB.
+        seed: for the order of the training examples, and for what is cut off.
+        name: of the data set; None is that of the splits, or else the folder's.
+
+    Returns:
+        The folder.
+
+    Raises:
+        DataError: for a folder that holds something, and for contents that cannot be used, as in `load`; no folder is
+            left then.
+        TypeError: for a source of another kind.
+
+    Example:
+        >>> splits = tfvae.data.load("digits")
+        >>> folder = tfvae.data.write_shards(splits, "digits_shards", shard_size=500)
+        >>> tfvae.data.load(folder).train
+        ShardedSplit('digits/train': 1437 examples of shape (8, 8, 1) in 3 files, 17 levels, labels)
+    """
+    folder = Path(folder).expanduser()
+    require_free(folder)
+    seed = noise.checked_seed(seed)
+    size = None if shard_size is None else whole_number(shard_size, "shard_size")
+    name = name or (source.name if isinstance(source, Splits) else folder.name)
+    sources = make_sources(source, name, seed)
+    partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
+    partial.mkdir(parents=True)
+    try:
+        found = {}
+        for split, examples in sources.items():
+            order = np.random.default_rng(seed) if split == "train" else None
+            found[split] = _write_split(partial, split, _in_shards(examples.pieces(order), size), order)
+        header = _header(name, found, {examples.num_levels for examples in sources.values() if examples.num_levels})
+        for split in found:
+            for i, file in enumerate(header.files(split)):
+                (partial / _unfinished(split, i)).rename(partial / file)
+        header.write(partial)
+        with contextlib.suppress(FileNotFoundError):
+            folder.rmdir()  # an empty one
+        partial.rename(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return folder
+
+
+def require_free(folder: Path) -> None:
+    """Raises DataError for a path where something stands already."""
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise DataError(
+            f"{folder} exists already. Give the shards a folder of their own, or remove it. Nothing was changed."
+        )
+
+
+def _in_shards(pieces: Iterator[Piece], size: int | None) -> Iterator[Piece]:
+    """The same examples in pieces of `size`, but for the last."""
+    held: list[Piece] = []
+    count = 0
+    for x, y in pieces:
+        size = size or max(1, _SHARD_BYTES // x[0].nbytes)
+        held.append((x, y))
+        count += len(x)
+        while count >= size:
+            x, y = _joined(held)
+            held = [(x[size:], None if y is None else y[size:])]
+            count -= size
+            yield x[:size], None if y is None else y[:size]
+    if count:
+        yield _joined(held)
+
+
+def _joined(pieces: list[Piece]) -> Piece:
+    shapes = {x.shape[1:] for x, _ in pieces}
+    if len(shapes) > 1:
+        raise DataError(f"Examples differ in shape. Expected one event shape; resize them. Received {sorted(shapes)}.")
+    labels = [y for _, y in pieces if y is not None]
+    return np.concatenate([x for x, _ in pieces]), np.concatenate(labels) if labels else None
+
+
+@dataclasses.dataclass
+class _Found:
+    """What was written of one split."""
+
+    kind: tuple[str, tuple[int, ...], bool] | None = None  # dtype, event shape, whether there are labels
+    sizes: list[int] = dataclasses.field(default_factory=list)
+    low: float = np.inf
+    high: float = -np.inf
+    is_binary: bool = True
+
+    def add(self, x: np.ndarray, has_labels: bool) -> None:
+        kind = (x.dtype.name, x.shape[1:], has_labels)
+        if self.kind not in (None, kind):
+            raise DataError(f"Examples of one split differ in kind. Received {self.kind} first, {kind} later.")
+        self.kind = kind
+        self.sizes.append(len(x))
+        self.low, self.high = min(self.low, float(x.min())), max(self.high, float(x.max()))
+        self.is_binary = self.is_binary and bool(((x == 0) | (x == 1)).all())
+
+
+def _write_split(folder: Path, split: str, shards: Iterator[Piece], order: np.random.Generator | None) -> _Found:
+    found = _Found()
+    for i, (x, y) in enumerate(shards):
+        found.add(x, y is not None)
+        rows = np.arange(len(x)) if order is None else order.permutation(len(x))
+        _write_shard(folder / _unfinished(split, i), x, y, rows)
+    if not found.sizes:
+        raise DataError(f"The split {split!r} is empty. Expected at least one example.")
+    return found
+
+
+def _write_shard(path: Path, x: np.ndarray, y: np.ndarray | None, rows: np.ndarray) -> None:
+    import tensorflow as tf
+
+    with tf.io.TFRecordWriter(os.fspath(path)) as writer:
+        for start in range(0, len(rows), _RECORDS_AT_A_TIME):
+            chosen = rows[start : start + _RECORDS_AT_A_TIME]
+            labels = np.zeros([len(chosen), 0], "<i8") if y is None else y[chosen].astype("<i8")
+            for value, label in zip(x[chosen], labels, strict=True):
+                writer.write(value.tobytes() + label.tobytes())
+
+
+def _unfinished(split: str, number: int) -> str:
+    return f"{split}-{number:05d}.unfinished"
+
+
+def _header(name: str, found: Mapping[str, _Found], declared: set[int]) -> ShardHeader:
+    kinds = {split: part.kind for split, part in found.items()}
+    if len(set(kinds.values())) > 1 or len(declared) > 1:
+        raise DataError(
+            f"The splits of {name} do not belong together. Expected one type of values, one event shape, labels in all "
+            f"or in none, and one number of levels. Received {kinds}, levels {sorted(declared)}."
+        )
+    ((dtype, event_shape, has_labels),) = {part.kind for part in found.values() if part.kind is not None}
+    low, high = min(part.low for part in found.values()), max(part.high for part in found.values())
+    num_levels: int | None = None
+    if all(part.is_binary for part in found.values()):
+        num_levels = 2
+    elif dtype == "uint8":
+        num_levels = 256
+    if declared and dtype == "uint8":
+        (num_levels,) = declared
+        if high >= num_levels:
+            raise DataError(f"{name} holds the level {high:g}. Expected levels below {num_levels} in every split.")
+    return ShardHeader(
+        name=name,
+        event_shape=event_shape,
+        dtype=dtype,
+        num_levels=num_levels,
+        value_range=(low, high) if num_levels is None else (0.0, 1.0),
+        has_labels=has_labels,
+        num_examples={split: tuple(part.sizes) for split, part in found.items()},
+    )
