@@ -24,7 +24,7 @@ from contenders import WORKLOADS, contender
 from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
 # Events that hold others, or wait.
-_FRAMES = re.compile(r"Execut|ParallelFor|Await|BlockUntilReady|^while|^call|^__inference|Iterator|Prefetch|^(body|run|cond)")
+_FRAMES = re.compile(r"Execut|ParallelFor|Await|BlockUntil|Iterator|Prefetch|^(while|call|body|run|cond|__inference)")
 
 
 def kernels(log_dir):

@@ -10,8 +10,9 @@ import tensorflow as tf
 
 import tfvae
 from tfvae import layers
+from tfvae.data.in_memory import in_memory
 from tfvae.models import _steps
-from tfvae.models._rows import Rows
+from tfvae.models._rows import ArrayExamples, Rows
 
 D, SHAPE, N = 2, (3, 2, 1), 47
 
@@ -142,27 +143,78 @@ def test_a_callback_list_used_again_forgets_the_earlier_length():
 
 
 def test_every_pass_over_an_array_has_each_example_once_in_an_order_of_its_own():
-    rows = Rows(tf.constant(images()), 8, True)
-    keras.utils.set_random_seed(1)
-    passes = []
-    for _ in range(2):
-        iterator, seen = iter(rows.passes()), []
-        for limit in (3, 2):
-            stack, count, odd = rows.take(iterator, 4, limit)
-            assert stack.shape == (4, 8)
-            assert count == limit
-            assert odd is None  # there was no room for it
-            seen.append(stack[:count].ravel())
-        _, count, odd = rows.take(iterator, 4, 1)
-        assert count == 0
-        passes.append(np.concatenate([*seen, odd]))
-        assert rows.take(iterator, 4, 2)[1:] == (0, None)
-    for order in passes:
-        np.testing.assert_array_equal(np.sort(order), np.arange(N))
-    assert (passes[0] != passes[1]).any()
-    keras.utils.set_random_seed(1)
-    again, count, _ = Rows(tf.constant(images()), 8, True).take(iter(rows.passes()), 5, 5)
-    np.testing.assert_array_equal(again[:count].ravel(), passes[0][:40])
+    def first_passes(number):
+        keras.utils.set_random_seed(1)
+        rows, passes = Rows(ArrayExamples(tf.constant(images()), 8, True)), []
+        for _ in range(number):
+            seen = []
+            for limit in (3, 2):
+                stack, count, odd = rows.take(4, limit)
+                assert stack["rows"].shape == (4, 8)
+                assert (count, odd) == (limit, None)  # there was no room for the smaller one
+                seen.append(stack["rows"][:count].ravel())
+            _, count, odd = rows.take(4, 1)
+            assert count == 0
+            passes.append(np.concatenate([*seen, odd["rows"]]))
+        return passes
+
+    first, second = first_passes(2)
+    np.testing.assert_array_equal(np.sort(first), np.arange(N))
+    np.testing.assert_array_equal(np.sort(second), np.arange(N))
+    assert (first != second).any()
+    np.testing.assert_array_equal(first_passes(1)[0], first)
+
+
+LEVELS = np.random.default_rng(2).integers(0, 5, (N, *SHAPE)).astype("uint8")
+
+
+@pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=slow)])
+@pytest.mark.parametrize(
+    ("split", "options"),
+    [
+        (tfvae.data.Split(LEVELS, num_levels=5), {"shuffle": True, "binarize": "dynamic"}),
+        pytest.param(tfvae.data.Split(LEVELS, num_levels=5), {"shuffle": True, "drop_remainder": True}, marks=slow),
+        pytest.param(tfvae.data.Split(LEVELS, num_levels=5), {"dequantize": True}, marks=slow),
+        pytest.param(tfvae.data.Split(LEVELS / np.float32(4)), {"shuffle": True, "binarize": "dynamic"}, marks=slow),
+        pytest.param(tfvae.data.Split(LEVELS / np.float32(4)), {}, marks=slow),
+    ],
+)
+def test_splits_on_the_device_give_the_batches_of_their_data_set(split, options, jit_compile):
+    runs = []
+    for plain in (False, True):
+        vae, train = make_vae(), split.batches(8, seed=4, **options)
+        # Not Adam, which makes much of the rounding in gradients that are 0 (a bias before a batch normalisation).
+        vae.compile(keras.optimizers.SGD(0.01), jit_compile=jit_compile)
+        assert in_memory(train) is not None
+        # What is made from a data set of a split is read through `tf.data`; repeated, because Keras skips passes else.
+        data = {"x": train.repeat(), "steps_per_epoch": len(train)} if plain else {"x": train}
+        history = vae.fit(**data, epochs=3, verbose=0).history
+        assert vae.execution.num_steps > 1
+        runs.append((vae.get_weights(), history, int(vae.optimizer.iterations)))
+    assert runs[0][2] == runs[1][2]
+    for key, values in runs[1][1].items():
+        np.testing.assert_allclose(runs[0][1][key], values, rtol=1e-5)
+    for a, b in zip(runs[0][0], runs[1][0], strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
+def test_fits_on_other_data_are_compiled_for_them():
+    """The program of a fit takes its examples from the right place, and finishes them in the right way."""
+
+    def elbo_after(*kinds):
+        vae = make_vae()
+        vae.compile(keras.optimizers.SGD(0.0), jit_compile=False)
+        data = {
+            "gray": lambda: tfvae.data.Split(LEVELS, num_levels=5).batches(8),
+            "binary": lambda: tfvae.data.Split(np.uint8(LEVELS > 3), num_levels=2).batches(8),
+            "dark": lambda: np.zeros((N, *SHAPE), "float32"),
+        }
+        return [vae.fit(data[kind](), verbose=0).history["elbo"][0] for kind in kinds]
+
+    alone = [elbo_after(kind)[0] for kind in ("gray", "binary", "dark")]
+    together = elbo_after("gray", "binary", "dark", "gray")
+    assert np.ptp(alone) > 0.5
+    np.testing.assert_allclose(together, [*alone, alone[0]], atol=0.2)
 
 
 def test_batches_of_another_size_are_trained_once_each():

@@ -1,12 +1,15 @@
 """What comes into `fit`: finding x in a batch, and refusing data that a likelihood is not meant for."""
 
+import dataclasses
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from tfvae.data.in_memory import in_memory
 from tfvae.layers import DistributionLayer
+from tfvae.models._rows import ArrayExamples, Rows
 
 _PREVIEW_SIZE = 1024
 _X_KEYS = ("image", "images", "x")
@@ -93,6 +96,17 @@ def check_values(x: Any, likelihood: DistributionLayer | None) -> None:
             f"[{x.min():g}, {x.max():g}]. Scale it, e.g. 8-bit images with x / 255, or use a decoder for real values "
             "such as tfvae.layers.IndependentNormal."
         )
+
+
+def rows(x: Any, batch_size: int | None, shuffle: Any, dtype: str) -> Rows | None:
+    """The batches of examples that fit in memory: of an array, or of a data set that `Split.batches` made."""
+    if isinstance(x, np.ndarray | tf.Tensor) and isinstance(shuffle, bool):
+        return Rows(ArrayExamples(tf.cast(tf.convert_to_tensor(x), dtype), batch_size or 32, shuffle))
+    examples = in_memory(x) if isinstance(x, tf.data.Dataset) and batch_size is None else None
+    if examples is None:
+        return None
+    # The data set's are in the host's memory.
+    return Rows(dataclasses.replace(examples, examples=tf.identity(examples.examples)))
 
 
 def first_batch(data: Any) -> Any:

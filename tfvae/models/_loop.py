@@ -48,7 +48,8 @@ class StepLoop:
         step: from a batch to logs, a dictionary of scalars.
         execution: how many steps a call makes; written to after each.
         beta: the variable that `execution.betas` moves.
-        from_rows: whether batches are those of `execution.rows`, where it is given.
+        rows: where batches come from instead of the iterator; the steps of another fit may be given other rows with
+            the same `fetch`, as `execution.rows`.
         jit_compile: whether XLA compiles the loop; "auto" leaves it out where it is the slower choice, or impossible.
         instead: what to call where batches cannot be stacked.
 
@@ -62,15 +63,15 @@ class StepLoop:
         execution: Execution,
         *,
         beta: Any,
-        from_rows: bool,
+        rows: Rows | None,
         jit_compile: bool | str,
         instead: Callable[[Any], dict[str, Tensor]],
     ):
         def fetched(batch: Any, source: Tensor | None) -> dict[str, Tensor]:
-            return step(batch if source is None else tf.nest.map_structure(lambda rows: tf.gather(source, rows), batch))
+            return step(batch if rows is None else rows.fetch(source, batch))
 
         self._step = tf.function(fetched, autograph=False, reduce_retracing=True)
-        self._from_rows = from_rows
+        self.fetch = None if rows is None else rows.fetch
         self._execution = execution
         self._num_steps = execution.num_steps
         self._beta = beta
@@ -83,7 +84,7 @@ class StepLoop:
 
     @property
     def _rows(self) -> Rows | None:
-        return self._execution.rows if self._from_rows else None
+        return None if self.fetch is None else self._execution.rows
 
     @property
     def _source(self) -> Tensor | None:
@@ -117,8 +118,9 @@ class StepLoop:
     def _take(self, iterator: Any, limit: int) -> tuple[Any, int, Any]:
         """A stack, how many batches it holds, and the one of another size that comes next, or None."""
         if self._rows is not None:
-            stack, count, odd = self._rows.take(iterator, self._num_steps, limit)
-            return tf.constant(stack), count, None if odd is None else tf.constant(odd)
+            stack, count, odd = self._rows.take(self._num_steps, limit)
+            stack, odd = tf.nest.map_structure(lambda leaf: None if leaf is None else tf.constant(leaf), (stack, odd))
+            return stack, count, odd
         stack, count, odd = self._collect(iterator, tf.constant(self._batch_size), tf.constant(limit))
         if count := int(count):
             self._batch_size = tf.nest.flatten(stack)[0].shape[1]

@@ -100,19 +100,19 @@ class TrainedModel(keras.Model):
             super().make_train_function(force=True)
             if self.built and not self.optimizer.built:  # else the first step is traced twice
                 self.optimizer.build(self.trainable_variables)
-            self.train_function = self._looped(self.train_function, self.train_step, from_rows=True)
+            self.train_function = self._looped(self.train_function, self.train_step, self.execution.rows)
 
     def make_test_function(self, force: bool = False) -> None:
         if force or self.test_function is None:
             super().make_test_function(force=True)
-            self.test_function = self._looped(self.test_function, self.test_step, from_rows=False)
+            self.test_function = self._looped(self.test_function, self.test_step, None)
 
     @property
     def _can_loop(self) -> bool:
         with self.distribute_strategy.scope():
             return not self.run_eagerly and not tf.distribute.has_strategy()
 
-    def _looped(self, function: Any, step: Any, *, from_rows: bool) -> Any:
+    def _looped(self, function: Any, step: Any, rows: Rows | None) -> Any:
         """Keras' train or test function, and in its place, where it can be, a loop in one program."""
         if not self._can_loop:
             return function
@@ -123,7 +123,7 @@ class TrainedModel(keras.Model):
             step,
             self.execution,
             beta=self.beta,
-            from_rows=from_rows,
+            rows=rows,
             jit_compile=jit_compile,
             instead=function,
         )
@@ -137,6 +137,9 @@ class TrainedModel(keras.Model):
         for function in (self.train_function, self.test_function):
             if isinstance(function, StepLoop):
                 function.restart()
+        rows = self.execution.rows
+        if getattr(self.train_function, "fetch", None) != (None if rows is None else rows.fetch):
+            self.train_function = None
         self.execution.num_steps = self.steps_per_execution = number
         self.execution.limit = self.execution.betas = None
 
@@ -186,16 +189,12 @@ class TrainedModel(keras.Model):
         x, y, _ = _inputs.with_targets(x, y, sample_weight)
         together = _steps.listed(callbacks)
         _steps.introduce(together)
+        if self._can_loop and y is None and not validation_split:
+            self.execution.rows = _inputs.rows(x, batch_size, shuffle, self.variable_dtype)
+        if self.execution.rows is not None:
+            x, batch_size, preview = self.execution.rows.stand_in(), None, np.zeros(1)
+            steps_per_epoch = steps_per_epoch or self.execution.rows.num_batches
         self._choose_steps(_steps.steps_per_call(x, preview, batch_size, steps_per_epoch, together))
-        if (
-            self._can_loop
-            and y is None
-            and not validation_split
-            and isinstance(x, np.ndarray | tf.Tensor)
-            and isinstance(shuffle, bool)
-        ):
-            self.execution.rows = Rows(self._cast(tf.convert_to_tensor(x)), batch_size or 32, shuffle)
-            x, batch_size = self.execution.rows.passes(), None
         try:
             return super().fit(
                 x,
