@@ -3,39 +3,57 @@
 import contextlib
 import json
 import os
-import tempfile
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+_PARTIAL = re.compile(r"\..*\.\d+\.partial(\.\w+)?")
+
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Gives a path beside `path`, of the same ending; what is written there takes its place when the block succeeds."""
+    """Gives a path beside `path`, of the same ending; what is written there takes its place when the block succeeds.
+
+    It is on the disk before it is renamed, so that a power failure cannot leave an empty file under the good name.
+    """
     path = Path(path)
-    beside = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+    beside = _beside(path)
     try:
         yield beside
+        _to_disk(beside, os.O_RDWR)
         os.replace(beside, path)
+        with contextlib.suppress(OSError):  # not every system can open a folder
+            _to_disk(path.parent, os.O_RDONLY)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def is_partial(name: str) -> bool:
+    """Whether a file of this name is one of `replacing`, left there by a process that was killed."""
+    return _PARTIAL.fullmatch(name) is not None
 
 
 def write_bytes(path: str | os.PathLike[str], content: bytes) -> Path:
     """Writes a file; whatever stood at `path` stays until the new one is complete."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    with replacing(path) as beside:
+        beside.write_bytes(content)
+    return path
+
+
+def write_new(path: str | os.PathLike[str], content: bytes) -> Path:
+    """Like `write_bytes`, where nothing stands yet: of two processes one gets the name, the other FileExistsError."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = _beside(path)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(beside, 0o644)
-        os.replace(beside, path)
-    except BaseException:
-        Path(beside).unlink(missing_ok=True)
-        raise
+        beside.write_bytes(content)
+        _to_disk(beside, os.O_RDWR)
+        os.link(beside, path)  # unlike a rename, it fails where there is a file
+    finally:
+        beside.unlink(missing_ok=True)
     return path
 
 
@@ -47,3 +65,15 @@ def write_text(path: str | os.PathLike[str], content: str) -> Path:
 def write_json(path: str | os.PathLike[str], content: Any) -> Path:
     """Like `write_bytes`, for JSON; NaN and infinity are refused, they are no JSON."""
     return write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+
+
+def _to_disk(path: Path, flags: int) -> None:
+    descriptor = os.open(path, flags)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -74,6 +74,29 @@ def load_seed_state(generator: keras.random.SeedGenerator, store: Any) -> dict[s
     return {key: store[key] for key in store.keys() if key != _SEED_KEY}
 
 
+_LAYERS_SEEDS_KEY = "layers_seed_generator_states"
+
+
+def save_layers_seed_states(model: keras.Model, store: Any) -> None:
+    """Adds the random states of all layers in a model, such as `Dropout`, to its own saved variables."""
+    states = _layers_seed_states(model)
+    if states:
+        store[_LAYERS_SEEDS_KEY] = np.stack([state.numpy() for state in states])
+
+
+def load_layers_seed_states(model: keras.Model, store: Any) -> dict[str, Any]:
+    """Restores what `save_layers_seed_states` added; returns the other variables."""
+    if _LAYERS_SEEDS_KEY in store:
+        for state, value in zip(_layers_seed_states(model), np.asarray(store[_LAYERS_SEEDS_KEY]), strict=True):
+            state.assign(value)
+    return {key: store[key] for key in store.keys() if key != _LAYERS_SEEDS_KEY}
+
+
+def _layers_seed_states(model: keras.Model) -> list[keras.Variable]:
+    # Not among `weights`; a model's `variables` come layer by layer, in the order they were made.
+    return [variable for variable in model.variables if variable.name == "seed_generator_state"]
+
+
 def serialize_distribution(distribution: Distribution) -> dict[str, Any]:
     """A TFP distribution as its class name and constructor arguments.
 

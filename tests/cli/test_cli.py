@@ -12,6 +12,8 @@ import pytest
 import tensorflow as tf
 
 import tfvae
+from tfvae._npz import NpzWriter
+from tfvae._seeds import fold_in, split_seed
 from tfvae.cli.app import main
 
 
@@ -124,6 +126,9 @@ def test_export_to_another_place(run_folder, tfvae_command, tmp_path):
         (["train", "--resume", "nowhere", "--latent-size", "3"], ["--epochs"]),
         (["evaluate", "nowhere"], ["nowhere", "no run folder", "tfvae train"]),
         (["train", "--data", "frey_face"], ["TFVAE_DATA_DIR"]),
+        (["train", "--data", "a/b.tfrecord"], ["b.tfrecord", "folder", "tfvae data shard"]),
+        (["data", "shard", "mnits", "shards"], ["mnits", "mnist"]),
+        (["data", "shard", "none.npy", "shards"], ["none.npy"]),
     ],
 )
 def test_bad_arguments_are_one_message_exit_one_and_an_untouched_disk(
@@ -220,3 +225,146 @@ def test_nan_says_what_to_do_and_that_there_is_no_checkpoint(tfvae_command, tmp_
     assert code == 1
     assert "step" in err
     assert "no checkpoint yet" in err
+
+
+def test_data_shard(tfvae_command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, out, _ = tfvae_command("data", "shard", "digits", "shards", "--shard-size", 600)
+    assert code == 0
+    assert "digits/train: 1,437 examples" in out
+    assert "tfvae train --data shards" in out
+    splits = tfvae.data.load(tmp_path / "shards")
+    assert (len(splits.train.files), splits.num_levels) == (3, 17)
+    before = {file: file.stat().st_mtime_ns for file in (tmp_path / "shards").iterdir()}
+    code, _, err = tfvae_command("data", "shard", "digits", "shards")
+    assert code == 1
+    assert "exists already" in err
+    assert {file: file.stat().st_mtime_ns for file in (tmp_path / "shards").iterdir()} == before
+
+
+def test_data_shard_of_an_array_on_disk(tfvae_command, tmp_path):
+    x = np.random.default_rng(0).integers(0, 256, (60, 5, 4), np.uint8)
+    np.save(tmp_path / "x.npy", x)
+    assert tfvae_command("data", "shard", tmp_path / "x.npy", tmp_path / "shards", "--seed", 2)[0] == 0
+    splits = tfvae.data.load(tmp_path / "shards")
+    assert splits.name == "x"
+    parts = [split.take(60).raw for split in (splits.train, splits.validation, splits.test)]
+    assert [len(part) for part in parts] == [48, 6, 6]
+    assert sorted(map(bytes, np.concatenate(parts))) == sorted(map(bytes, x))
+
+
+def test_shards_in_the_other_commands(run_folder, tfvae_command, tmp_path):
+    path, _ = run_folder
+    tfvae.data.write_shards(tfvae.data.load("digits"), tmp_path / "shards", shard_size=400)
+    encode = ["encode", path, tmp_path / "shards", "--split", "train", "-o", tmp_path / "z.npz"]
+    assert tfvae_command(*encode)[0] == 0
+    with np.load(tmp_path / "z.npz") as found:
+        train = tfvae.data.load(tmp_path / "shards").train.take(1437).thresholded()
+        np.testing.assert_array_equal(found["labels"], train.labels)
+        vae = tfvae.load_model(path / "model.keras")
+        np.testing.assert_allclose(found["mean"], vae.encode(train.x).mean(), rtol=1e-5, atol=1e-6)
+    reconstruct = ["reconstruct", path, tmp_path / "shards", "--split", "train", "-o", tmp_path / "r.npz"]
+    for number, options in ((9, ["-n", 9]), (501, ["-n", 501]), (1437, [])):
+        assert tfvae_command(*reconstruct, *options)[0] == 0
+        with np.load(tmp_path / "r.npz") as found:
+            np.testing.assert_array_equal(found["x"], train.x[:number])
+
+
+def in_batches_of_500(num):
+    return enumerate(slice(start, min(start + 500, num)) for start in range(0, num, 500))
+
+
+def test_what_is_written_in_parts_is_what_the_model_says(run_folder, tfvae_command, tmp_path):
+    """Against the model's own methods, one batch after another, joined in memory."""
+    path, _ = run_folder
+    assert tfvae_command("sample", path, "-n", 1203, "--seed", 5, "-o", tmp_path / "sample.npz")[0] == 0
+    for command in ("reconstruct", "encode"):
+        options = ["--split", "train", "--seed", 5, "-o", tmp_path / command]
+        assert tfvae_command(command, path, *options)[0] == 0
+    vae, train = tfvae.load_model(path / "model.keras"), tfvae.data.load("digits").train.thresholded()
+    samples, reconstructions, codes = [], [], []
+    for i, rows in in_batches_of_500(1203):
+        seed_z, seed_x = split_seed(fold_in(5, i), 2, "sample")
+        z = vae.prior.distribution().sample(rows.stop - rows.start, seed=seed_z)
+        likelihood = vae.decode(z)
+        samples.append({"z": z, "mean": likelihood.mean(), "sample": likelihood.sample(seed=seed_x)})
+    for i, rows in in_batches_of_500(len(train)):
+        x, seed = train.x[rows], fold_in(5, i)
+        posterior = vae.encode(x)
+        z = posterior.sample(seed=seed)
+        codes.append({"mean": posterior.mean(), "stddev": posterior.stddev(), "z": z, "labels": train.labels[rows]})
+        seed_z, seed_x = split_seed(seed, 2, "reconstruct")
+        likelihood = vae.decode(posterior.sample(seed=seed_z))
+        reconstructions.append({"x": x, "mean": likelihood.mean(), "sample": likelihood.sample(seed=seed_x)})
+    for name, parts in (("sample", samples), ("reconstruct", reconstructions), ("encode", codes)):
+        with np.load(tmp_path / f"{name}.npz") as found:
+            assert found.files == list(parts[0])
+            for array in found.files:
+                expected = np.concatenate([part[array] for part in parts])
+                assert found[array].dtype == expected.dtype
+                np.testing.assert_allclose(found[array], expected, rtol=1e-5, atol=1e-6, err_msg=f"{name}: {array}")
+
+
+def test_batches_of_every_size_are_one_program(run_folder, tfvae_command, tmp_path, monkeypatch):
+    path, _ = run_folder
+    calls = []
+
+    def counted(name):
+        method = getattr(tfvae.models.VAE, name)
+        return lambda self, *arguments: calls.append(name) or method(self, *arguments)
+
+    for name in ("encode", "decode"):
+        monkeypatch.setattr(tfvae.models.VAE, name, counted(name))
+    for arguments, expected in (
+        (["sample", path, "-n", 1203], ["decode"]),
+        (["reconstruct", path, "--split", "train"], ["encode", "decode"]),
+        (["encode", path, "--split", "train"], ["encode"]),
+    ):
+        calls.clear()
+        assert tfvae_command(*arguments, "-o", tmp_path / "a.npz")[0] == 0
+        assert calls == expected
+
+
+GROWTH = """
+import sys
+from pathlib import Path
+from tfvae.cli import commands
+
+def memory(name):
+    return 1024 * next(int(line.split()[1]) for line in Path("/proc/self/status").open() if line.startswith(name))
+
+run, output = map(Path, sys.argv[1:])
+commands.sample(run, 1000, 0, output)  # what every run of it needs
+before = memory("VmRSS")
+Path("/proc/self/clear_refs").write_text("5")  # lets the high-water mark begin anew
+commands.sample(run, 200_000, 0, output)
+print("growth", memory("VmHWM") - before)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_memory_does_not_grow_with_what_is_written(run_folder, tmp_path):
+    path, _ = run_folder
+    arguments = [sys.executable, "-c", GROWTH, path, tmp_path / "a.npz"]
+    result = subprocess.run(arguments, capture_output=True, text=True, timeout=600, check=True)
+    with np.load(tmp_path / "a.npz") as found:
+        num_bytes = sum(found[name].nbytes for name in found.files)
+    assert num_bytes == 200_000 * (2 + 64 + 64) * 4
+    assert int(result.stdout.split()[-1]) < num_bytes / 4
+
+
+def test_a_sample_that_is_interrupted_leaves_what_there_was(run_folder, tfvae_command, tmp_path, monkeypatch):
+    path, _ = run_folder
+    (tmp_path / "a.npz").write_bytes(b"old")
+    batches = iter(range(2))
+
+    def interrupted(self, **parts):
+        if next(batches, None) is None:
+            raise KeyboardInterrupt
+        add(self, **parts)
+
+    add = NpzWriter.add
+    monkeypatch.setattr(NpzWriter, "add", interrupted)
+    assert tfvae_command("sample", path, "-n", 2000, "-o", tmp_path / "a.npz")[0] != 0
+    assert (tmp_path / "a.npz").read_bytes() == b"old"
+    assert [file.name for file in tmp_path.iterdir()] == ["a.npz"]

@@ -28,7 +28,7 @@ class NonFiniteLossError(FloatingPointError):
     Attributes:
         epoch: the epoch, counted from 1 as Keras prints it.
         step: the batch of that epoch, counted from 1; the last one it can have been where several ran at once.
-        total_step: the optimizer's steps up to then, in all fits; None without an optimizer.
+        total_step: the optimizer's steps up to then, in all fits; None without an optimizer, or with loss scaling.
         term: what was not finite: "log_likelihood", "kl", "loss", or "weights".
         value: its value, NaN or infinite.
     """
@@ -118,6 +118,9 @@ class StopOnNonFinite(keras.callbacks.Callback):
         step = min(self._last_batch + 1, num_batches) if num_batches else self._last_batch + 1
         at = "at step" if self._first_batch == self._last_batch or term == "weights" else "at or before step"
         optimizer = getattr(self.model, "optimizer", None)
+        # Loss scaling leaves out steps, this one among them, and does not count them.
+        if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+            optimizer = None
         total = None if optimizer is None else int(keras.ops.convert_to_numpy(optimizer.iterations))
         execution = getattr(self.model, "execution", None)
         if term != "weights" and execution is not None and execution.first_non_finite is not None:

@@ -22,11 +22,17 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+data_app = typer.Typer(help="Prepare data.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder that `tfvae train` made.")]
 SeedOption = Annotated[int, typer.Option(help="Seed of the draws.", min=0)]
 DataArgument = Annotated[
     str | None,
-    typer.Argument(metavar="[DATA]", help="A data set's name or a .npy or .npz file; by default the run's own data."),
+    typer.Argument(
+        metavar="[DATA]",
+        help="A data set's name, a .npy or .npz file or a folder of shards; by default the run's own data.",
+    ),
 ]
 SplitOption = Annotated[
     str, typer.Option(help="train, validation or test; a file with one array is taken whole, in its own order.")
@@ -118,7 +124,7 @@ def _sizes(text: str | None) -> tuple[int, ...] | None:
 @app.command()
 def train(
     data: Annotated[
-        str | None, typer.Option(help="digits, mnist, frey_face ..., tfds:NAME, or a .npy or .npz file.")
+        str | None, typer.Option(help="digits, mnist, frey_face ..., tfds:NAME, a .npy or .npz file, or shards.")
     ] = None,
     run_dir: Annotated[Path | None, typer.Option(help="Run folder to make. [default: runs/DATA-TIME]")] = None,
     config: Annotated[Path | None, typer.Option(help="TOML file of settings; options override it.")] = None,
@@ -143,6 +149,18 @@ def train(
         int | None, typer.Option(help="K for log p(x) at the end. [default: 500]")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of everything random. [default: 0]")] = None,
+    keep: Annotated[int | None, typer.Option(help="Newest checkpoints to keep, besides the best. [default: 3]")] = None,
+    checkpoint_steps: Annotated[
+        int | None, typer.Option(help="Steps between checkpoints within an epoch. [default: 0, none there]")
+    ] = None,
+    on_nan: Annotated[
+        str | None,
+        typer.Option(help="stop, or rewind: back one checkpoint with half the learning rate. [default: stop]"),
+    ] = None,
+    strategy: Annotated[
+        str | None,
+        typer.Option(help="none, mirrored (all GPUs) or multi_worker (several machines). [default: none]"),
+    ] = None,
 ) -> None:
     """Train a VAE; the run folder gets the model, logs, figures, a report and a SavedModel."""
     from tfvae.training.config import RunConfig, read_toml
@@ -167,6 +185,10 @@ def train(
             "kl": kl,
             "beta": beta,
             "seed": seed,
+            "keep": keep,
+            "checkpoint_steps": checkpoint_steps,
+            "on_nan": on_nan,
+            "strategy": strategy,
         },
         "evaluation": {"num_importance_samples": num_importance_samples},
     }
@@ -174,19 +196,23 @@ def train(
     if resume is not None:
         if run_dir is not None or config is not None or _not_resumable(given):
             raise ValueError(
-                "--resume goes on with a run as it was configured; only --epochs, --learning-rate and --beta can be "
-                "given with it. To train otherwise, start a new run: `tfvae train --config RUN/config.toml ...`."
+                "--resume goes on with a run as it was configured; only --epochs, --learning-rate, --beta, --keep, "
+                "--checkpoint-steps, --on-nan and --strategy can be given with it. To train otherwise, start a new "
+                "run: `tfvae train --config RUN/config.toml ...`."
             )
         folder = RunFolder(resume)
         folder.require_run()
         settings = RunConfig.from_toml(folder.config, given)
     else:
         settings = RunConfig.from_dict(read_toml(config) if config is not None else {}, given)
-    _commands().train(settings, run_dir if resume is None else resume, resume=resume is not None)
+    _commands().train(
+        settings, run_dir if resume is None else resume, resume=resume is not None, given=given["training"]
+    )
 
 
 def _not_resumable(given: dict[str, dict[str, Any]]) -> set[str]:
-    return {key for table in given.values() for key in table} - {"epochs", "learning_rate", "beta"}
+    resumable = {"epochs", "learning_rate", "beta", "keep", "checkpoint_steps", "on_nan", "strategy"}
+    return {key for table in given.values() for key in table} - resumable
 
 
 @app.command()
@@ -248,3 +274,16 @@ def export(
 ) -> None:
     """Write the run's model as a SavedModel that serves without tfvae."""
     _commands().export(run, output, overwrite)
+
+
+@data_app.command()
+def shard(
+    data: Annotated[str, typer.Argument(metavar="DATA", help="A data set's name, or a .npy or .npz file.")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder to make.")],
+    shard_size: Annotated[
+        int | None, typer.Option(min=1, help="Examples in a file. [default: as many as fill 64 MB]")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the training examples' order.", min=0)] = 0,
+) -> None:
+    """Write data as TFRecord shards, which training reads bit by bit: for data larger than memory."""
+    _commands().shard(data, folder, shard_size, seed)

@@ -4,11 +4,12 @@ import contextlib
 import dataclasses
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 from rich.console import Console
 from rich.table import Table
 
@@ -16,11 +17,15 @@ from tfvae import data as tfvae_data
 from tfvae import export as tfvae_export
 from tfvae._files import write_bytes
 from tfvae._images import beside, tile, to_displayable
+from tfvae._npz import NpzWriter
 from tfvae._seeds import fold_in, split_seed
 from tfvae.callbacks import NonFiniteLossError
 from tfvae.cli.interrupt import Interruptible
 from tfvae.cli.progress import TrainingProgress
-from tfvae.data import Split
+from tfvae.data import ShardedSplit, Split
+from tfvae.data.files import read_arrays
+from tfvae.data.sharded_split import naming_damage
+from tfvae.data.shards import require_free
 from tfvae.evaluation.report import rows
 from tfvae.training import run as runs
 from tfvae.training.build import evaluation_split
@@ -28,13 +33,14 @@ from tfvae.training.config import RunConfig
 from tfvae.training.evaluate import evaluate as evaluate_run
 from tfvae.training.run_folder import RunFolder
 from tfvae.training.saved_run import Run, load_run
+from tfvae.typing import Tensor
 
 _BATCH_SIZE = 500
 _console = Console()
 
 
-def train(config: RunConfig, run_dir: Path | None, *, resume: bool) -> None:
-    """`tfvae train`."""
+def train(config: RunConfig, run_dir: Path | None, *, resume: bool, given: Collection[str] = ()) -> None:
+    """`tfvae train`; `given` are the settings of training that the command line has."""
     started: list[RunFolder] = []
     with TrainingProgress(_console) as progress, Interruptible() as interruptible:
 
@@ -52,25 +58,32 @@ def train(config: RunConfig, run_dir: Path | None, *, resume: bool) -> None:
                     config,
                     run_dir,
                     resume=resume,
+                    given=given,
                     callbacks=[progress, interruptible],
                     on_stage=on_stage,
                     on_start=on_start,
+                    stop_wanted=lambda: interruptible.asked,
                 )
         except KeyboardInterrupt:
             raise InterruptedError(f"interrupted. {_how_to_go_on(started)}") from None
         except NonFiniteLossError as error:
             raise FloatingPointError(f"{error} {_how_to_go_on(started)}") from error
-    _print_report(folder, report)
+        except OSError as error:
+            if started and "--resume" not in str(error):
+                raise OSError(f"{error}. {_how_to_go_on(started)}") from error
+            raise
+    if report:  # else it is the chief's to tell
+        _print_report(folder, report)
 
 
 def _how_to_go_on(started: list[RunFolder]) -> str:
-    saved = started[0].saved_checkpoints() if started else []
-    if not saved:
-        return "There is no checkpoint yet to go on from."
-    done, path = saved[-1]
+    if not started:
+        return "Nothing was begun yet."
+    saved = started[0].saved_checkpoints()
+    last = f"The last checkpoint is {saved[-1][1]}" if saved else "There is no checkpoint yet, so it starts anew"
     return (
-        f"The last checkpoint, after epoch {done}, is {path}; go on with `tfvae train --resume {started[0].path}`, "
-        "where --learning-rate and --beta may be given anew."
+        f"{last}; go on with `tfvae train --resume {started[0].path}`, where --learning-rate and --beta may be given "
+        "anew."
     )
 
 
@@ -88,13 +101,17 @@ def evaluate(run_dir: Path, **settings: int | None) -> None:
 def sample(run_dir: Path, num_samples: int, seed: int, output: Path | None) -> None:
     """`tfvae sample`."""
     run = load_run(run_dir)
-    parts: dict[str, list[Any]] = {"z": [], "mean": [], "sample": []}
-    for i, start in enumerate(range(0, num_samples, _BATCH_SIZE)):
-        seed_z, seed_x = split_seed(fold_in(seed, i), 2, "sample")
-        z = run.vae.prior.distribution().sample(min(_BATCH_SIZE, num_samples - start), seed=seed_z)
-        _add(parts, z=z, **_mean_and_sample(run.vae.decode(z), seed_x))
-    arrays = _joined(parts)
-    _write_npz(output or run.folder.path / "samples.npz", arrays, tile(to_displayable(arrays["mean"][:100])))
+
+    def drawn(number: Tensor, seed: Tensor) -> dict[str, Tensor]:
+        seed_z, seed_x = split_seed(seed, 2, "sample")
+        z = run.vae.prior.distribution().sample(number, seed=seed_z)
+        return {"z": z, **_mean_and_sample(run.vae.decode(z), seed_x)}
+
+    program = _program(drawn, tf.TensorSpec([], tf.int32))
+    numbers = (min(_BATCH_SIZE, num_samples - start) for start in range(0, num_samples, _BATCH_SIZE))
+    parts = (program(number, fold_in(seed, i)) for i, number in enumerate(numbers))
+    path, first = _write_npz(output or run.folder.path / "samples.npz", parts)
+    _write_picture(path, tile(to_displayable(first["mean"][:100])))
 
 
 def reconstruct(
@@ -103,32 +120,34 @@ def reconstruct(
     """`tfvae reconstruct`."""
     run = load_run(run_dir)
     split = _split(run, data, split_name)
-    x = (split if num_examples is None else split.take(num_examples)).x
-    parts: dict[str, list[Any]] = {"x": [], "mean": [], "sample": []}
-    for i, start in enumerate(range(0, len(x), _BATCH_SIZE)):
-        seed_z, seed_x = split_seed(fold_in(seed, i), 2, "reconstruct")
-        batch = x[start : start + _BATCH_SIZE]
-        likelihood = run.vae.decode(run.vae.encode(batch).sample(seed=seed_z))
-        _add(parts, x=batch, **_mean_and_sample(likelihood, seed_x))
-    arrays = _joined(parts)
-    picture = beside(to_displayable(arrays["x"][:40]), to_displayable(arrays["mean"][:40]), 10)
-    _write_npz(output or run.folder.path / "reconstructions.npz", arrays, picture)
+
+    def through(x: Tensor, seed: Tensor) -> dict[str, Tensor]:
+        seed_z, seed_x = split_seed(seed, 2, "reconstruct")
+        likelihood = run.vae.decode(run.vae.encode(x).sample(seed=seed_z))
+        return {"x": x, **_mean_and_sample(likelihood, seed_x)}
+
+    program = _program(through, tf.TensorSpec([None, *split.event_shape], tf.float32))
+    parts = (program(x, fold_in(seed, i)) for i, x in enumerate(_first(_batches(split), num_examples)))
+    path, first = _write_npz(output or run.folder.path / "reconstructions.npz", parts)
+    _write_picture(path, beside(to_displayable(first["x"][:40]), to_displayable(first["mean"][:40]), 10))
 
 
 def encode(run_dir: Path, data: str | None, split_name: str, seed: int, output: Path | None) -> None:
     """`tfvae encode`."""
     run = load_run(run_dir)
     split = _split(run, data, split_name)
-    x = split.x
-    parts: dict[str, list[Any]] = {"mean": [], "stddev": [], "z": []}
-    for i, start in enumerate(range(0, len(x), _BATCH_SIZE)):
-        posterior = run.vae.encode(x[start : start + _BATCH_SIZE])
-        z = posterior.sample(seed=fold_in(seed, i))
-        _add(parts, mean=posterior.mean(), stddev=posterior.stddev(), z=z)
-    arrays = _joined(parts)
-    if split.labels is not None:
-        arrays["labels"] = split.labels
-    _write_npz(output or run.folder.path / "latents.npz", arrays, None)
+
+    def encoded(x: Tensor, seed: Tensor) -> dict[str, Tensor]:
+        posterior = run.vae.encode(x)
+        return {"mean": posterior.mean(), "stddev": posterior.stddev(), "z": posterior.sample(seed=seed)}
+
+    program = _program(encoded, tf.TensorSpec([None, *split.event_shape], tf.float32))
+    if split.has_labels:
+        batches = enumerate(_batches(split, labels=True))
+        parts = ({**program(x, fold_in(seed, i)), "labels": y} for i, (x, y) in batches)
+    else:
+        parts = (program(x, fold_in(seed, i)) for i, x in enumerate(_batches(split)))
+    _write_npz(output or run.folder.path / "latents.npz", parts)
 
 
 def export(run_dir: Path, output: Path | None, overwrite: bool) -> None:
@@ -138,7 +157,41 @@ def export(run_dir: Path, output: Path | None, overwrite: bool) -> None:
     _say(f"SavedModel: {path}")
 
 
-def _split(run: Run, data: str | None, split_name: str) -> Split:
+def shard(data: str, folder: Path, shard_size: int | None, seed: int) -> None:
+    """`tfvae data shard`."""
+    require_free(folder)
+    path = Path(data).expanduser()
+    # An array on disk may be larger than memory.
+    is_array = path.suffix == ".npy"
+    source = read_arrays(path, mapped=True)["arr_0"] if is_array else tfvae_data.load(data)
+    name = path.stem if is_array else None
+    tfvae_data.write_shards(source, folder, shard_size=shard_size, seed=seed, name=name)
+    splits = tfvae_data.load(folder)
+    for split in (splits.train, splits.validation, splits.test):
+        if split is not None:
+            _say(f"{split.name}: {len(split):,} examples")
+    _say(f"Train on them with `tfvae train --data {folder}`.")
+
+
+def _program(fn: Callable[..., dict[str, Tensor]], spec: tf.TensorSpec) -> Any:
+    """A function of a batch and a seed, compiled once for batches of every size."""
+    return tf.function(fn, input_signature=[spec, tf.TensorSpec([2], tf.int32)], autograph=False)
+
+
+def _batches(split: Split | ShardedSplit, *, labels: bool = False) -> Iterator[Any]:
+    with naming_damage(split):
+        yield from split.batches(_BATCH_SIZE, labels=labels).as_numpy_iterator()
+
+
+def _first(batches: Iterator[np.ndarray], num_examples: int | None) -> Iterator[np.ndarray]:
+    """The first examples, in batches; None is all of them."""
+    for batch in batches:
+        yield batch if num_examples is None else batch[:num_examples]
+        if num_examples is not None and (num_examples := num_examples - len(batch)) <= 0:
+            return
+
+
+def _split(run: Run, data: str | None, split_name: str) -> Split | ShardedSplit:
     """The data a command works on, with the noise the model was trained on, drawn once."""
     if data is None:
         split = getattr(tfvae_data.load(run.config.data.name), split_name, None)
@@ -147,7 +200,7 @@ def _split(run: Run, data: str | None, split_name: str) -> Split:
     else:
         split = tfvae_data.load_examples(data, split=split_name)
     split = evaluation_split(run.config, split)
-    run.vae.check_data(split.x)
+    run.vae.check_data(split.x if isinstance(split, Split) else split.batches(_BATCH_SIZE))
     return split
 
 
@@ -155,26 +208,21 @@ def _mean_and_sample(likelihood: Any, seed: Any) -> dict[str, Any]:
     return {"mean": likelihood.mean(), "sample": likelihood.sample(seed=seed)}
 
 
-def _add(parts: dict[str, list[Any]], **arrays: Any) -> None:
-    for name, array in arrays.items():
-        parts[name].append(np.asarray(array))
+def _write_npz(path: Path, parts: Iterable[dict[str, Any]]) -> tuple[Path, dict[str, Any]]:
+    """Writes parts as they come; returns where, and the first of them."""
+    first: dict[str, Any] = {}
+    with NpzWriter(path if path.suffix == ".npz" else path.with_name(path.name + ".npz")) as file:
+        for part in parts:
+            first = first or part
+            file.add(**part)
+    _say(f"{file.path}: {', '.join(f'{name} {shape}' for name, shape in file.shapes.items())}")
+    return file.path, first
 
 
-def _joined(parts: dict[str, list[Any]]) -> dict[str, np.ndarray]:
-    return {name: np.concatenate(arrays) for name, arrays in parts.items()}
-
-
-def _write_npz(path: Path, arrays: dict[str, np.ndarray], picture: np.ndarray | None) -> None:
-    path = path if path.suffix == ".npz" else path.with_name(path.name + ".npz")
+def _write_picture(path: Path, picture: np.ndarray) -> None:
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
-    write_bytes(path, buffer.getvalue())
-    shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
-    _say(f"{path}: {shapes}")
-    if picture is not None:
-        buffer = io.BytesIO()
-        _save_png(buffer, picture)
-        _say(str(write_bytes(path.with_suffix(".png"), buffer.getvalue())))
+    _save_png(buffer, picture)
+    _say(str(write_bytes(path.with_suffix(".png"), buffer.getvalue())))
 
 
 def _save_png(buffer: io.BytesIO, picture: np.ndarray) -> None:

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tfvae._checks import whole_number
 from tfvae._numerics import as_float
-from tfvae.data import Split
+from tfvae.data import ShardedSplit, Split
 from tfvae.models import _inputs
 from tfvae.typing import Tensor
 
@@ -30,6 +30,8 @@ def batches_of_x(data: Any, batch_size: int, check: Callable[[Any], None]) -> It
 
 
 def _raw_batches(data: Any, batch_size: int) -> Iterator[Any]:
+    if isinstance(data, ShardedSplit):
+        data = data.batches(batch_size)
     if isinstance(data, tf.data.Dataset):
         for batch in data:
             yield _inputs.unpack(batch)[0]

@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 
 from tfvae._checks import whole_number
 from tfvae._seeds import split_seed
-from tfvae.data import Split
+from tfvae.data import ShardedSplit, Split
 from tfvae.evaluation._latents import posterior_means, require_vector
 from tfvae.models import VAE
 from tfvae.typing import Seed
@@ -155,7 +155,7 @@ def representation(
 
 
 def _labels(name: str, data: Any, given: ArrayLike | None) -> np.ndarray:
-    if given is None and isinstance(data, Split):
+    if given is None and isinstance(data, Split | ShardedSplit):
         given = data.labels
     if given is None:
         raise ValueError(f"Labels of {name} are missing: give {name}_labels=, or a tfvae.data.Split that has labels.")

@@ -1,5 +1,7 @@
 """The running means that a model reports."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -7,11 +9,25 @@ from tfvae.estimators import Estimate
 from tfvae.typing import Tensor
 
 
+class ReplicatedMean(keras.metrics.Mean):
+    """A mean that under a distribution strategy is the same on all replicas, which add the same numbers to it.
+
+    Keras' own is in parts, whose sum all workers have to ask for at the same time.
+    """
+
+    def add_variable(
+        self, shape: Any, initializer: Any, dtype: Any = None, aggregation: str = "none", name: str | None = None
+    ) -> keras.Variable:
+        variable = keras.Variable(initializer, shape, dtype, trainable=False, aggregation=aggregation, name=name)
+        self._tracker.add_to_store("variables", variable)
+        return variable
+
+
 class BoundMetrics:
     """`loss`, `elbo`, `log_likelihood` and `kl`, true means over examples: a smaller last batch counts less."""
 
     def __init__(self) -> None:
-        self.means = [keras.metrics.Mean(name=name) for name in ("loss", "elbo", "log_likelihood", "kl")]
+        self.means = [ReplicatedMean(name=name) for name in ("loss", "elbo", "log_likelihood", "kl")]
 
     def update(self, estimate: Estimate, loss: Tensor, sample_weight: Tensor | None) -> dict[str, Tensor]:
         """Adds a batch; returns the means so far. `loss` is the batch's, a scalar."""

@@ -9,7 +9,7 @@ import tensorflow as tf
 from tfvae._checks import whole_number
 from tfvae.estimators import Estimate, Estimator
 from tfvae.layers import DistributionLayer
-from tfvae.models import _inputs, _parts, _steps
+from tfvae.models import _distributed, _inputs, _parts, _steps
 from tfvae.models._loop import Execution, StepLoop
 from tfvae.models._metrics import BoundMetrics
 from tfvae.models._rows import Rows
@@ -26,6 +26,7 @@ class TrainedModel(keras.Model):
     """
 
     estimator: Estimator
+    seed_generator: keras.random.SeedGenerator
     beta: Any
     # Keras' own.
     train_function: Any
@@ -115,7 +116,7 @@ class TrainedModel(keras.Model):
     def _looped(self, function: Any, step: Any, rows: Rows | None) -> Any:
         """Keras' train or test function, and in its place, where it can be, a loop in one program."""
         if not self._can_loop:
-            return function
+            return function if self.run_eagerly else _distributed.DistributedSteps(self, step)
         jit_compile = self._as_compiled["jit_compile"]
         if jit_compile == "auto" and not all(layer.supports_jit for layer in self._flatten_layers()):
             jit_compile = False
@@ -142,6 +143,14 @@ class TrainedModel(keras.Model):
             self.train_function = None
         self.execution.num_steps = self.steps_per_execution = number
         self.execution.limit = self.execution.betas = None
+
+    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
+        # Keras would take a batch for it, and of several workers one that it cannot handle.
+        if not self.built or self._distribute_strategy is None:
+            super()._maybe_symbolic_build(iterator, data_batch)
+        elif not self.optimizer.built:
+            with self.distribute_strategy.scope():
+                self.optimizer.build(self.trainable_variables)
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         self.compile(**keras.saving.deserialize_keras_object(config))
@@ -187,6 +196,7 @@ class TrainedModel(keras.Model):
             validation_data = _inputs.with_targets(*validation_data)
         self.preview_batch = _inputs.preview(preview if validation_preview is None else validation_preview)
         x, y, _ = _inputs.with_targets(x, y, sample_weight)
+        x, validation_data = _distributed.for_workers(self, x, validation_data)
         together = _steps.listed(callbacks)
         _steps.introduce(together)
         if self._can_loop and y is None and not validation_split:
@@ -231,6 +241,7 @@ class TrainedModel(keras.Model):
     ) -> Any:
         """As `keras.Model.evaluate`; the data are checked as `fit` does."""
         x, y, _ = _inputs.with_targets(x, y, sample_weight)
+        (x,) = _distributed.for_workers(self, x)
         if not kwargs.get("_use_cached_eval_dataset"):  # else it is `fit` that asks
             example = self.check_data(x)
             self._choose_steps(_steps.steps_per_call(x, example, batch_size, steps, _steps.listed(callbacks)))
@@ -253,22 +264,25 @@ class TrainedModel(keras.Model):
             _inputs.check_static(x, self.event_shape)
             _inputs.check_values(x, self._likelihood_layer)
             if not self.built:
-                self._build_symbolically(x.shape[1:])
+                with self.distribute_strategy.scope():
+                    self._build_symbolically(x.shape[1:])
         return x
 
     def train_step(self, data: Any) -> dict[str, Tensor]:
+        if tf.distribute.get_strategy().num_replicas_in_sync > 1:
+            return _distributed.train_step(self, data)
         x, sample_weight = self._unpacked(data)
         with tf.GradientTape() as tape:
             estimate = self.estimate(x, training=True)
             loss = self._loss(estimate, sample_weight)
-            # Replicas' gradients are summed, so each takes its share of the mean.
-            share = loss / tf.cast(tf.distribute.get_strategy().num_replicas_in_sync, loss.dtype)
-            scaled = self.optimizer.scale_loss(share)
+            scaled = self.optimizer.scale_loss(loss)
         gradients = tape.gradient(scaled, self.trainable_variables)
         self.optimizer.apply(gradients, self.trainable_variables)
         return self._bound_metrics.update(estimate, loss, sample_weight)
 
     def test_step(self, data: Any) -> dict[str, Tensor]:
+        if tf.distribute.get_strategy().num_replicas_in_sync > 1:
+            return _distributed.test_step(self, data)
         x, sample_weight = self._unpacked(data)
         estimate = self.estimate(x, training=False)
         return self._bound_metrics.update(estimate, self._loss(estimate, sample_weight), sample_weight)

@@ -10,7 +10,13 @@ import tensorflow_probability as tfp
 from tfvae._checks import whole_number
 from tfvae._files import replacing
 from tfvae._seeds import split_seed, stateless_seed
-from tfvae._serialization import load_seed_state, register, save_seed_state
+from tfvae._serialization import (
+    load_layers_seed_states,
+    load_seed_state,
+    register,
+    save_layers_seed_states,
+    save_seed_state,
+)
 from tfvae.estimators import SGVB, Estimate, Estimator, KLPenalty, KLWeighting, elbo_terms
 from tfvae.estimators.kl_weighting import as_weighting
 from tfvae.layers import DistributionLayer
@@ -219,9 +225,10 @@ class VAE(TrainedModel):
     def save_own_variables(self, store: Any) -> None:
         super().save_own_variables(store)
         save_seed_state(self.seed_generator, store)
+        save_layers_seed_states(self, store)
 
     def load_own_variables(self, store: Any) -> None:
-        super().load_own_variables(load_seed_state(self.seed_generator, store))
+        super().load_own_variables(load_layers_seed_states(self, load_seed_state(self.seed_generator, store)))
 
     def get_config(self) -> dict[str, Any]:
         parts = {"encoder": self.encoder, "decoder": self.decoder, "estimator": self.estimator}

@@ -3,18 +3,22 @@
 import dataclasses
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import keras
 import tensorflow as tf
 
 from tfvae import estimators, layers, networks, priors
-from tfvae.data import Split, Splits
+from tfvae.data import ShardedSplit, Split, Splits, known_names
+from tfvae.data.shard_header import is_shards
 from tfvae.models import VAE
 from tfvae.training.config import ModelConfig, RunConfig
 from tfvae.training.initial_weights import start_at_marginals
 
 _POSTERIORS: dict[str, Any] = {"diag": layers.MultivariateNormalDiag, "tril": layers.MultivariateNormalTriL}
+# The most examples, and bytes of them, that are held in memory of a split on disk.
+_MOST_HELD = 10_000
+_MOST_HELD_BYTES = 2**28
 _LIKELIHOODS: dict[str, Any] = {"bernoulli": layers.IndependentBernoulli, "normal": layers.IndependentNormal}
 
 
@@ -30,14 +34,15 @@ def resolve(config: RunConfig, splits: Splits) -> RunConfig:
         is_gray_image = splits.train.in_unit_interval and splits.event_shape[-1] == 1 and len(splits.event_shape) == 3
         likelihood = "bernoulli" if splits.train.is_binary or is_gray_image else "normal"
     if likelihood == "bernoulli" and not all(split.in_unit_interval for split in _all(splits)):
-        low, high = (getattr(splits.train.x, name)() for name in ("min", "max"))
+        low, high = splits.train.value_range
         raise ValueError(
             f"A Bernoulli likelihood takes values in [0, 1], but {splits.name} holds values from {low:g} to {high:g}. "
             "Scale the data to [0, 1] (8-bit images: store them as uint8), or use --likelihood normal."
         )
     name = data.name
-    if Path(name).suffix in (".npy", ".npz") and Path(name).exists():
-        name = str(Path(name).resolve())  # so that the run can be evaluated from any folder
+    path = Path(name).expanduser()
+    if name not in known_names() and ((path.suffix in (".npy", ".npz") and path.exists()) or is_shards(path)):
+        name = str(path.resolve())  # so that the run can be evaluated from any folder
     activation = {"mlp": "tanh", "conv": "relu"}[model.network] if model.activation == "auto" else model.activation
     binarize = data.binarize if likelihood == "bernoulli" and not splits.train.is_binary else "none"
     return dataclasses.replace(
@@ -47,8 +52,15 @@ def resolve(config: RunConfig, splits: Splits) -> RunConfig:
     )
 
 
-def _all(splits: Splits) -> list[Split]:
+def _all(splits: Splits) -> list[Split | ShardedSplit]:
     return [split for split in (splits.train, splits.validation, splits.test) if split is not None]
+
+
+def held(split: Split | ShardedSplit) -> Split:
+    """The split in memory: of one on disk its first 10,000 examples, fewer where they are large."""
+    if isinstance(split, Split):
+        return split
+    return split.take(min(_MOST_HELD, max(1, _MOST_HELD_BYTES // (4 * split.header.num_values))))
 
 
 def build_vae(config: RunConfig, splits: Splits) -> VAE:
@@ -72,7 +84,7 @@ def build_vae(config: RunConfig, splits: Splits) -> VAE:
         seed=config.training.seed,
         name="vae",
     )
-    start_at_marginals(vae, evaluation_split(config, splits.train), config.model.likelihood)
+    start_at_marginals(vae, evaluation_split(config, held(splits.train)), config.model.likelihood)
     vae.compile(keras.optimizers.Adam(config.training.learning_rate))
     return vae
 
@@ -90,7 +102,7 @@ def _bodies(
     return encoder, networks.mlp(num_decoded, model.hidden[::-1], model.activation, name="decoder_body")
 
 
-def training_batches(config: RunConfig, split: Split, *, epochs_done: int = 0) -> tf.data.Dataset:
+def training_batches(config: RunConfig, split: Split | ShardedSplit, *, epochs_done: int = 0) -> tf.data.Dataset:
     """An endless stream of shuffled batches, with fresh noise in every epoch; a resumed run takes up where it was.
 
     One endless iterator also spares what starting one costs, which is much of a short epoch.
@@ -107,7 +119,11 @@ def training_batches(config: RunConfig, split: Split, *, epochs_done: int = 0) -
     return batches.repeat()
 
 
-def evaluation_split(config: RunConfig, split: Split) -> Split:
+@overload
+def evaluation_split(config: RunConfig, split: Split) -> Split: ...
+@overload
+def evaluation_split(config: RunConfig, split: ShardedSplit) -> ShardedSplit: ...
+def evaluation_split(config: RunConfig, split: Split | ShardedSplit) -> Split | ShardedSplit:
     """The split as the likelihood models it, with one fixed draw of the noise that does not depend on the run's seed.
 
     Binary for a Bernoulli likelihood, dequantised for a normal one, so that the log-probabilities are those of data.
@@ -117,17 +133,17 @@ def evaluation_split(config: RunConfig, split: Split) -> Split:
     return split.binarized(seed=0) if config.data.binarize == "dynamic" else _binarized(config, split)
 
 
-def _binarized(config: RunConfig, split: Split) -> Split:
+def _binarized(config: RunConfig, split: Split | ShardedSplit) -> Split | ShardedSplit:
     if config.data.binarize == "threshold":
         return split.thresholded()
     return split.binarized(seed=0) if config.data.binarize == "static" else split
 
 
-def dequantizes(config: RunConfig, split: Split) -> bool:
+def dequantizes(config: RunConfig, split: Split | ShardedSplit) -> bool:
     """Whether the data are levels that a density is fitted to, which needs noise of the width of a level."""
     return config.model.likelihood == "normal" and split.num_levels is not None
 
 
-def num_steps(config: RunConfig, split: Split) -> int:
+def num_steps(config: RunConfig, split: Split | ShardedSplit) -> int:
     """Steps in an epoch."""
     return math.ceil(len(split) / config.training.batch_size)

@@ -1,32 +1,140 @@
-"""Checkpoints of a run: whole models."""
+"""Checkpoints of a run: whole models, and how far training had come."""
 
+import math
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
+import tensorflow as tf
 
+from tfvae._files import replacing
+from tfvae.models import VAE, load_model
+from tfvae.training.epoch_clock import EpochClock
 from tfvae.training.run_folder import RunFolder
+from tfvae.training.training_state import TrainingState
 
 
 class Checkpoints(keras.callbacks.Callback):
-    """Saves the whole model, optimizer included, after every `every`-th epoch and the last; keeps the newest three.
+    """Saves after every `every`-th epoch and the last, and within epochs where it is asked to; keeps the newest.
+
+    Put it after the callbacks that write `metrics.csv`, and after `clock` and `StopOnNonFinite`.
 
     Args:
         folder: the run folder.
+        start: where this fit goes on.
+        clock: of the same fit.
         every: epochs between two checkpoints.
+        every_steps: steps of an epoch between two; the next end of an execution is taken. 0 is none within epochs.
+        keep: how many of the newest are kept; the one with the highest validation ELBO is kept besides.
+        stop_wanted: asked after each execution and epoch; when it says yes, a checkpoint is saved and `fit` ends with
+            a KeyboardInterrupt.
+
+    Raises:
+        OSError: from `fit`, when a checkpoint cannot be written; the last one is as it was.
     """
 
-    keep = 3
+    knows_executions = True
 
-    def __init__(self, folder: RunFolder, every: int):
+    def __init__(
+        self,
+        folder: RunFolder,
+        start: TrainingState,
+        clock: EpochClock,
+        *,
+        every: int,
+        every_steps: int = 0,
+        keep: int = 3,
+        stop_wanted: Callable[[], bool] = lambda: False,
+    ):
         super().__init__()
-        self.folder = folder
-        self.every = every
+        self._folder = folder
+        self._start = start
+        self._clock = clock
+        self._every = every
+        self._every_steps = every_steps
+        self._keep = keep
+        self._stop_wanted = stop_wanted
+        self._epoch = 0
+        self._batch = 0
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._epoch = epoch
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        self._batch = batch
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        done = batch + 1
+        is_new = self._epoch > self._start.epochs or done > self._start.steps
+        # A run that goes on takes its first batch for a full one, which the last of an epoch may not be.
+        if not is_new or done > self.params["steps"] - 2:
+            return
+        stop = self._stop_wanted()
+        due = self._every_steps and done // self._every_steps > self._batch // self._every_steps
+        # A loss that was finite may have spoiled the weights; the next one will say so.
+        if (stop or due) and _all_finite(self.model):
+            means = tuple(tuple(float(v.numpy()) for v in metric.variables) for metric in self.model.metrics)
+            self._save(epochs=self._epoch, steps=done, running_means=means, seconds=self._clock.seconds)
+        if stop:
+            raise KeyboardInterrupt
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Saves where it is due."""
-        done = epoch + 1
-        if done % self.every == 0 or done == self.params["epochs"]:
-            self.folder.checkpoints.mkdir(parents=True, exist_ok=True)
-            self.model.save(self.folder.checkpoints / f"epoch-{done:05d}.keras")
-            for _, path in self.folder.saved_checkpoints()[: -self.keep]:
+        done, stop = epoch + 1, self._stop_wanted()
+        if stop or done % self._every == 0 or done == self.params["epochs"]:
+            elbo = (logs or {}).get("val_elbo", math.nan)
+            self._save(epochs=done, validation_elbo=float(elbo) if math.isfinite(elbo) else None)
+        if stop:
+            raise KeyboardInterrupt
+
+    def _save(self, **position: Any) -> None:
+        history = self._folder.metrics.read_text("utf-8") if self._folder.metrics.exists() else ""
+        write_checkpoint(
+            self._folder, self.model, TrainingState(**position, history=history, rewinds=self._start.rewinds)
+        )
+        best = self._folder.best_checkpoint()
+        for _, path in self._folder.saved_checkpoints()[: -self._keep]:
+            if path != best:
                 path.unlink()
+
+
+def write_checkpoint(folder: RunFolder, vae: VAE, state: TrainingState) -> Path:
+    """Saves a model and its state under the name that belongs to them.
+
+    Raises:
+        OSError: when it cannot be written; what stood there stays.
+    """
+    path = folder.checkpoint(state.epochs, state.steps)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as beside:
+            vae.save(beside)
+            state.add_to(beside)
+    except (OSError, RuntimeError) as error:  # HDF5 has a RuntimeError for some failed writes
+        raise OSError(
+            f"The checkpoint {path} cannot be written: {error}. What was saved before is as it was. Make room, then "
+            f"go on with `tfvae train --resume {folder.path}`."
+        ) from error
+    return path
+
+
+def read_checkpoint(folder: RunFolder) -> tuple[VAE | None, TrainingState]:
+    """The newest checkpoint that can be loaded; no model, and the state of a beginning, where there is none at all.
+
+    Raises:
+        ValueError: when there are some and all are damaged.
+    """
+    damage: ValueError | None = None
+    for _, path in reversed(folder.saved_checkpoints()):
+        try:
+            return load_model(path), TrainingState.read(path)
+        except ValueError as error:  # an older one is better than none
+            damage = error
+    if damage is not None:
+        raise ValueError(f"No checkpoint of {folder.path} can be loaded. {damage}") from damage
+    return None, TrainingState()
+
+
+def _all_finite(model: keras.Model) -> bool:
+    return all(np.all(tf.math.is_finite(tf.cast(v.value, tf.float32))) for v in model.trainable_variables)

@@ -29,7 +29,7 @@ class DataConfig:
     """What to train on.
 
     Attributes:
-        name: a name that `tfvae.data.load` knows, or the path of a .npy or .npz file.
+        name: a name that `tfvae.data.load` knows, or the path of a .npy or .npz file or of a folder of shards.
         binarize: of gray data for a Bernoulli likelihood: "dynamic" (x is drawn with probability equal to the gray
             value, anew in each epoch), "static" (drawn once), "threshold" (above one half) or "none".
     """
@@ -90,6 +90,12 @@ class TrainingConfig:
         kl: "analytic" (estimator B) or "monte_carlo" (estimator A).
         beta: weight of the KL.
         seed: of the weights, the data's order and noise, and every draw.
+        keep: the newest checkpoints that are kept, besides the best.
+        checkpoint_steps: steps between two checkpoints within an epoch; 0 is none there.
+        on_nan: what a loss that is not finite does: "stop", or "rewind", which goes back to the newest checkpoint with
+            half the learning rate, five times at most.
+        strategy: "none" (one process, one device), "mirrored" (all GPUs of a machine) or "multi_worker" (several
+            processes); a batch is shared out among them.
     """
 
     epochs: int = 10
@@ -99,9 +105,13 @@ class TrainingConfig:
     kl: str = "analytic"
     beta: float = 1.0
     seed: int = 0
+    keep: int = 3
+    checkpoint_steps: int = 0
+    on_nan: str = "stop"
+    strategy: str = "none"
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "num_samples"):
+        for name in ("epochs", "batch_size", "num_samples", "keep"):
             _require(
                 _is_count(getattr(self, name)), f"training.{name}", "a whole number, at least 1", getattr(self, name)
             )
@@ -109,6 +119,10 @@ class TrainingConfig:
         _require(_is_number(rate) and rate > 0, "training.learning_rate", "a number above 0", rate)
         _require(_is_number(beta) and beta >= 0, "training.beta", "a number, at least 0", beta)
         _require_choice(self.kl, "training.kl", ("analytic", "monte_carlo"))
+        _require_choice(self.on_nan, "training.on_nan", ("stop", "rewind"))
+        _require_choice(self.strategy, "training.strategy", ("none", "mirrored", "multi_worker"))
+        steps = self.checkpoint_steps
+        _require(steps == 0 or _is_count(steps), "training.checkpoint_steps", "a whole number, at least 0", steps)
         valid = isinstance(self.seed, int) and not isinstance(self.seed, bool) and 0 <= self.seed < 2**31
         _require(valid, "training.seed", "a whole number from 0 to 2147483647", self.seed)
 

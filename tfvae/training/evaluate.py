@@ -11,15 +11,15 @@ from tfvae._files import write_bytes, write_json, write_text
 from tfvae.data import Split, Splits
 from tfvae.evaluation import figures
 from tfvae.evaluation.report import report_dict, report_markdown
-from tfvae.training.build import dequantizes, evaluation_split
+from tfvae.training.build import dequantizes, evaluation_split, held
 from tfvae.training.config import RunConfig
 from tfvae.training.examine import examine
 from tfvae.training.saved_run import Run
 
 
 def reported_split(splits: Splits) -> Split:
-    """What the report measures: the test split, or the nearest to it there is."""
-    return splits.test or splits.validation or splits.train
+    """What the report measures: the test split, or the nearest to it there is; the first examples of one on disk."""
+    return held(splits.test or splits.validation or splits.train)
 
 
 def evaluate(

@@ -9,7 +9,7 @@ from tfvae import evaluation
 from tfvae.data import Split, Splits
 from tfvae.estimators import SGVB, DReG, Estimator, ImportanceWeighted, ScoreFunction, StickingTheLanding
 from tfvae.evaluation import figures
-from tfvae.training.build import evaluation_split
+from tfvae.training.build import evaluation_split, held
 from tfvae.training.saved_run import Run
 
 # The most latent dimensions for which the paper's estimator with Hamiltonian Monte Carlo is tried.
@@ -60,7 +60,7 @@ def examine(
     if vae.latent_shape[0] <= _MOST_DIMENSIONS_HMC:
         on_stage(f"Hamiltonian Monte Carlo for {len(few)} examples")
         report["log_marginal_hmc"] = evaluation.log_marginal_hmc(vae, few, num_samples=200, num_burnin=200).to_dict()
-    train = evaluation_split(run.config, splits.train)
+    train = evaluation_split(run.config, held(splits.train))
     if train.labels is not None and split.labels is not None:
         on_stage("reading labels off the latents")
         learn = train.take(min(_NUM_LABELED, len(train)))

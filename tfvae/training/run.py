@@ -1,9 +1,9 @@
 """A run from beginning to end: train, save, evaluate, draw, export."""
 
 import datetime
+import logging
 import os
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +11,25 @@ import keras
 
 from tfvae import data as tfvae_data
 from tfvae import export
-from tfvae._files import write_json, write_text
-from tfvae.callbacks import StopOnNonFinite, VAETensorBoard
+from tfvae._files import write_json
+from tfvae.callbacks import NonFiniteLossError, StopOnNonFinite, VAETensorBoard
 from tfvae.data import Split, Splits
+from tfvae.data.sharded_split import naming_damage
 from tfvae.models import VAE, load_model
-from tfvae.training.build import build_vae, evaluation_split, num_steps, resolve, training_batches
+from tfvae.training.build import build_vae, evaluation_split, held, num_steps, resolve, training_batches
 from tfvae.training.checkpoints import Checkpoints
 from tfvae.training.config import RunConfig
 from tfvae.training.environment import environment
+from tfvae.training.epoch_clock import EpochClock
 from tfvae.training.evaluate import evaluate
+from tfvae.training.fast_forward import FastForward
+from tfvae.training.resume import MOST_REWINDS, restore, rewind, take_up
 from tfvae.training.run_folder import RunFolder
 from tfvae.training.saved_run import Run
+from tfvae.training.strategies import is_chief, make_strategy, scope, worker_folder
+from tfvae.training.training_state import TrainingState
+
+_log = logging.getLogger("tfvae")
 
 # About this many checkpoints, image grids and histograms a run, however many epochs it has.
 _SNAPSHOTS = 20
@@ -32,9 +40,11 @@ def train(
     run_dir: str | os.PathLike[str] | None = None,
     *,
     resume: bool = False,
+    given: Collection[str] = (),
     callbacks: Sequence[keras.callbacks.Callback] = (),
     on_stage: Callable[[str], None] = lambda stage: None,
     on_start: Callable[[RunFolder, int], None] = lambda folder, num_examples: None,
+    stop_wanted: Callable[[], bool] = lambda: False,
 ) -> tuple[RunFolder, dict[str, Any]]:
     """Trains a model and fills a run folder.
 
@@ -43,35 +53,73 @@ def train(
     Args:
         config: what to do; of a resumed run, the one in its folder, with more epochs if wanted.
         run_dir: the run folder; None is `runs/<data>-<time>`.
-        resume: whether to go on from the newest checkpoint in `run_dir`.
+        resume: whether to go on from the newest checkpoint in `run_dir`, or from the beginning if it has none yet.
+        given: of a resumed run, "learning_rate" or "beta" where they are to be those of `config` even though the
+            folder's own configuration has the same; otherwise they stay as the checkpoint has them.
         callbacks: further Keras callbacks, such as a progress bar.
         on_stage: called with a line of text when a stage begins.
         on_start: called with the folder and the number of training examples, when training begins.
+        stop_wanted: asked between steps and epochs; when it says yes, training saves a checkpoint and ends with a
+            KeyboardInterrupt.
 
     Returns:
-        The folder, and the report as `report.json` holds it.
+        The folder, and the report as `report.json` holds it; empty for a worker that is not the chief.
 
     Raises:
         ValueError: for bad data or settings, or a folder that holds a run already.
-        NonFiniteLossError: when the loss turns NaN; the newest checkpoint is from before that.
+        NonFiniteLossError: when the loss turns NaN; the newest checkpoint is from before that. With
+            `training.on_nan = "rewind"` only when five rewinds did not help.
+        OSError: when a checkpoint cannot be written; the last one is as it was.
     """
     folder = RunFolder(_default_run_dir(config) if run_dir is None else run_dir)
     folder.require_run() if resume else folder.require_free()
+    strategy = make_strategy(config.training.strategy)
+    with worker_folder(strategy, folder) as own:
+        return _train(config, own, strategy, resume, given, callbacks, on_stage, on_start, stop_wanted)
+
+
+def _train(
+    config: RunConfig,
+    folder: RunFolder,
+    strategy: Any,
+    resume: bool,
+    given: Collection[str],
+    callbacks: Sequence[keras.callbacks.Callback],
+    on_stage: Callable[[str], None],
+    on_start: Callable[[RunFolder, int], None],
+    stop_wanted: Callable[[], bool],
+) -> tuple[RunFolder, dict[str, Any]]:
     on_stage(f"loading {config.data.name}")
     splits = tfvae_data.load(config.data.name)
     config = resolve(config, splits)
-    vae, epochs_done = _restore(folder) if resume else (build_vae(config, splits), 0)
+    with scope(strategy):
+        vae, state = restore(folder, config, splits) if resume else (build_vae(config, splits), TrainingState())
     validation = evaluation_split(config, monitored_split(splits))
     vae.check_data(validation.x)
     if resume:
-        _resume_with(config, vae, folder, epochs_done)
-        write_text(folder.config, config.to_toml())
+        state = take_up(folder, config, vae, state, given)
     else:
         folder.claim(config.to_toml())
+        folder.clear_leftovers()
+    if not folder.environment.exists():
         write_json(folder.environment, environment())
     on_start(folder, len(splits.train))
-    _fit(vae, config, splits, validation, folder, epochs_done, callbacks)
+    with naming_damage(splits.train):
+        while state.epochs < config.training.epochs:
+            try:
+                _fit(vae, config, splits, validation, folder, state, callbacks, stop_wanted)
+                break
+            except NonFiniteLossError as error:
+                if config.training.on_nan != "rewind" or state.rewinds == MOST_REWINDS:
+                    raise
+                with scope(strategy):
+                    vae, state = rewind(folder, config, splits)
+                _say_rewound(error, vae, state, on_stage)
+    if not is_chief(strategy):
+        return folder, {}
     vae.save(folder.model)
+    if strategy is not None:
+        vae = load_model(folder.model)  # what follows is one process' work
     report = evaluate(Run(folder, config, vae), splits, on_stage=on_stage)
     on_stage("exporting")
     export.save(vae, folder.saved_model, overwrite=True)
@@ -85,39 +133,26 @@ def _default_run_dir(config: RunConfig) -> Path:
     return path if not path.exists() else path.with_name(f"{path.name}-{now:%f}-{os.getpid()}")
 
 
-def _restore(folder: RunFolder) -> tuple[VAE, int]:
-    saved = folder.saved_checkpoints()
-    if not saved:
-        raise ValueError(
-            f"{folder.path} has no checkpoint to resume from. Start anew under another name with --run-dir."
-        )
-    error: ValueError | None = None
-    for epochs_done, path in reversed(saved):
-        try:
-            return load_model(path), epochs_done
-        except ValueError as damaged:  # an older one is better than none
-            error = damaged
-    raise ValueError(f"No checkpoint of {folder.path} can be loaded. {error}") from error
-
-
-def _resume_with(config: RunConfig, vae: VAE, folder: RunFolder, epochs_done: int) -> None:
-    """Takes up what a resumed run may change: more epochs, another learning rate, another beta."""
-    if config.training.epochs < epochs_done:
-        raise ValueError(
-            f"{folder.path} has done {epochs_done} epochs already; --epochs {config.training.epochs} is fewer. "
-            "Nothing was changed."
-        )
-    folder.cut_history(epochs_done)
-    vae.optimizer.learning_rate.assign(config.training.learning_rate)
-    vae.beta.assign(config.training.beta)
+def _say_rewound(error: NonFiniteLossError, vae: VAE, state: TrainingState, on_stage: Callable[[str], None]) -> None:
+    place = f"the end of epoch {state.epochs}" if state.epochs else "the beginning"
+    if state.steps:
+        place = f"epoch {state.epochs + 1}, step {state.steps}"
+    text = (
+        f"{error.term} was {error.value} in epoch {error.epoch}, step {error.step}: back to {place} with learning rate "
+        f"{float(vae.optimizer.learning_rate.numpy()):g} (rewind {state.rewinds} of at most {MOST_REWINDS})"
+    )
+    _log.info(text)
+    on_stage(text)
 
 
 def monitored_split(splits: Splits) -> Split:
     """What the validation curves show: the validation split, or the test split where there is none.
 
-    Nothing is chosen by it: the model that is kept is the last one.
+    Of a split on disk, the first examples.
+
+    The model that is kept and reported is the last one; by these values only the best checkpoint is chosen.
     """
-    return splits.validation or splits.test or splits.train
+    return held(splits.validation or splits.test or splits.train)
 
 
 def _fit(
@@ -126,38 +161,36 @@ def _fit(
     splits: Splits,
     validation: Split,
     folder: RunFolder,
-    epochs_done: int,
+    start: TrainingState,
     callbacks: Sequence[keras.callbacks.Callback],
+    stop_wanted: Callable[[], bool],
 ) -> None:
     epochs = config.training.epochs
-    if epochs_done >= epochs:
-        return
     every = max(1, epochs // _SNAPSHOTS)
+    clock = EpochClock(start)
     vae.fit(
-        training_batches(config, splits.train, epochs_done=epochs_done),
+        training_batches(config, splits.train, epochs_done=start.epochs),
         steps_per_epoch=num_steps(config, splits.train),
         shuffle=False,
         validation_data=validation.batches(max(config.training.batch_size, 500)),
         epochs=epochs,
-        initial_epoch=epochs_done,
+        initial_epoch=start.epochs,
         verbose=0,
         callbacks=[
             StopOnNonFinite(),
-            _EpochSeconds(),
-            keras.callbacks.CSVLogger(str(folder.metrics), append=epochs_done > 0),
+            FastForward(start),
+            clock,
+            keras.callbacks.CSVLogger(str(folder.metrics), append=True),
             VAETensorBoard(folder.tensorboard, image_every=every, histogram_every=every),
-            Checkpoints(folder, every),
+            Checkpoints(
+                folder,
+                start,
+                clock,
+                every=every,
+                every_steps=config.training.checkpoint_steps,
+                keep=config.training.keep,
+                stop_wanted=stop_wanted,
+            ),
             *callbacks,
         ],
     )
-
-
-class _EpochSeconds(keras.callbacks.Callback):
-    """Adds `seconds` to the epoch's logs, for the callbacks after it."""
-
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        self._started = time.perf_counter()
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        if logs is not None:
-            logs["seconds"] = time.perf_counter() - self._started

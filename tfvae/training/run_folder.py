@@ -1,13 +1,16 @@
 """The folder of a run: what lies where."""
 
+import contextlib
 import csv
 import os
 import re
+import shutil
 from pathlib import Path
 
-from tfvae._files import write_bytes
+from tfvae._files import is_partial, write_new
+from tfvae.training.training_state import TrainingState
 
-_CHECKPOINT = re.compile(r"epoch-(\d+)\.keras")
+_CHECKPOINT = re.compile(r"epoch-(\d+)(?:-step-(\d+))?\.keras")
 
 
 class RunFolder:
@@ -35,7 +38,7 @@ class RunFolder:
         parent = next(parent for parent in self.path.absolute().parents if parent.exists())
         if not parent.is_dir() or not os.access(parent, os.W_OK):
             raise ValueError(f"The run folder {self.path} cannot be made: {parent} is no folder one can write into.")
-        if self.path.is_file() or (self.path.is_dir() and any(self.path.iterdir()) and not self.config.exists()):
+        if self.path.is_file() or (self.path.is_dir() and self._has_strangers() and not self.config.exists()):
             raise ValueError(
                 f"{self.path} exists and is no run folder. Choose another name with --run-dir. Nothing was changed."
             )
@@ -47,12 +50,13 @@ class RunFolder:
 
     def claim(self, config: str) -> None:
         """Makes the folder with its `config.toml`; of two runs that want the same folder, one gets it."""
-        self.path.mkdir(parents=True, exist_ok=True)
         try:
-            with self.config.open("x", encoding="utf-8") as file:
-                file.write(config)
+            write_new(self.config, config.encode())
         except FileExistsError:
             self.require_free()
+
+    def _has_strangers(self) -> bool:
+        return any(not is_partial(path.name) for path in self.path.iterdir())
 
     def require_run(self) -> None:
         """Raises ValueError when there is no run."""
@@ -61,10 +65,33 @@ class RunFolder:
                 f"{self.path} is no run folder: it has no config.toml. `tfvae train --run-dir {self.path}` makes one."
             )
 
+    def checkpoint(self, epochs: int, steps: int = 0) -> Path:
+        """The path of the checkpoint after so many epochs, and steps of the next."""
+        return self.checkpoints / (f"epoch-{epochs:05d}" + (f"-step-{steps:07d}" if steps else "") + ".keras")
+
     def saved_checkpoints(self) -> list[tuple[int, Path]]:
         """`(epochs done, path)` of every checkpoint, oldest first."""
         found = ((_CHECKPOINT.fullmatch(path.name), path) for path in self.checkpoints.glob("epoch-*.keras"))
-        return sorted((int(match[1]), path) for match, path in found if match)
+        ordered = sorted((int(match[1]), int(match[2] or 0), path) for match, path in found if match)
+        return [(epochs, path) for epochs, _, path in ordered]
+
+    def best_checkpoint(self) -> Path | None:
+        """The checkpoint with the highest validation ELBO; None where no checkpoint has one."""
+        best: tuple[float, Path] | None = None
+        for _, path in self.saved_checkpoints():
+            with contextlib.suppress(ValueError):  # a damaged one
+                elbo = TrainingState.read(path).validation_elbo
+                if elbo is not None and (best is None or elbo > best[0]):
+                    best = elbo, path
+        return None if best is None else best[1]
+
+    def clear_leftovers(self) -> None:
+        """Removes the unfinished files and folders of a process that was killed."""
+        for path in list(self.path.rglob(".*")):
+            if is_partial(path.name):
+                path.unlink(missing_ok=True)
+        for path in self.path.glob(f".{self.saved_model.name}-*"):
+            shutil.rmtree(path, ignore_errors=True)
 
     def history(self) -> dict[str, list[float]]:
         """The columns of `metrics.csv`; empty before the first epoch."""
@@ -74,12 +101,3 @@ class RunFolder:
             # A run that was killed may have left half a line.
             lines = [line for line in csv.DictReader(file) if all(line.values())]
         return {name: [float(line[name]) for line in lines] for name in (lines[0] if lines else {})}
-
-    def cut_history(self, num_epochs: int) -> None:
-        """Drops the rows of epochs that the checkpoint resumed from has not seen."""
-        if self.metrics.exists() and self.metrics.stat().st_size:
-            header, *lines = self.metrics.read_text("utf-8").splitlines()
-            names = header.split(",")
-            whole = [line for line in lines if line.count(",") == len(names) - 1]
-            kept = [line for line in whole if int(float(line.split(",")[names.index("epoch")])) < num_epochs]
-            write_bytes(self.metrics, "\n".join([header, *kept, ""]).encode())

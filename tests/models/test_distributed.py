@@ -1,0 +1,50 @@
+"""One process with several replicas: the run of one device, with noise of each replica's own."""
+
+import numpy as np
+import pytest
+import replicas
+
+
+@pytest.fixture(scope="module")
+def mirrored(tmp_path_factory):
+    with replicas.Processes(replicas.mirrored, tmp_path_factory.mktemp("mirrored")) as processes:
+        (found,) = processes.results()
+    return found
+
+
+def test_replicas_make_the_run_of_one_device(mirrored):
+    """With weights, a schedule of beta, clipped gradients, a regulariser, and batches smaller than the replicas."""
+    replicas.assert_same_run(mirrored["arrays"], replicas.fit_arrays())
+
+
+def test_replicas_draw_noise_of_their_own(mirrored):
+    before, (drawn, first, second, state, dropout_state) = mirrored["noise"]
+    assert len(drawn) == 2
+    assert not np.intersect1d(drawn[0], drawn[1]).size
+    masks = [*first, *second]  # of two replicas, twice
+    for i, mask in enumerate(masks):
+        for other in masks[:i]:
+            assert (mask != other).any()
+    for start, after, num_draws in ((before[0], state, 1), (before[1], dropout_state, 3)):
+        for value in after:
+            np.testing.assert_array_equal(value, [*start, 0, num_draws])
+
+
+def test_a_bad_example_stops_all_replicas_at_its_step(mirrored):
+    assert mirrored["non-finite"] == ("kl", 3)
+
+
+@pytest.mark.slow
+def test_the_rest(tmp_path):
+    with replicas.Processes(replicas.mirrored_more, tmp_path) as processes:
+        (found,) = processes.results()
+    replicas.assert_same_run(found["split"], replicas.fit_split())
+    for weight in found["batch normalisation"]:
+        assert np.isfinite(weight).all()
+    np.testing.assert_allclose(found["single batches, both"], found["single batches, one"], rtol=1e-5)
+    for a, b in zip(found["service"], found["direct"], strict=True):
+        np.testing.assert_array_equal(a, b)
+    (one, one_scale), (both, both_scale) = found["float16, one"], found["float16, both"]
+    assert one_scale == both_scale
+    for a, b in zip(both, one, strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=2e-3)  # half precision: 11 bits

@@ -1,0 +1,95 @@
+"""`.npz` files larger than memory: arrays that grow on disk row by row, and go into the archive when they are whole."""
+
+import os
+import shutil
+import tempfile
+import zipfile
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+import numpy as np
+from numpy.lib import format as npy
+
+from tfvae._files import replacing
+
+# At zlib's default level, draws of pixels take seven times as long to compress, and other floats hardly get smaller.
+_COMPRESS_LEVEL = 1
+_COPY_BYTES = 2**20
+
+
+class NpzWriter:
+    """A context manager that writes an `.npz` file as its arrays are made; `np.load` reads what `np.savez` would write.
+
+    Until the block ends, rows lie in files without names in the target's folder, at their full size: nothing is left of
+    them however the process ends. Whatever stands at `path` stays until the new file is complete.
+
+    Args:
+        path: the file; its folder is made where there is none.
+
+    Raises:
+        ValueError: from `add`, for parts that do not go together.
+
+    Example:
+        >>> with NpzWriter("latents.npz") as file:
+        ...     for x in batches:
+        ...         file.add(z=vae.encode(x).mean())
+    """
+
+    def __init__(self, path: str | os.PathLike[str]):
+        self.path = Path(path)
+        self._files: dict[str, IO[bytes]] = {}
+        self._dtypes: dict[str, np.dtype[Any]] = {}
+        self._shapes: dict[str, tuple[int, ...]] = {}
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shapes of the arrays so far, in the order in which they came."""
+        return dict(self._shapes)
+
+    def __enter__(self) -> Self:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        return self
+
+    def add(self, **parts: Any) -> None:
+        """Appends rows `[n, ...]` to the arrays of these names."""
+        for name, part in parts.items():
+            rows = np.asarray(part, order="C")
+            if name not in self._files:
+                self._files[name] = tempfile.TemporaryFile(dir=self.path.parent)
+                self._dtypes[name], self._shapes[name] = rows.dtype, (0, *rows.shape[1:])
+            num_rows, *event = self._shapes[name]
+            if rows.dtype != self._dtypes[name] or rows.shape[1:] != tuple(event):
+                raise ValueError(
+                    f"{name} of {self.path} has rows of shape {tuple(event)} and dtype {self._dtypes[name]}. "
+                    f"Received rows of shape {rows.shape[1:]} and dtype {rows.dtype}."
+                )
+            self._files[name].write(rows.data)
+            self._shapes[name] = (num_rows + len(rows), *event)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                self._finish()
+        finally:
+            for file in self._files.values():
+                file.close()
+
+    def _finish(self) -> None:
+        with (
+            replacing(self.path) as beside,
+            zipfile.ZipFile(beside, "w", zipfile.ZIP_DEFLATED, compresslevel=_COMPRESS_LEVEL) as archive,
+        ):
+            for name, rows in self._files.items():
+                header = {
+                    "descr": npy.dtype_to_descr(self._dtypes[name]),
+                    "fortran_order": False,
+                    "shape": self._shapes[name],
+                }
+                rows.seek(0)
+                with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                    npy.write_array_header_1_0(member, header)
+                    shutil.copyfileobj(rows, member, _COPY_BYTES)
+                rows.close()  # and with it goes the room it took

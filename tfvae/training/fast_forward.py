@@ -1,0 +1,71 @@
+"""Going on within an epoch."""
+
+from typing import Any
+
+import keras
+
+from tfvae.training.training_state import TrainingState
+
+
+class FastForward(keras.callbacks.Callback):
+    """Brings a fit to a step within its first epoch: its batches until then are taken and not trained on.
+
+    What Keras, the other callbacks and the epoch's means see is an epoch like any other, whose first steps were fast.
+    Put it before callbacks that count the optimizer's steps. `fit` starts with the epoch `start.epochs`.
+
+    Args:
+        start: where the run goes on.
+    """
+
+    knows_executions = True
+
+    def __init__(self, start: TrainingState):
+        super().__init__()
+        self._start = start
+        self._batch = 0
+        self._total_steps = 0
+        self._train_function: Any = None
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        if self._start.steps:
+            self._train_function = self.model.train_function
+            self.model.train_function = self._skip
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        if self._train_function is None:
+            return
+        for metric, values in zip(self.model.metrics, self._start.running_means, strict=True):
+            for variable, value in zip(metric.variables, values, strict=True):
+                variable.assign(value)
+        # As if the epoch began at its beginning.
+        iterations = self.model.optimizer.iterations
+        self._total_steps = int(iterations.numpy())
+        iterations.assign(self._total_steps - self._start.steps)
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        self._batch = batch
+
+    def _skip(self, iterator: Any) -> dict[str, Any]:
+        """In the place of the model's train function: passes over the batches of one call."""
+        model, execution = self.model, self.model.execution
+        num_steps = model.steps_per_execution
+        num_skipped = min(num_steps, self._start.steps - self._batch)
+        self._take(iterator, num_skipped)
+        if self._batch + num_skipped == self._start.steps:
+            model.train_function, self._train_function = self._train_function, None
+            model.optimizer.iterations.assign(self._total_steps)
+            if num_skipped < num_steps:
+                limit = num_steps if execution.limit is None else execution.limit
+                execution.limit = min(num_steps, limit) - num_skipped
+                return model.train_function(iterator)
+        return {metric.name: metric.result() for metric in model.metrics}
+
+    def _take(self, iterator: Any, num_batches: int) -> None:
+        rows = self.model.execution.rows
+        while num_batches:
+            if rows is None:
+                next(iterator)
+                num_batches -= 1
+            else:
+                _, count, odd = rows.take(num_batches, num_batches)
+                num_batches -= count + (odd is not None)
