@@ -10,8 +10,10 @@ import tensorflow as tf
 
 import tfvae
 from tfvae import layers
+from tfvae.data.in_memory import endless as endless_split
 from tfvae.data.in_memory import in_memory
 from tfvae.models import _steps
+from tfvae.models._functions import Functions
 from tfvae.models._rows import ArrayExamples, Rows
 
 D, SHAPE, N = 2, (3, 2, 1), 47
@@ -111,14 +113,14 @@ def test_many_steps_a_call_make_the_same_run(name, jit_compile):
             np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
 
 
+class KerasOwn(Functions):
+    can_loop = False
+
+
 def test_they_are_the_steps_of_keras():
     """Against Keras' own function of one step."""
     mine, keras_own = make_vae(), make_vae()
-    keras_own.__class__ = type(
-        "OneByOne",
-        (tfvae.models.VAE,),
-        {"_can_loop": False, "_looped": lambda self, function, step, rows: function},
-    )
+    keras_own._functions = KerasOwn(keras_own)
     # Orders of the examples are drawn in other ways.
     fit = {"batch_size": 8, "epochs": 2, "verbose": 0, "shuffle": False}
     histories = [vae.fit(images(), **fit).history for vae in (mine, keras_own)]
@@ -136,6 +138,37 @@ def test_an_epoch_of_given_length_has_it():
     assert vae.evaluate(endless(images()), steps=3, verbose=0, return_dict=True).keys() == {
         "loss", "elbo", "log_likelihood", "kl",
     }  # fmt: skip
+
+
+class Evaluates(keras.callbacks.Callback):
+    """Looks at other data, in batches of other sizes, after a call of steps and after an epoch."""
+
+    knows_executions = True
+
+    def _evaluate(self, **options):
+        state = self.model.seed_generator.state
+        before = state.numpy()
+        self.model.evaluate(images(6), verbose=0, **options)
+        state.assign(before)
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._evaluate(batch_size=2, steps=2)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._evaluate(batch_size=5)
+
+
+@pytest.mark.parametrize(
+    "data", [{"x": images(), "batch_size": 8, "shuffle": False}, pytest.param({"x": batches(images())}, marks=slow)]
+)
+def test_callbacks_may_evaluate_within_a_fit(data):
+    def fit(*callbacks):
+        vae = make_vae(steps_per_execution=2)
+        vae.fit(**data, validation_data=images(9), epochs=2, verbose=0, callbacks=callbacks)
+        return vae.get_weights()
+
+    for a, b in zip(fit(Evaluates()), fit(), strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 def test_a_callback_list_used_again_forgets_the_earlier_length():
@@ -199,6 +232,19 @@ def test_splits_on_the_device_give_the_batches_of_their_data_set(split, options,
     for key, values in runs[1][1].items():
         np.testing.assert_allclose(runs[0][1][key], values, rtol=1e-5)
     for a, b in zip(runs[0][0], runs[1][0], strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
+def test_a_split_repeated_without_end_stays_on_the_device():
+    weights = []
+    for repeat in (endless_split, lambda train: train.repeat()):
+        vae = make_vae()
+        vae.compile(keras.optimizers.SGD(0.01), jit_compile=False)
+        train = repeat(tfvae.data.Split(LEVELS, num_levels=5).batches(8, shuffle=True, seed=4))
+        assert (in_memory(train) is None) == (len(weights) == 1)
+        vae.fit(train, steps_per_epoch=4, epochs=3, verbose=0)  # passes of 6 steps
+        weights.append(vae.get_weights())
+    for a, b in zip(*weights, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
 
 

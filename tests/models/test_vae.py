@@ -154,7 +154,9 @@ BUILDS = {
 # Building it -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", list(BUILDS))
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if i < 2 else pytest.mark.slow) for i, name in enumerate(BUILDS)]
+)
 def test_every_way_to_build_trains_answers_and_survives_its_file(name, tmp_path):
     vae, x = BUILDS[name](), images(11)
     vae.compile(keras.optimizers.Adam(0.01), jit_compile=False)
@@ -397,7 +399,9 @@ def test_xla_gives_the_numbers_of_the_graph():
             np.testing.assert_allclose(graph, xla, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("options", [{"jit_compile": True}, {"steps_per_execution": 3}], ids=str)
+@pytest.mark.parametrize(
+    "options", [pytest.param({"jit_compile": True}, marks=pytest.mark.slow), {"steps_per_execution": 3}], ids=str
+)
 def test_same_seed_same_run(options):
     x, runs = images(20), []
     for _ in range(2):
@@ -493,7 +497,7 @@ def test_fit_takes_labels_and_validation_split(feeding):
     np.testing.assert_allclose(history["val_elbo"], [elbo[:3].mean()], rtol=1e-4)
 
 
-@pytest.mark.parametrize("labels", [True, False])
+@pytest.mark.parametrize("labels", [pytest.param(True, marks=pytest.mark.slow), False])
 def test_sample_weight_weighs_loss_and_metrics(feeding, labels):
     x, weight = images(10), np.random.default_rng(0).uniform(0, 3, size=10).astype("float32")
     y = np.zeros(10) if labels else None
@@ -522,6 +526,7 @@ def test_validation_data_take_sample_weights(feeding):
 # Training it -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_fit_improves_the_elbo_on_real_digits():
     x = (sklearn.datasets.load_digits().images[..., None] / 16).astype("float32")
     keras.utils.set_random_seed(0)
@@ -614,6 +619,7 @@ def test_training_mode_reaches_the_networks():
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.slow
 def test_mixed_precision_trains(policy, set_policy, tmp_path):
     set_policy(policy)
     x = images(16)

@@ -26,6 +26,7 @@ class Execution:
         limit: the most steps of the next call, where an epoch ends before.
         betas: the KL's weight in each of the next call's steps, where a schedule moves it; else None.
         rows: the training batches, where they are rows of an array; else None.
+        is_running: whether there is a fit or an evaluation going on.
         num_made: steps that the last call made.
         first_non_finite: of the last call's steps, the first whose loss was not finite, counted from 0; or None.
     """
@@ -34,6 +35,7 @@ class Execution:
     limit: int | None = None
     betas: np.ndarray | None = None
     rows: Rows | None = None
+    is_running: bool = False
     num_made: int = 0
     first_non_finite: int | None = None
 
@@ -48,8 +50,8 @@ class StepLoop:
         step: from a batch to logs, a dictionary of scalars.
         execution: how many steps a call makes; written to after each.
         beta: the variable that `execution.betas` moves.
-        rows: where batches come from instead of the iterator; the steps of another fit may be given other rows with
-            the same `fetch`, as `execution.rows`.
+        fetch: from examples and a batch to x, where batches come from `execution.rows` instead of the iterator, which
+            have the same `fetch`; else None.
         jit_compile: whether XLA compiles the loop; "auto" leaves it out where it is the slower choice, or impossible.
         instead: what to call where batches cannot be stacked.
 
@@ -63,15 +65,15 @@ class StepLoop:
         execution: Execution,
         *,
         beta: Any,
-        rows: Rows | None,
+        fetch: Callable[[Any, Any], Any] | None,
         jit_compile: bool | str,
         instead: Callable[[Any], dict[str, Tensor]],
     ):
         def fetched(batch: Any, source: Tensor | None) -> dict[str, Tensor]:
-            return step(batch if rows is None else rows.fetch(source, batch))
+            return step(batch if fetch is None else fetch(source, batch))
 
         self._step = tf.function(fetched, autograph=False, reduce_retracing=True)
-        self.fetch = None if rows is None else rows.fetch
+        self._fetch = fetch
         self._execution = execution
         self._num_steps = execution.num_steps
         self._beta = beta
@@ -84,7 +86,7 @@ class StepLoop:
 
     @property
     def _rows(self) -> Rows | None:
-        return None if self.fetch is None else self._execution.rows
+        return None if self._fetch is None else self._execution.rows
 
     @property
     def _source(self) -> Tensor | None:

@@ -1,5 +1,7 @@
 """The half of a VAE that trains: Keras' `compile`, `fit` and `evaluate`, for a bound."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import keras
@@ -10,7 +12,8 @@ from tfvae._checks import whole_number
 from tfvae.estimators import Estimate, Estimator
 from tfvae.layers import DistributionLayer
 from tfvae.models import _distributed, _inputs, _parts, _steps
-from tfvae.models._loop import Execution, StepLoop
+from tfvae.models._functions import Functions
+from tfvae.models._loop import Execution
 from tfvae.models._metrics import BoundMetrics
 from tfvae.models._rows import Rows
 from tfvae.typing import Seed, Tensor
@@ -26,7 +29,6 @@ class TrainedModel(keras.Model):
     """
 
     estimator: Estimator
-    seed_generator: keras.random.SeedGenerator
     beta: Any
     # Keras' own.
     train_function: Any
@@ -37,6 +39,7 @@ class TrainedModel(keras.Model):
         super().__init__(**kwargs)
         self._bound_metrics = BoundMetrics()
         self._as_compiled: dict[str, Any] = {"jit_compile": "auto", "steps_per_execution": "auto"}
+        self._functions = Functions(self)
         self.execution = Execution()  # what `fit`, its callbacks and the compiled loop tell one another
         # What a monitor may draw: the first examples of the last `fit`, of its validation data where there are any.
         self.preview_batch: Any = None
@@ -91,6 +94,7 @@ class TrainedModel(keras.Model):
         steps = 1 if is_auto else whole_number(steps_per_execution, "steps_per_execution")
         super().compile(optimizer=optimizer, jit_compile=jit_compile, steps_per_execution=steps, **kwargs)
         self._as_compiled = {"jit_compile": jit_compile, "steps_per_execution": steps_per_execution}
+        self._functions = Functions(self)
 
     def get_compile_config(self) -> dict[str, Any]:
         config = super().get_compile_config()
@@ -101,48 +105,38 @@ class TrainedModel(keras.Model):
             super().make_train_function(force=True)
             if self.built and not self.optimizer.built:  # else the first step is traced twice
                 self.optimizer.build(self.trainable_variables)
-            self.train_function = self._looped(self.train_function, self.train_step, self.execution.rows)
+            self.train_function = self._functions.train(self.train_function, force=force)
 
     def make_test_function(self, force: bool = False) -> None:
         if force or self.test_function is None:
             super().make_test_function(force=True)
-            self.test_function = self._looped(self.test_function, self.test_step, None)
+            self.test_function = self._functions.test(self.test_function, force=force)
 
     @property
-    def _can_loop(self) -> bool:
-        with self.distribute_strategy.scope():
-            return not self.run_eagerly and not tf.distribute.has_strategy()
+    def asked_jit_compile(self) -> bool | Literal["auto"]:
+        """As `compile` was told; `jit_compile` is what Keras makes of it."""
+        return self._as_compiled["jit_compile"]
 
-    def _looped(self, function: Any, step: Any, rows: Rows | None) -> Any:
-        """Keras' train or test function, and in its place, where it can be, a loop in one program."""
-        if not self._can_loop:
-            return function if self.run_eagerly else _distributed.DistributedSteps(self, step)
-        jit_compile = self._as_compiled["jit_compile"]
-        if jit_compile == "auto" and not all(layer.supports_jit for layer in self._flatten_layers()):
-            jit_compile = False
-        return StepLoop(
-            step,
-            self.execution,
-            beta=self.beta,
-            rows=rows,
-            jit_compile=jit_compile,
-            instead=function,
-        )
+    @contextlib.contextmanager
+    def _calls_of(self, num_steps: int, rows: Rows | None = None) -> Iterator[None]:
+        """Sets the steps of a call and where batches come from, for a fit or an evaluation.
 
-    def _choose_steps(self, number: int) -> None:
-        """Sets the steps of a call, and forgets what was compiled for another number."""
+        An evaluation within a fit, by a callback, leaves the fit's own as they were.
+        """
+        before = vars(self.execution).copy()
+        functions = self.train_function, self.test_function, self.steps_per_execution
         if self._as_compiled["steps_per_execution"] != "auto":
-            number = self.steps_per_execution
-        if self.execution.num_steps != number:
-            self.train_function = self.test_function = None
-        for function in (self.train_function, self.test_function):
-            if isinstance(function, StepLoop):
-                function.restart()
-        rows = self.execution.rows
-        if getattr(self.train_function, "fetch", None) != (None if rows is None else rows.fetch):
-            self.train_function = None
-        self.execution.num_steps = self.steps_per_execution = number
-        self.execution.limit = self.execution.betas = None
+            num_steps = self.steps_per_execution
+        vars(self.execution).update(vars(Execution(num_steps, rows=rows, is_running=True)))
+        self.train_function, self.test_function, self.steps_per_execution = None, None, num_steps
+        try:
+            yield
+        finally:
+            if before["is_running"]:
+                vars(self.execution).update(before)
+                self.train_function, self.test_function, self.steps_per_execution = functions
+            else:
+                self.execution.rows, self.execution.is_running = None, False
 
     def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
         # Keras would take a batch for it, and of several workers one that it cannot handle.
@@ -199,15 +193,16 @@ class TrainedModel(keras.Model):
         x, validation_data = _distributed.for_workers(self, x, validation_data)
         together = _steps.listed(callbacks)
         _steps.introduce(together)
-        if self._can_loop and y is None and not validation_split:
-            self.execution.rows = _inputs.rows(x, batch_size, shuffle, self.variable_dtype)
-        if self.execution.rows is not None:
-            x, batch_size, preview = self.execution.rows.stand_in(), None, np.zeros(1)
-            steps_per_epoch = steps_per_epoch or self.execution.rows.num_batches
-        self._choose_steps(_steps.steps_per_call(x, preview, batch_size, steps_per_epoch, together))
-        try:
+        rows = None
+        if self._functions.can_loop and y is None and not validation_split:
+            rows = _inputs.rows(x, batch_size, shuffle, self.variable_dtype)
+        if rows is not None:
+            x, batch_size, preview = rows.stand_in(), None, np.zeros(1)
+            steps_per_epoch = steps_per_epoch or rows.num_batches
+        num_steps = _steps.steps_per_call(x, preview, batch_size, steps_per_epoch, together)
+        with self._calls_of(num_steps, rows):
             return super().fit(
-                x,
+                self._ahead(x),
                 y,
                 batch_size=batch_size,
                 epochs=epochs,
@@ -216,7 +211,7 @@ class TrainedModel(keras.Model):
                     callbacks, _steps.EpochEnd(self.execution, steps_per_epoch, validation_steps)
                 ),
                 validation_split=validation_split,
-                validation_data=validation_data,
+                validation_data=self._ahead(validation_data),
                 shuffle=shuffle and not isinstance(x, tf.data.Dataset),  # it shuffles itself; Keras would warn
                 class_weight=class_weight,
                 sample_weight=sample_weight,
@@ -225,8 +220,6 @@ class TrainedModel(keras.Model):
                 validation_steps=validation_steps,
                 **kwargs,
             )
-        finally:
-            self.execution.rows = None
 
     def evaluate(
         self,
@@ -242,20 +235,19 @@ class TrainedModel(keras.Model):
         """As `keras.Model.evaluate`; the data are checked as `fit` does."""
         x, y, _ = _inputs.with_targets(x, y, sample_weight)
         (x,) = _distributed.for_workers(self, x)
-        if not kwargs.get("_use_cached_eval_dataset"):  # else it is `fit` that asks
-            example = self.check_data(x)
-            self._choose_steps(_steps.steps_per_call(x, example, batch_size, steps, _steps.listed(callbacks)))
+        arguments = {"batch_size": batch_size, "verbose": verbose, "sample_weight": sample_weight, "steps": steps}
+        if kwargs.get("_use_cached_eval_dataset"):  # it is `fit` that asks
+            return super().evaluate(x, y, callbacks=callbacks, **arguments, **kwargs)
+        example = self.check_data(x)
+        with self._calls_of(_steps.steps_per_call(x, example, batch_size, steps, _steps.listed(callbacks))):
             callbacks = _steps.with_callback(callbacks, _steps.EpochEnd(self.execution, None, steps))
-        return super().evaluate(
-            x,
-            y,
-            batch_size=batch_size,
-            verbose=verbose,
-            sample_weight=sample_weight,
-            steps=steps,
-            callbacks=callbacks,
-            **kwargs,
-        )
+            return super().evaluate(self._ahead(x), y, callbacks=callbacks, **arguments, **kwargs)
+
+    def _ahead(self, data: Any) -> Any:
+        """A data set that makes the batches of the next call while those of this one are trained on."""
+        if isinstance(data, tf.data.Dataset) and self._functions.can_loop:
+            return data.prefetch(self.execution.num_steps)
+        return data
 
     def check_data(self, data: Any) -> Any:
         """Raises ValueError for data that `fit` refuses; returns x of the first batch, where it can be looked at."""
