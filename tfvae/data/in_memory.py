@@ -71,8 +71,16 @@ def remember(dataset: tf.data.Dataset, batches: InMemoryBatches) -> None:
 
 
 def in_memory(dataset: tf.data.Dataset) -> InMemoryBatches | None:
-    """What a data set of `Split.batches` is made of; None for any other, and for anything made from one."""
+    """What a data set of `Split.batches` is made of; None for any other, also if made from one, but by `endless`."""
     return _known.get(dataset)
+
+
+def endless(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """A data set repeated without end, of which `in_memory` knows as much."""
+    repeated = dataset.repeat()
+    if (batches := in_memory(dataset)) is not None:
+        remember(repeated, batches)
+    return repeated
 
 
 @tf.function(autograph=False, reduce_retracing=True)

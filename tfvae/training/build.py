@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from tfvae import estimators, layers, networks, priors
 from tfvae.data import ShardedSplit, Split, Splits, known_names
+from tfvae.data.in_memory import endless
 from tfvae.data.shard_header import is_shards
 from tfvae.models import VAE
 from tfvae.training.config import ModelConfig, RunConfig
@@ -116,7 +117,7 @@ def training_batches(config: RunConfig, split: Split | ShardedSplit, *, epochs_d
     )
     for _ in range(epochs_done):
         iter(batches)  # every iterator is one pass: its order and noise follow from how many there were before
-    return batches.repeat()
+    return endless(batches)
 
 
 @overload
