@@ -56,6 +56,22 @@ def test_seeds_of_python_s_own_draw_as_those_of_tfp(name):
     assert not np.allclose(draws[0][0], draws[0][1])
 
 
+@pytest.mark.parametrize("name", LAYERS)
+def test_functions_of_tensorflow_may_return_them(name):
+    layer = LAYERS[name]()
+    params = tf.random.stateless_normal([4, layer.parameters_size], [0, 1])
+    make = tf.function(layer.make_distribution, autograph=False)
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(params)
+        values = [
+            law.log_prob(law.sample(seed=[1, 2])) + tf.reduce_sum(law.mean())
+            for law in (make(params), layer.make_distribution(params))
+        ]
+    assert type(make(params)) is type(layer.make_distribution(params))
+    np.testing.assert_allclose(*values, rtol=1e-5)
+    np.testing.assert_allclose(*(tape.gradient(value, params) for value in values), rtol=1e-4, atol=1e-5)
+
+
 def test_they_are_tfp_s_classes():
     diagonal = layers.MultivariateNormalDiag.new(tf.zeros([1, 4]), 2)
     assert isinstance(diagonal, tfd.MultivariateNormalDiag)

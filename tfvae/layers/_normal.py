@@ -29,16 +29,15 @@ class Normal(tfp.distributions.Normal):
 class PhiloxNoise:
     """Comes before a class derived from `tfd.MultivariateNormalLinearOperator`; puts `Normal` in place of its noise."""
 
-    _distribution: Distribution
+    @property
+    def _distribution(self) -> Distribution:
+        return self._noise
 
-    def __init__(self, *args: Any, **kwargs: Any):
-        super().__init__(*args, **kwargs)
-        self._use_philox()
-
-    def _use_philox(self) -> None:
-        """To be called once TFP's constructor is through."""
-        noise = self._distribution.distribution
-        self._distribution = tfd.Sample(Normal(noise.loc, noise.scale), self._distribution.sample_shape)
+    # TFP's constructors set it. They stay as they are: `tf.function` takes distributions apart by their arguments.
+    @_distribution.setter
+    def _distribution(self, sampled: Distribution) -> None:
+        noise = sampled.distribution
+        self._noise = tfd.Sample(Normal(noise.loc, noise.scale), sampled.sample_shape)
 
 
 class MultivariateNormalDiag(PhiloxNoise, tfp.distributions.MultivariateNormalDiag):

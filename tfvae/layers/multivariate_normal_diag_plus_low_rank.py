@@ -55,7 +55,6 @@ class _PositiveDefiniteNormal(PhiloxNoise, tfp.distributions.MultivariateNormalD
         tfd.MultivariateNormalLinearOperator.__init__(
             self, loc, scale, validate_args=validate_args, allow_nan_stats=allow_nan_stats, name=name
         )
-        self._use_philox()
         self._parameters = parameters
         self._scale_diag, self._scale_perturb_factor, self._scale_perturb_diag = scale_diag, scale_perturb_factor, None
 
