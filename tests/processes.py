@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+import threading
+import time
 
 _SERVER = """
 import json, os, sys, time
@@ -69,6 +71,12 @@ class ForkServer:
         self._process.stdin.flush()
         line = self._process.stdout.readline()
         self.pid = int(line.split()[1])
+
+    def kill_at(self, moment, sent):
+        """Sends a signal to the command when `time.monotonic()` is `moment`; the timer can be cancelled."""
+        timer = threading.Timer(max(0.0, moment - time.monotonic()), os.kill, [self.pid, sent])
+        timer.start()
+        return timer
 
     def lines(self):
         """What it prints, standard error too, until it ends."""
