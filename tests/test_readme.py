@@ -12,11 +12,10 @@ import tfvae
 ROOT = Path(__file__).parents[1]
 PAGES = (
     "README.md",
-    "docs/two-ways-to-build.md",
-    "docs/layers.md",
-    pytest.param("docs/reparameterisation.md", marks=pytest.mark.slow),
-    pytest.param("docs/estimators.md", marks=pytest.mark.slow),
-    pytest.param("docs/evaluation.md", marks=pytest.mark.slow),
+    *(
+        pytest.param(f"docs/{name}.md", marks=pytest.mark.slow)
+        for name in ("two-ways-to-build", "layers", "reparameterisation", "estimators", "evaluation")
+    ),
 )
 
 

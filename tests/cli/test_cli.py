@@ -54,6 +54,7 @@ def test_train_says_how_it_goes_and_where_things_are(run_folder):
     assert tfvae.load_model(path / "model.keras").encoder.layers[0].layers[1].units == 16
 
 
+@pytest.mark.slow
 def test_evaluate_writes_the_report_anew(run_folder, tfvae_command):
     path, _ = run_folder
     before = json.loads((path / "report.json").read_text())
@@ -105,6 +106,7 @@ def test_encode_takes_own_data_whole_and_in_order(run_folder, tfvae_command, tmp
         )
 
 
+@pytest.mark.slow
 def test_export_to_another_place(run_folder, tfvae_command, tmp_path):
     path, _ = run_folder
     assert tfvae_command("export", path, "-o", tmp_path / "served")[0] == 0
@@ -201,6 +203,7 @@ def test_help_and_version_do_not_import_tensorflow():
         assert result.stdout.strip()
 
 
+@pytest.mark.slow
 def test_interrupt_says_how_to_go_on(tmp_path):
     run = tmp_path / "run"
     command = [sys.executable, "-m", "tfvae.cli", "train", "--epochs", "400", "--hidden", "8", "--run-dir", str(run)]
@@ -253,6 +256,7 @@ def test_data_shard_of_an_array_on_disk(tfvae_command, tmp_path):
     assert sorted(map(bytes, np.concatenate(parts))) == sorted(map(bytes, x))
 
 
+@pytest.mark.slow
 def test_shards_in_the_other_commands(run_folder, tfvae_command, tmp_path):
     path, _ = run_folder
     tfvae.data.write_shards(tfvae.data.load("digits"), tmp_path / "shards", shard_size=400)
@@ -274,6 +278,7 @@ def in_batches_of_500(num):
     return enumerate(slice(start, min(start + 500, num)) for start in range(0, num, 500))
 
 
+@pytest.mark.slow
 def test_what_is_written_in_parts_is_what_the_model_says(run_folder, tfvae_command, tmp_path):
     """Against the model's own methods, one batch after another, joined in memory."""
     path, _ = run_folder
@@ -343,6 +348,7 @@ print("growth", memory("VmHWM") - before)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+@pytest.mark.slow
 def test_memory_does_not_grow_with_what_is_written(run_folder, tmp_path):
     path, _ = run_folder
     arguments = [sys.executable, "-c", GROWTH, path, tmp_path / "a.npz"]

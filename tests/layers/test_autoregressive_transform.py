@@ -137,6 +137,7 @@ def banana(num_examples, seed=0):
 
 
 @pytest.mark.parametrize("input_order", ["left-to-right", "right-to-left"])
+@pytest.mark.slow
 def test_documented_density_estimation_beats_a_normal(input_order):
     keras.utils.set_random_seed(0)
     n = 2000

@@ -130,7 +130,7 @@ def test_config_and_file(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["Gamma", "Dirichlet", "Beta", "StudentT", "MultivariateNormalDiag", "Poisson"])
-@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("jit_compile", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_fits_with_an_unknown_batch_size(name, jit_compile):
     layer = layer_of(name)
     model = keras.Sequential(

@@ -60,7 +60,8 @@ def prior(request):
     return PRIORS[request.param]()
 
 
-@pytest.mark.parametrize("where", ["regularizer", pytest.param("add loss", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("where", ["regularizer", "add loss"])
 def test_weights_of_the_prior_are_the_models_and_train(prior, where):
     model = functional(prior, where)
     ids = [id(weight) for weight in model.trainable_weights]

@@ -186,7 +186,9 @@ def check_one_step(vae):
         assert np.isfinite(slope).all(), variable.path
 
 
-@pytest.mark.parametrize("family", list(CATALOGUE))
+@pytest.mark.parametrize(
+    "family", [pytest.param(name, marks=pytest.mark.slow if i % 3 else ()) for i, name in enumerate(CATALOGUE)]
+)
 def test_row_is_a_posterior_of_a_vae(family):
     *_, posterior, prior, kl = CATALOGUE[family]
     vae = make_vae(evaluated(posterior), evaluated(prior))

@@ -361,7 +361,18 @@ MIXTURES = {
 
 
 @pytest.mark.parametrize(
-    ("name", "api"), [*(("same family", api) for api in APIS), ("normal", "functional"), ("logistic", "subclassed")]
+    ("name", "api"),
+    [
+        ("same family", "functional"),
+        *(
+            pytest.param(name, api, marks=pytest.mark.slow)
+            for name, api in [
+                *(("same family", api) for api in ("sequential", "subclassed")),
+                ("normal", "functional"),
+                ("logistic", "subclassed"),
+            ]
+        ),
+    ],
 )
 def test_mixture_density_network_on_a_cardioid(name, api):
     keras.utils.set_random_seed(0)

@@ -344,6 +344,7 @@ def test_validate_args_wants_unit_vectors():
         q.log_prob(np.ones((2, 3), "float32"))
 
 
+@pytest.mark.slow
 def test_hyperspherical_vae_trains_saves_and_loads(digits, tmp_path):
     keras.utils.set_random_seed(0)
     encoder = keras.Sequential(

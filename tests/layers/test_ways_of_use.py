@@ -127,6 +127,7 @@ class TwoPaths(keras.Model):
 
 
 @pytest.mark.parametrize("run_eagerly", [False, True])
+@pytest.mark.slow
 def test_subclassed_model_built_in_fit(run_eagerly):
     model = TwoPaths()
     model.compile(keras.optimizers.Adam(1e-2), loss=negative_log_likelihood, run_eagerly=run_eagerly)
@@ -313,6 +314,7 @@ print("same")
 """
 
 
+@pytest.mark.slow
 def test_two_replicas_train_as_one():
     run = subprocess.run([sys.executable, "-c", TWO_REPLICAS], capture_output=True, text=True, timeout=180)
     assert run.returncode == 0, run.stderr[-3000:]

@@ -275,7 +275,7 @@ def test_any_leading_axes(name, leading):
     assert prior.distribution().batch_shape == ()
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("jit_compile", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_graph_and_xla_with_an_unknown_batch_size(name, jit_compile):
     prior = shake(PRIORS[name](make_encoder()))
 
@@ -510,7 +510,9 @@ def negative_log_likelihood(x, rv_x):
 
 
 @pytest.mark.parametrize(
-    ("name", "flat"), [*((name, False) for name in PRIORS), ("VampPrior", True)], ids=lambda value: str(value)
+    ("name", "flat"),
+    [*(pytest.param(name, False, marks=pytest.mark.slow) for name in PRIORS), ("VampPrior", True)],
+    ids=lambda value: str(value),
 )
 def test_functional_model_trains_the_prior_and_survives_its_file(name, flat, tmp_path):
     model, x = functional_model(name, flat), images(8)

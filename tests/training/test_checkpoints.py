@@ -266,6 +266,7 @@ def test_a_write_that_the_system_cuts_short_leaves_the_last_checkpoint(tmp_path)
 # A run that was ended before its first checkpoint ------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_run_without_a_checkpoint_starts_anew(reference, tmp_path):
     folder = RunFolder(tmp_path / "run")
     folder.claim(reference.config.read_text())
@@ -303,8 +304,9 @@ class Blow(keras.callbacks.Callback):
             self.model.optimizer.learning_rate.assign(1e30)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_quick")
-@pytest.mark.parametrize("bad_epoch", [pytest.param(1, marks=pytest.mark.slow), 3])
+@pytest.mark.parametrize("bad_epoch", [1, 3])
 def test_rewind_goes_back_a_checkpoint_with_half_the_rate(tmp_path, bad_epoch):
     stages = []
     config = small(on_nan="rewind", checkpoint_steps=0, learning_rate=4e-3)

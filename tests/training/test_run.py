@@ -87,6 +87,7 @@ def test_same_seed_same_run(finished, tmp_path):
     assert other["elbo"]["mean"] != report["elbo"]["mean"]
 
 
+@pytest.mark.slow
 def test_resumed_run_ends_as_the_uninterrupted_one(finished, tmp_path):
     folder, report = finished
     train(small(epochs=2), tmp_path / "run")

@@ -36,6 +36,7 @@ def finished(shards, tmp_path_factory):
     return train(small(shards), tmp_path_factory.mktemp("runs") / "run")
 
 
+@pytest.mark.slow
 def test_a_run_on_shards_has_everything(finished, shards):
     folder, report = finished
     assert load_run(folder.path).config.data.name == str(shards)
@@ -128,6 +129,7 @@ def test_splits_too_large_for_memory_are_measured_by_their_first_examples(finish
     assert "representation" in report
 
 
+@pytest.mark.slow
 def test_evaluations_stream_shards(finished, shards):
     folder, _ = finished
     vae = load_run(folder.path).vae
