@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 INSTALLED_TEST := $(VENV)/.installed-test
 
-.PHONY: train test lint test-slow test-paper saved-models clean
+.PHONY: train test lint test-slow test-paper bench saved-models clean
 
 train: $(INSTALLED)
 	$(BIN)/tfvae train
@@ -23,6 +23,14 @@ test-slow: $(INSTALLED_TEST)
 
 test-paper: $(INSTALLED_TEST)
 	$(BIN)/python -m pytest -m paper
+
+# Speed beside other programs, as tables and in build/bench/*.json; about two hours, in which nothing else should run.
+bench: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --editable '.[bench]'
+	mkdir -p build/bench
+	for name in train evaluation inference scaling; do \
+	  $(BIN)/python benchmarks/$$name.py --output build/bench/$$name.json || exit 1; \
+	done
 
 # Trains the model that ships in saved_models/ and exports it there.
 saved-models: $(INSTALLED)

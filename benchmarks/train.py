@@ -72,7 +72,7 @@ def compare(name, arguments):
                 "images_per_second": float(np.median(values)),
                 "tfvae_by_it": {"median": float(median), "quartiles": [float(low), float(high)]},
                 "seconds_to_the_end_of_the_first_epoch": first[other],
-                "bound": float(bounds[other]),
+                "bound": None if np.isnan(bounds[other]) else float(bounds[other]),
             }
         )
         print(

@@ -1,0 +1,47 @@
+"""One training run in a process of its own, for `benchmarks/inference.py`: says when things happened, and its memory.
+
+    python benchmarks/fresh_process.py tfvae paper 100
+
+One epoch over so many images, by a contender of `benchmarks/train.py`; with no more than a batch it is one step. A line
+of JSON is printed: the clock (seconds since 1970) when the imports were through and when the epoch was, and the most
+memory that was resident.
+"""
+
+import argparse
+import json
+import os
+import resource
+import time
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+def main():
+    """Imports, trains and prints."""
+    from contenders import NAMES, WORKLOADS, contender
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("contender", choices=NAMES)
+    parser.add_argument("workload", choices=list(WORKLOADS))
+    parser.add_argument("num_images", type=int)
+    arguments = parser.parse_args()
+    make, work = contender(arguments.contender), WORKLOADS[arguments.workload]
+    if make is None:
+        print(json.dumps(None))
+        return
+    import numpy as np
+
+    imported = time.time()
+    x = np.random.default_rng(0).integers(0, 2, (arguments.num_images, *work.event_shape), np.uint8).astype("float32")
+    run = make(x, work)
+    if run is None:
+        print(json.dumps(None))
+        return
+    bound = run(1)
+    trained = time.time()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    print(json.dumps({"imported": imported, "trained": trained, "peak_bytes": peak, "bound": float(bound)}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,168 @@
+"""What a trained model, and a beginning, cost: encoding, the time to the first step, and memory; beside other programs.
+
+    python benchmarks/inference.py --output inference.json
+    pip install -e .[bench] adds PyTorch and JAX to the contenders.
+
+Encoding: the encoder of the paper's MNIST model (784-500-20), from a NumPy array of 1 or 1,024 images to the mean and
+the standard deviation of q(z|x) as NumPy arrays, by the programs of `benchmarks/encoders.py`, which must agree. A turn
+is as many calls as fit in `--seconds`, and gives one time a call. They take turns, forwards and then backwards. Printed
+are the medians, and the median, over rounds, of the other's time by the SavedModel's, with quartiles: above 1, tfvae's
+signature is the faster.
+
+Starts: fresh processes, one after another in turns, each training the paper's model by a contender of
+`benchmarks/train.py` as it comes: one step (a batch is all the data there are), and one epoch of 60,000 images. Printed
+are the seconds from the start of the process to the end, imports included, the seconds that imports took, the peak of
+resident memory, and the ratios of tfvae's to the other's. Evaluation is in `benchmarks/evaluation.py`.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+from contenders import NAMES as TRAINERS
+from contenders import WORKLOADS
+from encoders import NAMES, encoder
+
+_OURS = "signature"
+
+
+def quartiles(values):
+    """The median with its quartiles."""
+    low, median, high = np.percentile(values, [25, 50, 75])
+    return {"median": float(median), "quartiles": [float(low), float(high)]}
+
+
+def text(ratio):
+    """A median with its quartiles, to be printed."""
+    return f"{ratio['median']:6.2f} ({ratio['quartiles'][0]:.2f}, {ratio['quartiles'][1]:.2f})"
+
+
+def seconds_a_call(run, x, seconds):
+    """The mean time of as many calls as fit."""
+    begun = time.perf_counter()
+    num_calls = 0
+    while (passed := time.perf_counter() - begun) < seconds or not num_calls:
+        run(x)
+        num_calls += 1
+    return passed / num_calls
+
+
+def compare_encoders(batch_size, arguments):
+    """Times the contenders on batches of a size."""
+    rng = np.random.default_rng(0)
+    weights = [
+        (rng.normal(0.0, 1.0 / np.sqrt(shape[0]), shape).astype("float32"), np.zeros(shape[1], "float32"))
+        for shape in WORKLOADS["paper"].dense_shapes[0]
+    ]
+    x = (rng.uniform(size=(batch_size, 784)) < 0.2).astype("float32")
+    made, expected = {}, None
+    for name in arguments.contenders:
+        run = encoder(name, weights)
+        if run is None:
+            print(f"encode {batch_size:5}  {name:<20} not installed")
+            continue
+        answer = run(x)
+        expected = answer if expected is None else expected
+        for part, other in zip(answer, expected, strict=True):
+            if not np.allclose(part, other, rtol=1e-3, atol=1e-4):
+                raise RuntimeError(f"{name} has other numbers than {next(iter(made))}.")
+        run(x)
+        made[name] = run
+    times = {name: [] for name in made}
+    for repetition in range(arguments.repetitions):
+        for name in list(made) if repetition % 2 else reversed(list(made)):
+            times[name].append(seconds_a_call(made[name], x, arguments.seconds))
+    rows = []
+    for name, values in times.items():
+        ratio = quartiles(np.array(values) / np.array(times[_OURS]))
+        microseconds = 1e6 * float(np.median(values))
+        row = {"batch_size": batch_size, "contender": name, "microseconds": microseconds, "its_by_tfvae": ratio}
+        rows.append(row)
+        print(f"encode {batch_size:5}  {name:<20} {microseconds:10.0f} us   {text(ratio)}", flush=True)
+    return rows
+
+
+def start(name, num_images):
+    """Trains in a fresh process; returns seconds to the end, seconds of imports, and the peak of resident bytes."""
+    script = Path(__file__).with_name("fresh_process.py")
+    begun = time.time()
+    command = [sys.executable, str(script), name, "paper", str(num_images)]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    if run.returncode:
+        raise RuntimeError(f"{name} failed:\n{run.stderr}")
+    found = json.loads(run.stdout.splitlines()[-1])
+    if found is None:
+        return None
+    return {
+        "seconds": found["trained"] - begun,
+        "import_seconds": found["imported"] - begun,
+        "peak_bytes": found["peak_bytes"],
+    }
+
+
+def compare_starts(what, num_images, arguments):
+    """Starts the contenders in turns."""
+    runs = {name: [] for name in arguments.starts}
+    for repetition in range(arguments.starts_repetitions):
+        for name in list(runs) if repetition % 2 else reversed(list(runs)):
+            run = start(name, num_images)
+            if run is not None:
+                runs[name].append(run)
+    rows = []
+    for name, found in runs.items():
+        if not found:
+            print(f"{what:<10} {name:<14} not installed")
+            continue
+        row = {"what": what, "contender": name}
+        for key in found[0]:
+            row[key] = float(np.median([run[key] for run in found]))
+            row[f"tfvae_{key}_by_it"] = quartiles(
+                [ours[key] / its[key] for ours, its in zip(runs["tfvae"], found, strict=True)]
+            )
+        rows.append(row)
+        print(
+            f"{what:<10} {name:<14} {row['seconds']:6.1f} s (imports {row['import_seconds']:.1f})  "
+            f"{text(row['tfvae_seconds_by_it'])}   {row['peak_bytes'] / 1e6:6.0f} MB "
+            f"{text(row['tfvae_peak_bytes_by_it'])}",
+            flush=True,
+        )
+    return rows
+
+
+def main():
+    """Compares, prints tables and writes JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--batch-sizes", nargs="*", type=int, default=[1, 1024])
+    parser.add_argument("--contenders", nargs="+", choices=NAMES, default=NAMES)
+    parser.add_argument("--repetitions", type=int, default=9)
+    parser.add_argument("--seconds", type=float, default=0.5, help="of a turn of encoding")
+    parser.add_argument("--starts", nargs="*", choices=TRAINERS, default=["tfvae", "keras"])
+    parser.add_argument("--starts-repetitions", type=int, default=5)
+    parser.add_argument("--output", default=None)
+    arguments = parser.parse_args()
+    if _OURS not in arguments.contenders:
+        arguments.contenders = [_OURS, *arguments.contenders]
+    if arguments.starts and "tfvae" not in arguments.starts:
+        arguments.starts = ["tfvae", *arguments.starts]
+    # Before this process takes a part of the memory.
+    work = WORKLOADS["paper"]
+    starts = [
+        row
+        for what, num_images in (("one step", work.batch_size), ("one epoch", work.num_images))
+        for row in compare_starts(what, num_images, arguments)
+    ]
+    encoding = [row for size in arguments.batch_sizes for row in compare_encoders(size, arguments)]
+    if arguments.output:
+        with open(arguments.output, "w") as file:
+            json.dump({"arguments": vars(arguments), "encoding": encoding, "starts": starts}, file, indent=2)
+
+
+if __name__ == "__main__":
+    main()
