@@ -1,7 +1,6 @@
 """Several processes: the run of one, equal weights on all, one of them writes, and what a kill leaves."""
 
 import json
-import shutil
 
 import numpy as np
 import pytest
@@ -70,7 +69,7 @@ def test_a_killed_worker_ends_the_others_and_all_resume_from_the_backup(victim, 
 
 
 ARGUMENTS = [
-    "train", "--data", "digits", "--epochs", "6", "--hidden", "8", "--batch-size", "300", "--checkpoint-steps", "2",
+    "train", "--data", "digits", "--epochs", "4", "--hidden", "8", "--batch-size", "10", "--checkpoint-steps", "50",
     "--num-importance-samples", "2", "--strategy", "multi_worker",
 ]  # fmt: skip
 
@@ -91,7 +90,7 @@ def test_tfvae_train_on_two_workers_goes_on_after_a_kill(tmp_path):
         assert "log p(x)" in processes.log(0)
         assert "log p(x)" not in processes.log(1)
     with start("b", [*ARGUMENTS, "--run-dir", str(runs[1].path)]) as processes:
-        processes.wait_for(runs[1].checkpoint(2, 2))
+        processes.wait_for(runs[1].checkpoint(1, 100))
         for index in range(2):
             processes.kill(index)
     assert not runs[1].model.exists()
@@ -107,7 +106,6 @@ def test_tfvae_train_on_two_workers_goes_on_after_a_kill(tmp_path):
     histories = [run.history() for run in runs]
     for name in histories[0].keys() - {"seconds"}:
         np.testing.assert_allclose(histories[1][name], histories[0][name], rtol=1e-5)  # sums in another order
-    shutil.rmtree(runs[0].path)
 
 
 def test_no_strategy_is_none_and_mirrored_is_all_devices():

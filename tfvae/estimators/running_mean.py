@@ -35,8 +35,8 @@ class RunningMean(keras.layers.Layer):
         if not 0.0 <= decay < 1.0:
             raise ValueError(f"decay is a number from 0 to below 1. Received: {decay!r}.")
         self.decay = float(decay)
-        # Replicas' means are averaged. Half precision holds no more than 65,504 nats.
-        kept = {"trainable": False, "dtype": "float32", "aggregation": "mean", "autocast": False}
+        # Half precision holds no more than 65,504 nats.
+        kept = {"trainable": False, "dtype": "float32", "autocast": False}
         self.total = self.add_weight(name="total", shape=(), initializer="zeros", **kept)
         self.weight = self.add_weight(name="weight", shape=(), initializer="zeros", **kept)
         self.built = True

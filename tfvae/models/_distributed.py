@@ -118,8 +118,14 @@ def train_step(model: Any, data: Any) -> dict[str, Tensor]:
     size = tf.shape(estimate.bound)[0]
     # A mean over the part, times its size: under a loss scale of float16 a sum could overflow.
     sums = [None if g is None else tf.math.multiply_no_nan(g, tf.cast(size, g.dtype)) for g in map(_dense, gradients)]
+    # What the step has moved besides, such as the statistics of a batch normalisation: their means over all examples.
+    moved = _statistics(model)
+    sums += [tf.math.multiply_no_nan(v.value, tf.cast(size, v.dtype)) for v in moved]
     *sums, metrics = _over_replicas([*sums, _metric_sums(estimate, loss, weight)])
-    gradients = [None if s is None else s / tf.cast(metrics[0, 1], s.dtype) for s in sums]
+    means = [None if s is None else s / tf.cast(metrics[0, 1], s.dtype) for s in sums]
+    gradients, statistics = means[: len(gradients)], means[len(gradients) :]
+    for variable, value in zip(moved, statistics, strict=True):
+        variable.assign(value)
     with _summed_already(model.optimizer):
         model.optimizer.apply(gradients, model.trainable_variables)
     return _update(model.metrics, metrics)
@@ -144,6 +150,12 @@ def _part(model: Any, data: Any, *, training: bool) -> tuple[Estimate, Tensor, T
     estimate = Estimate(*(field[:size] for field in model.estimate(filled, training=training)))
     loss = model._loss(estimate, weight)
     return estimate, tf.where(size > 0, loss, tf.zeros_like(loss)), weight
+
+
+def _statistics(model: Any) -> list[Any]:
+    """The variables that a step moves otherwise than by gradients; beta is moved on the host."""
+    others = {id(model.beta), *(id(v) for metric in model.metrics for v in metric.variables)}
+    return [v for v in model.non_trainable_variables if id(v) not in others and "float" in v.dtype]
 
 
 def _metric_sums(estimate: Estimate, loss: Tensor, weight: Tensor | None) -> Tensor:

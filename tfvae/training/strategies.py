@@ -69,7 +69,8 @@ def _check_tf_config(text: str) -> None:
     try:
         found = json.loads(text)
         task = found["task"]
-        valid = task["type"] in ("chief", "worker") and isinstance(found["cluster"][task["type"]][task["index"]], str)
+        address = found["cluster"][task["type"]][task["index"]]
+        valid = task["type"] in ("chief", "worker") and isinstance(address, str) and task["index"] >= 0
     except (ValueError, KeyError, IndexError, TypeError):
         valid = False
     if not valid:
@@ -100,7 +101,7 @@ def worker_folder(strategy: tf.distribute.Strategy | None, folder: RunFolder) ->
         yield folder
     else:
         with tempfile.TemporaryDirectory(prefix="tfvae-worker-") as temporary:
-            own = RunFolder(Path(temporary) / folder.path.name)
+            own = RunFolder(Path(temporary) / "run")
             if folder.config.exists():
                 strangers = shutil.ignore_patterns("figures", "saved_model", "tensorboard", ".*")
                 shutil.copytree(folder.path, own.path, ignore=strangers)
