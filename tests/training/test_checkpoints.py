@@ -6,6 +6,7 @@ import errno
 import json
 import math
 import resource
+import shutil
 from pathlib import Path
 
 import keras
@@ -16,9 +17,11 @@ import tensorflow as tf
 import tfvae
 from tfvae.callbacks import NonFiniteLossError
 from tfvae.models import VAE, load_model
+from tfvae.models._loop import Execution
 from tfvae.training import RunConfig, load_run, run, train
 from tfvae.training.checkpoints import Checkpoints, read_checkpoint, write_checkpoint
 from tfvae.training.epoch_clock import EpochClock
+from tfvae.training.fast_forward import FastForward
 from tfvae.training.resume import MOST_REWINDS
 from tfvae.training.run_folder import RunFolder
 from tfvae.training.training_state import TrainingState
@@ -65,7 +68,7 @@ def rows(folder):
 
 
 def variables(model):
-    return {v.path: np.asarray(v) for v in [*model.variables, *model.optimizer.variables] if "seconds" not in v.path}
+    return {v.path: np.asarray(v) for v in [*model.variables, *model.optimizer.variables]}
 
 
 def assert_same_run(folder, reference):
@@ -133,6 +136,28 @@ def test_a_stop_is_saved_without_checkpoints_within_epochs_too(reference, tmp_pa
     assert_same_run(folder, reference)
     assert steps_of_events(folder) == steps_of_events(reference)
     assert not [path for path in folder.path.rglob(".*")]
+
+
+@pytest.mark.slow
+def test_a_damaged_checkpoint_is_set_aside(reference, tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    shutil.copytree(reference.path, folder.path)
+    folder.model.unlink()
+    newest = folder.saved_checkpoints()[-1][1]
+    newest.write_bytes(newest.read_bytes()[:1000])
+    train(small(keep=1), folder.path, resume=True)
+    assert newest.with_name(f"{newest.name}.damaged").exists()
+    assert folder.saved_checkpoints()[-1][1] == newest  # the last epoch's, anew
+    assert_same_run(folder, reference)
+
+
+@pytest.mark.slow
+def test_a_run_that_is_extended_and_stopped_is_read_back_as_far_as_it_got(reference, tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    shutil.copytree(reference.path, folder.path)
+    with pytest.raises(KeyboardInterrupt):
+        train(small(epochs=4), folder.path, resume=True, stop_wanted=StopAt(1))
+    assert int(load_run(folder.path).vae.optimizer.iterations) == 3 * 144 + 100
 
 
 @pytest.mark.slow
@@ -261,6 +286,32 @@ def test_a_write_that_the_system_cuts_short_leaves_the_last_checkpoint(tmp_path)
         assert whole(folder) == before
     write_checkpoint(folder, vae, TrainingState(2))
     assert len(whole(folder)) == 2
+
+
+def test_what_a_skipped_call_says_counts_from_its_first_step():
+    """Of a call of ten steps whose first three were made before: beta's schedule and the number of the bad step."""
+    seen = {}
+
+    class Model:
+        metrics = ()
+        steps_per_execution = 10
+        execution = Execution(num_steps=10, betas=np.linspace(0.0, 0.9, 10))
+        optimizer = keras.optimizers.SGD()
+
+        def train_function(self, iterator):
+            seen["betas"], seen["limit"] = self.execution.betas, self.execution.limit
+            self.execution.num_made, self.execution.first_non_finite = 7, 2
+            return {}
+
+    forward = FastForward(TrainingState(epochs=1, steps=3))
+    model = Model()
+    forward.set_model(model)
+    forward.on_train_begin()
+    forward.on_epoch_begin(1)
+    forward.on_train_batch_begin(0)
+    model.train_function(iter(range(10)))
+    np.testing.assert_allclose(seen["betas"], np.linspace(0.3, 0.9, 7))
+    assert (seen["limit"], model.execution.num_made, model.execution.first_non_finite) == (7, 10, 5)
 
 
 # A run that was ended before its first checkpoint ------------------------------------------------------------------

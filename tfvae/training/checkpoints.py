@@ -69,9 +69,13 @@ class Checkpoints(keras.callbacks.Callback):
         done = batch + 1
         is_new = self._epoch > self._start.epochs or done > self._start.steps
         # A run that goes on takes its first batch for a full one, which the last of an epoch may not be.
-        if not is_new or done > self.params["steps"] - 2:
+        if done > self.params["steps"] - 2:
             return
         stop = self._stop_wanted()
+        if not is_new:  # all that was done is saved already
+            if stop:
+                raise KeyboardInterrupt
+            return
         due = self._every_steps and done // self._every_steps > self._batch // self._every_steps
         # A loss that was finite may have spoiled the weights; the next one will say so.
         if (stop or due) and _all_finite(self.model):
@@ -90,12 +94,11 @@ class Checkpoints(keras.callbacks.Callback):
 
     def _save(self, **position: Any) -> None:
         history = self._folder.metrics.read_text("utf-8") if self._folder.metrics.exists() else ""
-        write_checkpoint(
-            self._folder, self.model, TrainingState(**position, history=history, rewinds=self._start.rewinds)
-        )
+        state = TrainingState(**position, history=history, rewinds=self._start.rewinds)
+        saved = write_checkpoint(self._folder, self.model, state)
         best = self._folder.best_checkpoint()
         for _, path in self._folder.saved_checkpoints()[: -self._keep]:
-            if path != best:
+            if path not in (best, saved):
                 path.unlink()
 
 

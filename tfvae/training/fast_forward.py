@@ -57,7 +57,15 @@ class FastForward(keras.callbacks.Callback):
             if num_skipped < num_steps:
                 limit = num_steps if execution.limit is None else execution.limit
                 execution.limit = min(num_steps, limit) - num_skipped
-                return model.train_function(iterator)
+                # What callbacks were told of this call, and will be, is counted from its first step on.
+                if execution.betas is not None:
+                    execution.betas = execution.betas[num_skipped:]
+                logs = model.train_function(iterator)
+                execution.num_made += num_skipped
+                if execution.first_non_finite is not None:
+                    execution.first_non_finite += num_skipped
+                return logs
+        execution.num_made, execution.first_non_finite, execution.betas = num_skipped, None, None
         return {metric.name: metric.result() for metric in model.metrics}
 
     def _take(self, iterator: Any, num_batches: int) -> None:

@@ -1,6 +1,7 @@
 """Going on with a run that ended early, and going back where the loss was no number."""
 
 import dataclasses
+import logging
 from collections.abc import Collection
 
 from tfvae._files import write_text
@@ -12,6 +13,8 @@ from tfvae.training.config import RunConfig
 from tfvae.training.event_files import cut_events
 from tfvae.training.run_folder import RunFolder
 from tfvae.training.training_state import TrainingState
+
+_log = logging.getLogger("tfvae")
 
 MOST_REWINDS = 5
 _SMALLER = 0.5
@@ -78,7 +81,12 @@ def rewind(folder: RunFolder, config: RunConfig, splits: Splits) -> tuple[VAE, T
 
 
 def put_back(folder: RunFolder, state: TrainingState) -> None:
-    """Takes out of the folder what came after a checkpoint."""
+    """Takes out of the folder what came after a checkpoint; of later checkpoints only damaged ones can be there."""
     folder.clear_leftovers()
+    saved = [path for _, path in folder.saved_checkpoints()]
+    taken = folder.checkpoint(state.epochs, state.steps)
+    for path in saved[saved.index(taken) + 1 :] if taken in saved else []:
+        _log.warning("%s is damaged: the run goes on from an older checkpoint.", path)
+        path.rename(path.with_name(f"{path.name}.damaged"))
     write_text(folder.metrics, state.history)
     cut_events(folder.tensorboard, state.epochs)

@@ -56,7 +56,7 @@ def train(
         resume: whether to go on from the newest checkpoint in `run_dir`, or from the beginning if it has none yet.
         given: of a resumed run, "learning_rate" or "beta" where they are to be those of `config` even though the
             folder's own configuration has the same; otherwise they stay as the checkpoint has them.
-        callbacks: further Keras callbacks, such as a progress bar.
+        callbacks: further Keras callbacks, such as a progress bar; what they remember is not in the checkpoints.
         on_stage: called with a line of text when a stage begins.
         on_start: called with the folder and the number of training examples, when training begins.
         stop_wanted: asked between steps and epochs; when it says yes, training saves a checkpoint and ends with a
@@ -104,6 +104,8 @@ def _train(
     if not folder.environment.exists():
         write_json(folder.environment, environment())
     on_start(folder, len(splits.train))
+    if state.epochs < config.training.epochs:
+        folder.model.unlink(missing_ok=True)  # of a run that is extended; the checkpoint of its last epoch is the same
     with naming_damage(splits.train):
         while state.epochs < config.training.epochs:
             try:
@@ -171,7 +173,6 @@ def _fit(
     vae.fit(
         training_batches(config, splits.train, epochs_done=start.epochs),
         steps_per_epoch=num_steps(config, splits.train),
-        shuffle=False,
         validation_data=validation.batches(max(config.training.batch_size, 500)),
         epochs=epochs,
         initial_epoch=start.epochs,
@@ -180,6 +181,7 @@ def _fit(
             StopOnNonFinite(),
             FastForward(start),
             clock,
+            *callbacks,  # what they change at the end of an epoch belongs to its checkpoint
             keras.callbacks.CSVLogger(str(folder.metrics), append=True),
             VAETensorBoard(folder.tensorboard, image_every=every, histogram_every=every),
             Checkpoints(
@@ -191,6 +193,5 @@ def _fit(
                 keep=config.training.keep,
                 stop_wanted=stop_wanted,
             ),
-            *callbacks,
         ],
     )

@@ -35,7 +35,7 @@ class TrainingState:
     def add_to(self, path: str | os.PathLike[str]) -> None:
         """Writes the state into a `.keras` file, which is a zip archive."""
         with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
-            archive.writestr(_MEMBER, json.dumps(dataclasses.asdict(self), allow_nan=False))
+            archive.writestr(_MEMBER, json.dumps(dataclasses.asdict(self)))
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> Self:
