@@ -1,7 +1,9 @@
 """Command lines of `tfvae` in processes of their own that start at once, forked from one that has TensorFlow."""
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -28,7 +30,7 @@ for line in sys.stdin:
             code = stop.code or 0
         sys.stdout.flush(); sys.stderr.flush()
         os._exit(code)
-    print("exit", os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
+    print("\\nexit", os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
 """
 
 
@@ -62,6 +64,9 @@ class ForkServer:
 
     def __exit__(self, *_):
         self._process.stdin.close()
+        if self.pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
         self._process.kill()
         self._process.wait(300)
         self._process.stdout.close()
@@ -74,7 +79,13 @@ class ForkServer:
 
     def kill_at(self, moment, sent):
         """Sends a signal to the command when `time.monotonic()` is `moment`; the timer can be cancelled."""
-        timer = threading.Timer(max(0.0, moment - time.monotonic()), os.kill, [self.pid, sent])
+        pid = self.pid
+
+        def kill():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, sent)
+
+        timer = threading.Timer(max(0.0, moment - time.monotonic()), kill)
         timer.start()
         return timer
 
@@ -83,7 +94,7 @@ class ForkServer:
         for line in self._process.stdout:
             name, _, value = line.partition(" ")
             if name == "exit":
-                self.exit_code = int(value)
+                self.exit_code, self.pid = int(value), None
                 return
             yield line.rstrip("\n")
 

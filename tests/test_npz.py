@@ -90,3 +90,10 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
         write(path, ARRAYS["x"])
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("parts", [{"a": np.zeros(3), "b": np.zeros(2)}, {"a": np.array([{}, []], object)}])
+def test_parts_that_do_not_go_together_are_refused(parts, tmp_path):
+    with pytest.raises(ValueError, match="as many rows"), NpzWriter(tmp_path / "x.npz") as file:
+        file.add(**parts)
+    assert not list(tmp_path.iterdir())

@@ -51,7 +51,13 @@ def write_new(path: str | os.PathLike[str], content: bytes) -> Path:
     try:
         beside.write_bytes(content)
         _to_disk(beside, os.O_RDWR)
-        os.link(beside, path)  # unlike a rename, it fails where there is a file
+        try:
+            os.link(beside, path)  # unlike a rename, it fails where there is a file
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without links
+            with path.open("xb") as file:
+                file.write(content)
     finally:
         beside.unlink(missing_ok=True)
     return path

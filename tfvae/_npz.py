@@ -31,7 +31,7 @@ class NpzWriter:
         ValueError: from `add`, for parts that do not go together.
 
     Example:
-        >>> with NpzWriter("latents.npz") as file:
+        >>> with NpzWriter("latents.npz") as file:  # doctest: +SKIP
         ...     for x in batches:
         ...         file.add(z=vae.encode(x).mean())
     """
@@ -53,8 +53,11 @@ class NpzWriter:
 
     def add(self, **parts: Any) -> None:
         """Appends rows `[n, ...]` to the arrays of these names."""
-        for name, part in parts.items():
-            rows = np.asarray(part, order="C")
+        arrays = {name: np.asarray(part, order="C") for name, part in parts.items()}
+        if len({len(rows) for rows in arrays.values()}) > 1 or any(rows.dtype.hasobject for rows in arrays.values()):
+            found = ", ".join(f"{name} {rows.dtype}{list(rows.shape)}" for name, rows in arrays.items())
+            raise ValueError(f"{self.path} takes as many rows of each array, of numbers or text. Received: {found}.")
+        for name, rows in arrays.items():
             if name not in self._files:
                 self._files[name] = tempfile.TemporaryFile(dir=self.path.parent)
                 self._dtypes[name], self._shapes[name] = rows.dtype, (0, *rows.shape[1:])

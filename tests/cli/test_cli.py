@@ -15,6 +15,7 @@ import tfvae
 from tfvae._npz import NpzWriter
 from tfvae._seeds import fold_in, split_seed
 from tfvae.cli.app import main
+from tfvae.training.run_folder import RunFolder
 
 
 @pytest.fixture
@@ -228,6 +229,24 @@ def test_nan_says_what_to_do_and_that_there_is_no_checkpoint(tfvae_command, tmp_
     assert code == 1
     assert "step" in err
     assert "no checkpoint yet" in err
+
+
+@pytest.mark.slow
+def test_rewinds_keep_and_strategy_are_options(tfvae_command, tmp_path):
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).normal(size=(300, 4)).astype("float32"))
+    run = tmp_path / "run"
+    arguments = ["train", "--data", tmp_path / "x.npy", "--run-dir", run, "--hidden", "8"]
+    options = ["--epochs", "4", "--keep", "1", "--on-nan", "rewind", "--strategy", "mirrored"]
+    assert tfvae_command(*arguments, *options)[0] == 0
+    kept = [path for _, path in RunFolder(run).saved_checkpoints()]
+    assert len(kept) <= 2  # the newest, and the best
+    assert kept[-1].name == "epoch-00004.keras"
+    code, out, err = tfvae_command("train", "--resume", run, "--epochs", "6", "--learning-rate", "1e30")
+    assert code == 1
+    assert "rewind 1 of at most 5" in out
+    assert "rewind 5 of at most 5" in out
+    assert kept[-1].exists()
+    assert "--resume" in err
 
 
 def test_data_shard(tfvae_command, tmp_path, monkeypatch):

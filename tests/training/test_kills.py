@@ -54,7 +54,7 @@ def test_kills_at_random_moments_change_nothing(num_kills, tmp_path):
         assert server.exit_code == 0, said
         folder, kills, ends = tmp_path / "0", 0, 0
         while kills < num_kills:
-            command = ["--resume", folder] if folder.exists() else [*OPTIONS, "--run-dir", folder]
+            command = ["--resume", folder] if (folder / "config.toml").exists() else [*OPTIONS, "--run-dir", folder]
             server.start("train", *command)
             timer = server.kill_at(time.monotonic() + rng.uniform(0.0, duration), signal.SIGKILL)
             said = list(server.lines())
@@ -66,7 +66,7 @@ def test_kills_at_random_moments_change_nothing(num_kills, tmp_path):
             assert_same_run(folder, tmp_path / "reference")
             ends += 1
             folder = tmp_path / str(ends)
-        if folder.exists():
+        if (folder / "config.toml").exists():
             said = server.run("train", "--resume", folder)
             assert server.exit_code == 0, said
             assert_same_run(folder, tmp_path / "reference")

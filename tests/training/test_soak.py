@@ -69,18 +69,22 @@ vae.fit(
     callbacks=callbacks,
 )
 assert int(vae.optimizer.iterations) == num_steps
+for name in ("train", "test"):
+    loop = getattr(vae, f"{name}_function")
+    for part in ("_run", "_collect", "_step"):
+        traces[name + part] = getattr(loop, part).experimental_get_tracing_count()
 print(json.dumps({"memory": watch.memory, "traces": traces}))
 """
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
-@pytest.mark.parametrize("num_steps", [20_000, pytest.param(200_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("num_steps", [10_000, pytest.param(200_000, marks=pytest.mark.slow)])
 def test_memory_is_flat_and_nothing_is_traced_again(num_steps, tmp_path):
     result = subprocess.run(
         [sys.executable, "-c", SOAK, str(num_steps), str(tmp_path)], capture_output=True, text=True, timeout=3000
     )
     assert result.returncode == 0, result.stderr
     found = json.loads(result.stdout.splitlines()[-1])
-    assert found["traces"] == {"train": 1, "test": 1}
+    assert set(found["traces"].values()) == {1}, found["traces"]
     settled = found["memory"][4]
     assert max(found["memory"][4:]) <= 1.02 * settled, found["memory"]

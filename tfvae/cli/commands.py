@@ -68,6 +68,12 @@ def train(config: RunConfig, run_dir: Path | None, *, resume: bool, given: Colle
             raise InterruptedError(f"interrupted. {_how_to_go_on(started)}") from None
         except NonFiniteLossError as error:
             raise FloatingPointError(f"{error} {_how_to_go_on(started)}") from error
+        except tf.errors.OpError as error:  # a disk that is full for TensorBoard, a worker that was lost
+            if not started:
+                raise
+            raise OSError(
+                f"{type(error).__name__}: {str(error.message).splitlines()[0]}. {_how_to_go_on(started)}"
+            ) from error
         except OSError as error:
             if started and "--resume" not in str(error):
                 raise OSError(f"{error}. {_how_to_go_on(started)}") from error

@@ -36,7 +36,8 @@ class Interruptible(keras.callbacks.Callback):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        signal.signal(signal.SIGINT, self._before)
+        # None is a handler that was not Python's.
+        signal.signal(signal.SIGINT, signal.SIG_DFL if self._before is None else self._before)
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
         self.asked = True
