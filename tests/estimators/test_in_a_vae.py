@@ -74,7 +74,14 @@ def learned_baseline():
 # Training ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("estimator", [*ESTIMATORS, ScoreFunction(baseline=learned_baseline())], ids=repr)
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        *(pytest.param(estimator, marks=pytest.mark.slow if i % 2 else ()) for i, estimator in enumerate(ESTIMATORS)),
+        ScoreFunction(baseline=learned_baseline()),
+    ],
+    ids=repr,
+)
 def test_a_step_moves_every_weight(estimator):
     vae = make_vae(estimator)
     vae.compile(keras.optimizers.Adam(0.01), run_eagerly=True)

@@ -100,6 +100,7 @@ def test_gaps_of_a_wrong_diagonal_encoder():
 
 
 @pytest.mark.parametrize("name", ["IndependentNormal", "MultivariateNormalDiagPlusLowRank"])
+@pytest.mark.slow
 def test_every_spelling_of_a_normal_posterior(name):
     keras.utils.set_random_seed(2)
     layer = (

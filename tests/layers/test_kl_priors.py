@@ -74,7 +74,8 @@ def test_weights_of_the_prior_are_the_models_and_train(prior, where):
     assert all(np.any(a != b.numpy()) for a, b in zip(before, prior.trainable_weights, strict=True))
 
 
-@pytest.mark.parametrize("where", ["regularizer", pytest.param("add loss", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("where", ["regularizer", "add loss"])
 def test_model_with_its_prior_survives_its_file_and_cloning(prior, where, tmp_path):
     model = functional(prior, where)
     model.compile(keras.optimizers.Adam(1e-2), loss=negative_log_likelihood)

@@ -243,6 +243,7 @@ def test_encoder_and_decoder_are_saved_apart(tmp_path):
     np.testing.assert_array_equal(likelihood.log_prob(X), decoder(encoder(X)).log_prob(X))
 
 
+@pytest.mark.slow
 def test_export_serves_the_converted_value_in_a_fresh_process(tmp_path):
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4), GenericDistribution(tfd.Gumbel, (2,), "mean")])
     model.export(tmp_path / "exported", verbose=False)

@@ -313,6 +313,7 @@ def test_the_file_keeps_policy_and_scale_and_training_goes_on(policy, tmp_path):
 
 @one_policy_fast
 @kinds
+@pytest.mark.slow
 def test_the_saved_model_answers_in_float32_what_the_model_does(kind, policy, tmp_path):
     vae, x, seed = make_vae(kind, policy), images(7), tf.constant([0, 5])
     served = tf.saved_model.load(str(tfvae.export.save(vae, tmp_path / "served"))).signatures

@@ -248,6 +248,7 @@ def test_a_split_repeated_without_end_stays_on_the_device():
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_fits_on_other_data_are_compiled_for_them():
     """The program of a fit takes its examples from the right place, and finishes them in the right way."""
 

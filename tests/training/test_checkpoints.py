@@ -103,7 +103,8 @@ def test_checkpoints_within_epochs_come_at_the_ends_of_executions(reference):
     assert int(optimizer.iterations) == 2 * 144 + 100
 
 
-@pytest.mark.parametrize("epoch_of_stop", [pytest.param(0, marks=pytest.mark.slow), 1])
+@pytest.mark.slow
+@pytest.mark.parametrize("epoch_of_stop", [0, 1])
 def test_a_run_stopped_within_an_epoch_ends_as_the_uninterrupted_one(reference, tmp_path, epoch_of_stop):
     # It is asked after the first execution of an epoch and at the epoch's end.
     with pytest.raises(KeyboardInterrupt):
