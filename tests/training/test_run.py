@@ -100,6 +100,19 @@ def test_resumed_run_ends_as_the_uninterrupted_one(finished, tmp_path):
     assert history["elbo"] == folder.history()["elbo"]
 
 
+def test_two_processes_do_not_train_one_run(finished):
+    folder, _ = finished
+    other = RunFolder(folder.path)
+    other.hold()
+    before = {path: path.stat().st_mtime_ns for path in folder.path.rglob("*")}
+    with pytest.raises(ValueError, match="Another process is training"):
+        train(small(epochs=5), folder.path, resume=True)
+    assert {path: path.stat().st_mtime_ns for path in folder.path.rglob("*")} == before
+    other.release()
+    folder.hold()
+    folder.release()
+
+
 @pytest.mark.slow
 def test_killed_run_can_be_resumed(tmp_path):
     run = tmp_path / "run"

@@ -66,7 +66,7 @@ def train(
         The folder, and the report as `report.json` holds it; empty for a worker that is not the chief.
 
     Raises:
-        ValueError: for bad data or settings, or a folder that holds a run already.
+        ValueError: for bad data or settings, a folder that holds a run already, or a run that another process trains.
         NonFiniteLossError: when the loss turns NaN; the newest checkpoint is from before that. With
             `training.on_nan = "rewind"` only when five rewinds did not help.
         OSError: when a checkpoint cannot be written; the last one is as it was.
@@ -75,7 +75,10 @@ def train(
     folder.require_run() if resume else folder.require_free()
     strategy = make_strategy(config.training.strategy)
     with worker_folder(strategy, folder) as own:
-        return _train(config, own, strategy, resume, given, callbacks, on_stage, on_start, stop_wanted)
+        try:
+            return _train(config, own, strategy, resume, given, callbacks, on_stage, on_start, stop_wanted)
+        finally:
+            own.release()
 
 
 def _train(
@@ -89,6 +92,8 @@ def _train(
     on_start: Callable[[RunFolder, int], None],
     stop_wanted: Callable[[], bool],
 ) -> tuple[RunFolder, dict[str, Any]]:
+    if resume:
+        folder.hold()
     on_stage(f"loading {config.data.name}")
     splits = tfvae_data.load(config.data.name)
     config = resolve(config, splits)
@@ -100,6 +105,7 @@ def _train(
         state = take_up(folder, config, vae, state, given)
     else:
         folder.claim(config.to_toml())
+        folder.hold()
         folder.clear_leftovers()
     if not folder.environment.exists():
         write_json(folder.environment, environment())

@@ -10,6 +10,11 @@ from pathlib import Path
 from tfvae._files import is_partial, write_new
 from tfvae.training.training_state import TrainingState
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 _CHECKPOINT = re.compile(r"epoch-(\d+)(?:-step-(\d+))?\.keras")
 
 
@@ -32,6 +37,7 @@ class RunFolder:
         self.figures = self.path / "figures"
         self.report_json = self.path / "report.json"
         self.report_markdown = self.path / "report.md"
+        self._held: int | None = None
 
     def require_free(self) -> None:
         """Raises ValueError when something is there already, or nothing can be written there."""
@@ -54,6 +60,33 @@ class RunFolder:
             write_new(self.config, config.encode())
         except FileExistsError:
             self.require_free()
+
+    def hold(self) -> None:
+        """Keeps other processes from training in the folder, until `release` or the end of this one, however it ends.
+
+        Raises:
+            ValueError: when another one does.
+        """
+        if fcntl is None:
+            return
+        descriptor = os.open(self.path, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            raise ValueError(
+                f"Another process is training the run {self.path}. Wait for its end, or end it. Nothing was changed."
+            ) from None
+        except OSError:  # a file system without locks
+            os.close(descriptor)
+        else:
+            self._held = descriptor
+
+    def release(self) -> None:
+        """Lets others train in the folder."""
+        if self._held is not None:
+            os.close(self._held)
+            self._held = None
 
     def _has_strangers(self) -> bool:
         return any(not is_partial(path.name) for path in self.path.iterdir())
