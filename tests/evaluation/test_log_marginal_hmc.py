@@ -28,6 +28,16 @@ def test_mean_is_log_p_within_its_error(measured):
     assert np.abs(errors).max() < 5
 
 
+def test_chains_that_start_from_the_prior_need_no_encoder(measured):
+    _, x, log_px, settings, _ = measured
+    vae, _, _ = linear_gaussian_vae(posterior_scale=1e-3)  # an encoder that is no start
+    record = log_marginal_hmc(vae, x, start="prior", **settings)
+    errors = (record.per_example - log_px) / np.sqrt(record.monte_carlo_variance)
+    assert np.abs(errors).max() < 5
+    with pytest.raises(ValueError, match="start must be .* Received: 'encoder'"):
+        log_marginal_hmc(vae, x, start="encoder")
+
+
 def test_record(measured):
     record = measured[-1]
     found = json.loads(json.dumps(record.to_dict(), allow_nan=False))

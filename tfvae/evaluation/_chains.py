@@ -5,9 +5,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfvae.typing import Distribution, Seed, Tensor
+from tfvae.typing import Distribution, Tensor
 
-_NUM_DRAWS = 20
+NUM_DRAWS = 20  # that `spread_of` is good for
 
 
 def support_of(prior: Distribution) -> Any:
@@ -30,7 +30,6 @@ def unconstrained(log_prob: Callable[[Tensor], Tensor], support: Any) -> Callabl
     return lambda u: log_prob(support.forward(u)) + support.forward_log_det_jacobian(u, event_ndims=1)
 
 
-def spread_of(posterior: Distribution, support: Any, *, seed: Seed) -> Tensor:
-    """The mean standard deviation of q(z|x) over the dimensions, where z is free of constraints: `[1, B, 1]`."""
-    draws = support.inverse(posterior.sample(_NUM_DRAWS, seed=seed))
+def spread_of(draws: Tensor) -> Tensor:
+    """The mean standard deviation over the dimensions of draws `[S, B, D]`, free of constraints: `[1, B, 1]`."""
     return tf.reduce_mean(tf.math.reduce_std(draws, axis=0), axis=-1)[tf.newaxis, :, tf.newaxis]

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tfvae.models import VAE
 
-_functions: weakref.WeakKeyDictionary[VAE, dict[Callable[..., Any], Any]] = weakref.WeakKeyDictionary()
+_functions: weakref.WeakKeyDictionary[VAE, dict[Any, Any]] = weakref.WeakKeyDictionary()
 
 
 def compiled(vae: VAE, fn: Callable[..., Any]) -> Callable[..., Any]:
@@ -37,3 +37,19 @@ def compiled(vae: VAE, fn: Callable[..., Any]) -> Callable[..., Any]:
         return concrete(x, numbers, seed)
 
     return with_tensors
+
+
+def compiled_for_shape(vae: VAE, fn: Callable[..., Any], **arguments: Any) -> Callable[..., Any]:
+    """A graph function `(x [B, *event], seed [2]) -> fn(vae, x, seed, **arguments)`, traced once a batch size.
+
+    For what needs to know its shapes. The arguments are Python values, and part of what is traced.
+    """
+    model = weakref.ref(vae)
+
+    def call(x: tf.Tensor, seed: tf.Tensor) -> Any:
+        return fn(model(), x, seed, **arguments)
+
+    functions, key = _functions.setdefault(vae, {}), (fn, *sorted(arguments.items()))
+    if key not in functions:
+        functions[key] = tf.function(call, autograph=False)
+    return functions[key]

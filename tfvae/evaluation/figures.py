@@ -44,6 +44,17 @@ def prior_samples(vae: VAE, *, num_samples: int = 64, seed: Seed = 0) -> Figure:
 def manifold(vae: VAE, *, num_steps: int = 20) -> Figure:
     """The mean of p(x|z) on a grid over two latent dimensions, evenly spaced in prior probability.
 
+    Raises:
+        ValueError: when the latent space is not a plane.
+    """
+    return _image_figure(
+        manifold_picture(vae, num_steps=num_steps), "p(x|z) over the latent plane (means; inverse Gaussian CDF grid)"
+    )
+
+
+def manifold_picture(vae: VAE, *, num_steps: int = 20) -> np.ndarray:
+    """The pixels of `manifold`, `[H, W, C]`.
+
     The grid of the unit square goes through the inverse Gaussian CDF (Kingma & Welling 2013, appendix A, figure 4).
 
     Raises:
@@ -56,8 +67,7 @@ def manifold(vae: VAE, *, num_steps: int = 20) -> Figure:
     quantiles = scipy.stats.norm.ppf((np.arange(num_steps) + 0.5) / num_steps)
     across, up = np.meshgrid(quantiles, quantiles[::-1])
     z = np.stack([across, up], axis=-1).reshape(-1, 2).astype("float32")
-    picture = tile(to_displayable(vae.decode(z).mean()), num_steps, padding=1)
-    return _image_figure(picture, "p(x|z) over the latent plane (means; inverse Gaussian CDF grid)")
+    return tile(to_displayable(vae.decode(z).mean()), num_steps, padding=1)
 
 
 def latent_scatter(vae: VAE, x: TensorLike, labels: np.ndarray | None = None) -> Figure:

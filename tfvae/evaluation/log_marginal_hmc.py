@@ -1,7 +1,7 @@
 """The marginal log-likelihood log p(x), by Markov chains: the estimator of the AEVB paper, for small latents."""
 
 import warnings
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -11,7 +11,8 @@ from tfvae._checks import whole_number
 from tfvae._seeds import fold_in, split_seed, stateless_seed
 from tfvae.estimators.draws import log_mean_exp
 from tfvae.evaluation._batches import batches_of_x
-from tfvae.evaluation._chains import spread_of, support_of, unconstrained
+from tfvae.evaluation._chains import NUM_DRAWS, spread_of, support_of, unconstrained
+from tfvae.evaluation._compiled import compiled_for_shape
 from tfvae.evaluation._finite import require_finite
 from tfvae.evaluation._latents import require_vector
 from tfvae.evaluation.record import Record
@@ -21,6 +22,8 @@ from tfvae.typing import Distribution, Seed, Tensor
 tfd = tfp.distributions
 
 _MOST_DIMENSIONS = 10
+_NUM_PROPOSALS = 1_000
+_LEAST_STEP_SIZE = 0.01  # where all draws from the prior that are chosen are the same
 _ACCEPTANCE = 0.8  # what the step size is tuned for
 _LEAST_ACCEPTANCE = 0.4
 
@@ -42,6 +45,7 @@ def log_marginal_hmc(
     num_burnin: int = 300,
     num_chains: int = 4,
     max_tree_depth: int = 5,
+    start: Literal["posterior", "prior"] = "posterior",
     batch_size: int = 100,
     seed: Seed = 0,
 ) -> Record:
@@ -58,8 +62,10 @@ def log_marginal_hmc(
         data: an array `[N, *event]`, a `tfvae.data.Split`, or a data set whose batches hold x.
         num_samples: samples of a chain, for the fit and again for the estimate.
         num_burnin: steps of a chain before, in which the step size of each example is tuned to an acceptance of 0.8.
-        num_chains: chains an example, started at draws from q(z|x).
+        num_chains: chains an example.
         max_tree_depth: log2 of the most gradients a sample.
+        start: where chains start: at draws from q(z|x) ("posterior"), or, whatever the encoder is, at some of 1,000
+            draws from p(z), chosen with probabilities that follow p(x|z) ("prior").
         batch_size: examples at a time, for arrays and splits.
         seed: an int or an int32 tensor `[2]`.
 
@@ -68,8 +74,8 @@ def log_marginal_hmc(
         size of the second half's ratios, of `num_chains * num_samples`.
 
     Raises:
-        ValueError: for counts below 1 (2 for `num_samples`), no examples, data unlike the model's, latents that are
-            discrete or not one vector of floats, or a model whose log p(x) is not finite.
+        ValueError: for counts below 1 (2 for `num_samples`), another `start`, no examples, data unlike the model's,
+            latents that are discrete or not one vector of floats, or a model whose log p(x) is not finite.
 
     Warns:
         UserWarning: above 10 latent dimensions, and where a chain accepts less than 0.4 of its proposals.
@@ -84,6 +90,8 @@ def log_marginal_hmc(
         "num_chains": whole_number(num_chains, "num_chains"),
         "max_tree_depth": whole_number(max_tree_depth, "max_tree_depth"),
     }
+    if start not in ("posterior", "prior"):
+        raise ValueError(f'start must be "posterior" or "prior". Received: {start!r}.')
     size = require_vector(vae, "log_marginal_hmc")
     support_of(vae.prior.distribution())
     if size > _MOST_DIMENSIONS:
@@ -93,10 +101,7 @@ def log_marginal_hmc(
             stacklevel=2,
         )
 
-    @tf.function(autograph=False)  # one trace a batch size: a chain's shapes are static
-    def estimate(x: Tensor, seed: Tensor) -> _Estimate:
-        return _estimate(vae, x, seed, **counts)
-
+    estimate = compiled_for_shape(vae, _estimate, from_prior=start == "prior", **counts)
     seed = stateless_seed(seed)
     parts, first = [], 0
     for i, x in enumerate(batches_of_x(data, batch_size, vae.check_data)):
@@ -135,14 +140,20 @@ def _estimate(
     num_burnin: int,
     num_chains: int,
     max_tree_depth: int,
+    from_prior: bool,
 ) -> _Estimate:
-    posterior, prior = vae.infer(x), vae.prior.distribution()
+    prior = vae.prior.distribution()
     seed_start, seed_chain = split_seed(seed, 2, "log_marginal_hmc")
     # Chains run where z is free of constraints: u with z = support(u).
     support = support_of(prior)
     log_joint = unconstrained(lambda z: vae.generate(z).log_prob(x) + prior.log_prob(z), support)  # [C, B]
-    start = support.inverse(posterior.sample(num_chains, seed=seed_start))  # [C, B, D]
-    step_size = spread_of(posterior, support, seed=seed_start)
+    if from_prior:
+        draws = support.inverse(_resampled(vae, x, num_chains + NUM_DRAWS, seed=seed_start))  # [C + 20, B, D]
+        start, step_size = draws[:num_chains], tf.maximum(spread_of(draws[num_chains:]), _LEAST_STEP_SIZE)
+    else:
+        posterior = vae.infer(x)
+        start = support.inverse(posterior.sample(num_chains, seed=seed_start))  # [C, B, D]
+        step_size = spread_of(support.inverse(posterior.sample(NUM_DRAWS, seed=seed_start)))
     samples, acceptance = _sample(log_joint, start, 2 * num_samples, num_burnin, max_tree_depth, step_size, seed_chain)
     fitted = _fit(samples[:num_samples])
     log_ratios = tf.map_fn(
@@ -156,6 +167,19 @@ def _estimate(
     total = tf.constant(num_samples * num_chains, effective.dtype)
     effective = tf.where(tf.math.is_finite(effective), tf.clip_by_value(effective, 1.0, total), total)
     return _Estimate(-log_mean, spread / effective, effective, acceptance)
+
+
+def _resampled(vae: VAE, x: Tensor, num_draws: int, *, seed: Tensor) -> Tensor:
+    """Draws from the prior, chosen in proportion to p(x|z) for each example: `[num_draws, B, D]`."""
+    seed_z, seed_choice = split_seed(seed, 2, "resampled")
+    z = vae.prior.distribution().sample(_NUM_PROPOSALS, seed=seed_z)  # [P, D]
+    log_likelihood = tf.map_fn(
+        lambda each: vae.generate(tf.broadcast_to(each, [tf.shape(x)[0], *z.shape[1:]])).log_prob(x),
+        z,
+        parallel_iterations=1,
+    )  # [P, B]
+    chosen = tf.random.stateless_categorical(tf.transpose(log_likelihood), num_draws, seed_choice)  # [B, num_draws]
+    return tf.gather(z, tf.transpose(chosen))
 
 
 def _sample(
