@@ -32,6 +32,7 @@ from tfvae.layers.multivariate_normal_tril import MultivariateNormalTriL
 from tfvae.layers.one_hot_categorical import OneHotCategorical
 from tfvae.layers.variable_layer import VariableLayer
 from tfvae.layers.variational_gaussian_process import VariationalGaussianProcess
+from tfvae.layers.variational_weights import VariationalWeights
 from tfvae.layers.von_mises_fisher import VonMisesFisher
 
 __all__ = [
@@ -65,5 +66,6 @@ __all__ = [
     "OneHotCategorical",
     "VariableLayer",
     "VariationalGaussianProcess",
+    "VariationalWeights",
     "VonMisesFisher",
 ]

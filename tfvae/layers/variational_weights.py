@@ -1,0 +1,200 @@
+"""Full variational Bayes: a posterior over the weights of a network too."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfvae._checks import whole_number
+from tfvae._numerics import floor_raw_scale
+from tfvae._seeds import split_seed, stateless_seed
+from tfvae._serialization import register
+from tfvae.layers._normal import Normal
+from tfvae.typing import Distribution, Seed, Tensor
+
+
+@register
+class VariationalWeights(keras.layers.Layer):
+    """Gives the weights of a network a posterior: q(theta) = N(mu, diag(sigma^2)), with the prior N(0, prior_scale^2).
+
+    Around the body of a VAE's decoder, training maximises the bound of full variational Bayes on log p(X) / N, by the
+    estimator whose KL terms are analytic (equation 24):
+
+        1/M sum_i [log p(x_i|z_i, theta) - KL(q(z|x_i) || p(z))] - KL(q(theta) || p(theta)) / N,
+
+    with theta = mu + sigma * zeta, zeta ~ N(0, I), drawn once a call. The second KL is a penalty on the weights, once a
+    step however often the layer is called: the VAE's metric `loss` contains it, `elbo` does not. It works for any
+    network, around any part of any model, also in plain regression.
+
+    In training theta is drawn; otherwise it is mu, as with dropout. `drawn` evaluates with drawn weights.
+
+    Args:
+        network: a Keras layer or model, whose weights become mu. It has no regularisers of its own.
+        num_examples: N, the number of examples in the training set.
+        prior_scale: the standard deviation of the prior on every weight.
+        initial_scale: first sigma.
+        seed: of the draws; None draws one.
+        **kwargs: `name`, `dtype` and `trainable` of `keras.layers.Layer`.
+
+    Call arguments:
+        inputs: what the network takes.
+
+    Returns:
+        What the network returns.
+
+    Raises:
+        ValueError: for fewer than one example, scales that are not positive, or a network with regularisers.
+
+    Numerics:
+        sigma is no lower than 1e-5.
+
+    Example:
+        >>> body = tfvae.networks.mlp(tfvae.layers.IndependentBernoulli.params_size(784), (200,))
+        >>> decoder = keras.Sequential([VariationalWeights(body, num_examples=60_000), IndependentBernoulli(784)])
+
+    References:
+        Kingma & Welling, Auto-Encoding Variational Bayes, 2013, arXiv 1312.6114, appendix F, equations 19 to 24.
+    """
+
+    def __init__(
+        self,
+        network: keras.layers.Layer,
+        num_examples: int,
+        prior_scale: float = 1.0,
+        initial_scale: float = 0.01,
+        *,
+        seed: int | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        self.network = network
+        self.num_examples = whole_number(num_examples, "num_examples")
+        for name, value in (("prior_scale", prior_scale), ("initial_scale", initial_scale)):
+            if not value > 0.0:
+                raise ValueError(f"{name} is a standard deviation, and must be positive. Received: {value}.")
+        self.prior_scale, self.initial_scale = float(prior_scale), float(initial_scale)
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        self._raw_scales: list[Any] = []
+
+    def build(self, input_shape: Any) -> None:
+        if not self.network.built:
+            self.network.build(input_shape)
+        first = float(np.log(np.expm1(self.initial_scale)))  # softplus(first) is the scale
+        for mean in self.network.trainable_variables:
+            if mean.regularizer is not None:
+                raise ValueError(
+                    f"The weight '{mean.path}' has a regulariser of its own, and in VariationalWeights a prior "
+                    "besides, N(0, prior_scale^2). Take the regulariser off the network."
+                )
+            # KL(N(mu, sigma^2) || N(0, s^2)) is a sum of a function of mu and one of sigma. As regularisers of the two
+            # weights they count once, whatever calls there are.
+            mean.regularizer = _MeanKL(self.prior_scale, self.num_examples)
+            self._raw_scales.append(
+                self.add_weight(
+                    name=f"{mean.name}_raw_scale",
+                    shape=mean.shape,
+                    dtype=mean.dtype,
+                    initializer=keras.initializers.Constant(first),
+                    regularizer=_ScaleKL(self.prior_scale, self.num_examples),
+                )
+            )
+        self.built = True
+
+    def posteriors(self) -> list[Distribution]:
+        """q(theta) of each of the network's trainable weights, in their order."""
+        return [
+            Normal(tf.convert_to_tensor(mean), _scale(tf.convert_to_tensor(raw_scale)))
+            for mean, raw_scale in zip(self.network.trainable_variables, self._raw_scales, strict=True)
+        ]
+
+    def kl(self) -> Tensor:
+        """KL(q(theta) || p(theta)) of all weights together, in nats."""
+        prior = [Normal(tf.zeros([], q.dtype), tf.constant(self.prior_scale, q.dtype)) for q in self.posteriors()]
+        pairs = zip(self.posteriors(), prior, strict=True)
+        return tf.add_n([tf.reduce_sum(tfp.distributions.kl_divergence(q, p)) for q, p in pairs])
+
+    def sample_weights(self, *, seed: Seed = None) -> list[Tensor]:
+        """One theta ~ q(theta): a value for each of the network's trainable weights."""
+        posteriors = self.posteriors()
+        seeds = split_seed(self.seed_generator if seed is None else seed, len(posteriors), "weights")
+        return [q.sample(seed=seed) for q, seed in zip(posteriors, seeds, strict=True)]
+
+    @contextlib.contextmanager
+    def drawn(self, *, seed: Seed = None) -> Iterator[None]:
+        """Within the block the network has drawn weights, for evaluation; then it has the means again."""
+        weights = self.network.trainable_variables
+        means = [weight.numpy() for weight in weights]
+        drawn = self.sample_weights(seed=stateless_seed(seed))
+        try:
+            for weight, value in zip(weights, drawn, strict=True):
+                weight.assign(value)
+            yield
+        finally:
+            for weight, value in zip(weights, means, strict=True):
+                weight.assign(value)
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        if not training:
+            return self.network(inputs, training=False)
+        state = self.network.non_trainable_variables
+        outputs, new_state = self.network.stateless_call(
+            self.sample_weights(), [variable.value for variable in state], inputs, training=True
+        )
+        for variable, value in zip(state, new_state, strict=True):
+            variable.assign(value)
+        return outputs
+
+    def compute_output_spec(self, inputs: Any, training: bool = False) -> Any:
+        return self.network.compute_output_spec(inputs)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return self.network.compute_output_shape(input_shape)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "network": keras.saving.serialize_keras_object(self.network),
+            "num_examples": self.num_examples,
+            "prior_scale": self.prior_scale,
+            "initial_scale": self.initial_scale,
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> "VariationalWeights":
+        network = keras.saving.deserialize_keras_object(config["network"], custom_objects=custom_objects)
+        return cls(**{**config, "network": network})
+
+
+class _PartOfKL(keras.regularizers.Regularizer):
+    def __init__(self, prior_scale: float, num_examples: int):
+        self.prior_scale, self.num_examples = prior_scale, num_examples
+
+    def get_config(self) -> dict[str, Any]:
+        return {"prior_scale": self.prior_scale, "num_examples": self.num_examples}
+
+
+@register
+class _MeanKL(_PartOfKL):
+    """The part of KL(N(mu, sigma^2) || N(0, s^2)) that depends on mu, divided by N."""
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return 0.5 * tf.reduce_sum(tf.square(tf.convert_to_tensor(x) / self.prior_scale)) / self.num_examples
+
+
+@register
+class _ScaleKL(_PartOfKL):
+    """The part that depends on sigma."""
+
+    def __call__(self, x: Tensor) -> Tensor:
+        ratio = _scale(tf.convert_to_tensor(x)) / self.prior_scale
+        return tf.reduce_sum(0.5 * (tf.square(ratio) - 1.0) - tf.math.log(ratio)) / self.num_examples
+
+
+def _scale(raw_scale: Tensor) -> Tensor:
+    return tf.math.softplus(floor_raw_scale(raw_scale))
