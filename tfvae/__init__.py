@@ -23,6 +23,7 @@ _SUBPACKAGES = frozenset(
         "losses",
         "models",
         "networks",
+        "papers",
         "priors",
         "training",
     }
@@ -40,6 +41,7 @@ __all__ = [
     "losses",
     "models",
     "networks",
+    "papers",
     "priors",
     "training",
 ]

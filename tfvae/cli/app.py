@@ -276,6 +276,27 @@ def export(
     _commands().export(run, output, overwrite)
 
 
+@app.command()
+def reproduce(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="kingma-welling-2013 or burda-2016.")],
+    budget: Annotated[
+        str, typer.Option(help="quick (minutes), standard (hours on two cores) or full (the paper's own length).")
+    ] = "quick",
+    only: Annotated[
+        list[str] | None, typer.Option(help="An experiment, such as figure-4; may be given several times. All if none.")
+    ] = None,
+    run_dir: Annotated[
+        Path | None, typer.Option(help="Where the models stay. By default runs/NAME-BUDGET-seedSEED.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Where pictures and numbers go; by default the run folder.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of everything random.", min=0)] = 0,
+) -> None:
+    """Run a paper's experiments: pictures, numbers as JSON, and whether its claims hold. Goes on where it was."""
+    _commands().reproduce(name, budget, only or [], run_dir, output, seed)
+
+
 @data_app.command()
 def shard(
     data: Annotated[str, typer.Argument(metavar="DATA", help="A data set's name, or a .npy or .npz file.")],

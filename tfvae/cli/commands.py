@@ -15,6 +15,7 @@ from rich.table import Table
 
 from tfvae import data as tfvae_data
 from tfvae import export as tfvae_export
+from tfvae import papers
 from tfvae._files import write_bytes
 from tfvae._images import beside, tile, to_displayable
 from tfvae._npz import NpzWriter
@@ -161,6 +162,23 @@ def export(run_dir: Path, output: Path | None, overwrite: bool) -> None:
     run = load_run(run_dir)
     path = tfvae_export.save(run.vae, output or run.folder.saved_model, overwrite=overwrite or output is None)
     _say(f"SavedModel: {path}")
+
+
+def reproduce(name: str, budget: str, only: list[str], run_dir: Path | None, output: Path | None, seed: int) -> None:
+    """`tfvae reproduce`."""
+    try:
+        with _said_warnings():
+            results = papers.reproduce(
+                name, budget=budget, only=only, run_dir=run_dir, output=output, seed=seed, say=_say
+            )
+    except KeyboardInterrupt:
+        raise InterruptedError("interrupted. The same command goes on from where it was.") from None
+    table = Table("experiment", "claim", "holds", "our numbers")
+    for experiment, result in results.items():
+        for claim in result.claims:
+            table.add_row(experiment, claim.statement, "yes" if claim.holds else "[bold red]no[/]", claim.evidence)
+    if table.row_count:
+        _console.print(table)
 
 
 def shard(data: str, folder: Path, shard_size: int | None, seed: int) -> None:

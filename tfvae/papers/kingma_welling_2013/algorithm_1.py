@@ -1,0 +1,155 @@
+"""Algorithm 1, minibatch AEVB, with the networks of appendix C: model and training of all of the paper's figures."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import keras
+
+from tfvae import layers
+from tfvae.data import Split
+from tfvae.data.in_memory import endless
+from tfvae.estimators import SGVB, Estimator, ScoreFunction, WakeSleep
+from tfvae.models import VAE, load_model
+
+BATCH_SIZE = 100  # M
+LEARNING_RATES = (0.01, 0.02, 0.1)  # the global step of Adagrad is chosen from them
+INITIAL_VARIANCE = 0.01  # of every weight: N(0, 0.01)
+
+Algorithm = Literal["aevb", "aevb_a", "wake_sleep", "score_function"]
+
+# L = 1 in all of them.
+ESTIMATORS: dict[str, Estimator] = {
+    "aevb": SGVB(kl="analytic"),  # estimator B
+    "aevb_a": SGVB(kl="monte_carlo"),  # estimator A
+    "wake_sleep": WakeSleep(),
+    "score_function": ScoreFunction(),
+}
+
+
+def build_vae(
+    event_shape: tuple[int, ...],
+    *,
+    likelihood: Literal["bernoulli", "normal"],
+    latent_size: int,
+    hidden: int,
+    num_train: int,
+    estimator: Estimator,
+    seed: int,
+) -> VAE:
+    """The paper's model: one hidden layer of tanh units on each side, all weights drawn from N(0, 0.01).
+
+    The prior N(0, I) on the weights (MAP) is an L2 penalty of 1 / (2 N) on the mean over a minibatch: algorithm 1
+    maximises (N / M) sum_i L(x_i) + log p(theta), here divided by N.
+
+    Args:
+        event_shape: of one x.
+        likelihood: "bernoulli" (appendix C.1), or "normal" (C.2) with means in (0, 1) by a sigmoid (section 5).
+        latent_size: N_z.
+        hidden: units of each hidden layer.
+        num_train: N, examples in the training set.
+        estimator: of the bound, or the baseline's.
+        seed: of the weights and of everything drawn in training.
+    """
+    dense = DenseLayers(num_train, seed)
+    encoder = build_encoder(dense, latent_size, hidden)
+    z = keras.Input([latent_size])
+    y = dense(hidden, "tanh")(z)
+    size = layers.IndependentBernoulli.params_size(event_shape)
+    if likelihood == "bernoulli":
+        x = layers.IndependentBernoulli(event_shape)(dense(size)(y))
+    else:
+        parameters = keras.layers.Concatenate()([dense(size, "sigmoid")(y), dense(size)(y)])
+        x = layers.IndependentNormal(event_shape)(parameters)
+    return VAE(encoder, keras.Model(z, x, name="decoder"), estimator=estimator, seed=seed)
+
+
+def build_encoder(dense: "DenseLayers", latent_size: int, hidden: int) -> keras.Sequential:
+    """The Gaussian encoder of appendix C.2, with a diagonal covariance."""
+    posterior = layers.MultivariateNormalDiag
+    return keras.Sequential(
+        [
+            keras.layers.Flatten(),
+            dense(hidden, "tanh"),
+            dense(posterior.params_size(latent_size)),
+            posterior(latent_size),
+        ],
+        name="encoder",
+    )
+
+
+class DenseLayers:
+    """Makes dense layers with the paper's first weights, each with a seed of its own, and the prior on them.
+
+    Args:
+        num_train: N, examples in the training set; None leaves the prior out.
+        seed: of the weights.
+    """
+
+    def __init__(self, num_train: int | None, seed: int):
+        self._prior = None if num_train is None else keras.regularizers.L2(0.5 / num_train)
+        self._seeds = iter(range(1000 * seed, 1000 * (seed + 1)))
+
+    def __call__(self, units: int, activation: str | None = None) -> keras.layers.Layer:
+        """A layer of so many units."""
+        return keras.layers.Dense(
+            units,
+            activation=activation,
+            kernel_initializer=self._first(),
+            bias_initializer=self._first(),
+            kernel_regularizer=self._prior,
+            bias_regularizer=self._prior,
+        )
+
+    def _first(self) -> keras.initializers.Initializer:
+        return keras.initializers.RandomNormal(stddev=INITIAL_VARIANCE**0.5, seed=next(self._seeds))
+
+
+def adagrad(learning_rate: float) -> keras.optimizers.Optimizer:
+    """Adagrad as published, its sums of squares starting at zero: steps do not depend on the scale of the objective."""
+    return keras.optimizers.Adagrad(learning_rate, initial_accumulator_value=0.0, epsilon=1e-20)
+
+
+class AlgorithmOne:
+    """Trains a VAE by algorithm 1; a `Learner`.
+
+    Args:
+        vae: the model, with its first weights.
+        train: the training set.
+        seed: of the minibatches.
+        jit_compile: of `compile`.
+    """
+
+    def __init__(self, vae: VAE, train: Split, *, seed: int, jit_compile: bool | Literal["auto"] = "auto"):
+        self.vae = vae
+        self._train = train
+        self._seed = seed
+        vae.compile(adagrad(LEARNING_RATES[0]), jit_compile=jit_compile, steps_per_execution=100)
+        vae.optimizer.build(vae.trainable_variables)
+        self._first = [variable.numpy() for variable in self._variables]
+
+    @property
+    def _variables(self) -> list[Any]:
+        return [*self.vae.variables, *self.vae.optimizer.variables]
+
+    def restart(self, learning_rate: float) -> None:
+        for variable, value in zip(self._variables, self._first, strict=True):
+            variable.assign(value)
+        self.vae.optimizer.learning_rate = learning_rate
+
+    def advance(self, num_samples: int) -> None:
+        done = int(self.vae.optimizer.iterations.numpy())
+        batches = self._train.batches(BATCH_SIZE, shuffle=True, seed=self._seed + done, drop_remainder=True)
+        self.vae.fit(endless(batches), steps_per_epoch=num_samples // BATCH_SIZE, verbose=0)
+
+    def save(self, folder: Path) -> None:
+        self.vae.save(folder / MODEL)
+
+    def load(self, folder: Path) -> None:
+        trained = load_model(folder / MODEL)
+        trained.optimizer.build(trained.trainable_variables)
+        saved = [*trained.variables, *trained.optimizer.variables]
+        for variable, value in zip(self._variables, saved, strict=True):
+            variable.assign(value)
+
+
+MODEL = "vae.keras"

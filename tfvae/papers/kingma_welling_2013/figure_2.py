@@ -1,0 +1,164 @@
+"""Figure 2: the lower bound against training samples, AEVB beside wake-sleep."""
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from tfvae import evaluation
+from tfvae.models import VAE
+from tfvae.papers.curves import Curve
+from tfvae.papers.job import Job
+from tfvae.papers.kingma_welling_2013.budgets import Budget
+from tfvae.papers.kingma_welling_2013.data_sets import DataSet, frey_face, mnist
+from tfvae.papers.kingma_welling_2013.training import COLORS, NAMES, curve_of, settings
+from tfvae.papers.result import Claim, Result
+
+_ALGORITHMS = ("aevb", "wake_sleep")
+_COMPARED_FROM = 100_000  # training samples
+_NATS = 1.0  # that a test bound may fall short of its best, or a gap exceed another, and count as no overfitting
+
+Panels = Mapping[int, Mapping[str, Curve]]  # by N_z, then by algorithm
+
+
+def figure_2_mnist(job: Job, budget: Budget) -> Result:
+    """Figure 2, the panels of MNIST."""
+    panels = {size: _panel(job, budget, mnist(), size) for size in budget.mnist_latent_sizes}
+    result = _result("Figure 2, MNIST: the lower bound", mnist(), panels, budget)
+    largest = max(panels)
+    return dataclasses.replace(result, claims=[*result.claims, _no_overfitting(panels, largest)])
+
+
+def figure_2_frey_face(job: Job, budget: Budget) -> Result:
+    """Figure 2, the panels of Frey Face."""
+    panels = {size: _panel(job, budget, frey_face(), size) for size in budget.frey_latent_sizes}
+    return _result("Figure 2, Frey Face: the lower bound", frey_face(), panels, budget)
+
+
+def bound_curve(job: Job, budget: Budget, data_set: DataSet, algorithm: Any, latent_size: int) -> Curve:
+    """One curve of the figure; figures 4 and 5 draw from the same models."""
+
+    def measure(vae: VAE, data_set: DataSet) -> dict[str, Any]:
+        numbers: dict[str, Any] = {}
+        for name, split in (("train", data_set.train), ("test", data_set.test)):
+            record = evaluation.elbo(vae, split.take(budget.num_bound), batch_size=500, seed=job.seed)
+            numbers |= {name: record.mean, f"{name}_standard_error": record.standard_error}
+        return numbers
+
+    return curve_of(
+        job,
+        budget,
+        data_set,
+        algorithm,
+        latent_size=latent_size,
+        hidden=data_set.hidden,
+        measure=measure,
+        measured="bound",
+    )
+
+
+def _panel(job: Job, budget: Budget, data_set: DataSet, latent_size: int) -> dict[str, Curve]:
+    return {algorithm: bound_curve(job, budget, data_set, algorithm, latent_size) for algorithm in _ALGORITHMS}
+
+
+def _result(title: str, data_set: DataSet, panels: Panels, budget: Budget) -> Result:
+    return Result(
+        title=title,
+        settings=settings(data_set.name, list(panels), str(data_set.hidden), budget.num_samples),
+        numbers={
+            f"N_z={size}": {algorithm: curve.to_dict() for algorithm, curve in panel.items()}
+            for size, panel in panels.items()
+        },
+        claims=[_above(panels), _sooner(panels)],
+        tables={"The bound at the end, nats": _table(panels)},
+        figures={"": _figure(panels)},
+    )
+
+
+def _above(panels: Panels) -> Claim:
+    """AEVB's bound is the higher one at every equal number of samples."""
+    least, where = math.inf, ""
+    for size, panel in panels.items():
+        for ours, theirs in zip(panel["aevb"].points, panel["wake_sleep"].points, strict=True):
+            for split in ("train", "test") if ours["samples"] >= _COMPARED_FROM else ():
+                if (difference := ours[split] - theirs[split]) < least:
+                    least, where = difference, f"N_z = {size}, {split}, {ours['samples']:,} samples"
+    return Claim(
+        f"AEVB is above wake-sleep in every panel, at every equal number of training samples from {_COMPARED_FROM:,} "
+        "on, on the training and on the test set.",
+        least > 0.0,
+        f"The least difference is {least:.2f} nats ({where}).",
+    )
+
+
+def _sooner(panels: Panels) -> Claim:
+    """AEVB needs fewer samples for the same bound."""
+    factors = {}
+    for size, panel in panels.items():
+        last = panel["wake_sleep"].points[-1]
+        reached = [point["samples"] for point in panel["aevb"].points if point["test"] >= last["test"]]
+        factors[size] = last["samples"] / reached[0] if reached else 0.0
+    told = ", ".join(f"{factor:.1f} (N_z = {size})" for size, factor in factors.items())
+    return Claim(
+        "AEVB converges sooner: it reaches wake-sleep's last test bound with fewer training samples.",
+        min(factors.values()) > 1.0,
+        f"Wake-sleep took this many times as many: {told}.",
+    )
+
+
+def _no_overfitting(panels: Panels, largest: int) -> Claim:
+    """Superfluous latent variables do not cost test bound."""
+    curve = panels[largest]["aevb"]
+    test, last = curve.column("test"), curve.points[-1]
+    fallen = max(test) - test[-1]
+    gaps = {
+        size: panel["aevb"].points[-1]["train"] - panel["aevb"].points[-1]["test"] for size, panel in panels.items()
+    }
+    others = max((gap for size, gap in gaps.items() if size != largest), default=math.inf)
+    return Claim(
+        f"Superfluous latent variables do not overfit: with N_z = {largest} AEVB's test bound does not fall by more "
+        f"than {_NATS:g} nat from its best, and its distance to the training bound is no more than {_NATS:g} nat "
+        "larger than with fewer latents.",
+        fallen <= _NATS and gaps[largest] <= others + _NATS,
+        f"The test bound ends {fallen:.2f} nats below its best, at {last['test']:.2f}; training minus test is "
+        f"{gaps[largest]:.2f}, and at most {others:.2f} with fewer latents.",
+    )
+
+
+def _table(panels: Panels) -> str:
+    lines = ["| N_z | algorithm | learning rate | training | test |", "| ---: | --- | ---: | ---: | ---: |"]
+    for size, panel in panels.items():
+        for algorithm, curve in panel.items():
+            last = curve.points[-1]
+            train, test = (f"{last[split]:.2f} ± {last[f'{split}_standard_error']:.2f}" for split in ("train", "test"))
+            lines.append(f"| {size} | {NAMES[algorithm]} | {curve.learning_rate:g} | {train} | {test} |")
+    return "\n".join(lines)
+
+
+def _figure(panels: Panels) -> Figure:
+    figure = Figure(figsize=(2.6 * len(panels) + 0.6, 3.2), layout="constrained")
+    axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+    for axis, (size, panel) in zip(axes, panels.items(), strict=True):
+        for algorithm, curve in panel.items():
+            samples, color = curve.column("samples"), COLORS[algorithm]
+            axis.plot(samples, curve.column("train"), color=color, ls="--", lw=1.2, label=f"{NAMES[algorithm]}, train")
+            axis.plot(samples, curve.column("test"), color=color, lw=1.2, label=f"{NAMES[algorithm]}, test")
+        axis.set(xscale="log", title=f"$N_z = {size}$", xlabel="training samples")
+        axis.grid(alpha=0.3)
+    axes[0].set(ylabel="lower bound, nats", ylim=_limits(panels))
+    axes[-1].legend(fontsize="x-small", loc="lower right")
+    return figure
+
+
+def _limits(panels: Panels) -> tuple[float, float]:
+    """From where the later half of the curves is: the first points would flatten the rest."""
+    curves: Sequence[Curve] = [curve for panel in panels.values() for curve in panel.values()]
+    values = np.concatenate([curve.column(split) for curve in curves for split in ("train", "test")])
+    later = np.concatenate(
+        [curve.column(split)[len(curve.points) // 3 :] for curve in curves for split in ("train", "test")]
+    )
+    low, high = float(np.percentile(later, 2)), float(values.max())
+    return low - 0.05 * (high - low), high + 0.05 * (high - low)

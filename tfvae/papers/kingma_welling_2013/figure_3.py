@@ -1,0 +1,158 @@
+"""Figure 3: log p(x) against training samples, for a small and a large training set; AEVB, wake-sleep and MCEM."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from tfvae.models import VAE
+from tfvae.papers.curves import Curve
+from tfvae.papers.job import Job
+from tfvae.papers.kingma_welling_2013.budgets import Budget
+from tfvae.papers.kingma_welling_2013.data_sets import DataSet, mnist
+from tfvae.papers.kingma_welling_2013.monte_carlo_em import NUM_LEAPFROG_STEPS, NUM_UPDATES, TARGET_ACCEPTANCE
+from tfvae.papers.kingma_welling_2013.training import COLORS, NAMES, Algorithm, curve_of, log_marginal, settings
+from tfvae.papers.result import Claim, Result, Setting
+
+LATENT_SIZE, HIDDEN, TRAINING_SIZES = 3, 100, (1_000, 50_000)
+_ALGORITHMS: tuple[Algorithm, ...] = ("aevb", "wake_sleep", "mcem")
+_COMPARED_FROM = 100_000
+_COMPETITIVE = 2.0  # nats between two log p(x) that count as level
+
+Panels = Mapping[int, Mapping[str, Curve]]  # by training set size, then by algorithm
+
+
+def figure_3(job: Job, budget: Budget) -> Result:
+    """Figure 3: the marginal likelihood of three learning algorithms."""
+    panels: Panels = {
+        size: {algorithm: _curve(job, budget, algorithm, size) for algorithm in _ALGORITHMS} for size in TRAINING_SIZES
+    }
+    return Result(
+        title="Figure 3: the marginal log-likelihood, with few and with many training images",
+        settings=[*settings("mnist", [LATENT_SIZE], str(HIDDEN), budget.num_samples), *_settings(budget)],
+        numbers={
+            f"N_train={size}": {algorithm: curve.to_dict() for algorithm, curve in panel.items()}
+            for size, panel in panels.items()
+        },
+        claims=_claims(panels),
+        tables={"log p(x) at the end, nats": _table(panels)},
+        figures={"": _figure(panels)},
+        remarks=[
+            "A training sample counts each time it takes part in an update of the weights: a minibatch of Monte Carlo "
+            f"EM counts {NUM_UPDATES} times, its {NUM_LEAPFROG_STEPS} leapfrog steps do not count.",
+            "The chains that estimate log p(x) start from draws of the prior that explain the image best, for all "
+            "three algorithms, so that none is judged by its encoder.",
+        ],
+    )
+
+
+def _curve(job: Job, budget: Budget, algorithm: Algorithm, num_train: int) -> Curve:
+    def measure(vae: VAE, data_set: DataSet) -> dict[str, Any]:
+        numbers: dict[str, Any] = {}
+        for name, split in (("train", data_set.train), ("test", data_set.test)):
+            record = log_marginal(vae, split, budget.num_marginal, job.seed)
+            numbers |= {
+                name: record.mean,
+                f"{name}_standard_error": record.standard_error,
+                f"{name}_monte_carlo_standard_error": record.monte_carlo_standard_error,
+            }
+        return numbers
+
+    return curve_of(
+        job,
+        budget,
+        mnist(),
+        algorithm,
+        latent_size=LATENT_SIZE,
+        hidden=HIDDEN,
+        num_train=num_train,
+        measure=measure,
+        measured="marginal",
+        points_per_decade=max(1, budget.points_per_decade // 2),
+    )
+
+
+def _settings(budget: Budget) -> list[Setting]:
+    return [
+        Setting("N_train", "training images", "TRAINING_SIZES", ", ".join(f"{size:,}" for size in TRAINING_SIZES)),
+        Setting("", "leapfrog steps of Monte Carlo EM", "NUM_LEAPFROG_STEPS", str(NUM_LEAPFROG_STEPS)),
+        Setting("", "acceptance its step size is tuned to", "TARGET_ACCEPTANCE", f"{TARGET_ACCEPTANCE:.0%}"),
+        Setting("", "weight updates a transition", "NUM_UPDATES", str(NUM_UPDATES)),
+        Setting("", "images that log p(x) is averaged over", "Budget.num_marginal", f"{budget.num_marginal:,}"),
+    ]
+
+
+def _claims(panels: Panels) -> list[Claim]:
+    few, many = panels
+    from_here = [point["samples"] for point in panels[many]["aevb"].points if point["samples"] >= _COMPARED_FROM]
+    behind = {
+        samples: ours - theirs
+        for samples, ours, theirs in zip(
+            panels[many]["aevb"].column("samples"),
+            panels[many]["aevb"].column("test"),
+            panels[many]["mcem"].column("test"),
+            strict=True,
+        )
+        if samples in from_here
+    }
+    nearest = min(behind, key=lambda samples: behind[samples])
+    best = {
+        size: {algorithm: max(curve.column("test")) for algorithm, curve in panel.items()}
+        for size, panel in panels.items()
+    }
+    short = {size: best[size]["aevb"] - best[size]["mcem"] for size in (few, many)}
+    return [
+        Claim(
+            f"Monte Carlo EM is behind AEVB with {many:,} images, at every equal number of training samples from "
+            f"{_COMPARED_FROM:,} on (test set).",
+            behind[nearest] > 0.0,
+            f"The least difference is {behind[nearest]:.2f} nats, after {nearest:,} samples; at the end it is "
+            f"{behind[from_here[-1]]:.2f}.",
+        ),
+        Claim(
+            f"Monte Carlo EM is competitive with {few:,} images: its best log p(x) of the test set is at most "
+            f"{_COMPETITIVE:g} nats below AEVB's, or above it.",
+            short[few] <= _COMPETITIVE,
+            f"AEVB's best minus Monte Carlo EM's: {short[few]:.2f} nats with {few:,} images, {short[many]:.2f} with "
+            f"{many:,}.",
+        ),
+    ]
+
+
+def _table(panels: Panels) -> str:
+    lines = [
+        "| N_train | algorithm | learning rate | training | test | best test | training took |",
+        "| ---: | --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for size, panel in panels.items():
+        for algorithm, curve in panel.items():
+            last = curve.points[-1]
+            train, test = (f"{last[split]:.2f} ± {last[f'{split}_standard_error']:.2f}" for split in ("train", "test"))
+            lines.append(
+                f"| {size:,} | {NAMES[algorithm]} | {curve.learning_rate:g} | {train} | {test} "
+                f"| {max(curve.column('test')):.2f} | {curve.seconds:,.0f} s |"
+            )
+    return "\n".join(lines)
+
+
+def _figure(panels: Panels) -> Figure:
+    figure = Figure(figsize=(9.0, 3.8), layout="constrained")
+    axes = figure.subplots(1, len(panels), sharey=True)
+    for axis, (size, panel) in zip(axes, panels.items(), strict=True):
+        for algorithm, curve in panel.items():
+            samples, color = curve.column("samples"), COLORS[algorithm]
+            axis.plot(samples, curve.column("train"), color=color, ls="--", lw=1.2, label=f"{NAMES[algorithm]}, train")
+            axis.plot(samples, curve.column("test"), color=color, lw=1.2, label=f"{NAMES[algorithm]}, test")
+        axis.set(xscale="log", title=f"$N_{{train}} = {size:,}$", xlabel="training samples")
+        axis.grid(alpha=0.3)
+    later = [
+        value
+        for panel in panels.values()
+        for curve in panel.values()
+        for split in ("train", "test")
+        for value in curve.column(split)[len(curve.points) // 3 :]
+    ]
+    margin = 0.05 * (max(later) - min(later))
+    axes[0].set(ylabel="log p(x), nats", ylim=(min(later) - margin, max(later) + margin))
+    axes[-1].legend(fontsize="x-small", loc="lower right")
+    return figure

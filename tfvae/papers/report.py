@@ -1,0 +1,102 @@
+"""What a reproduction leaves to be read: pictures, numbers as JSON, and a page with both."""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tfvae._files import replacing, write_json, write_text
+from tfvae.papers.result import Result
+
+_DPI = 110
+
+
+def write_result(output: Path, name: str, result: Result, provenance: Mapping[str, Any]) -> None:
+    """Writes `NAME.json` and the pictures; each file is whole or not there.
+
+    Args:
+        output: the folder.
+        name: of the experiment.
+        result: what it came to.
+        provenance: how it was made: command, seed, machine, time.
+    """
+    output.mkdir(parents=True, exist_ok=True)
+    pictures = []
+    for suffix, figure in result.figures.items():
+        path = output / (f"{name}-{suffix}.png" if suffix else f"{name}.png")
+        with replacing(path) as beside:
+            figure.savefig(beside, dpi=_DPI, pil_kwargs={"optimize": True})
+        pictures.append(path.name)
+    write_json(
+        output / f"{name}.json",
+        {
+            "title": result.title,
+            "made": dict(provenance),
+            "setup": [vars(setting) for setting in result.settings],
+            "claims": [vars(claim) for claim in result.claims],
+            "remarks": list(result.remarks),
+            "tables": dict(result.tables),
+            "pictures": pictures,
+            "numbers": result.numbers,
+        },
+    )
+
+
+def write_page(output: Path, title: str, introduction: str, names: tuple[str, ...]) -> None:
+    """Writes `README.md` from the JSON files of those experiments that are there.
+
+    Args:
+        output: the folder.
+        title: of the page.
+        introduction: its first paragraph.
+        names: of the experiments, in order.
+    """
+    found = {
+        name: json.loads((output / f"{name}.json").read_text()) for name in names if (output / f"{name}.json").exists()
+    }
+    lines = [f"# {title}", "", introduction, ""]
+    claims = [(name, claim) for name, content in found.items() for claim in content["claims"]]
+    if claims:
+        lines += ["| claim | holds | our numbers |", "| --- | --- | --- |"]
+        lines += [
+            f"| {claim['statement']} | {'yes' if claim['holds'] else '**no**'} | {claim['evidence']} |"
+            for _, claim in claims
+        ]
+        lines.append("")
+    for content in found.values():
+        lines += _section(content)
+    write_text(output / "README.md", "\n".join(lines).rstrip() + "\n")
+
+
+def _section(content: Mapping[str, Any]) -> list[str]:
+    made = content["made"]
+    lines = [f"## {content['title']}", ""]
+    for picture in content["pictures"]:
+        lines += [f"![{content['title']}]({picture})", ""]
+    for title, table in content["tables"].items():
+        lines += [f"{title}:", "", table, ""]
+    for remark in content["remarks"]:
+        lines += [remark, ""]
+    lines += ["| symbol | meaning | name in the code | value |", "| --- | --- | --- | --- |"]
+    lines += [
+        f"| {_code(row['symbol'])} | {row['meaning']} | {_code(row['code'])} | {row['value']} |"
+        for row in content["setup"]
+    ]
+    return [
+        *lines,
+        "",
+        f"`{made['command']}` (seed {made['seed']}; {made['machine']}; {_hours(made['seconds'])} of training; "
+        f"{made['finished'][:10]}).",
+        "",
+    ]
+
+
+def _code(text: str) -> str:
+    return f"`{text}`" if text and re.search(r"\w", text) else text
+
+
+def _hours(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} minutes" if seconds < 7_200 else f"{seconds / 3_600:.1f} hours"
