@@ -34,7 +34,7 @@ def test_chains_that_start_from_the_prior_need_no_encoder(measured):
     record = log_marginal_hmc(vae, x, start="prior", **settings)
     errors = (record.per_example - log_px) / np.sqrt(record.monte_carlo_variance)
     assert np.abs(errors).max() < 5
-    with pytest.raises(ValueError, match="start must be .* Received: 'encoder'"):
+    with pytest.raises(ValueError, match="Received: 'encoder'"):
         log_marginal_hmc(vae, x, start="encoder")
 
 

@@ -117,6 +117,6 @@ def test_a_rate_whose_score_is_not_finite_is_not_taken(tmp_path):
 def test_another_set_up_is_refused_and_nothing_lost(tmp_path, changes):
     curve(tmp_path)
     before = (tmp_path / "c" / "curve.json").read_bytes()
-    with pytest.raises(ValueError, match="trained with other settings .* another --run-dir"):
+    with pytest.raises(ValueError, match=r"trained with other settings .* another --run-dir"):
         curve(tmp_path, **changes)
     assert (tmp_path / "c" / "curve.json").read_bytes() == before

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+from gaussian_vaes import exact_vae
 from linear_gaussian import make_linear_gaussian
 
 from tfvae.data import Split
 from tfvae.papers.kingma_welling_2013.monte_carlo_em import MonteCarloEM
-from gaussian_vaes import exact_vae
 
 MODEL = make_linear_gaussian(latent_size=2, data_size=3)
 

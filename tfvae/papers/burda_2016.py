@@ -72,17 +72,19 @@ class Budget:
     Attributes:
         shares: model, k, and the share of the schedule.
         num_importance_samples: of log p(x); the paper: 5,000.
+        num_train: training images.
         num_test: test images.
     """
 
     shares: tuple[tuple[str, int, float], ...]
     num_importance_samples: int = 5_000
+    num_train: int = 60_000
     num_test: int = 10_000
 
 
 _KINDS = tuple((row.model, row.k) for row in PUBLISHED)
 BUDGETS = {
-    "quick": Budget((("VAE", 1, 0.0003), ("IWAE", 5, 0.0003)), num_importance_samples=100, num_test=500),
+    "quick": Budget((("VAE", 1, 0.001), ("IWAE", 5, 0.001)), num_importance_samples=100, num_train=4_000, num_test=500),
     "standard": Budget((*((*kind, 0.1) for kind in _KINDS), ("VAE", 1, 1.0))),
     "full": Budget(tuple((*kind, 1.0) for kind in _KINDS)),
 }
@@ -170,7 +172,7 @@ def _curve(job: Job, budget: Budget, row: Row, share: float) -> Curve:
     train, test = splits.train, splits.test
     if not (isinstance(train, Split) and isinstance(test, Split)):
         raise TypeError(f"Table 1 takes MNIST in memory. Received: {train!r}, {test!r}.")
-    binary = test.binarized(seed=0).take(budget.num_test)
+    train, binary = train.take(budget.num_train), test.binarized(seed=0).take(budget.num_test)
     num_passes = max(1, round(sum(NUM_PASSES) * share))
 
     def measure(vae: VAE) -> dict[str, Any]:
@@ -192,7 +194,11 @@ def _curve(job: Job, budget: Budget, row: Row, share: float) -> Curve:
         lambda: _Schedule(build_vae(train, row, share, job.seed), train),
         measure,
         at=[num_passes * len(train)],
-        setup={"num_importance_samples": budget.num_importance_samples, "num_test": budget.num_test},
+        setup={
+            "num_importance_samples": budget.num_importance_samples,
+            "num_train": budget.num_train,
+            "num_test": budget.num_test,
+        },
         most_unsaved=_PASSES_A_STRETCH * len(train),
     )
 
@@ -209,6 +215,7 @@ def _settings(budget: Budget) -> list[Setting]:
         Setting("", "learning rate", "RATES, NUM_PASSES", rates),
         Setting("", "share of the schedule", "Budget.shares", "in the table"),
         Setting("", "importance samples of log p(x)", "num_importance_samples", f"{budget.num_importance_samples:,}"),
+        Setting("", "training images", "Budget.num_train", f"{budget.num_train:,}"),
         Setting("", "test images", "Budget.num_test", f"{budget.num_test:,}"),
     ]
 

@@ -39,17 +39,17 @@ class Budget:
 
 BUDGETS = {
     "quick": Budget(
-        num_samples=100_000,
-        pilot_samples=20_000,
+        num_samples=30_000,
+        pilot_samples=5_000,
         points_per_decade=2,
-        num_bound=2_000,
-        num_marginal=100,
-        mnist_latent_sizes=(3, 20, 200),
-        frey_latent_sizes=(2, 10),
-        sample_latent_sizes=(2, 20),
+        num_bound=1_000,
+        num_marginal=50,
+        mnist_latent_sizes=(3, 200),
+        frey_latent_sizes=(2,),
+        sample_latent_sizes=(3, 200),
         weights_training_sizes=(100, 1_000),
-        weights_num_samples=200_000,
-        num_repeats=20,
+        weights_num_samples=30_000,
+        num_repeats=10,
         jit_compile=False,
     ),
     "standard": Budget(
