@@ -8,6 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 _PARTIAL = re.compile(r"\..*\.\d+\.partial(\.\w+)?")
 
 
@@ -71,6 +76,40 @@ def write_text(path: str | os.PathLike[str], content: str) -> Path:
 def write_json(path: str | os.PathLike[str], content: Any) -> Path:
     """Like `write_bytes`, for JSON; NaN and infinity are refused, they are no JSON."""
     return write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def take_lock(folder: str | os.PathLike[str], refusal: str) -> int | None:
+    """Locks a folder for this process, until the descriptor is closed or the process ends, however it ends.
+
+    Returns:
+        The descriptor; None where the system has no locks.
+
+    Raises:
+        ValueError: with the text `refusal`, when another process holds it.
+    """
+    if fcntl is None:
+        return None
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise ValueError(refusal) from None
+    except OSError:  # a file system without locks
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+@contextlib.contextmanager
+def locked(folder: str | os.PathLike[str], refusal: str) -> Iterator[None]:
+    """`take_lock` for a block."""
+    descriptor = take_lock(folder, refusal)
+    try:
+        yield
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
 
 
 def _beside(path: Path) -> Path:

@@ -169,6 +169,40 @@ def test_trains_saves_and_loads(tmp_path, jit_compile):
     np.testing.assert_allclose(*again, rtol=1e-6)
 
 
+@pytest.mark.parametrize("network", ["conv", "batch_normalization"])
+def test_any_network(network):
+    body = {
+        "conv": lambda: keras.layers.Conv2D(2, 3),  # its call takes no `training`
+        "batch_normalization": lambda: keras.Sequential(
+            [keras.layers.Dense(3), keras.layers.BatchNormalization(momentum=0.5), keras.layers.Dropout(0.5)]
+        ),
+    }[network]()
+    layer, x = VariationalWeights(body, 10, initial_scale=0.3, seed=0), tf.random.stateless_normal([8, 5, 5, 1], [0, 1])
+    before = layer(x)
+    means = [weight.numpy() for weight in body.trainable_variables]
+    assert np.abs(layer(x, training=True) - before).max() > 0.01
+    for mean, weight in zip(means, body.trainable_variables, strict=True):
+        np.testing.assert_array_equal(weight, mean)
+    if network == "batch_normalization":
+        assert np.abs(body.layers[1].moving_mean.numpy()).max() > 0.0
+
+
+def test_frozen():
+    layer = wrapped(initial_scale=0.3)
+    layer.trainable = False
+    assert layer.trainable_variables == []
+    assert np.isfinite(layer.kl())
+    assert np.abs(layer(tf.ones([2, 3]), training=True) - layer(tf.ones([2, 3]))).max() > 0.0
+
+
+def test_mixed_precision():
+    policy = "mixed_float16"
+    layer = VariationalWeights(keras.layers.Dense(2, dtype=policy), 10, initial_scale=0.3, seed=0, dtype=policy)
+    assert layer(tf.ones([2, 3]), training=True).dtype == tf.float16
+    assert layer.kl().dtype == tf.float32
+    assert {weight.dtype for weight in layer.trainable_variables} == {"float32"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

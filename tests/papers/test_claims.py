@@ -40,6 +40,12 @@ def test_above_counts_from_a_hundred_thousand_samples():
     assert "-1.00 nats (N_z = 5, test, 100,000 samples)" in claim.evidence
 
 
+def test_above_does_not_overlook_numbers_that_are_not_finite():
+    claim = figure_2._above({3: panel((-300, float("nan"), -100), (-300, -121, -102))})
+    assert not claim.holds
+    assert "-inf nats (N_z = 3, train, 100,000 samples)" in claim.evidence
+
+
 def test_above_of_short_curves_counts_at_their_end():
     short = {name: made_up((-9, -5), (-9, -5), [10, 20]) for name in ("aevb", "wake_sleep")}
     assert not figure_2._above({3: short}).holds
@@ -49,11 +55,13 @@ def test_above_of_short_curves_counts_at_their_end():
 
 def test_sooner():
     claim = figure_2._sooner({3: GOOD})
-    assert claim.holds is False  # -121 after 100,000 samples is not yet wake-sleep's last -120
+    assert claim.holds is False  # -121 after 100,000 samples is not yet wake-sleep's best -120
     assert "1.0 (N_z = 3)" in claim.evidence
     claim = figure_2._sooner({3: panel((-300, -110, -100), (-300, -110, -100))})
     assert claim.holds
     assert "10.0 (N_z = 3)" in claim.evidence
+    fallen = figure_2._sooner({3: panel((-300, -160, -140), (-300, -160, -140), sleep=(-200, -120, -150))})
+    assert fallen.holds is False  # above wake-sleep's last bound, never above its best
     never = figure_2._sooner({3: panel((-300, -130, -125), (-300, -130, -125))})
     assert never.holds is False
 
@@ -78,7 +86,12 @@ def test_figure_2s_table_and_picture():
 
 @pytest.mark.parametrize(
     ("few", "many", "expected"),
-    [(-150, -160, [True, True]), (-150, -140, [False, True]), (-160, -160, [True, False])],
+    [
+        (-150, -160, [True, True]),
+        (-150, -140, [False, False]),
+        (-160, -160, [True, False]),
+        (-149.5, -149.5, [True, False]),  # level with both
+    ],
 )
 def test_figure_3s_claims(few, many, expected):
     def algorithms(last):

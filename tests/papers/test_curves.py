@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from tfvae.papers import curves
 from tfvae.papers.curves import Pilots, decades, trained_curve
 from tfvae.papers.job import Job
 
@@ -16,6 +17,9 @@ class Counting:
         self.vae = 0.0
         self.learning_rate = None
         self.advanced = []
+
+    def diagnostics(self):
+        return {"rate_used": self.learning_rate}
 
     def restart(self, learning_rate):
         self.vae, self.learning_rate = 0.0, learning_rate
@@ -60,7 +64,11 @@ def test_best_rate_is_taken_from_the_first_weights(tmp_path):
     assert set(found.rates) == {"0.1", "1", "30"}
     assert found.column("samples") == [5, 20, 40]
     assert found.column("value") == values
+    assert found.column("rate_used") == [1.0] * 3
     assert "c: learning rate 1" in lines
+    assert any(line.startswith("c: 20 of 40 samples, value ") for line in lines)
+    assert {"machine", "finished", "packages", "seconds"} <= set(found.made)
+    assert all(found.made["seconds"][kind] >= 0.0 for kind in ("pilots", "training", "measuring"))
     assert (found.folder / "state").read_text() == repr(values[-1])
     assert [path.name for path in (tmp_path / "c").iterdir() if path.is_dir()] == ["state-40"]
 
@@ -69,7 +77,7 @@ def test_nothing_is_done_twice(tmp_path):
     first, _ = curve(tmp_path)
     again, lines = curve(tmp_path, make=None)  # nobody asks for a learner
     assert again == first
-    assert lines == []
+    assert lines == ["c: done before"]
 
 
 @pytest.mark.parametrize("calls", [1, 2, 3, 4, 5])
@@ -87,6 +95,51 @@ def test_goes_on_where_it_was_stopped(tmp_path, calls):
     whole, _ = curve(tmp_path / "whole")
     assert going_on.points == whole.points
     assert made[0].advanced == [5, 10, 5, 10, 10][calls - 1 :]  # neither pilots nor what was saved
+
+
+@pytest.mark.parametrize("whole_record", [False, True])
+def test_a_kill_while_it_saves_loses_nothing(tmp_path, monkeypatch, whole_record):
+    real, calls = curves.write_json, []
+
+    def killed(path, record):
+        calls.append(record["samples"])
+        if record["samples"] == 15:
+            if whole_record:
+                real(path, record)  # ... but the states before are still there
+            raise KeyboardInterrupt
+        return real(path, record)
+
+    monkeypatch.setattr(curves, "write_json", killed)
+    with pytest.raises(KeyboardInterrupt):
+        curve(tmp_path / "killed")
+    monkeypatch.setattr(curves, "write_json", real)
+    assert len(list((tmp_path / "killed" / "c").glob("state-*"))) == 2
+    going_on, _ = curve(tmp_path / "killed")
+    assert going_on.points == curve(tmp_path / "whole")[0].points
+    assert [path.name for path in (tmp_path / "killed" / "c").glob("state-*")] == ["state-40"]
+
+
+def test_numbers_that_are_not_finite_are_none_in_the_file_and_nan_to_those_who_read(tmp_path):
+    found, _ = curve(tmp_path, measure=lambda vae: {"value": np.inf, "more": {"inner": np.nan}})
+    assert np.isnan(found.column("value")).all()
+    assert json.loads((tmp_path / "c" / "curve.json").read_text())["points"][0]["value"] is None
+    assert found.to_dict()["points"][0]["more"] == {"inner": None}
+
+
+def test_no_rate_is_taken_where_all_diverge(tmp_path):
+    pilots = Pilots((1.0, 2.0), 2, lambda vae: np.nan)
+    with pytest.raises(ValueError, match="c: training diverges with every learning rate"):
+        trained_curve(Job(tmp_path, 0), "c", Counting, lambda vae: {"value": vae}, pilots=pilots, **SETTINGS)
+
+
+def test_two_processes_do_not_train_one_curve(tmp_path):
+    class Curious(Counting):
+        def advance(self, num_samples):
+            super().advance(num_samples)
+            with pytest.raises(ValueError, match="Another process is training"):
+                curve(tmp_path)  # a second opening of the folder is refused as another process's is
+
+    curve(tmp_path, make=Curious)
 
 
 def test_pilots_that_were_tried_are_not_tried_again(tmp_path):

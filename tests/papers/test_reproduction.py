@@ -9,11 +9,18 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
+from typer.testing import CliRunner
 
 import tfvae
 from tfvae import papers
+from tfvae.cli.app import app
 from tfvae.papers import burda_2016, kingma_welling_2013
 from tfvae.papers.result import Claim, Result, Setting
+
+
+def made(machine, training, finished):
+    seconds = {"pilots": 10.0, "training": training, "measuring": 200.0}
+    return {"machine": machine, "finished": f"{finished}T00:00:00", "seconds": seconds}
 
 
 def an_experiment(job, budget):
@@ -23,7 +30,10 @@ def an_experiment(job, budget):
     return Result(
         title="Figure 9",
         settings=[Setting("N_z", "latent dimensions", "latent_size", "3")],
-        numbers={"curve": {"training_seconds": 100.0}, "more": {"inner": {"training_seconds": 50.5}}},
+        numbers={
+            "curve": {"made": made("A", 100.0, "2026-01-02")},
+            "more": {"inner": {"made": made("B", 50.6, "2026-01-03")}},
+        },
         claims=[Claim("It works.", False, "It does not.")],
         tables={"All": "| a |\n| --- |\n| 1 |"},
         figures={"": figure, "again": figure},
@@ -34,6 +44,7 @@ def an_experiment(job, budget):
 @pytest.fixture
 def experiments(monkeypatch):
     monkeypatch.setattr(kingma_welling_2013, "EXPERIMENTS", {"figure-9": an_experiment, "figure-10": an_experiment})
+    monkeypatch.setattr(kingma_welling_2013, "DATA", {"figure-9": (), "figure-10": ()})
 
 
 def test_files_tell_where_the_numbers_come_from(experiments, tmp_path):
@@ -54,12 +65,21 @@ def test_files_tell_where_the_numbers_come_from(experiments, tmp_path):
     content = json.loads((out / "figure-9.json").read_text())
     made = content["made"]
     assert made["command"] == "tfvae reproduce kingma-welling-2013 --budget quick --only figure-9 --seed 3"
-    assert (made["seed"], made["seconds"]) == (3, 150)
-    assert {"machine", "finished", "commit", "packages", "tfvae"} <= set(made)
+    # Of the curves, whenever and wherever they were trained; not of this call.
+    assert (made["seed"], made["machine"], made["finished"][:10]) == (3, "A; B", "2026-01-03")
+    assert made["seconds"] == {"pilots": 20, "training": 151, "measuring": 400}
     assert content["claims"] == [{"statement": "It works.", "holds": False, "evidence": "It does not."}]
     page = (out / "README.md").read_text()
-    for part in ("| It works. | **no** | It does not. |", "![Figure 9](figure-9.png)", "| `N_z` | latent dimensions",
-                 "A remark.", f"`{made['command']}`", "| 1 |"):  # fmt: skip
+    parts = [
+        "| figure-9 | It works. | **no** | It does not. |",
+        "3 minutes of training, 7 minutes of measuring; 2026-01-03",
+        "![Figure 9](figure-9.png)",
+        "| `N_z` | latent dimensions",
+        "A remark.",
+        f"`{made['command']}`",
+        "| 1 |",
+    ]
+    for part in parts:
         assert part in page
     assert imread(out / "figure-9.png").std() > 0.01
 
@@ -88,9 +108,41 @@ def test_names_that_do_not_exist(experiments, tmp_path, arguments, message):
     assert not (tmp_path / "run").exists()
 
 
+def test_missing_data_are_missed_before_anything_is_trained(monkeypatch, tmp_path):
+    def missing():
+        raise ValueError("no frey_faces.npz")
+
+    experiments = {"first": lambda job, budget: pytest.fail("trained"), "second": an_experiment}
+    monkeypatch.setattr(kingma_welling_2013, "EXPERIMENTS", experiments)
+    monkeypatch.setattr(kingma_welling_2013, "DATA", {"first": (), "second": (missing,)})
+    with pytest.raises(ValueError, match=r"no frey_faces\.npz"):
+        papers.reproduce("kingma-welling-2013", run_dir=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_command_line(experiments, tmp_path, monkeypatch):
+    run = CliRunner().invoke(app, ["reproduce", "kingma-2013"], standalone_mode=False)
+    assert "There is no reproduction 'kingma-2013'" in str(run.exception)
+    run = CliRunner().invoke(app, ["reproduce", "kingma-welling-2013", "--budget", "huge"], standalone_mode=False)
+    assert "There is no budget 'huge'" in str(run.exception)
+    arguments = ["reproduce", "kingma-welling-2013", "--run-dir", str(tmp_path), "--only", "figure-9"]
+    run = CliRunner().invoke(app, arguments)
+    assert run.exit_code == 0
+    assert "with seed 0" in run.stdout
+    assert "It does not." in run.stdout
+
+    def interrupted(job, budget):
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(kingma_welling_2013.EXPERIMENTS, "figure-9", interrupted)
+    run = CliRunner().invoke(app, arguments, standalone_mode=False)
+    assert "interrupted. The same command goes on from where it was." in str(run.exception)
+
+
 def test_every_reproduction_has_every_budget():
     for module in (kingma_welling_2013, burda_2016):
         assert tuple(module.BUDGETS) == papers.BUDGETS
+        assert set(module.DATA) == set(module.EXPERIMENTS)
         assert module.TITLE
         assert module.INTRODUCTION
     assert set(papers.REPRODUCTIONS.values()) <= set(papers.__all__)
@@ -119,17 +171,25 @@ def test_quick_budget_of_table_1(tfds_folder, tmp_path, monkeypatch):
     check_quick("burda-2016", "table-1", tmp_path)
 
 
+NUM_CLAIMS = {"gradient-variance": 1, "figure-2-mnist": 3, "figure-2-frey-face": 3, "figure-3": 2, "figure-4": 0,
+              "figure-5": 0, "appendix-f": 1, "table-1": 1}  # fmt: skip
+
+
 def check_quick(reproduction, name, folder):
     first = reproduced(reproduction, folder, "--only", name)
     assert "learning rate" in first or reproduction == "burda-2016"
     content = json.loads((folder / f"{name}.json").read_text())
     assert content["numbers"]
     assert content["setup"]
+    assert content["made"]["seconds"]["training"] > 0
+    assert len(content["claims"]) == NUM_CLAIMS[name]
     assert all(len(imread(folder / picture).shape) == 3 for picture in content["pictures"])
     assert all(np.std(imread(folder / picture)) > 0.02 for picture in content["pictures"])
     assert (folder / "README.md").read_text().startswith("# ")
     trained = {path: path.stat().st_mtime_ns for path in folder.rglob("curve.json")}
     again = reproduced(reproduction, folder, "--only", name)  # nothing is trained twice
-    assert "learning rate" not in again
+    assert "done before" in again
+    assert "samples a second" not in again
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("curve.json")} == trained
-    assert json.loads((folder / f"{name}.json").read_text())["numbers"] == content["numbers"]
+    repeated = json.loads((folder / f"{name}.json").read_text())
+    assert (repeated["numbers"], repeated["made"]) == (content["numbers"], content["made"])

@@ -294,6 +294,11 @@ def reproduce(
     seed: Annotated[int, typer.Option(help="Seed of everything random.", min=0)] = 0,
 ) -> None:
     """Run a paper's experiments: pictures, numbers as JSON, and whether its claims hold. Goes on where it was."""
+    from tfvae.papers import BUDGETS, REPRODUCTIONS
+
+    for value, known, kind in ((name, REPRODUCTIONS, "reproduction"), (budget, BUDGETS, "budget")):
+        if value not in known:
+            raise ValueError(f"There is no {kind} {value!r}. There are: {', '.join(known)}.")
     _commands().reproduce(name, budget, only or [], run_dir, output, seed)
 
 

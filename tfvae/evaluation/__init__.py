@@ -1,6 +1,7 @@
 """Numbers about a trained model, each with its standard error, and the report they go into."""
 
 from tfvae import _backend as _backend
+from tfvae.evaluation._finite import NotFiniteError
 from tfvae.evaluation.diagnostics import Diagnostics, diagnostics
 from tfvae.evaluation.dimensions import ActiveUnits, DimensionKLs
 from tfvae.evaluation.elbo import elbo
@@ -24,6 +25,7 @@ __all__ = [
     "GradientVariance",
     "InferenceGaps",
     "Interpolation",
+    "NotFiniteError",
     "PriorVsPosterior",
     "Record",
     "Representation",

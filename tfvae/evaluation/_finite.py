@@ -5,6 +5,10 @@ import numpy as np
 from tfvae.models import VAE
 
 
+class NotFiniteError(ValueError):
+    """An estimate that is NaN or infinite."""
+
+
 def require_finite(vae: VAE, per_example: np.ndarray, first_index: int) -> None:
     """Looks at the estimates of log p(x) of a batch.
 
@@ -14,7 +18,7 @@ def require_finite(vae: VAE, per_example: np.ndarray, first_index: int) -> None:
         first_index: the index of the first of them in the data.
 
     Raises:
-        ValueError: when one is NaN or infinite.
+        NotFiniteError: when one is NaN or infinite.
     """
     bad = np.flatnonzero(~np.isfinite(per_example))
     if not len(bad):
@@ -32,7 +36,7 @@ def require_finite(vae: VAE, per_example: np.ndarray, first_index: int) -> None:
             "The model's weights are finite: look for an overflow in q(z|x) or p(x|z) of this example "
             "(vae.encode(x), vae.decode(z))."
         )
-    raise ValueError(
+    raise NotFiniteError(
         f"log p(x) is not finite for {len(bad)} of the {len(per_example)} examples of a batch; the first is example "
         f"{first_index + bad[0]}, at {per_example[bad[0]]}. {reason}"
     )

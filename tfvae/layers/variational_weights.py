@@ -79,6 +79,7 @@ class VariationalWeights(keras.layers.Layer):
         self.prior_scale, self.initial_scale = float(prior_scale), float(initial_scale)
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
+        self._means: list[Any] = []
         self._raw_scales: list[Any] = []
 
     def build(self, input_shape: Any) -> None:
@@ -94,22 +95,24 @@ class VariationalWeights(keras.layers.Layer):
             # KL(N(mu, sigma^2) || N(0, s^2)) is a sum of a function of mu and one of sigma. As regularisers of the two
             # weights they count once, whatever calls there are.
             mean.regularizer = _MeanKL(self.prior_scale, self.num_examples)
-            self._raw_scales.append(
-                self.add_weight(
-                    name=f"{mean.name}_raw_scale",
-                    shape=mean.shape,
-                    dtype=mean.dtype,
-                    initializer=keras.initializers.Constant(first),
-                    regularizer=_ScaleKL(self.prior_scale, self.num_examples),
-                )
+            raw_scale = self.add_weight(
+                name=f"{mean.name}_raw_scale",
+                shape=mean.shape,
+                dtype=mean.dtype,
+                initializer=keras.initializers.Constant(first),
+                regularizer=_ScaleKL(self.prior_scale, self.num_examples),
+                autocast=False,
             )
+            self._means.append(mean)
+            self._raw_scales.append(raw_scale)
         self.built = True
 
     def posteriors(self) -> list[Distribution]:
         """q(theta) of each of the network's trainable weights, in their order."""
+        scales = [_scale(tf.convert_to_tensor(raw_scale)) for raw_scale in self._raw_scales]
         return [
-            Normal(tf.convert_to_tensor(mean), _scale(tf.convert_to_tensor(raw_scale)))
-            for mean, raw_scale in zip(self.network.trainable_variables, self._raw_scales, strict=True)
+            Normal(tf.cast(tf.convert_to_tensor(mean), scale.dtype), scale)
+            for mean, scale in zip(self._means, scales, strict=True)
         ]
 
     def kl(self) -> Tensor:
@@ -127,8 +130,7 @@ class VariationalWeights(keras.layers.Layer):
     @contextlib.contextmanager
     def drawn(self, *, seed: Seed = None) -> Iterator[None]:
         """Within the block the network has drawn weights, for evaluation; then it has the means again."""
-        weights = self.network.trainable_variables
-        means = [weight.numpy() for weight in weights]
+        weights, means = self._means, [weight.numpy() for weight in self._means]
         drawn = self.sample_weights(seed=stateless_seed(seed))
         try:
             for weight, value in zip(weights, drawn, strict=True):
@@ -141,12 +143,14 @@ class VariationalWeights(keras.layers.Layer):
     def call(self, inputs: Any, training: bool = False) -> Any:
         if not training:
             return self.network(inputs, training=False)
-        state = self.network.non_trainable_variables
-        outputs, new_state = self.network.stateless_call(
-            self.sample_weights(), [variable.value for variable in state], inputs, training=True
-        )
-        for variable, value in zip(state, new_state, strict=True):
-            variable.assign(value)
+        # The means stay what they are; what the network itself changes, such as running averages, is taken over.
+        means = {id(mean) for mean in self._means}
+        with keras.StatelessScope(list(zip(self._means, self.sample_weights(), strict=True))) as scope:
+            outputs = self.network(inputs, training=True)
+        for variable in self.network.variables:
+            value = None if id(variable) in means else scope.get_current_value(variable)
+            if value is not None:
+                variable.assign(value)
         return outputs
 
     def compute_output_spec(self, inputs: Any, training: bool = False) -> Any:

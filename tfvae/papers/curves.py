@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from tfvae._files import write_json
+from tfvae._files import locked, write_json
 from tfvae.models import VAE
 from tfvae.papers.job import Job
+from tfvae.papers.provenance import provenance
 
 _RECORD = "curve.json"
 _MOST_UNSAVED = 1_000_000
@@ -23,6 +24,9 @@ class Learner(Protocol):
     @property
     def vae(self) -> VAE:
         """What is trained."""
+
+    def diagnostics(self) -> dict[str, float]:
+        """What the learner says of itself at each measurement."""
 
     def restart(self, learning_rate: float) -> None:
         """Goes back to the first weights, with this rate."""
@@ -57,11 +61,13 @@ class Curve:
     """Measurements along a training run.
 
     Attributes:
-        points: in order; each has `samples`, the training samples seen, and the measured numbers by name.
+        points: in order; each has `samples`, the training samples seen, and the measured numbers by name, NaN where a
+            number was not finite.
         learning_rate: the one chosen; None where there was no choice.
         seconds: of training, without the measurements.
         rates: what was measured of each learning rate that was tried, by the rate.
         folder: what `Learner.load` takes, of the trained model.
+        made: where and when the last point was measured, and what all of it took.
     """
 
     points: Sequence[Mapping[str, Any]]
@@ -69,18 +75,20 @@ class Curve:
     seconds: float
     rates: Mapping[str, float | None]
     folder: Path
+    made: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def column(self, name: str) -> list[Any]:
         """One measured number at all points."""
         return [point[name] for point in self.points]
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON, without the folder."""
+        """As JSON, without the folder; None stands for NaN."""
         return {
             "learning_rate": self.learning_rate,
             "learning_rates_tried": dict(self.rates),
             "training_seconds": round(self.seconds, 1),
-            "points": [dict(point) for point in self.points],
+            "points": _as_json(self.points),
+            "made": dict(self.made),
         }
 
 
@@ -122,28 +130,39 @@ def trained_curve(
         most_unsaved: the most training samples between two savings.
 
     Raises:
-        ValueError: where the folder holds a curve of another set-up.
+        ValueError: where the folder holds a curve of another set-up, another process trains it, or no learning rate
+            gives a finite score.
     """
     folder = job.folder / name
-    own = {"seed": job.seed, "at": at, "most_unsaved": most_unsaved}
+    own: dict[str, Any] = {"seed": job.seed, "at": at, "most_unsaved": most_unsaved}
     if pilots is not None:
         own |= {"learning_rates": pilots.learning_rates, "pilot_samples": pilots.num_samples}
     setup = json.loads(json.dumps({**setup, **own}))
+    if len(_read(folder, setup)["points"]) < len(at):
+        folder.mkdir(parents=True, exist_ok=True)
+        with locked(folder, f"Another process is training {folder}. Wait for its end, or end it."):
+            work = _Work(job, name, folder, _read(folder, setup), make_learner(), at)
+            if pilots is not None:
+                work.choose_rate(pilots)
+            work.train(measure, most_unsaved)
+    else:
+        job.say(f"{name}: done before")
     record = _read(folder, setup)
-    if [point["samples"] for point in record["points"]] != list(at):
-        learner = make_learner()
-        if pilots is not None:
-            _choose_rate(job, name, folder, record, learner, pilots)
-        _train(job, name, folder, record, learner, measure, at, most_unsaved)
     return Curve(
-        record["points"], record["learning_rate"], record["seconds"], record["tried"], folder / record["state"]
+        _as_numbers(record["points"]),
+        record["learning_rate"],
+        record["seconds"]["training"],
+        record["tried"],
+        folder / record["state"],
+        {**record["made"], "seconds": {key: round(value, 1) for key, value in record["seconds"].items()}},
     )
 
 
 def _read(folder: Path, setup: Mapping[str, Any]) -> dict[str, Any]:
     path = folder / _RECORD
     if not path.exists():
-        return {"setup": setup, "tried": {}, "learning_rate": None, "samples": 0, "seconds": 0.0, "points": []}
+        seconds = {"pilots": 0.0, "training": 0.0, "measuring": 0.0}
+        return {"setup": setup, "tried": {}, "learning_rate": None, "samples": 0, "seconds": seconds, "points": []}
     record = json.loads(path.read_text())
     if record["setup"] != setup:
         differing = sorted(key for key in {*setup, *record["setup"]} if setup.get(key) != record["setup"].get(key))
@@ -153,62 +172,99 @@ def _read(folder: Path, setup: Mapping[str, Any]) -> dict[str, Any]:
     return record
 
 
-def _choose_rate(job: Job, name: str, folder: Path, record: dict[str, Any], learner: Learner, pilots: Pilots) -> None:
-    tried = record["tried"]
-    if record["learning_rate"] is None:
-        for rate in pilots.learning_rates:
-            if f"{rate:g}" not in tried:
-                learner.restart(rate)
-                learner.advance(pilots.num_samples)
-                value = pilots.score(learner.vae)
-                tried[f"{rate:g}"] = value if math.isfinite(value) else None
-                write_json(folder / _RECORD, record)
-        scores = {rate: tried[f"{rate:g}"] for rate in pilots.learning_rates}
-        record["learning_rate"] = max(scores, key=lambda rate: -math.inf if scores[rate] is None else scores[rate])
-        job.say(f"{name}: learning rate {record['learning_rate']:g}")
-    learner.restart(record["learning_rate"])
+@dataclasses.dataclass
+class _Work:
+    """A curve in the making; `record` is what its folder says."""
+
+    job: Job
+    name: str
+    folder: Path
+    record: dict[str, Any]
+    learner: Learner
+    at: Sequence[int]
+
+    def choose_rate(self, pilots: Pilots) -> None:
+        tried, rates = self.record["tried"], pilots.learning_rates
+        if self.record["learning_rate"] is None:
+            for rate in rates:
+                if f"{rate:g}" not in tried:
+                    self._say(f"trying the learning rate {rate:g} on {pilots.num_samples:,} samples")
+                    start = time.perf_counter()
+                    self.learner.restart(rate)
+                    self.learner.advance(pilots.num_samples)
+                    tried[f"{rate:g}"] = _as_json(pilots.score(self.learner.vae))
+                    self._took("pilots", start)
+                    write_json(self.folder / _RECORD, self.record)
+            scores = {rate: tried[f"{rate:g}"] for rate in rates if tried[f"{rate:g}"] is not None}
+            if not scores:
+                raise ValueError(f"{self.name}: training diverges with every learning rate, {rates}.")
+            self.record["learning_rate"] = max(scores, key=lambda rate: scores[rate])
+            self._say(f"learning rate {self.record['learning_rate']:g}")
+        self.learner.restart(self.record["learning_rate"])
+
+    def train(self, measure: Callable[[VAE], Mapping[str, Any]], most_unsaved: int) -> None:
+        record = self.record
+        if record["samples"]:
+            self.learner.load(self.folder / record["state"])
+        for target in self.at:
+            while record["samples"] < target:
+                count = min(target - record["samples"], most_unsaved)
+                start = time.perf_counter()
+                self.learner.advance(count)
+                self._took("training", start)
+                record["samples"] += count
+                point = None
+                if record["samples"] == target:
+                    start = time.perf_counter()
+                    point = {**measure(self.learner.vae), **self.learner.diagnostics()}
+                    self._took("measuring", start)
+                self._save(point)
+                self._say_progress(point)
+
+    def _save(self, point: Mapping[str, Any] | None) -> None:
+        """The state is written under a name of its own before the record says so: a kill leaves the last one good."""
+        record, state = self.record, f"state-{self.record['samples']}"
+        if point is not None:
+            record["points"].append(_as_json({"samples": record["samples"], **point}))
+            record["made"] = provenance()
+        shutil.rmtree(self.folder / state, ignore_errors=True)
+        (self.folder / state).mkdir()
+        self.learner.save(self.folder / state)
+        record["state"] = state
+        write_json(self.folder / _RECORD, record)
+        for other in self.folder.glob("state-*"):  # also what a kill left here
+            if other.name != state:
+                shutil.rmtree(other, ignore_errors=True)
+
+    def _took(self, what: str, start: float) -> None:
+        self.record["seconds"][what] += time.perf_counter() - start
+
+    def _say_progress(self, point: Mapping[str, Any] | None) -> None:
+        record = self.record
+        rate = record["samples"] / max(record["seconds"]["training"], 1e-9)
+        numbers = [f"{key} {value:.2f}" for key, value in (point or {}).items() if isinstance(value, float)]
+        told = [f"{record['samples']:,} of {self.at[-1]:,} samples", *numbers, f"{rate:,.0f} samples a second"]
+        self._say(", ".join(told))
+
+    def _say(self, line: str) -> None:
+        self.job.say(f"{self.name}: {line}")
 
 
-def _train(
-    job: Job,
-    name: str,
-    folder: Path,
-    record: dict[str, Any],
-    learner: Learner,
-    measure: Callable[[VAE], Mapping[str, Any]],
-    at: Sequence[int],
-    most_unsaved: int,
-) -> None:
-    if record["samples"]:
-        learner.load(folder / record["state"])
-    for target in at:
-        while record["samples"] < target:
-            count = min(target - record["samples"], most_unsaved)
-            start = time.perf_counter()
-            learner.advance(count)
-            record["seconds"] += time.perf_counter() - start
-            record["samples"] += count
-            point = dict(measure(learner.vae)) if record["samples"] == target else None
-            _save(folder, record, learner, point)
-            job.say(f"{name}: {_told(record, point or {})}")
+def _as_json(value: Any) -> Any:
+    """Plain numbers, lists and dictionaries; None for a number that is not finite."""
+    if isinstance(value, Mapping):
+        return {key: _as_json(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_as_json(item) for item in value]
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    return value
 
 
-def _save(folder: Path, record: dict[str, Any], learner: Learner, point: dict[str, Any] | None) -> None:
-    """The state is written under a name of its own before the record says so: a kill leaves the last one good."""
-    before, state = record.get("state"), f"state-{record['samples']}"
-    if point is not None:
-        record["points"].append(json.loads(json.dumps({"samples": record["samples"], **point})))
-    shutil.rmtree(folder / state, ignore_errors=True)
-    (folder / state).mkdir(parents=True)
-    learner.save(folder / state)
-    record["state"] = state
-    write_json(folder / _RECORD, record)
-    if before is not None and before != state:
-        shutil.rmtree(folder / before, ignore_errors=True)
-
-
-def _told(record: dict[str, Any], point: dict[str, Any]) -> str:
-    numbers = ", ".join(f"{key} {value:.2f}" for key, value in point.items() if isinstance(value, float))
-    return (
-        f"{record['samples']:,} samples, {numbers} ({record['samples'] / max(record['seconds'], 1e-9):,.0f} a second)"
-    )
+def _as_numbers(value: Any) -> Any:
+    """The other way: NaN for None."""
+    if isinstance(value, Mapping):
+        return {key: _as_numbers(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_as_numbers(item) for item in value]
+    return math.nan if value is None else value

@@ -58,10 +58,10 @@ def write_page(output: Path, title: str, introduction: str, names: tuple[str, ..
     lines = [f"# {title}", "", introduction, ""]
     claims = [(name, claim) for name, content in found.items() for claim in content["claims"]]
     if claims:
-        lines += ["| claim | holds | our numbers |", "| --- | --- | --- |"]
+        lines += ["| experiment | claim | holds | our numbers |", "| --- | --- | --- | --- |"]
         lines += [
-            f"| {claim['statement']} | {'yes' if claim['holds'] else '**no**'} | {claim['evidence']} |"
-            for _, claim in claims
+            f"| {name} | {claim['statement']} | {'yes' if claim['holds'] else '**no**'} | {claim['evidence']} |"
+            for name, claim in claims
         ]
         lines.append("")
     for content in found.values():
@@ -86,7 +86,7 @@ def _section(content: Mapping[str, Any]) -> list[str]:
     return [
         *lines,
         "",
-        f"`{made['command']}` (seed {made['seed']}; {made['machine']}; {_hours(made['seconds'])} of training; "
+        f"`{made['command']}` (seed {made['seed']}; {made['machine']}; {_told(made['seconds'])}; "
         f"{made['finished'][:10]}).",
         "",
     ]
@@ -94,6 +94,11 @@ def _section(content: Mapping[str, Any]) -> list[str]:
 
 def _code(text: str) -> str:
     return f"`{text}`" if text and re.search(r"\w", text) else text
+
+
+def _told(seconds: Mapping[str, float]) -> str:
+    training, measuring = seconds["pilots"] + seconds["training"], seconds["measuring"]
+    return f"{_hours(training)} of training, {_hours(measuring)} of measuring"
 
 
 def _hours(seconds: float) -> str:

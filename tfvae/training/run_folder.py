@@ -7,13 +7,8 @@ import re
 import shutil
 from pathlib import Path
 
-from tfvae._files import is_partial, write_new
+from tfvae._files import is_partial, take_lock, write_new
 from tfvae.training.training_state import TrainingState
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
 
 _CHECKPOINT = re.compile(r"epoch-(\d+)(?:-step-(\d+))?\.keras")
 
@@ -67,20 +62,8 @@ class RunFolder:
         Raises:
             ValueError: when another one does.
         """
-        if fcntl is None:
-            return
-        descriptor = os.open(self.path, os.O_RDONLY)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            raise ValueError(
-                f"Another process is training the run {self.path}. Wait for its end, or end it. Nothing was changed."
-            ) from None
-        except OSError:  # a file system without locks
-            os.close(descriptor)
-        else:
-            self._held = descriptor
+        refusal = f"Another process is training the run {self.path}. Wait for its end, or end it. Nothing was changed."
+        self._held = take_lock(self.path, refusal)
 
     def release(self) -> None:
         """Lets others train in the folder."""

@@ -3,6 +3,7 @@
 from tfvae.papers.kingma_welling_2013.algorithm_1 import AlgorithmOne, build_vae
 from tfvae.papers.kingma_welling_2013.appendix_f import appendix_f
 from tfvae.papers.kingma_welling_2013.budgets import BUDGETS, Budget
+from tfvae.papers.kingma_welling_2013.data_sets import frey_face, mnist
 from tfvae.papers.kingma_welling_2013.figure_2 import figure_2_frey_face, figure_2_mnist
 from tfvae.papers.kingma_welling_2013.figure_3 import figure_3
 from tfvae.papers.kingma_welling_2013.figure_4 import figure_4
@@ -12,6 +13,7 @@ from tfvae.papers.kingma_welling_2013.monte_carlo_em import MonteCarloEM
 
 __all__ = [
     "BUDGETS",
+    "DATA",
     "EXPERIMENTS",
     "INTRODUCTION",
     "TITLE",
@@ -45,4 +47,11 @@ EXPERIMENTS = {
     "figure-4": figure_4,
     "figure-5": figure_5,
     "appendix-f": appendix_f,
+}
+
+# What each needs.
+DATA = {
+    **{name: (mnist,) for name in EXPERIMENTS},
+    "figure-2-frey-face": (frey_face,),
+    "figure-4": (mnist, frey_face),
 }

@@ -15,14 +15,14 @@ BATCH_SIZE = 100  # M
 LEARNING_RATES = (0.01, 0.02, 0.1)  # the global step of Adagrad is chosen from them
 INITIAL_VARIANCE = 0.01  # of every weight: N(0, 0.01)
 
-Algorithm = Literal["aevb", "aevb_a", "wake_sleep", "score_function"]
+MODEL = "vae.keras"
 
 # L = 1 in all of them.
 ESTIMATORS: dict[str, Estimator] = {
     "aevb": SGVB(kl="analytic"),  # estimator B
     "aevb_a": SGVB(kl="monte_carlo"),  # estimator A
     "wake_sleep": WakeSleep(),
-    "score_function": ScoreFunction(),
+    "score_function": ScoreFunction(kl="monte_carlo"),  # section 2.2's naive estimator, all of f by scores
 }
 
 
@@ -38,8 +38,8 @@ def build_vae(
 ) -> VAE:
     """The paper's model: one hidden layer of tanh units on each side, all weights drawn from N(0, 0.01).
 
-    The prior N(0, I) on the weights (MAP) is an L2 penalty of 1 / (2 N) on the mean over a minibatch: algorithm 1
-    maximises (N / M) sum_i L(x_i) + log p(theta), here divided by N.
+    The prior N(0, I) on the weights (MAP), the encoder's too, is an L2 penalty of 1 / (2 N) on the mean over a
+    minibatch: algorithm 1 maximises (N / M) sum_i L(x_i) + log p(theta), here divided by N.
 
     Args:
         event_shape: of one x.
@@ -109,6 +109,11 @@ def adagrad(learning_rate: float) -> keras.optimizers.Optimizer:
     return keras.optimizers.Adagrad(learning_rate, initial_accumulator_value=0.0, epsilon=1e-20)
 
 
+def load_trained(folder: Path) -> VAE:
+    """The model that a learner of this paper has saved."""
+    return load_model(folder / MODEL)
+
+
 class AlgorithmOne:
     """Trains a VAE by algorithm 1; a `Learner`.
 
@@ -131,6 +136,9 @@ class AlgorithmOne:
     def _variables(self) -> list[Any]:
         return [*self.vae.variables, *self.vae.optimizer.variables]
 
+    def diagnostics(self) -> dict[str, float]:
+        return {}
+
     def restart(self, learning_rate: float) -> None:
         for variable, value in zip(self._variables, self._first, strict=True):
             variable.assign(value)
@@ -145,11 +153,8 @@ class AlgorithmOne:
         self.vae.save(folder / MODEL)
 
     def load(self, folder: Path) -> None:
-        trained = load_model(folder / MODEL)
+        trained = load_trained(folder)
         trained.optimizer.build(trained.trainable_variables)
         saved = [*trained.variables, *trained.optimizer.variables]
         for variable, value in zip(self._variables, saved, strict=True):
             variable.assign(value)
-
-
-MODEL = "vae.keras"

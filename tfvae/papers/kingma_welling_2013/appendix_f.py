@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from tfvae import evaluation, layers
+from tfvae.data import Split
 from tfvae.models import VAE
 from tfvae.papers.curves import Curve, Pilots, decades, trained_curve
 from tfvae.papers.job import Job
@@ -22,7 +23,7 @@ from tfvae.papers.kingma_welling_2013.algorithm_1 import (
 )
 from tfvae.papers.kingma_welling_2013.budgets import Budget
 from tfvae.papers.kingma_welling_2013.data_sets import mnist
-from tfvae.papers.kingma_welling_2013.training import first, log_marginal, settings
+from tfvae.papers.kingma_welling_2013.training import CHAINS, chain_settings, first, log_marginal, settings
 from tfvae.papers.result import Claim, Result, Setting
 
 LATENT_SIZE, HIDDEN = 3, 100  # figure 3's
@@ -41,12 +42,16 @@ def appendix_f(job: Job, budget: Budget) -> Result:
     return Result(
         title="Appendix F: full variational Bayes",
         settings=[
-            *settings("mnist", [LATENT_SIZE], str(HIDDEN), budget.weights_num_samples),
+            *settings([mnist()], [LATENT_SIZE], str(HIDDEN), budget.weights_num_samples),
             Setting("N", "training images", "Budget.weights_training_sizes", ", ".join(f"{n:,}" for n in curves)),
-            Setting("q(theta)", "posterior on the decoder's weights", "VariationalWeights", "diagonal normal"),
-            Setting("p(theta)", "prior on the decoder's weights", "prior_scale", "N(0, I)"),
+            Setting(
+                "q(theta)",
+                "posterior on the decoder's weights, in place of MAP",
+                "VariationalWeights",
+                "diagonal normal",
+            ),
             Setting("", "draws of the weights, of log p(x)", "NUM_WEIGHT_DRAWS", str(NUM_WEIGHT_DRAWS)),
-            Setting("", "images that log p(x) is averaged over", "Budget.num_marginal", f"{budget.num_marginal:,}"),
+            *chain_settings(budget.num_marginal),
         ],
         numbers={f"N={size}": {kind: curve.to_dict() for kind, curve in pair.items()} for size, pair in curves.items()},
         claims=[_claim(curves)],
@@ -83,13 +88,18 @@ def _weights_of(vae: VAE) -> layers.VariationalWeights:
     return vae.decoder.layers[0]
 
 
-def predictive_log_marginal(vae: VAE, split: Any, num_examples: int, seed: int) -> np.ndarray:
+def predictive_log_marginal(vae: VAE, split: Split, num_examples: int, seed: int) -> np.ndarray:
     """Log E_q(theta)[p(x|theta)] of the first examples `[N]`, nats."""
     draws = []
     for i in range(NUM_WEIGHT_DRAWS):
         with _weights_of(vae).drawn(seed=seed + i):
-            draws.append(log_marginal(vae, split, num_examples, seed).per_example.astype(np.float64))
+            draws.append(_log_marginal(vae, split, num_examples, seed))
     return np.logaddexp.reduce(draws, axis=0) - np.log(NUM_WEIGHT_DRAWS)
+
+
+def _log_marginal(vae: VAE, split: Split, num_examples: int, seed: int) -> np.ndarray:
+    record = log_marginal(vae, split, num_examples, seed)
+    return np.full(num_examples, np.nan) if record is None else record.per_example.astype(np.float64)
 
 
 def _curve(job: Job, budget: Budget, kind: str, num_train: int) -> Curve:
@@ -115,7 +125,7 @@ def _curve(job: Job, budget: Budget, kind: str, num_train: int) -> Curve:
     def measure(vae: VAE) -> dict[str, Any]:
         count = budget.num_marginal
         if is_map:
-            values = log_marginal(vae, data_set.test, count, job.seed).per_example
+            values = _log_marginal(vae, data_set.test, count, job.seed)
         else:
             values = predictive_log_marginal(vae, data_set.test, count, job.seed)
         numbers = {
@@ -135,7 +145,7 @@ def _curve(job: Job, budget: Budget, kind: str, num_train: int) -> Curve:
         make_learner,
         measure,
         at=decades(_FIRST_POINT, budget.weights_num_samples, 2, BATCH_SIZE),
-        setup={"num_marginal": budget.num_marginal, "num_weight_draws": NUM_WEIGHT_DRAWS},
+        setup={"num_marginal": budget.num_marginal, "num_weight_draws": NUM_WEIGHT_DRAWS, **CHAINS},
         pilots=Pilots(LEARNING_RATES, budget.pilot_samples, score),
     )
 

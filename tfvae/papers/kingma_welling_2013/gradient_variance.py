@@ -39,13 +39,18 @@ def gradient_variance(job: Job, budget: Budget) -> Result:
         hidden=mnist().hidden,
         measure=measure,
         measured="variance",
+        setup={
+            "num_repeats": budget.num_repeats,
+            "estimators": {name: repr(each) for name, each in _ESTIMATORS.items()},
+        },
         points_per_decade=1,
     )
     ratios = [point["score function"]["variance"] / point["B"]["variance"] for point in curve.points]
     return Result(
         title="Section 2.2: the variance of the naive gradient estimator",
         settings=[
-            *settings("mnist", [LATENT_SIZE], "500", curve.points[-1]["samples"]),
+            *settings([mnist()], [LATENT_SIZE], "500", curve.points[-1]["samples"]),
+            *(Setting("", f"estimator: {name}", "ESTIMATORS", f"`{each!r}`") for name, each in _ESTIMATORS.items()),
             Setting("", "gradients an estimator", "Budget.num_repeats", str(budget.num_repeats)),
         ],
         numbers={"aevb": curve.to_dict()},

@@ -10,14 +10,15 @@ import tensorflow_probability as tfp
 from tfvae._files import replacing
 from tfvae._seeds import fold_in, split_seed, stateless_seed
 from tfvae.data import Split
-from tfvae.models import VAE, load_model
+from tfvae.models import VAE
 from tfvae.papers.kingma_welling_2013.algorithm_1 import BATCH_SIZE, LEARNING_RATES, MODEL, adagrad
 from tfvae.typing import Tensor
 
 NUM_LEAPFROG_STEPS = 10
 NUM_UPDATES = 5  # of the weights, with the z of one transition
 TARGET_ACCEPTANCE = 0.9
-_FIRST_STEP_SIZE, _RATE = 0.1, 0.05
+_CHAINS = "chains.npz"
+_FIRST_STEP_SIZE, _RATE = 0.1, 0.2
 
 
 class MonteCarloEM:
@@ -61,6 +62,9 @@ class MonteCarloEM:
     def acceptance(self) -> float:
         """The mean acceptance probability, over about the last hundred transitions."""
         return float(self._acceptance.numpy())
+
+    def diagnostics(self) -> dict[str, float]:
+        return {"acceptance": self.acceptance, "step_size": float(self._step_size.numpy())}
 
     def restart(self, learning_rate: float) -> None:
         for variable, value in zip(self._variables, self._first, strict=True):
@@ -129,11 +133,3 @@ class MonteCarloEM:
         with np.load(folder / _CHAINS) as saved:
             for variable, key in zip(self._variables, saved.files, strict=True):
                 variable.assign(saved[key])
-
-
-def load_trained(folder: Path) -> VAE:
-    """The model that a learner of this paper saved."""
-    return load_model(folder / MODEL)
-
-
-_CHAINS = "chains.npz"

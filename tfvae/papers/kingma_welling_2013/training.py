@@ -1,9 +1,13 @@
 """The paper's curves: one model, one algorithm, one data set."""
 
+import math
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from tfvae import evaluation
+from tfvae.data import Split
+from tfvae.evaluation import NotFiniteError
 from tfvae.models import VAE
 from tfvae.papers.curves import Curve, Learner, Pilots, decades, trained_curve
 from tfvae.papers.job import Job
@@ -16,7 +20,7 @@ from tfvae.papers.kingma_welling_2013.algorithm_1 import (
     build_vae,
 )
 from tfvae.papers.kingma_welling_2013.budgets import Budget
-from tfvae.papers.kingma_welling_2013.data_sets import DataSet
+from tfvae.papers.kingma_welling_2013.data_sets import BINARIZATION_SEED, DataSet
 from tfvae.papers.kingma_welling_2013.monte_carlo_em import MonteCarloEM
 from tfvae.papers.result import Setting
 
@@ -25,7 +29,10 @@ Algorithm = Literal["aevb", "wake_sleep", "mcem"]
 NAMES = {"aevb": "AEVB", "wake_sleep": "wake-sleep", "mcem": "Monte Carlo EM"}
 COLORS = {"aevb": "C3", "wake_sleep": "C2", "mcem": "C0"}
 _FIRST_POINT = 10_000
-_NUM_SCORED = 1_000
+_NUM_SCORED, _NUM_SCORED_BY_CHAINS = 1_000, 100
+_CHAINS_AT_A_TIME = 500
+# Of `log_marginal_hmc`: the paper has 50 samples, 4 leapfrog steps.
+CHAINS = {"num_samples": 50, "num_burnin": 60, "num_chains": 1, "max_tree_depth": 2}
 
 
 def curve_of(
@@ -39,6 +46,7 @@ def curve_of(
     num_train: int | None = None,
     measure: Callable[[VAE, DataSet], Mapping[str, Any]],
     measured: str,
+    setup: Mapping[str, Any],
     points_per_decade: int | None = None,
 ) -> Curve:
     """Trains a model of the paper and measures it along the way.
@@ -53,6 +61,7 @@ def curve_of(
         num_train: the first so many training images only; None is all.
         measure: from the model and data to numbers by name.
         measured: what they are, for the folder's name.
+        setup: what the measurements depend on.
         points_per_decade: measurements between powers of ten of samples; None is the budget's.
     """
     if num_train is not None:
@@ -76,7 +85,8 @@ def curve_of(
 
     def score(vae: VAE) -> float:
         if algorithm == "mcem":
-            return log_marginal(vae, data_set.train, 100, job.seed).mean
+            record = log_marginal(vae, data_set.train, _NUM_SCORED_BY_CHAINS, job.seed)
+            return math.nan if record is None else record.mean
         return evaluation.elbo(vae, data_set.train.take(_NUM_SCORED), batch_size=_NUM_SCORED, seed=job.seed).mean
 
     return trained_curve(
@@ -85,7 +95,7 @@ def curve_of(
         make_learner,
         lambda vae: measure(vae, data_set),
         at=at,
-        setup={"measured": [budget.num_bound, budget.num_marginal]},
+        setup={"initial_variance": INITIAL_VARIANCE, "binarization_seed": BINARIZATION_SEED, **setup},
         pilots=Pilots(LEARNING_RATES, budget.pilot_samples, score),
     )
 
@@ -95,37 +105,61 @@ def first(data_set: DataSet, num_train: int) -> DataSet:
     return DataSet(data_set.name, data_set.train.take(num_train), data_set.test, data_set.likelihood, data_set.hidden)
 
 
-def log_marginal(vae: VAE, split: Any, num_examples: int, seed: int) -> evaluation.Record:
-    """Log p(x) of the first examples, by the estimator of appendix D.
+def log_marginal(vae: VAE, split: Split, num_examples: int, seed: int) -> evaluation.Record | None:
+    """Log p(x) of the first examples, by the estimator of appendix D; None where the model's is not finite.
 
-    As in the paper 50 samples of each posterior, of which half the density is fitted to, and up to 4 leapfrog steps
-    between them. The chains start from the prior, so that the estimate depends on the decoder alone.
+    The chains start from the prior, so that the estimate depends on the decoder alone.
     """
-    return evaluation.log_marginal_hmc(
-        vae,
-        split.take(num_examples),
-        num_samples=50,
-        num_burnin=60,
-        num_chains=1,
-        max_tree_depth=2,
-        start="prior",
-        batch_size=min(num_examples, 500),
-        seed=seed,
-    )
+    with warnings.catch_warnings():
+        # Of chains that accept little; how much they do is among the numbers.
+        warnings.filterwarnings("ignore", "For .* examples fewer than", UserWarning)
+        try:
+            return evaluation.log_marginal_hmc(
+                vae,
+                split.take(num_examples),
+                start="prior",
+                batch_size=min(num_examples, _CHAINS_AT_A_TIME),
+                seed=seed,
+                **CHAINS,
+            )
+        except NotFiniteError:
+            return None
 
 
-def settings(data_set_names: str, latent_sizes: Sequence[int], hidden: str, num_samples: int) -> list[Setting]:
+def settings(data_sets: Sequence[DataSet], latent_sizes: Sequence[int], hidden: str, num_samples: int) -> list[Setting]:
     """The rows of a set-up that all figures share."""
+    likelihoods = {
+        "bernoulli": "Bernoulli; each pixel drawn once from its gray value",
+        "normal": "normal, means in (0, 1) by a sigmoid; gray values in [0, 1]",
+    }
     return [
-        Setting("", "data", "tfvae.data.load", data_set_names),
+        Setting("", "data", "data_sets", ", ".join(data_set.name for data_set in data_sets)),
+        *(Setting("p(x|z)", data_set.name, "build_vae", likelihoods[data_set.likelihood]) for data_set in data_sets),
         Setting("N_z", "latent dimensions", "latent_size", ", ".join(map(str, latent_sizes))),
         Setting("", "hidden units, one tanh layer in encoder and decoder", "hidden", hidden),
         Setting("M", "minibatch", "BATCH_SIZE", str(BATCH_SIZE)),
         Setting("L", "samples of z a data point", "SGVB(num_samples)", "1"),
         Setting("", "estimator of AEVB", "SGVB(kl='analytic')", "B, equation 10"),
         Setting("", "first weights", "INITIAL_VARIANCE", f"N(0, {INITIAL_VARIANCE}), its variance"),
-        Setting("p(theta)", "prior on all weights, MAP", "L2(1 / (2 N))", "N(0, I)"),
+        Setting("p(theta)", "prior on the weights, the encoder's too: MAP", "L2(1 / (2 N))", "N(0, I)"),
         Setting("", "optimizer", "adagrad", "Adagrad, sums of squares from zero"),
         Setting("", "global step", "LEARNING_RATES", "the best of 0.01, 0.02, 0.1 on the first samples"),
         Setting("", "training samples a curve", "Budget.num_samples", f"{num_samples:,}"),
+    ]
+
+
+def chain_settings(num_examples: int) -> list[Setting]:
+    """Those of `log_marginal`."""
+    return [
+        Setting("", "images that log p(x) is averaged over", "Budget.num_marginal", f"{num_examples:,}"),
+        Setting(
+            "L",
+            "samples of each posterior that q(z) is fitted to, and again for the estimate (appendix D)",
+            "num_samples",
+            str(CHAINS["num_samples"]),
+        ),
+        Setting("", "steps of a chain before them", "num_burnin", str(CHAINS["num_burnin"])),
+        Setting(
+            "", "most leapfrog steps a sample (no-U-turn)", "max_tree_depth", str(2 ** CHAINS["max_tree_depth"] - 1)
+        ),
     ]

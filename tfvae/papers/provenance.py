@@ -1,0 +1,50 @@
+"""Where and when numbers were made."""
+
+import datetime
+import os
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tfvae.training.environment import environment
+
+
+def provenance() -> dict[str, Any]:
+    """This machine, these versions, this moment."""
+    where = environment()
+    return {
+        "machine": f"{os.cpu_count()} cores, {_processor()}",
+        "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        **{key: where[key] for key in ("tfvae", "commit", "python", "packages", "devices")},
+    }
+
+
+def of_numbers(numbers: Any) -> dict[str, Any]:
+    """The machines, the last moment and the seconds of all curves in `numbers`, whenever they were trained."""
+    made = list(_found(numbers))
+    return {
+        "machine": "; ".join(sorted({each["machine"] for each in made})),
+        "finished": max((each["finished"] for each in made), default=""),
+        "seconds": {
+            kind: round(sum(each["seconds"][kind] for each in made)) for kind in ("pilots", "training", "measuring")
+        },
+    }
+
+
+def _found(numbers: Any) -> Any:
+    if isinstance(numbers, Mapping):
+        if "made" in numbers:
+            yield numbers["made"]
+        for value in numbers.values():
+            yield from _found(value)
+
+
+def _processor() -> str:
+    """What the processor calls itself."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
