@@ -31,7 +31,7 @@ def test_weights_without_spread_leave_log_p_as_it_is(test_set):
     expected = log_marginal(vae, test_set, 20, 0)
     found = predictive_log_marginal(vae, test_set, 20, 0)
     np.testing.assert_allclose(found.mean(), expected.mean, atol=5 * 2**0.5 * expected.monte_carlo_standard_error)
-    assert expected.monte_carlo_standard_error < 0.01
+    assert expected.monte_carlo_standard_error < 0.05
 
 
 def test_mean_is_over_probabilities_not_over_their_logarithms(test_set, monkeypatch):

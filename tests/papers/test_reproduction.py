@@ -159,6 +159,7 @@ def reproduced(name, folder, *arguments):
 # The smoke test of every experiment: what users type, on the real data.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(kingma_welling_2013.EXPERIMENTS))
 def test_quick_budget_of_the_aevb_paper(name, tfds_folder, find_archives, tmp_path, monkeypatch):
     monkeypatch.setenv("TFDS_DATA_DIR", str(tfds_folder))
@@ -166,6 +167,7 @@ def test_quick_budget_of_the_aevb_paper(name, tfds_folder, find_archives, tmp_pa
     check_quick("kingma-welling-2013", name, tmp_path)
 
 
+@pytest.mark.slow
 def test_quick_budget_of_table_1(tfds_folder, tmp_path, monkeypatch):
     monkeypatch.setenv("TFDS_DATA_DIR", str(tfds_folder))
     check_quick("burda-2016", "table-1", tmp_path)
