@@ -55,9 +55,11 @@ def test_first_step_of_adagrad_is_the_sign_of_the_gradient(train):
     assert np.mean(steps > 0) > 0.9
 
 
-@pytest.mark.parametrize("estimator", ["aevb", "wake_sleep"])
-def test_goes_on_bit_for_bit(train, tmp_path, estimator):
-    learner = AlgorithmOne(make_vae(train, estimator=estimator), train, seed=3, jit_compile=False)
+# Without XLA, two graphs of wake-sleep's step can add up the same numbers in another order (TensorFlow's dependency
+# optimizer), and Adagrad makes much of the last bit in its first steps.
+@pytest.mark.parametrize(("estimator", "jit_compile"), [("aevb", False), ("wake_sleep", True)])
+def test_goes_on_bit_for_bit(train, tmp_path, estimator, jit_compile):
+    learner = AlgorithmOne(make_vae(train, estimator=estimator), train, seed=3, jit_compile=jit_compile)
     learner.restart(0.1)
     learner.advance(1_000)
     learner.restart(0.02)
@@ -65,7 +67,7 @@ def test_goes_on_bit_for_bit(train, tmp_path, estimator):
     learner.save(tmp_path)
     learner.advance(3_000)
     expected = learner.vae.get_weights()
-    other = AlgorithmOne(make_vae(train, estimator=estimator), train, seed=3, jit_compile=False)
+    other = AlgorithmOne(make_vae(train, estimator=estimator), train, seed=3, jit_compile=jit_compile)
     other.restart(0.02)
     other.load(tmp_path)
     other.advance(3_000)
