@@ -2,6 +2,7 @@
 
 import gc
 import os
+import zlib
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -13,6 +14,23 @@ import pytest
 import tfvae.data
 
 BESIDE_REPOSITORY = Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """`sampled(n)`: n of a test's repetitions run always, evenly spaced; the others wait for `make test-slow`."""
+    repetitions = {}
+    for item in items:
+        if item.get_closest_marker("sampled") and not item.get_closest_marker("slow"):
+            repetitions.setdefault((item.path, item.originalname), []).append(item)
+    for (_, name), group in repetitions.items():
+        count = group[0].get_closest_marker("sampled").args[0]
+        # Tests of one list of classes begin in different places of it.
+        first = zlib.crc32(name.encode()) % len(group)
+        kept = {(first + len(group) * i // count) % len(group) for i in range(count)}
+        for i, item in enumerate(group):
+            if i not in kept:
+                item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -274,6 +274,7 @@ def test_noise_has_the_right_mean(train):
 
 
 @pytest.mark.parametrize("kind", ["binarized", "dequantized", "thresholded"])
+@pytest.mark.sampled(1)
 def test_fixed_draws_belong_to_the_example(train, kind, small_blocks):
     """Whatever the batch size, the order and the pass; and `take` has the same."""
     fixed = train.thresholded(0.25) if kind == "thresholded" else getattr(train, kind)(seed=2)

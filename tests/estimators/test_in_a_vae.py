@@ -97,6 +97,7 @@ def test_a_step_moves_every_weight(estimator):
     [(ScoreFunction(4, baseline=RunningMean()), False), (ReweightedWakeSleep(4, "both"), True)],
     ids=repr,
 )
+@pytest.mark.sampled(1)
 def test_training_raises_the_bound(estimator, jit_compile):
     """Of a model with discrete latents, in a graph and in one XLA program a step."""
     x = images(64)

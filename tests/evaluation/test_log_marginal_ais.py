@@ -60,6 +60,7 @@ def test_log_marginal_of_the_oracle(vae, start):
 
 
 @pytest.mark.parametrize("num_steps", [1, 16])
+@pytest.mark.sampled(1)
 def test_mean_weight_is_p_of_x_with_few_steps(num_steps):
     """The mean of exp(log weight) is exactly p(x) whatever the number of steps: in float64, over many chains.
 

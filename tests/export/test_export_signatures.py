@@ -283,6 +283,7 @@ class DoublePrecisionNormal(tfvae.priors.StandardNormal):
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "float64"])
+@pytest.mark.sampled(1)
 def test_signatures_are_float32_under_any_policy(policy):
     previous = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)

@@ -159,6 +159,7 @@ def test_samples_follow_the_masses():
 
 @pytest.mark.parametrize("loc", [0.0, -1.0, 40.0, -1e6, 1e28])
 @pytest.mark.parametrize("raw_scale", [-1e4, -12.0, 0.0, 1e4, 1e30])
+@pytest.mark.sampled(12)
 def test_extreme_parameters_are_finite_and_their_gradients_too(loc, raw_scale):
     params = tf.constant([[loc] * 4 + [raw_scale] * 4], tf.float32)
     x = tf.constant([[0.0, 1.0, 128 / 255, 0.777]])
@@ -384,6 +385,7 @@ def test_mean_of_later_channels_is_right_where_nothing_is_clipped():
 @pytest.mark.parametrize("loc", [0.0, -1e6, 1e27])
 @pytest.mark.parametrize("raw_scale", [-1e4, 0.0, 1e30])
 @pytest.mark.parametrize("raw_coefficient", [0.3, -1e30])
+@pytest.mark.sampled(9)
 def test_extreme_parameters_of_mixtures_are_finite_and_their_gradients_too(loc, raw_scale, raw_coefficient):
     params = np.array([0.5, loc, loc, -loc, *[raw_scale] * 3, *[raw_coefficient] * 3], "float32")
     params = tf.constant(np.stack([params, -params])[np.newaxis].reshape(1, -1))

@@ -114,6 +114,7 @@ def test_parameters_are_those_that_the_class_declares(name):
 
 
 @pytest.mark.parametrize("name", list(CLASSES))
+@pytest.mark.sampled(14)
 def test_config_and_file(name, tmp_path):
     layer = layer_of(name, seed=1)
     config = json.dumps(layer.get_config())
@@ -131,6 +132,7 @@ def test_config_and_file(name, tmp_path):
 
 @pytest.mark.parametrize("name", ["Gamma", "Dirichlet", "Beta", "StudentT", "MultivariateNormalDiag", "Poisson"])
 @pytest.mark.parametrize("jit_compile", [pytest.param(False, marks=pytest.mark.slow), True])
+@pytest.mark.sampled(2)
 def test_fits_with_an_unknown_batch_size(name, jit_compile):
     layer = layer_of(name)
     model = keras.Sequential(

@@ -104,6 +104,7 @@ def test_exact_kl_of_every_pair_of_spellings(a, b, shape_a, shape_b):
 
 
 @pytest.mark.parametrize(("a", "b"), PAIRS)
+@pytest.mark.sampled(12)
 def test_exact_kl_is_the_mean_of_the_log_ratio(a, b):
     rng = np.random.default_rng(1)
     p, q = SPELLINGS[a](rng, 2)[0], SPELLINGS[b](rng)[0]
@@ -489,6 +490,7 @@ def test_tutorial_program_runs_and_trains():
 @pytest.mark.parametrize(
     ("spelling", "jit_compile"), [("regularizer", False), ("regularizer", True), ("add_loss", False)]
 )
+@pytest.mark.sampled(1)
 def test_evaluate_is_nll_plus_kl_once(spelling, jit_compile):
     kl_of = {
         "regularizer": {"regularizer": KLDivergenceRegularizer(tutorial_prior())},

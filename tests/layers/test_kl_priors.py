@@ -153,6 +153,7 @@ def test_vamp_prior_outside_the_encoder_shares_its_weights(tmp_path):
 
 @pytest.mark.parametrize("make", [tf.Variable, keras.Variable])
 @pytest.mark.parametrize("where", ["regularizer", "add loss"])
+@pytest.mark.sampled(2)
 def test_weight_variable_is_read_in_every_step_and_never_trained(make, where):
     beta = make(0.0)
     model = functional(tfvae.priors.StandardNormal(D), where, weight=beta)

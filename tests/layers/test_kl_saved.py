@@ -39,6 +39,7 @@ def model_with(*regularizers):
 
 
 @pytest.mark.parametrize("name", list(IN_LISTS))
+@pytest.mark.sampled(2)
 def test_prior_of_python_lists_keeps_its_dtype(name, tmp_path):
     model = model_with(KLDivergenceRegularizer(IN_LISTS[name](), use_exact_kl=None))
     before = model.evaluate(X, X, verbose=0)

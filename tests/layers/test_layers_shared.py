@@ -199,6 +199,7 @@ def test_eager_call_is_distribution_and_tensor(case):
 
 
 @pytest.mark.parametrize("batch_shape", [(), (4,), (2, 5), (0,), (0, 3)])
+@pytest.mark.sampled(60)
 def test_any_number_of_batch_axes(case, batch_shape):
     y = case.make()(some_parameters(case, *batch_shape))
     assert y.batch_shape == batch_shape
@@ -223,6 +224,7 @@ def log_prob_and_gradient(layer, parameters, x):
 
 @pytest.mark.parametrize("jit_compile", [False, True])
 @pytest.mark.parametrize("batch_size", [None, 4])
+@pytest.mark.sampled(16)
 def test_graph_and_xla_give_the_eager_numbers(case, jit_compile, batch_size):
     layer = case.make()
     parameters, x = tf.constant(some_parameters(case, 4)), tf.constant(some_data(case, 4))
@@ -243,6 +245,7 @@ def test_graph_and_xla_give_the_eager_numbers(case, jit_compile, batch_size):
 
 
 @pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.sampled(10)
 def test_samples_in_graph_and_xla_follow_the_seed(case, jit_compile):
     if jit_compile and not case.cls.samples_under_xla:
         assert case.make().supports_jit is False
@@ -293,6 +296,7 @@ def test_two_consumers_in_a_model_see_the_same_sample(case):
 
 
 @pytest.mark.parametrize("name", ["functional", "sequential", "subclassed"])
+@pytest.mark.sampled(7)
 def test_models_return_the_distribution(case, name):
     model = MODELS[name](case)
     x = np.ones((4, 4), "float32")
@@ -324,6 +328,7 @@ def test_building_symbolically_leaves_the_seed_alone(case):
 
 @pytest.mark.parametrize("name", ["functional", "sequential", "subclassed"])
 @pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.sampled(6)
 def test_fit_with_a_plain_lambda_loss(case, name, jit_compile):
     if jit_compile and name != "functional":
         pytest.skip("XLA is tried on one spelling of the model")
@@ -372,6 +377,7 @@ def test_config_through_json(case):
 
 
 @pytest.mark.parametrize("name", ["functional", "sequential", "subclassed"])
+@pytest.mark.sampled(7)
 def test_keras_file_round_trip_in_safe_mode(case, name, tmp_path):
     model = MODELS[name](case, seed=3)
     x = np.random.default_rng(0).normal(size=(4, 4)).astype("float32")
@@ -393,6 +399,7 @@ def test_the_file_holds_where_the_random_numbers_stand(tmp_path):
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.sampled(5)
 def test_mixed_precision_keeps_the_distribution_in_float32(case, policy, set_policy):
     set_policy(policy)
     model = functional(case)

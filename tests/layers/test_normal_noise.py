@@ -28,6 +28,7 @@ def of_tfp(distribution):
 
 @pytest.mark.parametrize("name", LAYERS)
 @pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.sampled(2)
 def test_draws_are_those_of_tfp(name, jit_compile):
     layer = LAYERS[name]()
     params = tf.random.stateless_normal([4, layer.parameters_size], [0, 1])

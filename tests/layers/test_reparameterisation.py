@@ -132,6 +132,7 @@ def test_every_row_has_a_moment():
 
 
 @pytest.mark.parametrize("family", list(MOMENTS))
+@pytest.mark.sampled(12)
 def test_pathwise_gradient_against_the_moments(family):
     make, values, f, expectation = MOMENTS[family]
     # Each draw has parameters of its own, so that the gradient of the sum is each draw's.

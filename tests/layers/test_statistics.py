@@ -398,6 +398,7 @@ DRAWN = [
 
 
 @pytest.mark.parametrize(("name", "way"), DRAWN)
+@pytest.mark.sampled(24)
 def test_samples_fall_where_log_prob_says(name, way):
     assert agreement(name, samples_of(name, way, SEED)) > BY_CHANCE
 
@@ -411,6 +412,7 @@ def test_samples_of_other_parameters_do_not(name):
 
 
 @pytest.mark.parametrize("name", list(CASES))
+@pytest.mark.sampled(14)
 def test_moments_are_those_of_the_samples(name):
     distribution, x = distribution_of(name), samples_of(name, "conversion", SEED).astype("float64")
     lacks = CASES[name].lacks
@@ -433,6 +435,7 @@ def test_moments_that_are_lacking(name):
 
 
 @pytest.mark.parametrize("name", TILED)
+@pytest.mark.sampled(12)
 def test_gradient_of_log_prob_has_mean_zero(name):
     """E[d log p(x) / d parameters] = 0 under p, whose integral is 1 at all parameters."""
     assert_mean_is(score(name, samples_of(name, "conversion", SEED)), 0.0)
@@ -468,6 +471,7 @@ def test_gradient_through_samples_is_that_of_log_prob(name):
 
 
 @pytest.mark.parametrize("name", list(CASES))
+@pytest.mark.sampled(14)
 def test_draw_and_score_together(name):
     distribution = distribution_of(name)
     x, log_prob = distribution.experimental_sample_and_log_prob(50, seed=(SEED, 3))

@@ -126,6 +126,7 @@ def some_parameters(size, *batch_shape, dtype="float64", scale=1.5, seed=0):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", list(EQUAL))
+@pytest.mark.sampled(23)
 def test_equal_to_tfp(name, dtype):
     ours, theirs, arguments, size = EQUAL[name]
     parameters = some_parameters(size, 2, 5, dtype=dtype)
@@ -392,6 +393,7 @@ def test_mixture_density_network_on_a_cardioid(name, api):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("extreme", [-1e4, -200.0, 200.0, 1e4])
 @pytest.mark.parametrize("name", list(MADE))
+@pytest.mark.sampled(24)
 def test_extreme_parameters_are_finite_and_learn(name, extreme, dtype):
     cls, arguments = MADE[name]
     layer = cls(*arguments)

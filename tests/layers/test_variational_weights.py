@@ -151,6 +151,7 @@ def test_in_a_vae_loss_is_minus_the_whole_bound(tmp_path):
 
 
 @pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.sampled(1)
 def test_trains_saves_and_loads(tmp_path, jit_compile):
     x = np.random.default_rng(0).integers(2, size=(64, 2, 3, 1)).astype("float32")
     vae = small_vae()

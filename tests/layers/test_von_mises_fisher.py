@@ -91,6 +91,7 @@ def test_equal_to_tfp(size):
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("kappa", [0.0, 1.0, 17.0, 1e4])
+@pytest.mark.sampled(8)
 def test_samples_follow_the_density(size, kappa):
     num_samples, mu = 4000, unit_vector(size)
     z = np.asarray(make(size, kappa, "float32").sample(num_samples, seed=(1, 2)), "float64")
@@ -303,6 +304,7 @@ def values_and_gradients(params):
 
 @pytest.mark.parametrize("direction", [[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [-1.0, 0.0, 0.0], [3e30, -1e30, 2e30]])
 @pytest.mark.parametrize("raw", [-1e4, -20.0, 0.0, 1e4, 1e10])
+@pytest.mark.sampled(10)
 def test_extreme_parameters_are_finite_and_their_gradients_too(direction, raw):
     params = [[*direction, raw]]
     for value in values_and_gradients(params):

@@ -161,6 +161,7 @@ def test_a_running_mean_beyond_the_range_of_half_precision():
         *(pytest.param("conv", policy, jit, marks=slow) for policy in ROUNDING for jit in (False, True)),
     ],
 )
+@pytest.mark.sampled(1)
 def test_fit_learns_as_float32_does(kind, policy, jit_compile):
     x, elbos = images(), []
     for vae in two_of(kind, policy):

@@ -93,6 +93,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("name", "jit_compile"), CASES)
+@pytest.mark.sampled(1)
 def test_many_steps_a_call_make_the_same_run(name, jit_compile):
     runs = []
     others = [("auto", [EveryBatch()])] if name == "arrays" else [(5, []), ("auto", [EveryBatch()])]

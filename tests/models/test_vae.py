@@ -157,6 +157,7 @@ BUILDS = {
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=() if i < 2 else pytest.mark.slow) for i, name in enumerate(BUILDS)]
 )
+@pytest.mark.sampled(1)
 def test_every_way_to_build_trains_answers_and_survives_its_file(name, tmp_path):
     vae, x = BUILDS[name](), images(11)
     vae.compile(keras.optimizers.Adam(0.01), jit_compile=False)
@@ -472,6 +473,7 @@ def feeding():
 
 
 @pytest.mark.parametrize("name", list(feeds(images(2))))
+@pytest.mark.sampled(5)
 def test_fit_and_evaluate_take(name, feeding):
     x = images(12)
     data = feeds(x)[name]

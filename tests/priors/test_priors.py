@@ -276,6 +276,7 @@ def test_any_leading_axes(name, leading):
 
 
 @pytest.mark.parametrize("jit_compile", [pytest.param(False, marks=pytest.mark.slow), True])
+@pytest.mark.sampled(2)
 def test_graph_and_xla_with_an_unknown_batch_size(name, jit_compile):
     prior = shake(PRIORS[name](make_encoder()))
 
@@ -322,6 +323,7 @@ def test_seeds(name):
 
 
 @pytest.mark.parametrize("policy", ["float64", "mixed_float16"])
+@pytest.mark.sampled(2)
 def test_precision(name, policy, set_policy):
     set_policy(policy)
     expected = "float64" if policy == "float64" else "float32"
@@ -372,6 +374,7 @@ def test_every_weight_is_the_models_exactly_once_and_trains(name, encoder):
 
 
 @pytest.mark.parametrize("name", ["VampPrior", "Flow"])
+@pytest.mark.sampled(1)
 def test_fit_under_xla_moves_the_prior(name):
     vae, x = shake(vae_with(name), 0.1), images(10)
     before = [v.numpy() for v in vae.trainable_variables]
@@ -541,6 +544,7 @@ def test_functional_model_trains_the_prior_and_survives_its_file(name, flat, tmp
 
 
 @pytest.mark.parametrize("encoder", list(ENCODERS))
+@pytest.mark.sampled(1)
 def test_the_encoder_is_one_in_every_copy(encoder, tmp_path):
     vae = vae_with("VampPrior", ENCODERS[encoder]())
     vae.save(tmp_path / "vae.keras")

@@ -68,6 +68,7 @@ def test_resumed_run_ends_as_the_uninterrupted_one(finished, shards, tmp_path):
 
 
 @pytest.mark.parametrize("binarize", ["dynamic", "static", "threshold", "none"])
+@pytest.mark.sampled(1)
 def test_passes_go_on_where_they_were(shards, binarize):
     splits = load(shards)
     config = resolve(small(shards, binarize), splits)
