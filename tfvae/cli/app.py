@@ -277,6 +277,28 @@ def export(
 
 
 @app.command()
+def compare(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN RUN ...", help="Run folders with reports.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for comparison.md and comparison.png.")] = Path(
+        "comparison"
+    ),
+) -> None:
+    """Compare runs: one table of models and numbers, and their curves in one picture."""
+    _commands().compare(runs, output)
+
+
+@app.command()
+def report(
+    run: RunArgument,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File to write; by default RUN/report.html.")
+    ] = None,
+) -> None:
+    """Write a run's report with its figures as one HTML file that needs no other."""
+    _commands().report(run, output)
+
+
+@app.command()
 def reproduce(
     name: Annotated[str, typer.Argument(metavar="NAME", help="kingma-welling-2013 or burda-2016.")],
     budget: Annotated[

@@ -30,13 +30,16 @@ from tfvae.data.shards import require_free
 from tfvae.evaluation.report import rows
 from tfvae.training import run as runs
 from tfvae.training.build import evaluation_split
+from tfvae.training.comparison import COLUMNS, best, groups, read_runs, write_comparison
 from tfvae.training.config import RunConfig
 from tfvae.training.evaluate import evaluate as evaluate_run
+from tfvae.training.html_report import write_html_report
 from tfvae.training.run_folder import RunFolder
 from tfvae.training.saved_run import Run, load_run
 from tfvae.typing import Tensor
 
 _BATCH_SIZE = 500
+_MOST_RUNS_ABREAST = 4
 _console = Console()
 
 
@@ -162,6 +165,34 @@ def export(run_dir: Path, output: Path | None, overwrite: bool) -> None:
     run = load_run(run_dir)
     path = tfvae_export.save(run.vae, output or run.folder.saved_model, overwrite=overwrite or output is None)
     _say(f"SavedModel: {path}")
+
+
+def compare(run_dirs: list[Path], output: Path) -> None:
+    """`tfvae compare`."""
+    runs = read_runs(run_dirs)
+    for data, group in groups(runs).items():
+        marked = [
+            [f"[bold]{text}[/]" if best(group, column) is run else text for column, text in run.cells.items()]
+            for run in group
+        ]
+        _say(f"On {data}:")
+        if len(group) <= _MOST_RUNS_ABREAST:
+            table = Table("", *(cells[0] for cells in marked))
+            for column, *cells in list(zip(COLUMNS, *marked, strict=True))[1:]:
+                table.add_row(column, *cells)
+        else:
+            table = Table(*COLUMNS)
+            for cells in marked:
+                table.add_row(*cells)
+        _console.print(table)
+    if len(groups(runs)) > 1:
+        _say("These runs were measured on different data: numbers of different tables are not comparable.")
+    _say(f"  {write_comparison(runs, output)}")
+
+
+def report(run_dir: Path, output: Path | None) -> None:
+    """`tfvae report`."""
+    _say(str(write_html_report(run_dir, output)))
 
 
 def reproduce(name: str, budget: str, only: list[str], run_dir: Path | None, output: Path | None, seed: int) -> None:

@@ -2,6 +2,7 @@
 
 from tfvae import _backend as _backend
 from tfvae.evaluation._finite import NotFiniteError
+from tfvae.evaluation.active_units import active_units
 from tfvae.evaluation.diagnostics import Diagnostics, diagnostics
 from tfvae.evaluation.dimensions import ActiveUnits, DimensionKLs
 from tfvae.evaluation.elbo import elbo
@@ -30,6 +31,7 @@ __all__ = [
     "Record",
     "Representation",
     "Traversal",
+    "active_units",
     "bidirectional_ais",
     "bits_per_dim",
     "diagnostics",

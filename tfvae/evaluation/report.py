@@ -30,15 +30,24 @@ def rows(report: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     elbo, log_marginal, bits = (report[name] for name in ("elbo", "log_marginal", "bits_per_dim"))
     k, split = log_marginal["num_importance_samples"], report["split"].rsplit("/", 1)[-1]
     return [
-        (f"{split} ELBO", _value(elbo), "nats"),
+        (f"{split} ELBO", value_with_error(elbo), "nats"),
         ("  log-likelihood", f"{elbo['log_likelihood']:.3f}", "nats"),
         ("  KL", f"{elbo['kl']:.3f}", "nats"),
-        (f"log p(x), {k} importance samples", _value(log_marginal), "nats"),
-        ("bits per dimension", _value(bits, digits=4), "bits"),
+        (f"log p(x), {k} importance samples", value_with_error(log_marginal), "nats"),
+        ("bits per dimension", value_with_error(bits, digits=4), "bits"),
+        *_active_units(report),
     ]
 
 
-def _value(record: Mapping[str, Any], digits: int = 3) -> str:
+def _active_units(report: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    active = report.get("active_units")  # a report of an earlier version has none
+    if active is None:
+        return []
+    return [("active units", f"{active['num_active']} of {len(active['active'])}", "")]
+
+
+def value_with_error(record: Mapping[str, Any], digits: int = 3) -> str:
+    """A record's mean ± its standard error over examples."""
     error = record["standard_error"]
     return f"{record['mean']:.{digits}f}" + ("" if error is None else f" ± {error:.{digits}f}")
 

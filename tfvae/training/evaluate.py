@@ -41,6 +41,7 @@ def evaluate(
     elbo = evaluation.elbo(vae, split, num_samples=settings.num_samples)
     on_stage(f"measuring log p(x) with {settings.num_importance_samples} importance samples an example")
     log_marginal = evaluation.log_marginal(vae, split, num_importance_samples=settings.num_importance_samples)
+    active = evaluation.active_units(vae, split)
     num_levels = raw.num_levels if dequantizes(config, raw) else None
     num_dimensions = int(split.x[0].size)
     history = run.folder.history()
@@ -51,6 +52,7 @@ def evaluate(
         log_marginal,
         evaluation.bits_per_dim(log_marginal, num_dimensions, num_levels),
         {
+            "active_units": None if active is None else active.to_dict(),
             "title": f"{splits.name}: {config.model.network}, {config.model.latent_size} latent dimensions",
             "split": raw.name,
             "epochs": epochs,

@@ -1,0 +1,180 @@
+"""Several runs side by side: one table, and their curves in one picture."""
+
+import dataclasses
+import io
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from tfvae._files import write_bytes, write_text
+from tfvae.evaluation.report import value_with_error
+from tfvae.training.config import RunConfig
+from tfvae.training.run_folder import RunFolder
+
+COLUMNS = ("run", "model", "estimator", "ELBO", "log p(x)", "active units", "epochs", "training")
+_MEASURED = {"ELBO": "elbo", "log p(x)": "log_marginal"}
+
+
+@dataclasses.dataclass(frozen=True)
+class ComparedRun:
+    """What a comparison needs of a run.
+
+    Attributes:
+        name: the shortest end of its path that no other run has.
+        config: how it was made.
+        report: what `report.json` holds.
+        history: the columns of `metrics.csv`.
+    """
+
+    name: str
+    config: RunConfig
+    report: dict[str, Any]
+    history: dict[str, list[float]]
+
+    @property
+    def data(self) -> str:
+        """What was measured: numbers of runs that differ in this are not comparable."""
+        likelihood = self.report["config"]["model"]["likelihood"]
+        return (
+            f"{self.report['split']}, {self.report['elbo']['num_examples']:,} examples, binarisation "
+            f"{self.config.data.binarize}, {likelihood} likelihood, log p(x) from "
+            f"{self.report['log_marginal']['num_importance_samples']:,} importance samples"
+        )
+
+    @property
+    def cells(self) -> dict[str, str]:
+        """The row of the table, by column."""
+        model, training, report = self.config.model, self.config.training, self.report
+        layers = model.filters if model.network == "conv" else model.hidden
+        active = report.get("active_units")
+        return {
+            "run": self.name,
+            "model": f"{model.network} {'-'.join(map(str, layers))}, {model.latent_size} latents, {model.posterior}",
+            "estimator": _estimator(training),
+            "ELBO": value_with_error(report["elbo"]),
+            "log p(x)": value_with_error(report["log_marginal"]),
+            "active units": "" if active is None else f"{active['num_active']} of {len(active['active'])}",
+            "epochs": str(report["epochs"]),
+            "training": f"{report['training_seconds']:,.0f} s",
+        }
+
+
+def read_runs(run_dirs: Sequence[str | os.PathLike[str]]) -> list[ComparedRun]:
+    """Reads the reports of runs, in the order given.
+
+    Raises:
+        ValueError: for fewer than two runs, the same one twice, what is no run folder, or a run without a report.
+    """
+    paths = [Path(run_dir) for run_dir in run_dirs]
+    if len({path.resolve() for path in paths}) < max(2, len(paths)):
+        raise ValueError(f"A comparison takes two or more different runs. Received: {', '.join(map(str, paths))}.")
+    names = _shortest_names([path.resolve() for path in paths])
+    return [_read(path, name) for path, name in zip(paths, names, strict=True)]
+
+
+def groups(runs: Sequence[ComparedRun]) -> dict[str, list[ComparedRun]]:
+    """The runs by what they were measured on."""
+    found: dict[str, list[ComparedRun]] = {}
+    for run in runs:
+        found.setdefault(run.data, []).append(run)
+    return found
+
+
+def best(runs: Sequence[ComparedRun], column: str) -> ComparedRun | None:
+    """The run with the highest mean in a column of measurements; None for other columns, and for one run alone."""
+    if column not in _MEASURED or len(runs) < 2:
+        return None
+    return max(runs, key=lambda run: run.report[_MEASURED[column]]["mean"])
+
+
+def comparison_markdown(runs: Sequence[ComparedRun]) -> str:
+    """The tables, one for each data set that was measured on, and the picture's place."""
+    lines = ["# Runs compared", ""]
+    for data, group in groups(runs).items():
+        lines += [
+            f"On {data}:",
+            "",
+            f"| {' | '.join(COLUMNS)} |",
+            "| --- | --- | --- | ---: | ---: | ---: | ---: | ---: |",
+        ]
+        for run in group:
+            cells = [f"**{text}**" if best(group, column) is run else text for column, text in run.cells.items()]
+            lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
+        lines.append("")
+    lines += [
+        "Nats; ± is one standard error over the examples, which the runs of one table share: the error of a difference "
+        "between two of them is smaller than these errors suggest. The highest value is bold.",
+        "",
+        "![Curves](comparison.png)",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def comparison_figure(runs: Sequence[ComparedRun]) -> Figure:
+    """ELBO, log-likelihood and KL by epoch: validation drawn through, training dashed, a colour for each run."""
+    figure = Figure(figsize=(13, 4.2), layout="constrained")
+    panels = (("elbo", "ELBO"), ("log_likelihood", "log-likelihood"), ("kl", "KL"))
+    for axes, (name, title) in zip(figure.subplots(1, 3), panels, strict=True):
+        later: list[float] = []
+        for i, run in enumerate(runs):
+            epochs = [epoch + 1 for epoch in run.history.get("epoch", ())]
+            for key, style in ((f"val_{name}", "-"), (name, "--")):
+                if values := run.history.get(key):
+                    axes.plot(
+                        epochs, values, style, color=f"C{i % 10}", lw=1.4, label=run.name if style == "-" else None
+                    )
+                    later += values[len(values) // 10 :]
+        if later:  # the first epochs would flatten the rest
+            margin = 0.05 * (max(later) - min(later)) + 1e-6
+            axes.set_ylim(min(later) - margin, max(later) + margin)
+        axes.set(title=title, xlabel="epoch", ylabel="nats per example")
+        axes.grid(alpha=0.3)
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(
+        handles, labels, title="validation; training dashed", loc="outside lower center", ncols=4, frameon=False
+    )
+    return figure
+
+
+def write_comparison(runs: Sequence[ComparedRun], folder: str | os.PathLike[str]) -> Path:
+    """Writes `comparison.md` and `comparison.png`; returns the path of the first."""
+    buffer = io.BytesIO()
+    comparison_figure(runs).savefig(buffer, format="png", dpi=110)
+    write_bytes(Path(folder) / "comparison.png", buffer.getvalue())
+    return write_text(Path(folder) / "comparison.md", comparison_markdown(runs))
+
+
+def _read(path: Path, name: str) -> ComparedRun:
+    folder = RunFolder(path)
+    folder.require_run()
+    if not folder.report_json.is_file():
+        raise ValueError(f"The run {path} has no report yet. `tfvae evaluate {path}` writes it.")
+    try:
+        report = json.loads(folder.report_json.read_text())
+    except ValueError as error:
+        raise ValueError(
+            f"{folder.report_json} is damaged: {error}. `tfvae evaluate {path}` writes it anew."
+        ) from error
+    return ComparedRun(name, RunConfig.from_toml(folder.config), report, folder.history())
+
+
+def _shortest_names(paths: Sequence[Path]) -> list[str]:
+    """The last parts of the paths, as many as tell all of them apart."""
+    longest = max(len(path.parts) for path in paths)
+    for count in range(1, longest + 1):
+        names = ["/".join(path.parts[-count:]) for path in paths]
+        if len(set(names)) == len(names):
+            break
+    return names
+
+
+def _estimator(training: Any) -> str:
+    letter = "B" if training.kl == "analytic" else "A"
+    parts = [f"{letter}, L = {training.num_samples}"]
+    if training.beta != 1.0:
+        parts.append(f"beta = {training.beta:g}")
+    return ", ".join(parts)
