@@ -11,7 +11,7 @@ import time
 
 _SERVER = """
 import json, os, sys, time
-import tfvae.cli.commands
+import tfvae.cli.commands.training
 from tfvae.cli.app import main
 print("ready", flush=True)
 for line in sys.stdin:

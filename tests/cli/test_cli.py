@@ -352,16 +352,16 @@ def test_batches_of_every_size_are_one_program(run_folder, tfvae_command, tmp_pa
 GROWTH = """
 import sys
 from pathlib import Path
-from tfvae.cli import commands
+from tfvae.cli.commands import draws
 
 def memory(name):
     return 1024 * next(int(line.split()[1]) for line in Path("/proc/self/status").open() if line.startswith(name))
 
 run, output = map(Path, sys.argv[1:])
-commands.sample(run, 1000, 0, output)  # what every run of it needs
+draws.sample(run, 1000, 0, output)  # what every run of it needs
 before = memory("VmRSS")
 Path("/proc/self/clear_refs").write_text("5")  # lets the high-water mark begin anew
-commands.sample(run, 200_000, 0, output)
+draws.sample(run, 200_000, 0, output)
 print("growth", memory("VmHWM") - before)
 """
 

@@ -1,0 +1,107 @@
+"""`tfvae sample`, `tfvae reconstruct` and `tfvae encode`."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfvae import data as tfvae_data
+from tfvae._images import beside, tile, to_displayable
+from tfvae._seeds import fold_in, split_seed
+from tfvae.cli.commands.output import write_npz, write_picture
+from tfvae.data import ShardedSplit, Split
+from tfvae.data.sharded_split import naming_damage
+from tfvae.training.build import evaluation_split
+from tfvae.training.saved_run import Run, load_run
+from tfvae.typing import Tensor
+
+_BATCH_SIZE = 500
+
+
+def sample(run_dir: Path, num_samples: int, seed: int, output: Path | None) -> None:
+    """`tfvae sample`."""
+    run = load_run(run_dir)
+
+    def drawn(number: Tensor, seed: Tensor) -> dict[str, Tensor]:
+        seed_z, seed_x = split_seed(seed, 2, "sample")
+        z = run.vae.prior.distribution().sample(number, seed=seed_z)
+        return {"z": z, **_mean_and_sample(run.vae.decode(z), seed_x)}
+
+    program = _program(drawn, tf.TensorSpec([], tf.int32))
+    numbers = (min(_BATCH_SIZE, num_samples - start) for start in range(0, num_samples, _BATCH_SIZE))
+    parts = (program(number, fold_in(seed, i)) for i, number in enumerate(numbers))
+    path, first = write_npz(output or run.folder.path / "samples.npz", parts)
+    write_picture(path, tile(to_displayable(first["mean"][:100])))
+
+
+def reconstruct(
+    run_dir: Path, data: str | None, split_name: str, num_examples: int | None, seed: int, output: Path | None
+) -> None:
+    """`tfvae reconstruct`."""
+    run = load_run(run_dir)
+    split = _split(run, data, split_name)
+
+    def through(x: Tensor, seed: Tensor) -> dict[str, Tensor]:
+        seed_z, seed_x = split_seed(seed, 2, "reconstruct")
+        likelihood = run.vae.decode(run.vae.encode(x).sample(seed=seed_z))
+        return {"x": x, **_mean_and_sample(likelihood, seed_x)}
+
+    program = _program(through, tf.TensorSpec([None, *split.event_shape], tf.float32))
+    parts = (program(x, fold_in(seed, i)) for i, x in enumerate(_first(_batches(split), num_examples)))
+    path, first = write_npz(output or run.folder.path / "reconstructions.npz", parts)
+    write_picture(path, beside(to_displayable(first["x"][:40]), to_displayable(first["mean"][:40]), 10))
+
+
+def encode(run_dir: Path, data: str | None, split_name: str, seed: int, output: Path | None) -> None:
+    """`tfvae encode`."""
+    run = load_run(run_dir)
+    split = _split(run, data, split_name)
+
+    def encoded(x: Tensor, seed: Tensor) -> dict[str, Tensor]:
+        posterior = run.vae.encode(x)
+        return {"mean": posterior.mean(), "stddev": posterior.stddev(), "z": posterior.sample(seed=seed)}
+
+    program = _program(encoded, tf.TensorSpec([None, *split.event_shape], tf.float32))
+    if split.has_labels:
+        batches = enumerate(_batches(split, labels=True))
+        parts = ({**program(x, fold_in(seed, i)), "labels": y} for i, (x, y) in batches)
+    else:
+        parts = (program(x, fold_in(seed, i)) for i, x in enumerate(_batches(split)))
+    write_npz(output or run.folder.path / "latents.npz", parts)
+
+
+def _program(fn: Callable[..., dict[str, Tensor]], spec: tf.TensorSpec) -> Any:
+    """A function of a batch and a seed, compiled once for batches of every size."""
+    return tf.function(fn, input_signature=[spec, tf.TensorSpec([2], tf.int32)], autograph=False)
+
+
+def _batches(split: Split | ShardedSplit, *, labels: bool = False) -> Iterator[Any]:
+    with naming_damage(split):
+        yield from split.batches(_BATCH_SIZE, labels=labels).as_numpy_iterator()
+
+
+def _first(batches: Iterator[np.ndarray], num_examples: int | None) -> Iterator[np.ndarray]:
+    """The first examples, in batches; None is all of them."""
+    for batch in batches:
+        yield batch if num_examples is None else batch[:num_examples]
+        if num_examples is not None and (num_examples := num_examples - len(batch)) <= 0:
+            return
+
+
+def _split(run: Run, data: str | None, split_name: str) -> Split | ShardedSplit:
+    """The data a command works on, with the noise the model was trained on, drawn once."""
+    if data is None:
+        split = getattr(tfvae_data.load(run.config.data.name), split_name, None)
+        if split is None:
+            raise ValueError(f"{run.config.data.name} has no {split_name!r} split. Choose another with --split.")
+    else:
+        split = tfvae_data.load_examples(data, split=split_name)
+    split = evaluation_split(run.config, split)
+    run.vae.check_data(split.x if isinstance(split, Split) else split.batches(_BATCH_SIZE))
+    return split
+
+
+def _mean_and_sample(likelihood: Any, seed: Any) -> dict[str, Any]:
+    return {"mean": likelihood.mean(), "sample": likelihood.sample(seed=seed)}

@@ -1,0 +1,63 @@
+"""What commands print and write."""
+
+import contextlib
+import io
+import warnings
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+
+from tfvae._files import write_bytes
+from tfvae._npz import NpzWriter
+
+console = Console()
+
+
+def write_npz(path: Path, parts: Iterable[dict[str, Any]]) -> tuple[Path, dict[str, Any]]:
+    """Writes parts as they come; returns where, and the first of them."""
+    first: dict[str, Any] = {}
+    with NpzWriter(path if path.suffix == ".npz" else path.with_name(path.name + ".npz")) as file:
+        for part in parts:
+            first = first or part
+            file.add(**part)
+    say(f"{file.path}: {', '.join(f'{name} {shape}' for name, shape in file.shapes.items())}")
+    return file.path, first
+
+
+def write_picture(path: Path, picture: np.ndarray) -> None:
+    """Writes a PNG where the path says, with that ending."""
+    buffer = io.BytesIO()
+    _save_png(buffer, picture)
+    say(str(write_bytes(path.with_suffix(".png"), buffer.getvalue())))
+
+
+def _save_png(buffer: io.BytesIO, picture: np.ndarray) -> None:
+    from matplotlib import image
+
+    factor = max(1, 800 // max(picture.shape[:2]))  # small images are drawn with visible pixels
+    enlarged = picture.repeat(factor, axis=0).repeat(factor, axis=1).squeeze()
+    image.imsave(buffer, enlarged, format="png", cmap="gray", vmin=0, vmax=255)
+
+
+@contextlib.contextmanager
+def said_warnings() -> Iterator[None]:
+    """Warnings for users as a sentence, without the line of code they come from."""
+    with warnings.catch_warnings():
+        shown = warnings.showwarning
+
+        def show(message: Any, category: Any, *place: Any, **more: Any) -> None:
+            if category is UserWarning:
+                say(f"warning: {message}")
+            else:
+                shown(message, category, *place, **more)
+
+        warnings.showwarning = show
+        yield
+
+
+def say(text: str) -> None:
+    """Prints a line as it is."""
+    console.print(text, highlight=False, markup=False, soft_wrap=True)

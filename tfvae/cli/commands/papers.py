@@ -1,0 +1,25 @@
+"""`tfvae reproduce`."""
+
+from pathlib import Path
+
+from rich.table import Table
+
+from tfvae import papers
+from tfvae.cli.commands.output import console, said_warnings, say
+
+
+def reproduce(name: str, budget: str, only: list[str], run_dir: Path | None, output: Path | None, seed: int) -> None:
+    """`tfvae reproduce`."""
+    try:
+        with said_warnings():
+            results = papers.reproduce(
+                name, budget=budget, only=only, run_dir=run_dir, output=output, seed=seed, say=say
+            )
+    except KeyboardInterrupt:
+        raise InterruptedError("interrupted. The same command goes on from where it was.") from None
+    table = Table("experiment", "claim", "holds", "our numbers")
+    for experiment, result in results.items():
+        for claim in result.claims:
+            table.add_row(experiment, claim.statement, "yes" if claim.holds else "[bold red]no[/]", claim.evidence)
+    if table.row_count:
+        console.print(table)

@@ -1,0 +1,105 @@
+"""`tfvae train` and `tfvae evaluate`."""
+
+import dataclasses
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+from rich.table import Table
+
+from tfvae import data as tfvae_data
+from tfvae.callbacks import NonFiniteLossError
+from tfvae.cli.commands.output import console, said_warnings, say
+from tfvae.cli.interrupt import Interruptible
+from tfvae.cli.progress import TrainingProgress
+from tfvae.evaluation.report import rows
+from tfvae.training import run as runs
+from tfvae.training.config import RunConfig
+from tfvae.training.evaluate import evaluate as evaluate_run
+from tfvae.training.run_folder import RunFolder
+from tfvae.training.saved_run import load_run
+
+
+def train(config: RunConfig, run_dir: Path | None, *, resume: bool, given: Collection[str] = ()) -> None:
+    """`tfvae train`; `given` are the settings of training that the command line has."""
+    started: list[RunFolder] = []
+    with TrainingProgress(console) as progress, Interruptible() as interruptible:
+
+        def on_start(folder: RunFolder, num_examples: int) -> None:
+            started.append(folder)
+            progress.num_examples = num_examples
+
+        def on_stage(stage: str) -> None:
+            interruptible.check()
+            say(stage)
+
+        try:
+            with said_warnings():
+                folder, report = runs.train(
+                    config,
+                    run_dir,
+                    resume=resume,
+                    given=given,
+                    callbacks=[progress, interruptible],
+                    on_stage=on_stage,
+                    on_start=on_start,
+                    stop_wanted=lambda: interruptible.asked,
+                )
+        except KeyboardInterrupt:
+            raise InterruptedError(f"interrupted. {_how_to_go_on(started)}") from None
+        except NonFiniteLossError as error:
+            raise FloatingPointError(f"{error} {_how_to_go_on(started)}") from error
+        except tf.errors.OpError as error:  # a disk that is full for TensorBoard, a worker that was lost
+            if not started:
+                raise
+            raise OSError(
+                f"{type(error).__name__}: {str(error.message).splitlines()[0]}. {_how_to_go_on(started)}"
+            ) from error
+        except OSError as error:
+            if started and "--resume" not in str(error):
+                raise OSError(f"{error}. {_how_to_go_on(started)}") from error
+            raise
+    if report:  # else it is the chief's to tell
+        _print_report(folder, report)
+
+
+def _how_to_go_on(started: list[RunFolder]) -> str:
+    if not started:
+        return "Nothing was begun yet."
+    saved = started[0].saved_checkpoints()
+    last = f"The last checkpoint is {saved[-1][1]}" if saved else "There is no checkpoint yet, so it starts anew"
+    return (
+        f"{last}; go on with `tfvae train --resume {started[0].path}`, where --learning-rate and --beta may be given "
+        "anew."
+    )
+
+
+def evaluate(run_dir: Path, **settings: int | None) -> None:
+    """`tfvae evaluate`."""
+    run = load_run(run_dir)
+    changed = {name: value for name, value in settings.items() if value is not None}
+    config = dataclasses.replace(run.config, evaluation=dataclasses.replace(run.config.evaluation, **changed))
+    run = dataclasses.replace(run, config=config)
+    with said_warnings():
+        report = evaluate_run(run, tfvae_data.load(config.data.name), thorough=True, on_stage=say)
+    _print_report(run.folder, report)
+
+
+def _print_report(folder: RunFolder, report: dict[str, Any]) -> None:
+    table = Table(title=report["title"], title_justify="left", show_header=False)
+    table.add_column()
+    table.add_column(justify="right")
+    table.add_column()
+    for row in rows(report):
+        table.add_row(*row)
+    console.print(table)
+    places = (
+        ("report", folder.report_markdown),
+        ("figures", folder.figures),
+        ("model", folder.model),
+        ("SavedModel", folder.saved_model),
+        ("TensorBoard", f"tensorboard --logdir {folder.tensorboard}"),
+    )
+    for name, place in places:
+        say(f"  {name:<12} {place}")

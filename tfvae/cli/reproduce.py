@@ -1,0 +1,33 @@
+"""`tfvae reproduce`: its options."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tfvae.cli.loading import commands
+
+
+def reproduce(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="kingma-welling-2013 or burda-2016.")],
+    budget: Annotated[
+        str, typer.Option(help="quick (minutes), standard (hours on two cores) or full (the paper's own length).")
+    ] = "quick",
+    only: Annotated[
+        list[str] | None, typer.Option(help="An experiment, such as figure-4; may be given several times. All if none.")
+    ] = None,
+    run_dir: Annotated[
+        Path | None, typer.Option(help="Where the models stay. By default runs/NAME-BUDGET-seedSEED.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Where pictures and numbers go; by default the run folder.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of everything random.", min=0)] = 0,
+) -> None:
+    """Run a paper's experiments: pictures, numbers as JSON, and whether its claims hold. Goes on where it was."""
+    from tfvae.papers import BUDGETS, REPRODUCTIONS
+
+    for value, known, kind in ((name, REPRODUCTIONS, "reproduction"), (budget, BUDGETS, "budget")):
+        if value not in known:
+            raise ValueError(f"There is no {kind} {value!r}. There are: {', '.join(known)}.")
+    commands("papers").reproduce(name, budget, only or [], run_dir, output, seed)

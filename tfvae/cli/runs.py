@@ -1,0 +1,85 @@
+"""What is done with runs: measure, draw, encode, compare, report, export."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tfvae.cli.arguments import DataArgument, OutputOption, RunArgument, SeedOption, SplitOption
+from tfvae.cli.loading import commands
+
+
+def evaluate(
+    run: RunArgument,
+    num_importance_samples: Annotated[int | None, typer.Option(help="K for log p(x). [default: the run's]")] = None,
+    num_samples: Annotated[int | None, typer.Option(help="Draws an example for the ELBO. [default: the run's]")] = None,
+    num_examples: Annotated[int | None, typer.Option(help="Most examples for the slow parts. [default: 50]")] = None,
+) -> None:
+    """Examine a run: latents, inference, log p(x) by several ways, gradients; report and figures are written anew."""
+    commands("training").evaluate(
+        run, num_samples=num_samples, num_importance_samples=num_importance_samples, num_examples=num_examples
+    )
+
+
+def sample(
+    run: RunArgument,
+    num_samples: Annotated[int, typer.Option("--num-samples", "-n", min=1, help="How many.")] = 64,
+    seed: SeedOption = 0,
+    output: OutputOption = None,
+) -> None:
+    """Draw from the model: an .npz with `sample`, `mean` and `z`, and a picture of the means beside it."""
+    commands("draws").sample(run, num_samples, seed, output)
+
+
+def reconstruct(
+    run: RunArgument,
+    data: DataArgument = None,
+    num_examples: Annotated[
+        int | None, typer.Option("--num-examples", "-n", min=1, help="The first n. [default: all]")
+    ] = None,
+    split: SplitOption = "test",
+    seed: SeedOption = 0,
+    output: OutputOption = None,
+) -> None:
+    """Reconstruct data through q(z|x): an .npz with `x`, `mean` and `sample`, and a picture beside it."""
+    commands("draws").reconstruct(run, data, split, num_examples, seed, output)
+
+
+def encode(
+    run: RunArgument,
+    data: DataArgument = None,
+    split: SplitOption = "test",
+    seed: SeedOption = 0,
+    output: OutputOption = None,
+) -> None:
+    """Encode data: an .npz with the posterior's `mean` and `stddev`, a draw `z`, and `labels` where there are any."""
+    commands("draws").encode(run, data, split, seed, output)
+
+
+def export(
+    run: RunArgument,
+    output: OutputOption = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what stands there.")] = False,
+) -> None:
+    """Write the run's model as a SavedModel that serves without tfvae."""
+    commands("export").export(run, output, overwrite)
+
+
+def compare(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN RUN ...", help="Run folders with reports.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for comparison.md and comparison.png.")] = Path(
+        "comparison"
+    ),
+) -> None:
+    """Compare runs: one table of models and numbers, and their curves in one picture."""
+    commands("reports").compare(runs, output)
+
+
+def report(
+    run: RunArgument,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File to write; by default RUN/report.html.")
+    ] = None,
+) -> None:
+    """Write a run's report with its figures as one HTML file that needs no other."""
+    commands("reports").report(run, output)
