@@ -26,9 +26,9 @@ test-paper: $(INSTALLED_TEST)
 
 # Speed beside other programs, as tables and in build/bench/*.json; about two hours, in which nothing else should run.
 bench: $(INSTALLED)
-	$(BIN)/python -m pip install --quiet --editable '.[bench]'
+	$(BIN)/python -m pip install --quiet --editable '.[bench,serve]'
 	mkdir -p build/bench
-	for name in train evaluation inference scaling; do \
+	for name in train evaluation inference scaling serving; do \
 	  $(BIN)/python benchmarks/$$name.py --output build/bench/$$name.json || exit 1; \
 	done
 

@@ -1,11 +1,13 @@
 """Appendix F's model, and log p(x) under a posterior over the weights."""
 
+import dataclasses
 import importlib
 
 import numpy as np
 import pytest
 
 from tfvae.papers.kingma_welling_2013.appendix_f import build_variational_vae, predictive_log_marginal
+from tfvae.papers.kingma_welling_2013.budgets import BUDGETS
 from tfvae.papers.kingma_welling_2013.training import log_marginal
 
 
@@ -28,8 +30,9 @@ def test_weights_without_spread_leave_log_p_as_it_is(test_set):
     vae = build_variational_vae(test_set.event_shape, num_train=100, seed=0)
     for raw_scale in vae.decoder.layers[0]._raw_scales:
         raw_scale.assign(raw_scale - 100.0)  # sigma at its floor, 1e-5
-    expected = log_marginal(vae, test_set, 20, 0)
-    found = predictive_log_marginal(vae, test_set, 20, 0)
+    budget = dataclasses.replace(BUDGETS["standard"], num_marginal=20, num_weight_draws=3)
+    expected = log_marginal(vae, test_set, 20, budget.chains, 0)
+    found = predictive_log_marginal(vae, test_set, budget, 0)
     np.testing.assert_allclose(found.mean(), expected.mean, atol=5 * 2**0.5 * expected.monte_carlo_standard_error)
     assert expected.monte_carlo_standard_error < 0.05
 
@@ -40,4 +43,5 @@ def test_mean_is_over_probabilities_not_over_their_logarithms(test_set, monkeypa
     monkeypatch.setattr(
         importlib.import_module(build_variational_vae.__module__), "_log_marginal", lambda *_: next(values)
     )
-    np.testing.assert_allclose(predictive_log_marginal(vae, test_set, 1, 0), np.log(4.5))
+    found = predictive_log_marginal(vae, test_set, BUDGETS["standard"], 0)
+    np.testing.assert_allclose(found, np.log(4.5))

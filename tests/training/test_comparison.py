@@ -149,7 +149,7 @@ def test_report_is_one_file(tmp_path):
 @pytest.mark.parametrize("num_runs", [2, 5])
 def test_command_line(tmp_path, num_runs):
     runs = [str(make_run(tmp_path / f"run{i}", -20.0 - i)) for i in range(num_runs)]
-    done = CliRunner().invoke(app, ["compare", *runs, "-o", str(tmp_path / "out")], env={"COLUMNS": "200"})
+    done = CliRunner().invoke(app, ["compare", *runs, "-o", str(tmp_path / "out")])
     assert done.exit_code == 0, done.output
     for i in range(num_runs):
         assert f"run{i}" in done.output

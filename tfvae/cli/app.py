@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from tfvae._version import __version__
-from tfvae.cli import data, reproduce, runs, train
+from tfvae.cli import data, explore, reproduce, runs, serving, train
 
 app = typer.Typer(
     name="tfvae",
@@ -26,6 +26,8 @@ for command in (
     runs.reconstruct,
     runs.encode,
     runs.export,
+    serving.serve,
+    explore.explore,
     reproduce.reproduce,
 ):
     app.command()(command)

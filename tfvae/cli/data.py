@@ -12,7 +12,7 @@ def shard(
     data: Annotated[str, typer.Argument(metavar="DATA", help="A data set's name, or a .npy or .npz file.")],
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder to make.")],
     shard_size: Annotated[
-        int | None, typer.Option(min=1, help="Examples in a file. [default: as many as fill 64 MB]")
+        int | None, typer.Option(min=1, help="Examples in a file. (default: as many as fill 64 MB)")
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the training examples' order.", min=0)] = 0,
 ) -> None:

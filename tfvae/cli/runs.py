@@ -11,9 +11,9 @@ from tfvae.cli.loading import commands
 
 def evaluate(
     run: RunArgument,
-    num_importance_samples: Annotated[int | None, typer.Option(help="K for log p(x). [default: the run's]")] = None,
-    num_samples: Annotated[int | None, typer.Option(help="Draws an example for the ELBO. [default: the run's]")] = None,
-    num_examples: Annotated[int | None, typer.Option(help="Most examples for the slow parts. [default: 50]")] = None,
+    num_importance_samples: Annotated[int | None, typer.Option(help="K for log p(x). (default: the run's)")] = None,
+    num_samples: Annotated[int | None, typer.Option(help="Draws an example for the ELBO. (default: the run's)")] = None,
+    num_examples: Annotated[int | None, typer.Option(help="Most examples for the slow parts. (default: 50)")] = None,
 ) -> None:
     """Examine a run: latents, inference, log p(x) by several ways, gradients; report and figures are written anew."""
     commands("training").evaluate(
@@ -35,7 +35,7 @@ def reconstruct(
     run: RunArgument,
     data: DataArgument = None,
     num_examples: Annotated[
-        int | None, typer.Option("--num-examples", "-n", min=1, help="The first n. [default: all]")
+        int | None, typer.Option("--num-examples", "-n", min=1, help="The first n. (default: all)")
     ] = None,
     split: SplitOption = "test",
     seed: SeedOption = 0,

@@ -26,7 +26,9 @@ def save(vae: VAE, path: str | PathLike[str], *, overwrite: bool = False) -> Pat
     * `sample(num_samples, seed)`: `mean`, `sample` `[num_samples, *event]`, from the prior;
     * `elbo(x, num_samples, seed)`: `elbo`, `log_likelihood`, `kl` `[B]`, nats;
     * `log_marginal(x, num_samples, seed)`: `[B]`, nats, by importance sampling; its memory does not grow with
-      `num_samples`.
+      `num_samples`;
+    * `posterior(x)`, what `encode` answers without the draw, and `likelihood(z)`, the `mean` of `decode`: each example
+      is answered for itself, so that a server may join requests, and take them row by row.
 
     `seed` is int32 `[2]`; the same seed gives the same numbers, and those of the live model's methods. The loaded
     object has the same functions as attributes. A `mean` or `stddev` that a family does not define is left out.

@@ -16,6 +16,8 @@ from tfvae.typing import Distribution, Tensor
 tfd = tfp.distributions
 
 SIGNATURES = ("encode", "decode", "reconstruct", "sample", "elbo", "log_marginal")
+# Without draws, each example answered for itself; models exported by earlier versions do not have them.
+MEANS = ("posterior", "likelihood")
 
 
 class Signatures(tf.Module):
@@ -46,7 +48,9 @@ class Signatures(tf.Module):
         self.sample = _function(answers.sample, num_samples, seed)
         self.elbo = _function(answers.elbo, x, num_samples, seed)
         self.log_marginal = _function(answers.log_marginal, x, num_samples, seed)
-        traced = [getattr(self, name).get_concrete_function() for name in SIGNATURES]
+        self.posterior = _function(answers.posterior, x)
+        self.likelihood = _function(answers.likelihood, z)
+        traced = [getattr(self, name).get_concrete_function() for name in (*SIGNATURES, *MEANS)]
         read = {id(variable): variable for function in traced for variable in function.graph.variables}
         in_order = [read.pop(id(v.value)) for v in vae.variables if id(v.value) in read]
         # What is left belongs to no layer, such as a variable in the TFP distribution of a `Fixed` prior.
@@ -54,7 +58,10 @@ class Signatures(tf.Module):
 
     def by_name(self) -> dict[str, Any]:
         """The functions by signature; `serving_default` is `reconstruct`."""
-        return {**{name: getattr(self, name) for name in SIGNATURES}, "serving_default": self.reconstruct}
+        functions = {name: getattr(self, name) for name in (*SIGNATURES, *MEANS)}
+        # A family that knows neither its parameters nor its moments has nothing to answer without a draw.
+        answering = {name: fn for name, fn in functions.items() if fn.get_concrete_function().structured_outputs}
+        return {**answering, "serving_default": self.reconstruct}
 
 
 def _function(answer: Callable[..., dict[str, Tensor]], *specs: tf.TensorSpec) -> Any:
@@ -72,6 +79,12 @@ class _Answers:
         self.vae = vae
         self.dtype = tf.float64 if vae.variable_dtype == "float64" else tf.float32
         self.seed_states = [v for v in vae.variables if v.name == "seed_generator_state"]
+
+    def posterior(self, x: Tensor) -> dict[str, Tensor]:
+        return _parameters(self._posterior(x, tf.zeros([2], tf.int32)))
+
+    def likelihood(self, z: Tensor) -> dict[str, Tensor]:
+        return _defined(mean=self._likelihood(tf.cast(z, self.dtype), tf.zeros([2], tf.int32)).mean)
 
     def encode(self, x: Tensor, seed: Tensor) -> dict[str, Tensor]:
         posterior = self._posterior(x, seed)

@@ -1,37 +1,50 @@
 """`tfvae compare` and `tfvae report`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from rich.markup import escape
 from rich.table import Table
 
 from tfvae.cli.commands.output import console, say
-from tfvae.training.comparison import COLUMNS, best, groups, read_runs, write_comparison
+from tfvae.training.comparison import COLUMNS, ComparedRun, best, groups, read_runs, write_comparison
 from tfvae.training.html_report import write_html_report
 
 _MOST_RUNS_ABREAST = 4
+_NUMBERS = ("run", "ELBO", "log p(x)", "active units")
 
 
 def compare(run_dirs: list[Path], output: Path) -> None:
     """`tfvae compare`."""
     runs = read_runs(run_dirs)
     for data, group in groups(runs).items():
-        marked = [
-            [f"[bold]{text}[/]" if best(group, column) is run else text for column, text in run.cells.items()]
-            for run in group
-        ]
         say(f"On {data}:")
-        if len(group) <= _MOST_RUNS_ABREAST:
-            table = Table("", *(cells[0] for cells in marked))
-            for column, *cells in list(zip(COLUMNS, *marked, strict=True))[1:]:
-                table.add_row(column, *cells)
-        else:
-            table = Table(*COLUMNS)
-            for cells in marked:
-                table.add_row(*cells)
-        console.print(table)
+        console.print(_abreast(group) if len(group) <= _MOST_RUNS_ABREAST else _one_below_the_other(group))
     if len(groups(runs)) > 1:
-        say("These runs were measured on different data: numbers of different tables are not comparable.")
+        say("What these runs were measured on differs: numbers of different tables are not comparable.")
     say(f"  {write_comparison(runs, output)}")
+
+
+def _abreast(group: Sequence[ComparedRun]) -> Table:
+    table = Table("", *(escape(run.name) for run in group))
+    for column in COLUMNS[1:]:
+        table.add_row(column, *(_marked(run, column, group) for run in group))
+    return table
+
+
+def _one_below_the_other(group: Sequence[ComparedRun]) -> Table:
+    """The numbers alone, which fit a narrow screen; `comparison.md` has the rest."""
+    table = Table()
+    for column in _NUMBERS:
+        table.add_column(column, no_wrap=column != "run", justify="left" if column == "run" else "right")
+    for run in group:
+        table.add_row(*(_marked(run, column, group) for column in _NUMBERS))
+    return table
+
+
+def _marked(run: ComparedRun, column: str, group: Sequence[ComparedRun]) -> str:
+    text = escape(run.cells[column])
+    return f"[bold]{text}[/]" if best(group, column) is run else text
 
 
 def report(run_dir: Path, output: Path | None) -> None:

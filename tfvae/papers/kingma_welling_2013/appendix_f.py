@@ -23,11 +23,10 @@ from tfvae.papers.kingma_welling_2013.algorithm_1 import (
 )
 from tfvae.papers.kingma_welling_2013.budgets import Budget
 from tfvae.papers.kingma_welling_2013.data_sets import mnist
-from tfvae.papers.kingma_welling_2013.training import CHAINS, chain_settings, first, log_marginal, settings
+from tfvae.papers.kingma_welling_2013.training import chain_settings, first, log_marginal, settings
 from tfvae.papers.result import Claim, Result, Setting
 
 LATENT_SIZE, HIDDEN = 3, 100  # figure 3's
-NUM_WEIGHT_DRAWS = 8
 _NAMES = {"map": "MAP", "variational": "full variational Bayes"}
 _FIRST_POINT = 10_000
 
@@ -50,8 +49,8 @@ def appendix_f(job: Job, budget: Budget) -> Result:
                 "VariationalWeights",
                 "diagonal normal",
             ),
-            Setting("", "draws of the weights, of log p(x)", "NUM_WEIGHT_DRAWS", str(NUM_WEIGHT_DRAWS)),
-            *chain_settings(budget.num_marginal),
+            Setting("", "draws of the weights, of log p(x)", "Budget.num_weight_draws", str(budget.num_weight_draws)),
+            *chain_settings(budget),
         ],
         numbers={f"N={size}": {kind: curve.to_dict() for kind, curve in pair.items()} for size, pair in curves.items()},
         claims=[_claim(curves)],
@@ -88,18 +87,18 @@ def _weights_of(vae: VAE) -> layers.VariationalWeights:
     return vae.decoder.layers[0]
 
 
-def predictive_log_marginal(vae: VAE, split: Split, num_examples: int, seed: int) -> np.ndarray:
+def predictive_log_marginal(vae: VAE, split: Split, budget: Budget, seed: int) -> np.ndarray:
     """Log E_q(theta)[p(x|theta)] of the first examples `[N]`, nats."""
     draws = []
-    for i in range(NUM_WEIGHT_DRAWS):
+    for i in range(budget.num_weight_draws):
         with _weights_of(vae).drawn(seed=seed + i):
-            draws.append(_log_marginal(vae, split, num_examples, seed))
-    return np.logaddexp.reduce(draws, axis=0) - np.log(NUM_WEIGHT_DRAWS)
+            draws.append(_log_marginal(vae, split, budget, seed))
+    return np.logaddexp.reduce(draws, axis=0) - np.log(budget.num_weight_draws)
 
 
-def _log_marginal(vae: VAE, split: Split, num_examples: int, seed: int) -> np.ndarray:
-    record = log_marginal(vae, split, num_examples, seed)
-    return np.full(num_examples, np.nan) if record is None else record.per_example.astype(np.float64)
+def _log_marginal(vae: VAE, split: Split, budget: Budget, seed: int) -> np.ndarray:
+    record = log_marginal(vae, split, budget.num_marginal, budget.chains, seed)
+    return np.full(budget.num_marginal, np.nan) if record is None else record.per_example.astype(np.float64)
 
 
 def _curve(job: Job, budget: Budget, kind: str, num_train: int) -> Curve:
@@ -123,11 +122,8 @@ def _curve(job: Job, budget: Budget, kind: str, num_train: int) -> Curve:
         return AlgorithmOne(vae, data_set.train, seed=job.seed, jit_compile=budget.jit_compile)
 
     def measure(vae: VAE) -> dict[str, Any]:
-        count = budget.num_marginal
-        if is_map:
-            values = _log_marginal(vae, data_set.test, count, job.seed)
-        else:
-            values = predictive_log_marginal(vae, data_set.test, count, job.seed)
+        estimate = _log_marginal if is_map else predictive_log_marginal
+        values = estimate(vae, data_set.test, budget, job.seed)
         numbers = {
             "test": float(np.mean(values, dtype=np.float64)),
             "test_standard_error": float(np.std(values, ddof=1, dtype=np.float64) / np.sqrt(len(values))),
@@ -145,7 +141,7 @@ def _curve(job: Job, budget: Budget, kind: str, num_train: int) -> Curve:
         make_learner,
         measure,
         at=decades(_FIRST_POINT, budget.weights_num_samples, 2, BATCH_SIZE),
-        setup={"num_marginal": budget.num_marginal, "num_weight_draws": NUM_WEIGHT_DRAWS, **CHAINS},
+        setup={"num_marginal": budget.num_marginal, "num_weight_draws": budget.num_weight_draws, **budget.chains},
         pilots=Pilots(LEARNING_RATES, budget.pilot_samples, score),
     )
 

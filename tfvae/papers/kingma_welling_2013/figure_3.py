@@ -14,7 +14,6 @@ from tfvae.papers.kingma_welling_2013.data_sets import DataSet, mnist
 from tfvae.papers.kingma_welling_2013.figure_2 import COMPARED_FROM
 from tfvae.papers.kingma_welling_2013.monte_carlo_em import NUM_LEAPFROG_STEPS, NUM_UPDATES, TARGET_ACCEPTANCE
 from tfvae.papers.kingma_welling_2013.training import (
-    CHAINS,
     COLORS,
     NAMES,
     Algorithm,
@@ -60,7 +59,7 @@ def _curve(job: Job, budget: Budget, algorithm: Algorithm, num_train: int) -> Cu
     def measure(vae: VAE, data_set: DataSet) -> dict[str, Any]:
         numbers: dict[str, Any] = {}
         for name, split in (("train", data_set.train), ("test", data_set.test)):
-            record = log_marginal(vae, split, budget.num_marginal, job.seed)
+            record = log_marginal(vae, split, budget.num_marginal, budget.chains, job.seed)
             numbers[name] = math.nan if record is None else record.mean
             numbers[f"{name}_standard_error"] = math.nan if record is None else record.standard_error
             numbers[f"{name}_details"] = None if record is None else record.to_dict()
@@ -76,7 +75,7 @@ def _curve(job: Job, budget: Budget, algorithm: Algorithm, num_train: int) -> Cu
         num_train=num_train,
         measure=measure,
         measured="marginal",
-        setup={"num_marginal": budget.num_marginal, **CHAINS},
+        setup={"num_marginal": budget.num_marginal, **budget.chains},
         points_per_decade=max(1, budget.points_per_decade // 2),
     )
 
@@ -87,7 +86,7 @@ def _settings(budget: Budget) -> list[Setting]:
         Setting("", "leapfrog steps of Monte Carlo EM", "NUM_LEAPFROG_STEPS", str(NUM_LEAPFROG_STEPS)),
         Setting("", "acceptance its step size is tuned to", "TARGET_ACCEPTANCE", f"{TARGET_ACCEPTANCE:.0%}"),
         Setting("", "weight updates a transition", "NUM_UPDATES", str(NUM_UPDATES)),
-        *chain_settings(budget.num_marginal),
+        *chain_settings(budget),
     ]
 
 

@@ -31,8 +31,6 @@ COLORS = {"aevb": "C3", "wake_sleep": "C2", "mcem": "C0"}
 _FIRST_POINT = 10_000
 _NUM_SCORED, _NUM_SCORED_BY_CHAINS = 1_000, 100
 _CHAINS_AT_A_TIME = 500
-# Of `log_marginal_hmc`: the paper has 50 samples, 4 leapfrog steps.
-CHAINS = {"num_samples": 50, "num_burnin": 60, "num_chains": 1, "max_tree_depth": 2}
 
 
 def curve_of(
@@ -85,7 +83,7 @@ def curve_of(
 
     def score(vae: VAE) -> float:
         if algorithm == "mcem":
-            record = log_marginal(vae, data_set.train, _NUM_SCORED_BY_CHAINS, job.seed)
+            record = log_marginal(vae, data_set.train, _NUM_SCORED_BY_CHAINS, budget.chains, job.seed)
             return math.nan if record is None else record.mean
         return evaluation.elbo(vae, data_set.train.take(_NUM_SCORED), batch_size=_NUM_SCORED, seed=job.seed).mean
 
@@ -105,7 +103,9 @@ def first(data_set: DataSet, num_train: int) -> DataSet:
     return DataSet(data_set.name, data_set.train.take(num_train), data_set.test, data_set.likelihood, data_set.hidden)
 
 
-def log_marginal(vae: VAE, split: Split, num_examples: int, seed: int) -> evaluation.Record | None:
+def log_marginal(
+    vae: VAE, split: Split, num_examples: int, chains: Mapping[str, int], seed: int
+) -> evaluation.Record | None:
     """Log p(x) of the first examples, by the estimator of appendix D; None where the model's is not finite.
 
     The chains start from the prior, so that the estimate depends on the decoder alone.
@@ -120,7 +120,7 @@ def log_marginal(vae: VAE, split: Split, num_examples: int, seed: int) -> evalua
                 start="prior",
                 batch_size=min(num_examples, _CHAINS_AT_A_TIME),
                 seed=seed,
-                **CHAINS,
+                **chains,
             )
         except NotFiniteError:
             return None
@@ -148,18 +148,21 @@ def settings(data_sets: Sequence[DataSet], latent_sizes: Sequence[int], hidden: 
     ]
 
 
-def chain_settings(num_examples: int) -> list[Setting]:
+def chain_settings(budget: Budget) -> list[Setting]:
     """Those of `log_marginal`."""
     return [
-        Setting("", "images that log p(x) is averaged over", "Budget.num_marginal", f"{num_examples:,}"),
+        Setting("", "images that log p(x) is averaged over", "Budget.num_marginal", f"{budget.num_marginal:,}"),
         Setting(
             "L",
             "samples of each posterior that q(z) is fitted to, and again for the estimate (appendix D)",
             "num_samples",
-            str(CHAINS["num_samples"]),
+            str(budget.chains["num_samples"]),
         ),
-        Setting("", "steps of a chain before them", "num_burnin", str(CHAINS["num_burnin"])),
+        Setting("", "steps of a chain before them", "num_burnin", str(budget.chains["num_burnin"])),
         Setting(
-            "", "most leapfrog steps a sample (no-U-turn)", "max_tree_depth", str(2 ** CHAINS["max_tree_depth"] - 1)
+            "",
+            "most leapfrog steps a sample (no-U-turn)",
+            "max_tree_depth",
+            str(2 ** budget.chains["max_tree_depth"] - 1),
         ),
     ]

@@ -1,0 +1,46 @@
+"""Runs to explore, made without all that training writes, and a server for their page in a thread."""
+
+import contextlib
+import socket
+import threading
+import time
+
+import uvicorn
+from fastapi import FastAPI
+
+import tfvae
+from tfvae.serving.explore import add_explore
+from tfvae.training.build import build_vae, evaluation_split, resolve
+from tfvae.training.config import RunConfig
+from tfvae.training.run_folder import RunFolder
+
+
+def make_run(path, settings, epochs=4):
+    """A run folder with what exploring needs of one: its configuration and a trained model."""
+    config = RunConfig.from_dict(settings)
+    splits = tfvae.data.load(config.data.name)
+    config = resolve(config, splits)
+    vae = build_vae(config, splits)
+    vae.fit(evaluation_split(config, splits.train).x, epochs=epochs, batch_size=100, verbose=0)
+    folder = RunFolder(path)
+    folder.claim(config.to_toml())
+    vae.save(folder.model)
+    return path
+
+
+@contextlib.contextmanager
+def serving(explored):
+    """The page of a model on a free port of this machine; gives its address."""
+    # The protocol by its number: without it asyncio does not turn off Nagle's algorithm, and each answer waits 40 ms.
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
+        listener.bind(("127.0.0.1", 0))
+        server = uvicorn.Server(uvicorn.Config(add_explore(FastAPI(), explored), log_level="warning"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+        thread.start()
+        try:
+            while not server.started and thread.is_alive():
+                time.sleep(0.01)
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(30)

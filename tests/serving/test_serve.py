@@ -1,0 +1,308 @@
+"""The REST server: TensorFlow Serving's paths and bodies, refusals, joined requests, metrics."""
+
+import asyncio
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+
+import httpx
+import numpy as np
+import pytest
+import tensorflow as tf
+from fastapi.testclient import TestClient
+from small_models import small_vae
+
+import tfvae
+from tfvae.serving import Limits, ServedModel, make_app
+from tfvae.serving.running import _listening
+
+LIMITS = Limits(request_bytes=20_000, rows=40, num_samples=50, waiting=30)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tfvae.export.save(small_vae(), tmp_path_factory.mktemp("models") / "toy" / "3")
+
+
+@pytest.fixture(scope="module")
+def model(folder):
+    return ServedModel(folder)
+
+
+@pytest.fixture(scope="module")
+def client(model):
+    with TestClient(make_app(model, limits=LIMITS), raise_server_exceptions=False) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def loaded(folder):
+    return tf.saved_model.load(str(folder)).signatures
+
+
+X = np.random.default_rng(0).uniform(size=(3, 4, 2)).astype("float32")
+Z = np.random.default_rng(1).normal(size=(3, 2)).astype("float32")
+SEED = [3, -7]
+INPUTS = {
+    "encode": {"x": X.tolist(), "seed": SEED},
+    "decode": {"z": Z.tolist(), "seed": SEED},
+    "reconstruct": {"x": X.tolist(), "seed": SEED},
+    "sample": {"num_samples": 5, "seed": SEED},
+    "elbo": {"x": X.tolist(), "num_samples": 4, "seed": SEED},
+    "log_marginal": {"x": X.tolist(), "num_samples": 6, "seed": SEED},
+    "posterior": {"x": X.tolist()},
+    "likelihood": {"z": Z.tolist()},
+}
+DTYPES = {"x": tf.float32, "z": tf.float32, "seed": tf.int32, "num_samples": tf.int32}
+PREDICT = "/v1/models/toy:predict"
+
+
+def expected(loaded, name):
+    answers = loaded[name](**{key: tf.constant(value, DTYPES[key]) for key, value in INPUTS[name].items()})
+    return {key: value.numpy() for key, value in answers.items()}
+
+
+def outputs(answer, names):
+    """The arrays of an answer by column; one comes without its name."""
+    found = answer.json()["outputs"]
+    return found if len(names) > 1 else {next(iter(names)): found}
+
+
+@pytest.mark.parametrize("name", list(INPUTS))
+def test_columns_are_answered_as_the_signature_does(client, loaded, name):
+    answer = client.post(PREDICT, json={"signature_name": name, "inputs": INPUTS[name]})
+    assert answer.status_code == 200, answer.text
+    wanted = expected(loaded, name)
+    found = outputs(answer, wanted)
+    assert set(found) == set(wanted)
+    for key, value in wanted.items():
+        np.testing.assert_array_equal(np.asarray(found[key], "float32"), value)
+
+
+def test_signature_that_is_not_named_is_the_default(client, loaded):
+    for path in (PREDICT, "/v1/models/toy/versions/3:predict"):
+        found = client.post(path, json={"inputs": INPUTS["reconstruct"]}).json()["outputs"]
+        np.testing.assert_array_equal(np.asarray(found["mean"], "float32"), expected(loaded, "reconstruct")["mean"])
+
+
+def test_rows(client, loaded):
+    """One input: values with and without its name; several outputs: an object a row, one: the value."""
+    wanted = expected(loaded, "posterior")
+    for instances in (X.tolist(), [{"x": x} for x in X.tolist()]):
+        rows = client.post(PREDICT, json={"signature_name": "posterior", "instances": instances}).json()["predictions"]
+        assert [set(row) for row in rows] == 3 * [set(wanted)]
+        for key, value in wanted.items():
+            np.testing.assert_array_equal(np.asarray([row[key] for row in rows], "float32"), value)
+    found = client.post(PREDICT, json={"signature_name": "likelihood", "instances": Z.tolist()}).json()["predictions"]
+    np.testing.assert_array_equal(np.asarray(found, "float32"), expected(loaded, "likelihood")["mean"])
+
+
+def test_model_state_and_metadata(client, loaded):
+    state = {"version": "3", "state": "AVAILABLE", "status": {"error_code": "OK", "error_message": ""}}
+    for path in ("/v1/models/toy", "/v1/models/toy/versions/3"):
+        assert client.get(path).json() == {"model_version_status": [state]}
+    metadata = client.get("/v1/models/toy/metadata").json()
+    assert metadata["model_spec"] == {"name": "toy", "signature_name": "", "version": "3"}
+    described = metadata["metadata"]["signature_def"]["signature_def"]
+    assert {*loaded} <= {*described}
+    x = described["encode"]["inputs"]["x"]
+    assert x["dtype"] == "DT_FLOAT"
+    assert [dim["size"] for dim in x["tensor_shape"]["dim"]] == ["-1", "4", "2"]
+    assert described["encode"]["method_name"] == "tensorflow/serving/predict"
+
+
+NESTED = b'{"inputs": ' + 5000 * b"[" + 5000 * b"]" + b"}"
+
+
+def predict(**body):
+    return json.dumps(body).encode()
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "message"),
+    [
+        (b"", 400, "no JSON"),
+        (b"{", 400, "no JSON"),
+        (b"\xff\xfe", 400, "no JSON"),
+        (NESTED, 400, ""),
+        (b"[1]", 400, "JSON object"),
+        (b"{}", 400, "instances"),
+        (predict(inputs={}, instances=[]), 400, "either"),
+        (predict(inputs={}, more=1), 400, '"more"'),
+        (predict(signature_name="dream", inputs={}), 400, '"dream" not found'),
+        (predict(signature_name=5, inputs={}), 400, "not found"),
+        (predict(signature_name="__saved_model_init_op", inputs={}), 400, "not found"),
+        (predict(signature_name="encode", inputs={"x": X.tolist()}), 400, '"seed"'),
+        (predict(signature_name="encode", inputs={**INPUTS["encode"], "y": 1}), 400, '"y"'),
+        (predict(signature_name="encode", inputs=X.tolist()), 400, "object"),
+        (predict(signature_name="posterior", inputs=X[:, 1:].tolist()), 400, "shape [any, 4, 2]; received shape"),
+        (predict(signature_name="posterior", inputs=[]), 400, "received shape [0]"),
+        (predict(signature_name="posterior", inputs=[[[1, 2], [3]]]), 400, "lists"),
+        (predict(signature_name="posterior", inputs=None), 400, "null"),
+        (predict(signature_name="posterior", inputs=[[["a", "b"]] * 4]), 400, "text"),
+        (predict(signature_name="posterior", inputs=[[[True, False]] * 4]), 400, "true or false"),
+        (predict(signature_name="posterior", inputs=[[[1e39, 0.0]] * 4]), 400, "too large"),
+        (predict(signature_name="posterior", inputs=[[[float("nan"), 0.0]] * 4]), 400, "no JSON"),
+        (predict(signature_name="posterior", inputs=[[[float("inf"), 0.0]] * 4]), 400, "no JSON"),
+        (predict(signature_name="posterior", inputs=41 * [X[0].tolist()]), 400, "at most 40 examples; received 41"),
+        (predict(signature_name="posterior", instances=[]), 400, "one or more"),
+        (predict(signature_name="posterior", instances=X[0].tolist()), 400, "shape"),
+        (predict(signature_name="decode", instances=[{"z": [0, 1], "seed": SEED}]), 400, '"seed" once for all'),
+        (predict(signature_name="decode", inputs={"z": Z.tolist(), "seed": [0.5, 1]}), 400, "fractions"),
+        (predict(signature_name="decode", inputs={"z": Z.tolist(), "seed": [2**31, 1]}), 400, "outside"),
+        (predict(signature_name="decode", inputs={"z": Z.tolist(), "seed": [2**70, 1]}), 400, ""),
+        (predict(signature_name="decode", inputs={"z": Z.tolist(), "seed": [1]}), 400, "shape [2]"),
+        (predict(signature_name="sample", inputs={"num_samples": 41, "seed": SEED}), 400, "1 to 40; received 41"),
+        (predict(signature_name="elbo", inputs={**INPUTS["elbo"], "num_samples": 51}), 400, "1 to 50"),
+        (predict(signature_name="elbo", inputs={**INPUTS["elbo"], "num_samples": 0}), 400, "1 to 50"),
+        (predict(signature_name="elbo", inputs={**INPUTS["elbo"], "num_samples": [4]}), 400, "one whole number"),
+        (b" " * 20_001, 413, "20,000"),
+    ],
+)
+def test_refusals_are_one_sentence_and_harm_nobody(client, body, status, message):
+    answer = client.post(PREDICT, content=body)
+    assert answer.status_code == status, answer.text
+    found = answer.json()["error"]
+    assert message in found
+    assert "\n" not in found
+    assert len(found) < 600
+    good = client.post(PREDICT, json={"signature_name": "likelihood", "inputs": Z.tolist()})
+    assert good.status_code == 200
+
+
+def test_a_body_of_unknown_length_is_cut(client):
+    answer = client.post(PREDICT, content=(b" " * 5_000 for _ in range(100)))
+    assert answer.status_code == 413
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/", 404),
+        ("GET", "/v1/models/other", 404),
+        ("GET", "/v1/models/toy/versions/4", 404),
+        ("GET", "/v1/models/toy/versions/4/metadata", 404),
+        ("POST", "/v1/models/other:predict", 404),
+        ("POST", "/v1/models/toy/versions/1:predict", 404),
+        ("POST", "/v1/models/toy:classify", 405),
+        ("GET", PREDICT, 404),
+        ("DELETE", "/v1/models/toy", 405),
+    ],
+)
+def test_what_is_not_there(client, method, path, status):
+    answer = client.request(method, path)
+    assert answer.status_code == status
+    assert answer.json()["error"]
+
+
+def test_curl_may_leave_out_the_content_type(client):
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    body = predict(signature_name="likelihood", inputs=Z.tolist())
+    assert client.post(PREDICT, content=body, headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize("batching", [True, False])
+def test_joined_requests_are_answered_as_each_alone(folder, loaded, batching):
+    """Forty clients at once, of two signatures and several sizes, and five whose draws depend on their place."""
+    model, rng = ServedModel(folder), np.random.default_rng(7)
+    asked = [("likelihood", rng.normal(size=(1 + i % 5, 2)).astype("float32")) for i in range(30)]
+    asked += [("posterior", rng.uniform(size=(2, 4, 2)).astype("float32")) for _ in range(10)]
+    computed = []
+    run = model.run
+    model.run = lambda name, inputs: computed.append((name, len(next(iter(inputs.values()))))) or run(name, inputs)
+    app = make_app(model, limits=Limits(batch_rows=16), batching=batching)
+
+    async def ask_all():
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://host") as client:
+            bodies = [{"signature_name": name, "inputs": values.tolist()} for name, values in asked]
+            bodies += 5 * [{"signature_name": "decode", "inputs": INPUTS["decode"]}]
+            return await asyncio.gather(*(client.post(PREDICT, json=body) for body in bodies))
+
+    answers = asyncio.run(ask_all())
+    for (name, values), answer in zip(asked, answers, strict=False):
+        (key,) = model.signatures[name].inputs
+        wanted = {out: value.numpy() for out, value in loaded[name](**{key: tf.constant(values)}).items()}
+        for out, value in outputs(answer, wanted).items():
+            np.testing.assert_allclose(np.asarray(value, "float32"), wanted[out], rtol=2e-6, atol=1e-6)
+    for answer in answers[40:]:
+        np.testing.assert_array_equal(
+            np.asarray(answer.json()["outputs"]["sample"], "float32"), expected(loaded, "decode")["sample"]
+        )
+    joined = [rows for name, rows in computed if name != "decode"]
+    assert sum(joined) == sum(len(values) for _, values in asked)
+    assert max(joined) <= 16
+    assert (len(computed) < 45) == batching
+    assert sum(name == "decode" for name, _ in computed) == 5
+
+
+def test_too_many_at_once_are_told_so(folder):
+    app = make_app(ServedModel(folder), limits=Limits(waiting=4))
+
+    async def ask_all():
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://host") as client:
+            body = {"signature_name": "sample", "inputs": {"num_samples": 1000, "seed": SEED}}
+            return await asyncio.gather(*(client.post(PREDICT, json=body) for _ in range(20)))
+
+    codes = [answer.status_code for answer in asyncio.run(ask_all())]
+    assert set(codes) == {200, 429}
+    assert codes.count(200) >= 4
+
+
+def test_metrics_count_what_happened(folder):
+    with TestClient(make_app(ServedModel(folder))) as client:
+        client.post(PREDICT, json={"signature_name": "likelihood", "inputs": Z.tolist()})
+        client.post(PREDICT, json={"signature_name": "likelihood", "inputs": 5})
+        text = client.get("/metrics").text
+        assert client.get("/healthz").json() == {"status": "ok", "model": "toy", "version": 3}
+    for line in (
+        'tfvae_requests_total{code="200",signature="likelihood"} 1.0',
+        'tfvae_requests_total{code="400",signature="none"} 1.0',
+        'tfvae_request_seconds_count{signature="likelihood"} 1.0',
+        "tfvae_batch_rows_sum 3.0",
+        "tfvae_waiting 0.0",
+    ):
+        assert line in text
+
+
+def test_models_are_found(folder, tmp_path):
+    assert (ServedModel(folder.parent).name, ServedModel(folder.parent).version) == ("toy", 3)
+    assert ServedModel(folder, name="other").name == "other"
+    with pytest.raises(ValueError, match="part of an address"):
+        ServedModel(folder, name="a/b")
+    with pytest.raises(ValueError, match="There is no model at"):
+        ServedModel(tmp_path)
+    (tmp_path / "config.toml").touch()
+    with pytest.raises(ValueError, match=r"has no SavedModel yet. `tfvae export"):
+        ServedModel(tmp_path)
+
+
+def test_command_serves_a_client_that_knows_nothing_of_it(folder, loaded):
+    """A process on a free port, urllib as its client, Ctrl-C at the end; a port that is taken is one sentence."""
+    command = [sys.executable, "-m", "tfvae.cli", "serve", str(folder), "--port"]
+    with subprocess.Popen([*command, "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
+        try:
+            port = re.search(r"http://127\.0\.0\.1:(\d+)/v1/models/toy", server.stdout.readline())[1]
+            body = predict(signature_name="decode", inputs=INPUTS["decode"])
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{PREDICT}", body, timeout=60) as answer:
+                found = json.load(answer)["outputs"]
+            np.testing.assert_array_equal(np.asarray(found["sample"]), expected(loaded, "decode")["sample"])
+            taken = subprocess.run([*command, port], capture_output=True, text=True, timeout=300)
+            assert taken.returncode == 1
+            assert f"Port {port} of 127.0.0.1 is in use" in taken.stderr
+            server.send_signal(signal.SIGINT)
+            said, errors = server.communicate(timeout=60)
+        finally:
+            server.kill()
+    assert (server.returncode, errors) == (0, "")
+    assert said.splitlines()[-1] == "ended"
+
+
+def test_small_answers_do_not_wait_for_acknowledgements():
+    """Asyncio turns Nagle's algorithm off on sockets that say they are TCP; else each answer takes 40 ms."""
+    with _listening("127.0.0.1", 0) as listener:
+        assert listener.proto == socket.IPPROTO_TCP

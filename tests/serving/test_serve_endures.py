@@ -1,0 +1,120 @@
+"""The server under a thousand odd requests, and under very many good ones."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+MODEL = Path(__file__).parents[2] / "saved_models" / "digits_vae" / "1"
+PREDICT = "/v1/models/digits_vae:predict"
+GOOD = json.dumps({"signature_name": "likelihood", "inputs": [[0.5] * 8]}).encode()
+SETTINGS = {"deadline": None, "derandomize": True, "suppress_health_check": list(HealthCheck), "database": None}
+
+
+class Server:
+    """`tfvae serve` in a process of its own."""
+
+    def __enter__(self):
+        command = [sys.executable, "-m", "tfvae.cli", "serve", str(MODEL), "--port", "0", "--max-rows", "4"]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        self.address = re.search(r"http://127\.0\.0\.1:\d+", self.process.stdout.readline())[0]
+        return self
+
+    def __exit__(self, *error):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.communicate(timeout=60)
+
+    def post(self, body, path=PREDICT):
+        """The status and the body of the answer."""
+        try:
+            with urllib.request.urlopen(self.address + path, body, timeout=60) as answer:
+                return answer.status, answer.read()
+        except urllib.error.HTTPError as refusal:
+            return refusal.code, refusal.read()
+
+    def memory(self):
+        """Resident bytes."""
+        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.fixture(scope="module")
+def server():
+    with Server() as server:
+        yield server
+
+
+def mutated():
+    """Good bodies with bytes changed, cut or put in, and bytes of any kind."""
+
+    def change(body, at, new, length):
+        at %= len(body)
+        return body[:at] + new + body[at + length :]
+
+    edits = st.tuples(st.integers(0, 500), st.binary(max_size=6), st.integers(0, 12))
+    return st.one_of(st.binary(max_size=2000), edits.map(lambda edit: change(GOOD, *edit)))
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+@pytest.mark.parametrize("num_requests", [40, pytest.param(1_000, marks=pytest.mark.slow)])
+def test_odd_requests_are_no_fault_of_the_server(server, num_requests):
+    """Requests made from the server's own schema, half of them against it; then bytes that are nobody's."""
+    schema = schemathesis.openapi.from_url(f"{server.address}/openapi.json")
+    strategies = [operation.ok().as_strategy() for operation in schema.get_all_operations()]
+    codes = []
+
+    @settings(max_examples=num_requests // 2, phases=[Phase.generate], **SETTINGS)
+    @given(case=st.one_of(strategies))
+    def from_schema(case):
+        for name in case.path_parameters or {}:
+            if "name" in name:
+                case.path_parameters[name] = "digits_vae"
+        codes.append(case.call(timeout=60).status_code)
+
+    @settings(max_examples=num_requests // 2, phases=[Phase.generate], **SETTINGS)
+    @given(body=mutated())
+    def from_bytes(body):
+        codes.append(server.post(body)[0])
+
+    from_schema()
+    settled = server.memory()
+    from_bytes()
+    assert len(codes) >= num_requests
+    assert max(codes) < 500
+    assert 200 in codes
+    assert 400 in codes
+    assert server.memory() < settled + 50 * 2**20
+    assert server.post(GOOD)[0] == 200
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_memory_is_flat(server):
+    """100,000 requests over connections that stay open, of three signatures and all sizes."""
+    import httpx
+
+    rng = np.random.default_rng(0)
+    memory = []
+    with httpx.Client(base_url=server.address, timeout=60) as client:
+        for i in range(100_000):
+            z = rng.normal(size=(1 + i % 4, 8)).tolist()
+            body = [
+                {"signature_name": "likelihood", "instances": z},
+                {"signature_name": "decode", "inputs": {"z": z, "seed": [i, 1]}},
+                {"signature_name": "sample", "inputs": {"num_samples": 1 + i % 4, "seed": [i, 2]}},
+            ][i % 3]
+            assert client.post(PREDICT, json=body).status_code == 200
+            if i % 10_000 == 9_999:
+                memory.append(server.memory())
+    assert memory[-1] <= 1.02 * memory[1], memory

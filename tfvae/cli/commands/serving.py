@@ -1,0 +1,36 @@
+"""`tfvae serve`."""
+
+import os
+import sys
+from pathlib import Path
+
+from tfvae.cli.commands.output import say
+
+try:
+    from tfvae import serving
+except ModuleNotFoundError as error:
+    if error.name is None or error.name.startswith("tfvae"):
+        raise
+    raise ValueError(f"This needs {error.name}, which is not installed: pip install 'tfvae[serve]'.") from error
+
+
+def serve(path: Path, port: int, host: str, *, name: str | None, batching: bool, limits: dict[str, int]) -> None:
+    """`tfvae serve`."""
+    model = serving.ServedModel(path, name)
+    app = serving.make_app(model, limits=serving.Limits(**limits), batching=batching)
+
+    def on_start(address: str) -> None:
+        say(f"serving {model.name}, version {model.version}, at {address}/v1/models/{model.name}")
+        say(f"  signatures   {', '.join(model.signatures)}")
+        say(f"  about them   {address}/docs, {address}/v1/models/{model.name}/metadata")
+        say(f"  health       {address}/healthz, {address}/metrics")
+        say("Ctrl-C ends it.")
+
+    try:
+        serving.run_app(app, host, port, on_start=on_start)
+    except KeyboardInterrupt:
+        # A computation in a thread cannot be stopped, and Python's own end would wait for it.
+        say("ended")
+        sys.stdout.flush()
+        os._exit(130)
+    say("ended")

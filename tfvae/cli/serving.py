@@ -1,0 +1,40 @@
+"""`tfvae serve`: its options."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tfvae.cli.loading import commands
+
+PortOption = Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)]
+HostOption = Annotated[
+    str, typer.Option(help="Address to listen on: this machine alone, unless you say 0.0.0.0 or another.")
+]
+
+
+def serve(
+    model: Annotated[
+        Path, typer.Argument(metavar="RUN_OR_SAVED_MODEL", help="Run folder, SavedModel, or folder of its versions.")
+    ],
+    port: PortOption = 8501,
+    host: HostOption = "127.0.0.1",
+    name: Annotated[str | None, typer.Option(help="Model's name in addresses. (default: the folder's)")] = None,
+    batching: Annotated[bool, typer.Option(help="Join waiting requests where that changes no answer.")] = True,
+    max_batch_rows: Annotated[
+        int, typer.Option(min=1, help="Examples computed at once when requests are joined.")
+    ] = 128,
+    max_request_bytes: Annotated[int, typer.Option(min=1, help="Longest body of a request.")] = 32 * 2**20,
+    max_rows: Annotated[int, typer.Option(min=1, help="Most examples in a request.")] = 1024,
+    max_num_samples: Annotated[int, typer.Option(min=1, help="Most draws an example.")] = 10_000,
+    max_waiting: Annotated[int, typer.Option(min=1, help="Most requests that wait; the next gets a 429.")] = 256,
+) -> None:
+    """Serve a model over HTTP, with TensorFlow Serving's REST API."""
+    limits = {
+        "request_bytes": max_request_bytes,
+        "rows": max_rows,
+        "num_samples": max_num_samples,
+        "waiting": max_waiting,
+        "batch_rows": max_batch_rows,
+    }
+    commands("serving").serve(model, port, host, name=name, batching=batching, limits=limits)

@@ -1,0 +1,16 @@
+"""Puts the page and what it asks for into a server's app."""
+
+from fastapi import FastAPI
+
+from tfvae.serving.explore.api import answer_refusal, explore_api
+from tfvae.serving.explore.explored_model import ExploredModel
+from tfvae.serving.explore.page_files import explore_page
+from tfvae.serving.refusal import RefusedRequest
+
+
+def add_explore(app: FastAPI, explored: ExploredModel) -> FastAPI:
+    """Serves the page at `/explore/` beside whatever the app serves already; returns the app."""
+    app.include_router(explore_api(explored))
+    app.include_router(explore_page())
+    app.add_exception_handler(RefusedRequest, answer_refusal)
+    return app

@@ -1,0 +1,171 @@
+"""A trained model with examples laid out in its latent space: everything the page asks for, without the web."""
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tfvae._seeds import split_seed, stateless_seed
+from tfvae.data import Split
+from tfvae.evaluation.dimensions import ACTIVE_THRESHOLD
+from tfvae.models import VAE
+from tfvae.serving.explore.model_input import ModelInput, has_dark_border
+from tfvae.serving.explore.plane import principal_plane
+from tfvae.serving.explore.programs import NUM_SAMPLES, Programs
+from tfvae.typing import Distribution
+
+# Draws for the prior's mean and spread, where its family does not know them.
+_NUM_PRIOR_DRAWS = 4096
+
+
+class Encoded(NamedTuple):
+    """One x as the model sees it, in nats and, for the bound, bits per dimension.
+
+    Attributes:
+        loc: E[z|x] `[D]`.
+        scale: the standard deviations of q(z|x) `[D]`.
+        elbo: of `NUM_SAMPLES` draws.
+        log_likelihood: the bound's first term.
+        kl: what is taken from it.
+        bits_per_dim: of the bound; with the width of a level added for dequantised data.
+    """
+
+    loc: list[float]
+    scale: list[float]
+    elbo: float
+    log_likelihood: float
+    kl: float
+    bits_per_dim: float
+
+
+class ExploredModel:
+    """A model and examples, encoded once; every answer after that is a compiled decode or encode.
+
+    Args:
+        vae: a trained model whose z is one vector of floating-point numbers.
+        examples: what the map shows, as the likelihood models them, in memory.
+        name: of the run, for the page's title.
+        model_input: how pictures from outside become x.
+
+    Raises:
+        ValueError: when z is no vector, or the examples are not the model's.
+
+    Example:
+        >>> explored = ExploredModel(vae, splits.test, name="digits")
+        >>> explored.decode(np.zeros([1, 2], "float32")).shape
+        (1, 8, 8, 1)
+    """
+
+    def __init__(self, vae: VAE, examples: Split, *, name: str, model_input: ModelInput | None = None):
+        prior = vae.prior.distribution()
+        if not isinstance(vae.latent_shape, tuple) or len(vae.latent_shape) != 1 or not prior.dtype.is_floating:
+            raise ValueError(
+                "The page explores latents that are one vector of floating-point numbers. This model's z has event "
+                f"shape {prior.event_shape} and dtype {prior.dtype}."
+            )
+        vae.check_data(examples.x)
+        self.name, self.event_shape, self.latent_size = name, examples.event_shape, int(vae.latent_shape[0])
+        self._vae, self._examples, self._x = vae, examples, examples.x
+        self._input = model_input or ModelInput("range", *examples.value_range)
+        self._programs = Programs(vae, self.event_shape)
+        self._terms = self._programs.examine(self._x)
+        self._classes, self._class_of = _classes(examples)
+        self._prior_mean, self._prior_stddev = _moments(prior)
+        self.decode(np.zeros([1, self.latent_size], np.float32))  # so that the first touch waits for no trace
+        self.decode(np.zeros([2, self.latent_size], np.float32))
+        self.encode(self._x[0])
+
+    def __len__(self) -> int:
+        return len(self._x)
+
+    @property
+    def is_image(self) -> bool:
+        """Whether one x is a picture `(H, W)` or `(H, W, 1 or 3)`, and not a list of values."""
+        shape = self.event_shape
+        return min(shape) > 1 if len(shape) == 2 else len(shape) == 3 and shape[2] in (1, 3) and min(shape[:2]) > 1
+
+    def describe(self) -> dict[str, Any]:
+        """What the page needs to know before anything moves, as JSON."""
+        low, high = self._shown_range()
+        # A low end that the best and the worst examples bound, for "better than so many of the examples".
+        quantiles = np.quantile(self._terms.elbo.astype(np.float64), np.linspace(0.0, 1.0, 101))
+        activity = self._terms.loc.var(axis=0, dtype=np.float64)
+        return {
+            "name": self.name,
+            "data": self._examples.name,
+            "event_shape": list(self.event_shape),
+            "is_image": self.is_image,
+            "latent_size": self.latent_size,
+            "num_examples": len(self),
+            "classes": self._classes,
+            "range": [low, high],
+            "input": self._input.to_dict(),
+            "dark_border": self.is_image and has_dark_border(self._x, low, high),
+            "prior": {"mean": self._prior_mean.tolist(), "stddev": self._prior_stddev.tolist()},
+            "active": (activity > ACTIVE_THRESHOLD).tolist(),
+            "widest": np.argsort(-activity, kind="stable")[:2].tolist(),
+            "principal_plane": principal_plane(self._terms.loc),
+            "elbo": {"num_samples": NUM_SAMPLES, "quantiles": [float(q) for q in quantiles if math.isfinite(q)]},
+        }
+
+    def points(self) -> bytes:
+        """E[z|x] `[N, D]` of the examples as float32, then the number of each one's class as int32, -1 for none."""
+        return self._terms.loc.astype("<f4").tobytes() + self._class_of.astype("<i4").tobytes()
+
+    def decode(self, z: np.ndarray) -> np.ndarray:
+        """The mean of p(x|z) `[N, *event]`, float32, for z `[N, D]`."""
+        return self._programs.decode(z)
+
+    def example(self, index: int) -> np.ndarray:
+        """An example and the model's mean at its E[z|x], `[2, *event]`, float32."""
+        return np.stack([self._x[index], self.decode(self._terms.loc[index : index + 1])[0]]).astype(np.float32)
+
+    def encode(self, x: np.ndarray, seed: int = 0) -> Encoded:
+        """Encodes one x `[*event]`.
+
+        Raises:
+            ValueError: for values that the likelihood does not take.
+        """
+        self._vae.check_data(x[np.newaxis])
+        terms = self._programs.examine_one(x[np.newaxis], seed)
+        elbo = float(terms.elbo[0])
+        width = math.log2(self._input.num_levels) if self._input.num_levels else 0.0
+        return Encoded(
+            loc=[float(value) for value in terms.loc[0]],
+            scale=[float(value) for value in terms.scale[0]],
+            elbo=elbo,
+            log_likelihood=float(terms.log_likelihood[0]),
+            kl=float(terms.kl[0]),
+            bits_per_dim=width - elbo / (math.prod(self.event_shape) * math.log(2.0)),
+        )
+
+    def draw(self, num_samples: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """Z ~ p(z) `[N, D]` and the means they decode to `[N, *event]`, both float32."""
+        (seed_z,) = split_seed(stateless_seed(seed), 1, "explore")
+        z = self._vae.prior.distribution().sample(num_samples, seed=seed_z).numpy().astype(np.float32)
+        return z, self.decode(z)
+
+    def _shown_range(self) -> tuple[float, float]:
+        """The values drawn as black and as white, or the ends of a plot's axis."""
+        low, high = self._examples.value_range
+        if low >= 0.0 and high <= 1.0:
+            return 0.0, 1.0
+        return low, high
+
+
+def _classes(examples: Split) -> tuple[list[dict[str, int]], np.ndarray]:
+    """The labels there are with their numbers of examples, and which of them each example has, `[N]`."""
+    if examples.labels is None:
+        return [], np.full(len(examples), -1)
+    values, class_of, counts = np.unique(examples.labels, return_inverse=True, return_counts=True)
+    return [{"label": int(v), "count": int(n)} for v, n in zip(values, counts, strict=True)], class_of
+
+
+def _moments(prior: Distribution) -> tuple[np.ndarray, np.ndarray]:
+    """The prior's mean and standard deviations, `[D]` each."""
+    try:
+        mean, stddev = prior.mean(), prior.stddev()
+    except NotImplementedError:
+        draws = prior.sample(_NUM_PRIOR_DRAWS, seed=stateless_seed(0)).numpy()
+        mean, stddev = draws.mean(axis=0), draws.std(axis=0)
+    return np.asarray(mean, np.float64), np.maximum(np.asarray(stddev, np.float64), 1e-6)

@@ -1,0 +1,39 @@
+"""From a run folder to a model that can be explored."""
+
+from collections.abc import Callable
+
+from tfvae import data as tfvae_data
+from tfvae.data import ShardedSplit, Split
+from tfvae.serving.explore.explored_model import ExploredModel
+from tfvae.serving.explore.model_input import ModelInput
+from tfvae.training.build import evaluation_split
+from tfvae.training.saved_run import Run
+
+_SPLITS = ("train", "validation", "test")
+
+
+def explored_run(
+    run: Run, *, split: str = "test", num_examples: int = 5000, on_stage: Callable[[str], None] = lambda stage: None
+) -> ExploredModel:
+    """Loads a run's data, encodes its first examples, and compiles what the page asks for.
+
+    Args:
+        run: as `tfvae.training.saved_run.load_run` reads it.
+        split: "train", "validation" or "test", of the run's own data.
+        num_examples: the most that are put on the map.
+        on_stage: called with what begins.
+
+    Raises:
+        ValueError: for a split that is not there, or a model whose z is no vector.
+    """
+    name = run.config.data.name
+    splits = tfvae_data.load(name)
+    there = [part for part in _SPLITS if getattr(splits, part) is not None]
+    if split not in there:
+        raise ValueError(f"{name} has no {split!r} split. Choose {' or '.join(there)} with --split.")
+    loaded: Split | ShardedSplit = getattr(splits, split)
+    examples = evaluation_split(run.config, loaded.take(num_examples))
+    on_stage(f"encoding {len(examples):,} examples of {examples.name}")
+    return ExploredModel(
+        run.vae, examples, name=run.folder.path.resolve().name, model_input=ModelInput.of_run(run.config, loaded)
+    )

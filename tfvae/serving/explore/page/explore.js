@@ -1,0 +1,261 @@
+// Starts the page: asks what there is to explore, and lets its parts know of one another.
+
+import { attract } from "./attract.js";
+import { classColor, onThemeChange } from "./colors.js";
+import { LatentMap } from "./map.js";
+import { MapInput } from "./map-input.js";
+import { OwnImage } from "./own-image.js";
+import { Path } from "./path.js";
+import { Film, Pictures } from "./picture.js";
+import { Plane } from "./plane.js";
+import { Newest, server } from "./server.js";
+import { Sliders } from "./sliders.js";
+import { Space, signed } from "./space.js";
+import { Samples, Sweep } from "./strips.js";
+
+const $ = (id) => document.getElementById(id);
+
+function fail(error) {
+  $("trouble").textContent = error.message;
+  $("trouble").hidden = false;
+  clearTimeout(fail.timer);
+  fail.timer = setTimeout(() => ($("trouble").hidden = true), 8000);
+}
+
+async function start() {
+  const model = await server.model();
+  const points = await server.points(model.num_examples, model.latent_size);
+  const space = new Space(model);
+  const pictures = new Pictures(model);
+  describe(model);
+  for (const canvas of document.querySelectorAll("canvas.picture")) pictures.blank(canvas);
+
+  const sheets = new Newest(({ z }) => server.decode(z), (values, { use }) => use(values), fail);
+  const map = new LatentMap({
+    element: $("map"), space, points, classes: model.classes, pictures, decoded: $("decoded"),
+    askForSheet: (z) => new Promise((use) => sheets.want({ z, use })),
+  });
+  choosePlanes(model, space, map);
+  showLegend(map);
+
+  const showDecoded = showsDecoded(space, pictures, map);
+  const showNearest = showsNearest(model, points, pictures);
+  const sweep = new Sweep({
+    element: $("sweep-film"), marks: $("sweep-marks"), choice: $("sweep-dimension"), Film, space, pictures, fail,
+  });
+  const sliders = new Sliders($("sliders"), space, model, (dimension) => sweep.choose(dimension));
+  const path = new Path({ element: $("path-film"), Film, space, pictures, fail, onChange: () => showPath(path, map) });
+  const samples = new Samples({ element: $("samples"), Film, space, pictures, fail });
+  const stopPath = () => path.stop();
+
+  space.on("move", (values) => {
+    showDecoded(values);
+    sliders.update();
+    showNearest(map.nearestTo(map.cursorPixel()).index);
+    $("place").textContent = placeOf(space);
+    map.redraw();
+  });
+  space.on("settle", () => {
+    sweep.update();
+    if (space.size > 2) map.refresh(); // the plane went along
+    $("status").textContent = `${placeOf(space)}. ${$("nearest-name").textContent}`;
+  });
+
+  new MapInput(map, {
+    setPathEnd: (name, z) => path.setEnd(name, z),
+    playPath: () => path.toggle(),
+    stopPath,
+    goToExample: (index) => space.goTo(map.zOf(index)),
+  });
+  // Whoever goes somewhere else leaves the path.
+  for (const id of ["map", "sliders", "sweep-film", "samples", "reset"]) $(id).addEventListener("pointerdown", stopPath);
+  for (const id of ["sliders", "sweep-film", "samples", "reset"]) $(id).addEventListener("keydown", stopPath);
+  $("play").addEventListener("click", () => path.toggle());
+  $("set-a").addEventListener("click", () => path.setEnd("a", space.z));
+  $("set-b").addEventListener("click", () => path.setEnd("b", space.z));
+  $("speed").addEventListener("change", (event) => (path.speed = Number(event.target.value)));
+  $("progress").addEventListener("input", (event) => path.goTo(Number(event.target.value)));
+  $("draw").addEventListener("click", () => samples.draw());
+  $("reset").addEventListener("click", () => space.goTo(space.mean));
+  $("zoom-in").addEventListener("click", () => zoom(1.4));
+  $("zoom-out").addEventListener("click", () => zoom(1 / 1.4));
+  $("zoom-fit").addEventListener("click", () => map.fit());
+  const zoom = (factor) => {
+    map.view.zoom(factor, map.cursorPixel());
+    map.refresh();
+  };
+  if (pictures.isImage) new OwnImage({ space, pictures, model, stopPath, fail });
+  else $("own").hidden = true;
+
+  const stops = stopsOf(map);
+  path.setEnd("a", stops[0]);
+  path.setEnd("b", stops[1] ?? space.mean);
+  sweep.choose(model.widest[0]);
+  space.goTo(stops[stops.length > 3 ? 3 : 0]);
+  samples.draw();
+  attract(space, stops);
+}
+
+// Decodes where we are, and shows it.
+function showsDecoded(space, pictures, map) {
+  const times = [];
+  const show = (values) => {
+    pictures.draw($("decoded"), values);
+    map.redraw();
+  };
+  const decoder = new Newest(
+    async (z) => ({ began: performance.now(), values: await server.decode(z) }),
+    ({ began, values }) => {
+      show(values);
+      times.push(performance.now() - began);
+      if (times.length > 200) times.shift();
+      if (times.length < 10) return; // the first ones wait for the rest of the page
+      const median = times.slice().sort((a, b) => a - b)[times.length >> 1];
+      $("latency").textContent = `${median.toFixed(1)} ms`;
+      $("latency").title = `From the question to the picture, median of the last ${times.length}`;
+    },
+    fail,
+  );
+  onThemeChange(() => decoder.want(space.shown));
+  return (values) => {
+    if (!values) return decoder.want(space.shown);
+    decoder.forget();
+    show(values);
+  };
+}
+
+// The example nearest to the cursor beside what the model makes of it.
+function showsNearest(model, points, pictures) {
+  const known = new Map();
+  let shown = -1;
+  const show = (index, pair) => {
+    if (index !== shown) return;
+    pictures.draw($("original"), pair);
+    pictures.draw($("reconstruction"), pair, pictures.size);
+  };
+  const asked = new Newest(
+    (index) => server.example(index),
+    (pair, index) => {
+      if (known.size > 500) known.clear();
+      known.set(index, pair);
+      show(index, pair);
+    },
+    fail,
+  );
+  return (index) => {
+    if (index === shown || index < 0) return;
+    shown = index;
+    const of = model.classes[points.classOf[index]];
+    $("nearest-name").textContent = `${of ? `label ${of.label} · ` : ""}no. ${index}`;
+    if (known.has(index)) show(index, known.get(index));
+    else asked.want(index);
+  };
+}
+
+function describe(model) {
+  const kind = model.is_image ? "an image" : "an example";
+  $("headline").textContent = `Every place on this map is ${kind}`;
+  const count = model.num_examples.toLocaleString("en");
+  const latents = `${model.latent_size} latent dimension${model.latent_size === 1 ? "" : "s"}`;
+  $("about").textContent = `${model.name} · ${count} examples of ${model.data} · ${latents}`;
+  document.title = `${model.name} · latent space · tfvae`;
+}
+
+function choosePlanes(model, space, map) {
+  const [plane, across, up] = ["plane", "axis-x", "axis-y"].map($);
+  const components = model.principal_plane;
+  const options = [new Option("two dimensions", "dimensions")];
+  if (components) {
+    const share = Math.round(100 * (components.explained[0] + components.explained[1]));
+    options.unshift(new Option(`principal (${share} %)`, "principal"));
+  }
+  plane.replaceChildren(...options);
+  for (const select of [across, up]) {
+    select.replaceChildren(...space.mean.map((_, d) => new Option(`z${d + 1}`, d)));
+  }
+  // Of two dimensions the plane itself is the better map: its axes mean something.
+  plane.value = model.latent_size > 2 ? "principal" : "dimensions";
+  const [first, second = first] = model.latent_size > 2 ? model.widest : [0, 1].slice(0, model.latent_size);
+  across.value = first;
+  up.value = second;
+  const choose = () => {
+    const isPrincipal = plane.value === "principal";
+    across.disabled = up.disabled = isPrincipal;
+    map.setPlane(
+      isPrincipal
+        ? Plane.ofComponents(components)
+        : Plane.ofDimensions(space.size, Number(across.value), Number(up.value)),
+    );
+  };
+  for (const select of [plane, across, up]) select.addEventListener("change", choose);
+  choose();
+  $("background-label").hidden = !map.pictures.isImage;
+  $("background").checked = model.latent_size === 2;
+  $("background").addEventListener("change", (event) => map.setBackground(event.target.checked));
+  map.setBackground($("background").checked);
+}
+
+function showLegend(map) {
+  const switches = map.classes.map(({ label, count }, c) => {
+    const button = Object.assign(document.createElement("button"), { type: "button", className: "class" });
+    button.title = `${count} examples. Click to switch off and on; double-click for this one alone`;
+    button.setAttribute("aria-pressed", "true");
+    const swatch = Object.assign(document.createElement("span"), { className: "swatch" });
+    button.append(swatch, String(label));
+    const emphasize = (what) => {
+      map.emphasized = what;
+      map.needsBase = true;
+      map.redraw();
+    };
+    button.addEventListener("pointerenter", (event) => event.pointerType === "mouse" && emphasize(c));
+    button.addEventListener("pointerleave", () => emphasize(null));
+    button.addEventListener("click", () => set((d) => (d === c ? !map.isShown[d] : map.isShown[d])));
+    button.addEventListener("dblclick", () => {
+      const isAlone = map.isShown.every((shown, d) => shown === (d === c));
+      set((d) => isAlone || d === c);
+    });
+    return { button, swatch };
+  });
+  const set = (wanted) => {
+    map.isShown = map.isShown.map((_, d) => wanted(d));
+    switches.forEach(({ button }, d) => button.setAttribute("aria-pressed", String(map.isShown[d])));
+    map.needsBase = true;
+    map.redraw();
+  };
+  const paint = () => switches.forEach(({ swatch }, c) => (swatch.style.background = classColor(c)));
+  paint();
+  onThemeChange(paint);
+  $("legend").replaceChildren(...switches.map(({ button }) => button));
+}
+
+function showPath(path, map) {
+  map.path = path.ends;
+  $("play").textContent = path.isPlaying ? "❚❚ Pause" : "▶ Play";
+  $("play").setAttribute("aria-pressed", String(path.isPlaying));
+  $("progress").value = path.share;
+  map.redraw();
+}
+
+// Examples worth visiting: one near the middle of each class, in an order that crosses the map.
+function stopsOf(map) {
+  const at = map.medians.length ? map.medians : [[0.2, 0.5], [0.8, 0.5], [0.5, 0.2], [0.5, 0.8]].map((share) => {
+    const { width, height } = map.view;
+    return map.view.toPlace([share[0] * width, share[1] * height]);
+  });
+  const left = at.map((place, c) => ({ place, c }));
+  const order = [left.shift()];
+  while (left.length) {
+    const { place } = order.at(-1);
+    const away = left.map(({ place: [a, b] }) => Math.hypot(a - place[0], b - place[1]));
+    order.push(...left.splice(away.indexOf(Math.max(...away)), 1));
+  }
+  return order.map(({ place, c }) => map.zOf(map.exampleNear(place, map.medians.length ? c : null)));
+}
+
+function placeOf(space) {
+  if (space.size <= 3) return Array.from(space.shown, (value, d) => `z${d + 1} ${signed(value)}`).join("   ");
+  const squared = space.mean.reduce((sum, _, d) => sum + space.deviations(d) ** 2, 0);
+  return `${signed(Math.sqrt(squared), 1)}σ from the mean, typical ${Math.sqrt(space.size).toFixed(1)}σ`;
+}
+
+start().catch(fail);

@@ -1,0 +1,168 @@
+// A picture from outside, or drawn here: shown as the model sees it, encoded, and reconstructed.
+
+import { scan } from "./scan.js";
+import { Newest, server } from "./server.js";
+import { signed } from "./space.js";
+
+const $ = (id) => document.getElementById(id);
+
+export class OwnImage {
+  constructor({ space, pictures, model, stopPath, fail }) {
+    Object.assign(this, { space, pictures, model, stopPath, fail });
+    this.card = $("own");
+    this.preview = $("preview");
+    this.invert = $("invert");
+    this.clear();
+    // Encoding and decoding are one errand, so that the picture, its numbers and its place belong together.
+    this.errand = new Newest(
+      async (x) => {
+        const found = await server.encode(x);
+        const z = Float32Array.from(found.loc);
+        return { found, z, values: await server.decode(z) };
+      },
+      ({ found, z, values }) => {
+        pictures.draw($("own-reconstruction"), values);
+        this.report(found);
+        space.goTo(z, { values });
+      },
+      fail,
+    );
+    $("file").addEventListener("change", (event) => {
+      this.take(event.target.files[0]);
+      event.target.value = ""; // so that the same file can be chosen again
+    });
+    $("clear").addEventListener("click", () => this.clear());
+    this.invert.addEventListener("change", () => this.brightness && this.send());
+    this.listenForDrops();
+    if (pictures.channels === 1) this.listenForStrokes();
+    else $("pad-hint").textContent = "drop an image";
+  }
+
+  listenForDrops() {
+    const isFile = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
+    document.addEventListener("dragover", (event) => {
+      if (!isFile(event)) return;
+      event.preventDefault();
+      this.card.classList.add("wanted");
+    });
+    document.addEventListener("dragleave", (event) => {
+      if (!event.relatedTarget) this.card.classList.remove("wanted");
+    });
+    document.addEventListener("drop", (event) => {
+      if (!isFile(event)) return;
+      event.preventDefault();
+      this.card.classList.remove("wanted");
+      this.take(event.dataTransfer.files[0]);
+    });
+    document.addEventListener("paste", (event) => {
+      const file = [...(event.clipboardData?.files ?? [])].find(({ type }) => type.startsWith("image/"));
+      if (file) this.take(file);
+    });
+  }
+
+  listenForStrokes() {
+    let last = null;
+    const at = (event) => {
+      const box = this.preview.getBoundingClientRect();
+      // The picture is fitted into the canvas' square box.
+      const size = Math.min(box.width / this.pictures.width, box.height / this.pictures.height);
+      return [
+        (event.clientX - box.left - (box.width - size * this.pictures.width) / 2) / size,
+        (event.clientY - box.top - (box.height - size * this.pictures.height) / 2) / size,
+      ];
+    };
+    this.preview.addEventListener("pointerdown", (event) => {
+      this.preview.setPointerCapture(event.pointerId);
+      this.brightness ??= new Float32Array(this.pictures.size).fill(this.paper());
+      last = at(event);
+      this.stroke(last, last);
+      event.preventDefault();
+    });
+    this.preview.addEventListener("pointermove", (event) => {
+      if (!last) return;
+      const next = at(event);
+      this.stroke(last, next);
+      last = next;
+    });
+    for (const end of ["pointerup", "pointercancel"]) this.preview.addEventListener(end, () => (last = null));
+  }
+
+  // The brightness of what nothing is drawn on, before it is inverted.
+  paper() {
+    return this.pictures.isLightOnDark === this.invert.checked ? 1 : 0;
+  }
+
+  stroke(from, to) {
+    const { width, height } = this.pictures;
+    const radius = Math.max(0.75, 0.045 * Math.max(width, height));
+    const paper = this.paper();
+    for (let y = 0; y < height; y++) {
+      for (let x = 0; x < width; x++) {
+        const distance = toSegment([x + 0.5, y + 0.5], from, to);
+        const ink = Math.min(1, Math.max(0, radius + 0.5 - distance));
+        if (ink === 0) continue;
+        const at = y * width + x;
+        const drawn = Math.max(Math.abs(this.brightness[at] - paper), ink);
+        this.brightness[at] = paper ? 1 - drawn : drawn;
+      }
+    }
+    this.send();
+  }
+
+  async take(file) {
+    if (!file) return;
+    try {
+      const found = await scan(file, this.pictures);
+      // Ink on paper, for a model of light strokes on black.
+      this.invert.checked = this.pictures.isLightOnDark && this.pictures.channels === 1 && found.border > 0.5;
+      this.brightness = found.values;
+      this.send();
+    } catch {
+      this.fail(new Error(`${file.name || "This"} is not an image that the browser can read.`));
+    }
+  }
+
+  send() {
+    this.stopPath();
+    const x = this.brightness.map((value) => this.toX(this.invert.checked ? 1 - value : value));
+    $("pad-hint").hidden = true;
+    this.pictures.draw(this.preview, x);
+    this.errand.want(x);
+  }
+
+  // A brightness as the kind of value the model was trained on.
+  toX(brightness) {
+    const { kind, low, high, num_levels: levels } = this.model.input;
+    if (kind === "binary") return brightness > 0.5 ? 1 : 0;
+    if (kind === "levels") return (Math.round(brightness * (levels - 1)) + 0.5) / levels;
+    return low + brightness * (high - low);
+  }
+
+  clear() {
+    this.brightness = null;
+    this.errand?.forget();
+    this.invert.checked = false;
+    $("pad-hint").hidden = false;
+    this.pictures.blank(this.preview);
+    this.pictures.blank($("own-reconstruction"));
+    for (const id of ["elbo", "log-likelihood", "kl", "bits"]) $(id).textContent = "–";
+    $("verdict").textContent = "Numbers in nats.";
+  }
+
+  report(found) {
+    $("elbo").textContent = signed(found.elbo);
+    $("log-likelihood").textContent = signed(found.log_likelihood);
+    $("kl").textContent = signed(found.kl);
+    $("bits").textContent = signed(found.bits_per_dim, 3);
+    const { quantiles } = this.model.elbo;
+    const below = quantiles.filter((value) => value <= found.elbo).length;
+    const share = Math.round((100 * below) / Math.max(1, quantiles.length));
+    $("verdict").textContent = `Nats. A higher ELBO than ${share} % of the examples.`;
+  }
+}
+
+function toSegment([x, y], [x0, y0], [x1, y1]) {
+  const [dx, dy] = [x1 - x0, y1 - y0];
+  const along = dx || dy ? Math.min(1, Math.max(0, ((x - x0) * dx + (y - y0) * dy) / (dx * dx + dy * dy))) : 0;
+  return Math.hypot(x - x0 - along * dx, y - y0 - along * dy);
+}

@@ -1,0 +1,71 @@
+// From any picture to one of the model's size: fitted in, and each pixel the mean of what it covers.
+
+const MOST = 1024;
+
+// Brightness in [0, 1] of each pixel and channel, and of the picture's border.
+export async function scan(file, { width, height, channels }) {
+  const bitmap = await createImageBitmap(file);
+  const shrunk = Math.min(1, MOST / Math.max(bitmap.width, bitmap.height));
+  const canvas = document.createElement("canvas");
+  canvas.width = Math.max(1, Math.round(bitmap.width * shrunk));
+  canvas.height = Math.max(1, Math.round(bitmap.height * shrunk));
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  context.fillStyle = "#fff"; // under what is transparent
+  context.fillRect(0, 0, canvas.width, canvas.height);
+  context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+  bitmap.close();
+  const source = context.getImageData(0, 0, canvas.width, canvas.height);
+  const border = borderOf(source);
+  const size = Math.min(width / source.width, height / source.height);
+  const left = (width - source.width * size) / 2;
+  const top = (height - source.height * size) / 2;
+  const values = new Float32Array(width * height * channels);
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const box = [(x - left) / size, (y - top) / size, (x + 1 - left) / size, (y + 1 - top) / size];
+      const color = meanOf(source, box, border);
+      const at = (y * width + x) * channels;
+      if (channels === 1) values[at] = luminance(color);
+      else values.set(color, at);
+    }
+  }
+  return { values, border: luminance(border) };
+}
+
+// The mean colour of a box, edge pixels by their share; outside the picture lies its border's colour.
+function meanOf(source, [x0, y0, x1, y1], outside) {
+  const sum = [0, 0, 0];
+  let covered = 0;
+  for (let y = Math.max(0, Math.floor(y0)); y < Math.min(source.height, y1); y++) {
+    const high = Math.min(y + 1, y1) - Math.max(y, y0);
+    for (let x = Math.max(0, Math.floor(x0)); x < Math.min(source.width, x1); x++) {
+      const weight = high * (Math.min(x + 1, x1) - Math.max(x, x0));
+      if (weight <= 1e-9) continue;
+      covered += weight;
+      for (let c = 0; c < 3; c++) sum[c] += (weight * source.data[4 * (y * source.width + x) + c]) / 255;
+    }
+  }
+  const rest = Math.max(0, 1 - covered / ((x1 - x0) * (y1 - y0)));
+  return sum.map((value, c) => (covered ? (value / covered) * (1 - rest) : 0) + outside[c] * rest);
+}
+
+function borderOf({ width, height, data }) {
+  const sum = [0, 0, 0];
+  let count = 0;
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      if (x > 0 && y > 0 && x < width - 1 && y < height - 1) {
+        x = width - 2; // from the left edge to the right one
+        continue;
+      }
+      for (let c = 0; c < 3; c++) sum[c] += data[4 * (y * width + x) + c] / 255;
+      count++;
+    }
+  }
+  return sum.map((value) => value / count);
+}
+
+// A gray pixel keeps its value to the last bit of its level, so that a data set's own picture comes back as it was.
+function luminance([red, green, blue]) {
+  return red === green && green === blue ? red : 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+}

@@ -1,0 +1,71 @@
+// Two more rows of pictures to pick from: one dimension swept, and samples from the prior.
+
+import { Newest, server } from "./server.js";
+import { rows, signed } from "./space.js";
+
+const REACH = 3;
+const NUM_STEPS = 7;
+const NUM_SAMPLES = 16;
+
+// The chosen place with one dimension set to a row of values.
+export class Sweep {
+  constructor({ element, marks, choice, Film, space, pictures, fail }) {
+    Object.assign(this, { choice, space });
+    const deviations = Array.from({ length: NUM_STEPS }, (_, i) => REACH * ((2 * i) / (NUM_STEPS - 1) - 1));
+    choice.replaceChildren(...space.mean.map((_, d) => new Option(`z${d + 1}`, d)));
+    choice.addEventListener("change", () => this.update());
+    marks.replaceChildren(
+      ...deviations.map((value) =>
+        Object.assign(document.createElement("span"), { textContent: `${signed(value, 0)}σ` }),
+      ),
+    );
+    this.deviations = deviations;
+    this.film = new Film(
+      element, NUM_STEPS, pictures, (i) => `Go to ${signed(deviations[i])} standard deviations`,
+      (i) => space.goTo(space.with(Number(choice.value), deviations[i])),
+    );
+    this.decoder = new Newest(
+      (z) => server.decode(rows(z)),
+      (values) => deviations.forEach((_, i) => this.film.show(i, values, i * pictures.size)),
+      fail,
+    );
+  }
+
+  choose(dimension) {
+    if (Number(this.choice.value) === dimension) return;
+    this.choice.value = dimension;
+    this.update();
+  }
+
+  update() {
+    const dimension = Number(this.choice.value);
+    this.decoder.want(this.deviations.map((value) => this.space.with(dimension, value)));
+    const here = this.space.deviations(dimension, this.space.z);
+    this.film.mark(this.deviations.findIndex((value) => Math.abs(value - here) <= REACH / (NUM_STEPS - 1)));
+  }
+}
+
+// What the model makes of z ~ p(z).
+export class Samples {
+  constructor({ element, Film, space, pictures, fail }) {
+    Object.assign(this, { space, pictures, fail });
+    this.seed = 0;
+    this.film = new Film(element, NUM_SAMPLES, pictures, (i) => `Go to sample ${i + 1}`, (i) => this.goTo(i));
+  }
+
+  async draw() {
+    try {
+      this.drawn = await server.prior(NUM_SAMPLES, this.seed++, this.space.size);
+      for (let i = 0; i < NUM_SAMPLES; i++) this.film.show(i, this.drawn.values, i * this.pictures.size);
+      this.film.mark(-1);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  goTo(i) {
+    if (!this.drawn) return;
+    this.film.mark(i);
+    this.space.goTo(this.drawn.z.subarray(i * this.space.size, (i + 1) * this.space.size));
+  }
+}

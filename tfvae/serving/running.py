@@ -1,0 +1,52 @@
+"""Running an app until it is told to stop."""
+
+import contextlib
+import errno
+import socket
+from collections.abc import Callable
+
+import uvicorn
+from fastapi import FastAPI
+
+_SECONDS_TO_FINISH = 10
+
+
+def run_app(
+    app: FastAPI, host: str = "127.0.0.1", port: int = 8501, *, on_start: Callable[[str], None] = lambda address: None
+) -> None:
+    """Serves until SIGINT or SIGTERM; then requests that are being answered have ten seconds to end.
+
+    Args:
+        app: what to serve.
+        host: the address to listen on; 127.0.0.1 is for this machine alone, 0.0.0.0 for whoever can reach it.
+        port: the port; 0 takes a free one.
+        on_start: called with the address, such as "http://127.0.0.1:8501", when requests are taken.
+
+    Raises:
+        OSError: where nothing can listen there.
+    """
+    with _listening(host, port) as listener:
+        shown = f"[{host}]" if ":" in host else host
+        on_start(f"http://{shown}:{listener.getsockname()[1]}")
+        config = uvicorn.Config(
+            app, log_level="warning", access_log=False, timeout_graceful_shutdown=_SECONDS_TO_FINISH, lifespan="on"
+        )
+        with contextlib.suppress(KeyboardInterrupt):  # raised again by uvicorn once all is shut down
+            uvicorn.Server(config).run(sockets=[listener])
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    listener: socket.socket | None = None
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # asyncio sends at once on TCP only
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(128)
+    except (OSError, OverflowError) as error:
+        if listener is not None:
+            listener.close()
+        if getattr(error, "errno", None) == errno.EADDRINUSE:
+            raise OSError(f"Port {port} of {host} is in use already. Choose another one with --port.") from error
+        raise OSError(f"Nothing can listen on port {port} of {host}: {error}.") from error
+    return listener

@@ -1,0 +1,171 @@
+"""A SavedModel that is served: where it is, what its signatures take and give, and their answers."""
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from google.protobuf import json_format
+from tensorflow.core.protobuf import saved_model_pb2
+
+from tfvae import export
+from tfvae.training.run_folder import RunFolder
+
+_FILE = "saved_model.pb"
+DEFAULT_SIGNATURE = "serving_default"
+_NUM_TRIED = 8
+
+
+@dataclasses.dataclass(frozen=True)
+class TensorInfo:
+    """What goes into a signature, or comes out of it.
+
+    Attributes:
+        dtype: of its numbers.
+        shape: None for an axis of any length.
+    """
+
+    dtype: np.dtype[Any]
+    shape: tuple[int | None, ...]
+
+    @property
+    def has_batch(self) -> bool:
+        """Whether the first axis counts examples."""
+        return bool(self.shape) and self.shape[0] is None
+
+
+@dataclasses.dataclass(frozen=True)
+class Signature:
+    """What can be asked of a model.
+
+    Attributes:
+        name: of the signature.
+        inputs: by name.
+        outputs: by name.
+        is_by_row: whether each example is answered for itself, so that requests can be joined along their first axis.
+    """
+
+    name: str
+    inputs: Mapping[str, TensorInfo]
+    outputs: Mapping[str, TensorInfo]
+    is_by_row: bool = False
+
+
+class ServedModel:
+    """A loaded SavedModel with a name and a version.
+
+    Args:
+        path: a SavedModel, a folder `NAME` with versions `NAME/1`, `NAME/2`, ... of which the highest is taken, or a
+            run folder.
+        name: what it is called in addresses; None is the folder's name.
+
+    Attributes:
+        name: what it is called.
+        version: its number.
+        folder: where the SavedModel lies.
+        signatures: what can be asked, by name.
+
+    Raises:
+        ValueError: where there is no such model, its files are damaged, or it was not written by `tfvae.export.save`.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], name: str | None = None):
+        found_name, self.version, self.folder = _find(Path(path))
+        self.name = found_name if name is None else name
+        if not self.name or set(self.name) & set("/:?#%") or not self.name.isprintable():
+            raise ValueError(
+                f"A model's name is part of an address: no slash, colon or space. Received: {self.name!r}."
+            )
+        self._loaded = export.load(self.folder)
+        definitions = saved_model_pb2.SavedModel.FromString((self.folder / _FILE).read_bytes())
+        self._definitions = definitions.meta_graphs[0].signature_def
+        self.signatures = {
+            name: Signature(name, _tensors(definition.inputs), _tensors(definition.outputs))
+            for name, definition in sorted(self._definitions.items())
+            if name in self._loaded.signatures
+        }
+        self.signatures = {
+            name: dataclasses.replace(signature, is_by_row=self._is_by_row(signature))
+            for name, signature in self.signatures.items()
+        }
+
+    def run(self, signature: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The answers of a signature, by name; may be called from several threads."""
+        answers = self._loaded.signatures[signature](**{name: tf.constant(value) for name, value in inputs.items()})
+        return {name: value.numpy() for name, value in answers.items()}
+
+    def _is_by_row(self, signature: Signature) -> bool:
+        """Whether every input and output has a batch axis, and a few examples are answered in company as alone.
+
+        A signature with a `seed` has not: its draws depend on an example's place in the batch. So do those of a layer
+        that draws in every call, such as a dropout that is never off, which no shape tells.
+        """
+        tensors = [*signature.inputs.values(), *signature.outputs.values()]
+        lengths = {name: [n for n in info.shape[1:] if n is not None] for name, info in signature.inputs.items()}
+        if not lengths or not all(tensor.has_batch for tensor in tensors):
+            return False
+        if any(1 + len(lengths[name]) < len(info.shape) for name, info in signature.inputs.items()):
+            return False  # examples of different shapes cannot be joined
+        rng = np.random.default_rng(0)
+        inputs = {
+            name: rng.uniform(size=(_NUM_TRIED, *lengths[name])).astype(info.dtype)
+            for name, info in signature.inputs.items()
+        }
+        together = self.run(signature.name, inputs)
+        for i in range(_NUM_TRIED):
+            alone = self.run(signature.name, {name: value[i : i + 1] for name, value in inputs.items()})
+            if not all(
+                np.allclose(alone[name][0], together[name][i], rtol=1e-3, atol=1e-4, equal_nan=True) for name in alone
+            ):
+                return False
+        return True
+
+    def metadata(self) -> dict[str, Any]:
+        """What TensorFlow Serving answers to `GET /v1/models/NAME/metadata`."""
+        definitions = {
+            name: json_format.MessageToDict(
+                definition, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+            )
+            for name, definition in self._definitions.items()
+        }
+        return {
+            "model_spec": {"name": self.name, "signature_name": "", "version": str(self.version)},
+            "metadata": {"signature_def": {"signature_def": definitions}},
+        }
+
+
+def _find(path: Path) -> tuple[str, int, Path]:
+    """The name, version and folder of the SavedModel that a path means."""
+    path = path.resolve()
+    if (path / "config.toml").is_file():
+        folder = RunFolder(path).saved_model
+        if not (folder / _FILE).is_file():
+            raise ValueError(f"The run {path} has no SavedModel yet. `tfvae export {path}` writes it.")
+        return path.name, 1, folder
+    if (path / _FILE).is_file():
+        return (path.parent.name, int(path.name), path) if path.name.isdecimal() else (path.name, 1, path)
+    versions = [inner for inner in path.iterdir() if _is_version(inner)] if path.is_dir() else []
+    if not versions:
+        raise ValueError(
+            f"There is no model at {path}: it is neither a run folder, nor a SavedModel, nor a folder of numbered "
+            "versions of one. `tfvae train` makes a run, and `tfvae export RUN -o NAME/1` a SavedModel."
+        )
+    newest = max(versions, key=lambda inner: int(inner.name))
+    return path.name, int(newest.name), newest
+
+
+def _is_version(folder: Path) -> bool:
+    return folder.name.isdecimal() and (folder / _FILE).is_file()
+
+
+def _tensors(infos: Mapping[str, Any]) -> dict[str, TensorInfo]:
+    return {
+        name: TensorInfo(
+            np.dtype(tf.as_dtype(info.dtype).as_numpy_dtype),
+            tuple(None if dim.size < 0 else int(dim.size) for dim in info.tensor_shape.dim),
+        )
+        for name, info in sorted(infos.items())
+    }
