@@ -90,6 +90,7 @@ def test_functional_model_with_nothing_but_a_loss(make_functional):
 
 
 @pytest.mark.parametrize("known_length", [True, False])
+@pytest.mark.sampled(1)
 def test_an_epochs_last_update_that_no_loss_has_seen(make_functional, tmp_path, known_length):
     x = np.ones((4, 5), "float32")
     data = tf.data.Dataset.from_tensors((x, x))

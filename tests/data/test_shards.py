@@ -358,6 +358,7 @@ _STREAM = """
 """
 
 
+@pytest.mark.slow
 def test_memory_is_flat(tmp_path):
     """200 MB are written from an array on disk, and streamed twice."""
     array = np.lib.format.open_memmap(tmp_path / "x.npy", "w+", "uint8", (51_200, 64, 64, 1))

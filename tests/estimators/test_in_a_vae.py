@@ -82,6 +82,7 @@ def learned_baseline():
     ],
     ids=repr,
 )
+@pytest.mark.sampled(3)
 def test_a_step_moves_every_weight(estimator):
     vae = make_vae(estimator)
     vae.compile(keras.optimizers.Adam(0.01), run_eagerly=True)

@@ -121,6 +121,7 @@ def test_every_spelling_of_a_normal_posterior(name):
     np.testing.assert_allclose(gaps.amortization_gap.per_example, 0.0, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_shuffled_data_sets_pair_the_same_examples():
     vae = exact_vae(MODEL, scale_factor=1.3)
     dataset = tf.data.Dataset.from_tensor_slices(DATA).shuffle(13, seed=1).batch(5)

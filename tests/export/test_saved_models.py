@@ -7,7 +7,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 import tfvae
-from tfvae.export.signatures import SIGNATURES
+from tfvae.export.signatures import MEANS, SIGNATURES
 
 MODEL = Path(__file__).parents[2] / "saved_models" / "digits_vae" / "1"
 SEED = np.array([11, 12], np.int32)
@@ -38,7 +38,7 @@ def test_it_names_no_place_of_the_machine_that_made_it():
 
 def test_it_is_what_save_writes_today():
     loaded = tfvae.export.load(MODEL)
-    assert set(loaded.signatures) == {*SIGNATURES, "serving_default"}
+    assert set(loaded.signatures) == {*SIGNATURES, *MEANS, "serving_default"}
 
 
 def test_every_signature_answers(server, digits):

@@ -169,6 +169,7 @@ def test_fit_under_xla_trains_every_weight():
 
 
 @pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.sampled(1)
 def test_graph_and_xla_with_an_unknown_batch_size(jit_compile):
     model = conditional_model()
     inputs, x = tf.constant(some(6, 4)), tf.constant(some(6, D, seed=1))
@@ -256,6 +257,7 @@ def test_a_float64_distribution_stays_one():
 
 
 @pytest.mark.parametrize("build", [conditional_model, density_model])
+@pytest.mark.sampled(1)
 def test_keras_file_round_trip_in_safe_mode(build, tmp_path):
     model = build()
     inputs = some(4, *model.input_shape[1:])

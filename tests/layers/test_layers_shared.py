@@ -199,7 +199,7 @@ def test_eager_call_is_distribution_and_tensor(case):
 
 
 @pytest.mark.parametrize("batch_shape", [(), (4,), (2, 5), (0,), (0, 3)])
-@pytest.mark.sampled(60)
+@pytest.mark.sampled(24)
 def test_any_number_of_batch_axes(case, batch_shape):
     y = case.make()(some_parameters(case, *batch_shape))
     assert y.batch_shape == batch_shape
@@ -319,6 +319,7 @@ def test_symbolic_shape(case):
     assert functional(case).output_shape == (None, *case.event_shape)
 
 
+@pytest.mark.sampled(8)
 def test_building_symbolically_leaves_the_seed_alone(case):
     parameters = some_parameters(case, 4)
     layer, built = case.make(seed=2), case.make(seed=2)

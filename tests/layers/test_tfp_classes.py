@@ -250,6 +250,7 @@ MADE = {
 
 
 @pytest.mark.parametrize("name", list(MADE))
+@pytest.mark.sampled(3)
 def test_several_draws(name):
     cls, arguments = MADE[name]
     layer = cls(*arguments, convert_to_tensor_fn=lambda s: s.sample(5))

@@ -60,6 +60,7 @@ CASES = {
 @pytest.mark.parametrize("loss", list(LOSSES))
 @pytest.mark.parametrize("name", list(CASES))
 @pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.sampled(6)
 def test_loss_is_the_mean_of_minus_log_prob(name, loss, jit_compile):
     make, size, given, wanted = CASES[name]
     model = model_of(make(), size)

@@ -289,6 +289,7 @@ def test_ancestral_samples_have_the_models_moments():
 
 
 @pytest.mark.parametrize("kl", ["analytic", "monte_carlo"])
+@pytest.mark.sampled(1)
 def test_evaluate_and_elbo_equal_the_numbers_by_hand(kl):
     vae = vae_without_noise(estimator=SGVB(kl=kl), beta=0.25)
     vae.compile("sgd", jit_compile=False)

@@ -16,6 +16,7 @@ def train():
 
 @pytest.mark.parametrize("row", [PUBLISHED[0], PUBLISHED[3]], ids=["VAE", "IWAE"])
 @pytest.mark.sampled(1)
+@pytest.mark.slow
 def test_goes_on_bit_for_bit(train, tmp_path, row):
     def schedule():
         return burda_2016._Schedule(build_vae(train, row, 0.01, seed=0), train)

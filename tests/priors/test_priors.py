@@ -263,6 +263,7 @@ def test_only_the_normal_has_an_exact_kl_and_it_is_right(name):
 
 
 @pytest.mark.parametrize("leading", [(), (4,), (2, 5), (0,)])
+@pytest.mark.sampled(6)
 def test_any_leading_axes(name, leading):
     prior = shake(PRIORS[name](make_encoder()))
     z = some(*leading, D)

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import urllib.request
 
 import httpx
@@ -19,6 +20,7 @@ from small_models import small_vae
 import tfvae
 from tfvae.serving import Limits, ServedModel, make_app
 from tfvae.serving.running import _listening
+from tfvae.training.run_folder import RunFolder
 
 LIMITS = Limits(request_bytes=20_000, rows=40, num_samples=50, waiting=30)
 
@@ -84,9 +86,10 @@ def test_columns_are_answered_as_the_signature_does(client, loaded, name):
 
 
 def test_signature_that_is_not_named_is_the_default(client, loaded):
-    for path in (PREDICT, "/v1/models/toy/versions/3:predict"):
-        found = client.post(path, json={"inputs": INPUTS["reconstruct"]}).json()["outputs"]
-        np.testing.assert_array_equal(np.asarray(found["mean"], "float32"), expected(loaded, "reconstruct")["mean"])
+    for path in (PREDICT, "/v1/models/toy/versions/3:predict", f"{PREDICT}?version=7"):
+        for unnamed in ({}, {"signature_name": ""}):
+            found = client.post(path, json={**unnamed, "inputs": INPUTS["reconstruct"]}).json()["outputs"]
+            np.testing.assert_array_equal(np.asarray(found["mean"], "float32"), expected(loaded, "reconstruct")["mean"])
 
 
 def test_rows(client, loaded):
@@ -135,6 +138,10 @@ def predict(**body):
         (predict(inputs={}, more=1), 400, '"more"'),
         (predict(signature_name="dream", inputs={}), 400, '"dream" not found'),
         (predict(signature_name=5, inputs={}), 400, "not found"),
+        (b'{"inputs": [[0, 1]], "signature_name": "decode", "signature_name": "likelihood"}', 400, "stands twice"),
+        (b'{"signature_name": "likelihood", "inputs": {"z": [[0, 1]], "z": [[2, 3]]}}', 400, "stands twice"),
+        (b'{"signature_name": "likelihood", "instances": [{"z": [0, 1], "\\u007a": [2, 3]}]}', 400, "stands twice"),
+        (predict(signature_name="likelihood", instances=[{"b64": "AAAA"}]), 400, 'takes "z"; received "b64"'),
         (predict(signature_name="__saved_model_init_op", inputs={}), 400, "not found"),
         (predict(signature_name="encode", inputs={"x": X.tolist()}), 400, '"seed"'),
         (predict(signature_name="encode", inputs={**INPUTS["encode"], "y": 1}), 400, '"y"'),
@@ -186,6 +193,7 @@ def test_a_body_of_unknown_length_is_cut(client):
         ("GET", "/v1/models/other", 404),
         ("GET", "/v1/models/toy/versions/4", 404),
         ("GET", "/v1/models/toy/versions/4/metadata", 404),
+        ("GET", "/v1/models/toy/labels/stable", 404),
         ("POST", "/v1/models/other:predict", 404),
         ("POST", "/v1/models/toy/versions/1:predict", 404),
         ("POST", "/v1/models/toy:classify", 405),
@@ -248,9 +256,56 @@ def test_too_many_at_once_are_told_so(folder):
             body = {"signature_name": "sample", "inputs": {"num_samples": 1000, "seed": SEED}}
             return await asyncio.gather(*(client.post(PREDICT, json=body) for _ in range(20)))
 
-    codes = [answer.status_code for answer in asyncio.run(ask_all())]
+    answers = asyncio.run(ask_all())
+    codes = [answer.status_code for answer in answers]
     assert set(codes) == {200, 429}
     assert codes.count(200) >= 4
+    assert {answer.headers.get("retry-after") for answer in answers if answer.status_code == 429} == {"1"}
+
+
+def test_health_is_answered_while_something_is_computed(model, monkeypatch):
+    """And whoever still waits when the server ends is told so."""
+    both_run, go_on, run = threading.Barrier(3), threading.Event(), model.run
+
+    def waits(name, inputs):
+        both_run.wait(60)
+        if not go_on.wait(60):
+            raise RuntimeError("nobody let it go on")
+        return run(name, inputs)
+
+    monkeypatch.setattr(model, "run", waits)
+    app = make_app(model)
+
+    async def ask_all():
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://host") as client:
+            body = {"signature_name": "decode", "inputs": INPUTS["decode"]}
+            one, other = (asyncio.create_task(client.post(PREDICT, json=body)) for _ in range(2))
+            await asyncio.to_thread(both_run.wait, 60)
+            health, metrics = await client.get("/healthz"), await client.get("/metrics")
+            was_done = one.done()
+            other.cancel()
+            ended = await other
+            go_on.set()
+            return health, metrics, was_done, await one, ended
+
+    health, metrics, was_done, answer, ended = asyncio.run(ask_all())
+    assert (health.status_code, was_done, answer.status_code, ended.status_code) == (200, False, 200, 503)
+    assert "tfvae_waiting 2.0" in metrics.text
+    assert "ends before" in ended.json()["error"]
+
+
+def test_examples_are_joined_only_where_they_are_answered_as_alone(folder, model, monkeypatch):
+    """As if a layer drew in every call, another number for another place in the batch: no shape tells."""
+    assert {name for name, signature in model.signatures.items() if signature.is_by_row} == {"posterior", "likelihood"}
+    run, noise = ServedModel.run, np.random.default_rng(0).normal(size=(8, 1)).astype("float32")
+
+    def draws(self, name, inputs):
+        answers = run(self, name, inputs)
+        return {**answers, "loc": answers["loc"] + noise[: len(answers["loc"])]} if name == "posterior" else answers
+
+    monkeypatch.setattr(ServedModel, "run", draws)
+    drawing = ServedModel(folder)
+    assert {name for name, signature in drawing.signatures.items() if signature.is_by_row} == {"likelihood"}
 
 
 def test_metrics_count_what_happened(folder):
@@ -269,7 +324,7 @@ def test_metrics_count_what_happened(folder):
         assert line in text
 
 
-def test_models_are_found(folder, tmp_path):
+def test_models_are_found(folder, tmp_path, loaded):
     assert (ServedModel(folder.parent).name, ServedModel(folder.parent).version) == ("toy", 3)
     assert ServedModel(folder, name="other").name == "other"
     with pytest.raises(ValueError, match="part of an address"):
@@ -279,6 +334,10 @@ def test_models_are_found(folder, tmp_path):
     (tmp_path / "config.toml").touch()
     with pytest.raises(ValueError, match=r"has no SavedModel yet. `tfvae export"):
         ServedModel(tmp_path)
+    RunFolder(tmp_path).saved_model.symlink_to(folder)
+    run = ServedModel(tmp_path)
+    assert (run.name, run.version) == (tmp_path.name, 1)
+    np.testing.assert_array_equal(run.run("likelihood", {"z": Z})["mean"], expected(loaded, "likelihood")["mean"])
 
 
 def test_command_serves_a_client_that_knows_nothing_of_it(folder, loaded):

@@ -6,8 +6,10 @@ import re
 import signal
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -25,15 +27,22 @@ SETTINGS = {"deadline": None, "derandomize": True, "suppress_health_check": list
 class Server:
     """`tfvae serve` in a process of its own."""
 
+    def __init__(self, *options):
+        self.options = options
+
     def __enter__(self):
         command = [sys.executable, "-m", "tfvae.cli", "serve", str(MODEL), "--port", "0", "--max-rows", "4"]
+        command += self.options
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         self.address = re.search(r"http://127\.0\.0\.1:\d+", self.process.stdout.readline())[0]
         return self
 
     def __exit__(self, *error):
         self.process.send_signal(signal.SIGTERM)
-        self.process.communicate(timeout=60)
+        try:
+            self.process.communicate(timeout=60)
+        finally:
+            self.process.kill()
 
     def post(self, body, path=PREDICT):
         """The status and the body of the answer."""
@@ -118,3 +127,19 @@ def test_memory_is_flat(server):
             if i % 10_000 == 9_999:
                 memory.append(server.memory())
     assert memory[-1] <= 1.02 * memory[1], memory
+
+
+@pytest.mark.slow
+def test_the_end_does_not_wait_for_a_long_computation():
+    """Hours of it: Ctrl-C ends the server after its ten seconds, and who waited for the answer is told."""
+    body = {"x": [[[[0.5]] * 8] * 8], "num_samples": 2_000_000_000, "seed": [0, 1]}
+    body = json.dumps({"signature_name": "elbo", "inputs": body}).encode()
+    with Server("--max-num-samples", "2000000000") as server, ThreadPoolExecutor() as threads:
+        asked = threads.submit(server.post, body)
+        while b"tfvae_waiting 1.0" not in urllib.request.urlopen(f"{server.address}/metrics", timeout=60).read():
+            time.sleep(0.1)
+        server.process.send_signal(signal.SIGINT)
+        server.process.wait(timeout=60)
+        assert server.process.returncode == 0
+        status, answer = asked.result(timeout=60)
+        assert (status, b"ends before" in answer) == (503, True)

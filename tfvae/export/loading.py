@@ -6,6 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfvae.export.manifest import check_files, read_manifest
 from tfvae.export.saving import MODEL_FILE
 from tfvae.export.signatures import SIGNATURES
 
@@ -36,6 +37,9 @@ def load(path: str | PathLike[str]) -> Any:
             else "Export the model again."
         )
         raise ValueError(f"{path} is no SavedModel, or it is incomplete: it has no {MODEL_FILE}. {hint}")
+    manifest = read_manifest(folder)
+    if manifest is not None:
+        check_files(folder, manifest)
     try:
         loaded = tf.saved_model.load(fspath(folder))
     except Exception as error:  # a damaged file shows as any of a dozen types, according to where it is damaged

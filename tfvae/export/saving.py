@@ -1,6 +1,7 @@
 """Writing a SavedModel: all checks first, then beside the target, then renamed."""
 
 import tempfile
+from collections.abc import Mapping
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
@@ -8,13 +9,17 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfvae.export.manifest import write_manifest
 from tfvae.export.signatures import Signatures
+from tfvae.export.warmup import warmup_requests, write_warmup
 from tfvae.models import VAE
 
 MODEL_FILE = "saved_model.pb"
 
 
-def save(vae: VAE, path: str | PathLike[str], *, overwrite: bool = False) -> Path:
+def save(
+    vae: VAE, path: str | PathLike[str], *, overwrite: bool = False, about: Mapping[str, Any] | None = None
+) -> Path:
     """Exports a VAE as a SavedModel that loads where tfvae, TFP and Keras are not installed.
 
     Prefer `vae.save("name.keras")` to train on, or to have the distributions back; this is for serving. Its signatures
@@ -33,11 +38,15 @@ def save(vae: VAE, path: str | PathLike[str], *, overwrite: bool = False) -> Pat
     `seed` is int32 `[2]`; the same seed gives the same numbers, and those of the live model's methods. The loaded
     object has the same functions as attributes. A `mean` or `stddev` that a family does not define is left out.
 
+    Beside the model, in `assets.extra/`, lie `tfvae.json`, which says what it is and has a checksum of each file
+    (`read_manifest`), and requests with which TensorFlow Serving warms it up.
+
     Args:
         vae: the model, built; it is not changed.
         path: the folder to make. TensorFlow Serving wants it to be `<name>/<version number>`.
         overwrite: whether a SavedModel that is already there is replaced, once the new one is complete. Nothing else
             is ever replaced.
+        about: what else the manifest is to say, as JSON: the data, how x is made of them, how good the model is.
 
     Returns:
         The folder.
@@ -63,13 +72,24 @@ def save(vae: VAE, path: str | PathLike[str], *, overwrite: bool = False) -> Pat
         )
     target = _free_target(path, overwrite)
     _check_latents(vae)
-    module = Signatures(vae, _event_shape(vae))
+    event_shape = _event_shape(vae)
+    module = Signatures(vae, event_shape)
 
     target.parent.mkdir(parents=True, exist_ok=True)
     # The hidden folder goes in any case; a version number it is not, so that a server does not look into it.
     with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as workplace:
         new, old = Path(workplace) / "new", Path(workplace) / "old"
-        tf.saved_model.save(module, fspath(new), signatures=module.by_name())
+        functions = module.by_name()
+        tf.saved_model.save(module, fspath(new), signatures=functions)
+        write_warmup(new, _name(target), warmup_requests(functions))
+        manifest = {
+            "event_shape": list(event_shape),
+            "latent_shape": list(vae.latent_shape),
+            "dtype": vae.variable_dtype,
+            "signatures": {name: _described(function) for name, function in functions.items()},
+            "about": dict(about or {}),
+        }
+        write_manifest(new, manifest)
         if target.exists():
             target.rename(old)
         try:
@@ -79,6 +99,20 @@ def save(vae: VAE, path: str | PathLike[str], *, overwrite: bool = False) -> Pat
                 old.rename(target)
             raise
     return Path(path)
+
+
+def _name(target: Path) -> str:
+    """What a server calls the model: of `NAME/VERSION` it is `NAME`."""
+    return target.parent.name if target.name.isdecimal() else target.name
+
+
+def _described(function: Any) -> dict[str, Any]:
+    """Shapes of what goes in and comes out."""
+    outputs = function.get_concrete_function().structured_outputs
+    return {
+        "inputs": {spec.name: spec.shape.as_list() for spec in function.input_signature},
+        "outputs": {name: spec.shape.as_list() for name, spec in outputs.items()},
+    }
 
 
 def _free_target(path: str | PathLike[str], overwrite: bool) -> Path:

@@ -62,9 +62,16 @@ def make_app(model: ServedModel, *, limits: Limits | None = None, batching: bool
             raise RefusedRequest(404, f"Servable not found for request: {wanted}. There is {model.name}, version "
                                       f"{model.version}.")  # fmt: skip
 
+    # A route each with and without a version: an optional argument would also be read from the query.
     @app.get("/v1/models/{name}", responses=refusals(404))
+    async def status(name: str) -> Any:
+        return state(name)
+
     @app.get("/v1/models/{name}/versions/{version}", responses=refusals(404))
-    async def status(name: str, version: str | None = None) -> Any:
+    async def version_status(name: str, version: str) -> Any:
+        return state(name, version)
+
+    def state(name: str, version: str | None = None) -> Any:
         check(name, version)
         found = {
             "version": str(model.version),
@@ -74,8 +81,12 @@ def make_app(model: ServedModel, *, limits: Limits | None = None, batching: bool
         return {"model_version_status": [found]}
 
     @app.get("/v1/models/{name}/metadata", responses=refusals(404))
+    async def signatures(name: str) -> Any:
+        check(name, None)
+        return metadata
+
     @app.get("/v1/models/{name}/versions/{version}/metadata", responses=refusals(404))
-    async def signatures(name: str, version: str | None = None) -> Any:
+    async def version_signatures(name: str, version: str) -> Any:
         check(name, version)
         return metadata
 
@@ -84,8 +95,14 @@ def make_app(model: ServedModel, *, limits: Limits | None = None, batching: bool
     documented: dict[str, Any] = {"openapi_extra": described, "responses": refusals(400, 404, 413, 429, 503)}
 
     @app.post("/v1/models/{name}:predict", **documented)
+    async def predict(request: Request, name: str) -> Response:
+        return await answer_predict(request, name)
+
     @app.post("/v1/models/{name}/versions/{version}:predict", **documented)
-    async def predict(request: Request, name: str, version: str | None = None) -> Response:
+    async def version_predict(request: Request, name: str, version: str) -> Response:
+        return await answer_predict(request, name, version)
+
+    async def answer_predict(request: Request, name: str, version: str | None = None) -> Response:
         start, signature, code = time.perf_counter(), _NO_SIGNATURE, 500
         try:
             check(name, version)

@@ -1,7 +1,7 @@
 """The report of a run: what is measured when training ends, and what `tfvae evaluate` adds."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -73,6 +73,12 @@ def evaluate(
     write_json(run.folder.report_json, report)
     write_text(run.folder.report_markdown, report_markdown(report, list(drawn)))
     return report
+
+
+def about_run(report: Mapping[str, Any]) -> dict[str, Any]:
+    """What an exported model says of the run it is from: its data, how x is made of them, its bounds."""
+    numbers = {name: report[name] for name in ("elbo", "log_marginal", "bits_per_dim")}
+    return {"data": report["config"]["data"], "note": report["note"], "split": report["split"], **numbers}
 
 
 def _note(config: RunConfig, raw: Split) -> str:

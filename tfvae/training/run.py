@@ -21,7 +21,7 @@ from tfvae.training.checkpoints import Checkpoints
 from tfvae.training.config import RunConfig
 from tfvae.training.environment import environment
 from tfvae.training.epoch_clock import EpochClock
-from tfvae.training.evaluate import evaluate
+from tfvae.training.evaluate import about_run, evaluate
 from tfvae.training.fast_forward import FastForward
 from tfvae.training.resume import MOST_REWINDS, restore, rewind, take_up
 from tfvae.training.run_folder import RunFolder
@@ -130,7 +130,7 @@ def _train(
         vae = load_model(folder.model)  # what follows is one process' work
     report = evaluate(Run(folder, config, vae), splits, on_stage=on_stage)
     on_stage("exporting")
-    export.save(vae, folder.saved_model, overwrite=True)
+    export.save(vae, folder.saved_model, overwrite=True, about=about_run(report))
     return folder, report
 
 

@@ -26,11 +26,8 @@ def serve(path: Path, port: int, host: str, *, name: str | None, batching: bool,
         say(f"  health       {address}/healthz, {address}/metrics")
         say("Ctrl-C ends it.")
 
-    try:
-        serving.run_app(app, host, port, on_start=on_start)
-    except KeyboardInterrupt:
-        # A computation in a thread cannot be stopped, and Python's own end would wait for it.
-        say("ended")
-        sys.stdout.flush()
-        os._exit(130)
+    serving.run_app(app, host, port, on_start=on_start)
     say("ended")
+    # A computation in a thread cannot be stopped, and Python's own end would wait for it.
+    sys.stdout.flush()
+    os._exit(0)

@@ -1,0 +1,119 @@
+"""What lies beside an exported model: its manifest, TensorFlow Serving's warm-up requests and configuration."""
+
+import hashlib
+import json
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from google.protobuf import text_format
+from small_models import small_vae
+from tensorflow_serving.apis import prediction_log_pb2
+from tensorflow_serving.config import model_server_config_pb2
+
+import tfvae
+from tfvae.export.signatures import MEANS, SIGNATURES
+
+NAMES = {*SIGNATURES, *MEANS, "serving_default"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    about = {"data": {"name": "toys"}, "elbo": {"mean": -3.5, "standard_error": 0.25}}
+    return tfvae.export.save(small_vae(), tmp_path_factory.mktemp("models") / "toy" / "3", about=about)
+
+
+def requests(folder):
+    """What TensorFlow Serving reads, by its own classes."""
+    path = folder / "assets.extra" / "tf_serving_warmup_requests"
+    logs = [
+        prediction_log_pb2.PredictionLog.FromString(log)
+        for log in tf.data.TFRecordDataset(str(path)).as_numpy_iterator()
+    ]
+    assert all(log.WhichOneof("log_type") == "predict_log" for log in logs)
+    return [log.predict_log.request for log in logs]
+
+
+def test_warm_up_requests_are_answered(folder):
+    loaded, seen = tf.saved_model.load(str(folder)).signatures, {}
+    for request in requests(folder):
+        assert request.model_spec.name == "toy"
+        inputs = {name: tf.make_ndarray(tensor) for name, tensor in request.inputs.items()}
+        answer = loaded[request.model_spec.signature_name](
+            **{name: tf.constant(value) for name, value in inputs.items()}
+        )
+        assert all(np.isfinite(value).all() for value in answer.values())
+        seen.setdefault(request.model_spec.signature_name, set()).update(
+            len(inputs[name]) for name in ("x", "z") if name in inputs
+        )
+    assert set(seen) == NAMES
+    assert all(sizes == {1, 8} for name, sizes in seen.items() if name != "sample")
+
+
+def test_the_session_loader_answers_them_too(folder):
+    asked = requests(folder)
+    with tf.compat.v1.Session(graph=tf.Graph()) as session:
+        signatures = tf.compat.v1.saved_model.loader.load(session, ["serve"], str(folder)).signature_def
+        for request in asked:
+            signature = signatures[request.model_spec.signature_name]
+            feed = {signature.inputs[name].name: tf.make_ndarray(tensor) for name, tensor in request.inputs.items()}
+            answer = session.run({name: tensor.name for name, tensor in signature.outputs.items()}, feed)
+            assert all(np.isfinite(value).all() for value in answer.values())
+
+
+def test_manifest_says_what_the_model_is(folder):
+    manifest = tfvae.export.read_manifest(folder)
+    assert (manifest["tfvae"], manifest["dtype"]) == (tfvae.__version__, "float32")
+    assert (manifest["event_shape"], manifest["latent_shape"]) == ([4, 2], [2])
+    assert manifest["about"]["elbo"] == {"mean": -3.5, "standard_error": 0.25}
+    assert set(manifest["signatures"]) == NAMES
+    assert manifest["signatures"]["elbo"]["inputs"] == {"x": [None, 4, 2], "num_samples": [], "seed": [2]}
+    assert manifest["signatures"]["likelihood"]["outputs"] == {"mean": [None, 4, 2]}
+    files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert {*manifest["files"]} == files - {"assets.extra/tfvae.json"}
+    assert "assets.extra/tf_serving_warmup_requests" in files
+    for name, checksum in manifest["files"].items():
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == checksum
+
+
+@pytest.mark.parametrize("name", ["variables/variables.index", "assets.extra/tf_serving_warmup_requests"])
+def test_a_changed_byte_and_a_missing_file_are_found(folder, tmp_path, name):
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    content = bytearray((copy / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (copy / name).write_bytes(content)
+    with pytest.raises(ValueError, match=rf"is damaged or incomplete: {name} is not as it was written"):
+        tfvae.export.load(copy)
+    (copy / name).unlink()
+    with pytest.raises(ValueError, match=rf"is damaged or incomplete: {name} is missing"):
+        tfvae.export.load(copy)
+
+
+def test_a_damaged_manifest_is_one_error_and_none_is_no_error(folder, tmp_path):
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    path = copy / "assets.extra" / "tfvae.json"
+    for content in ("{", "[]", json.dumps({"files": 3})):
+        path.write_text(content)
+        with pytest.raises(ValueError, match=r"tfvae.json is damaged"):
+            tfvae.export.load(copy)
+    path.unlink()
+    assert tfvae.export.read_manifest(copy) is None
+    tfvae.export.load(copy)
+
+
+def test_configuration_is_tensorflow_servings(folder):
+    (folder.parents[1] / "toy" / "not-a-version").mkdir()
+    path = tfvae.export.save_serving_config(folder.parents[1], base_path="/srv")
+    config = text_format.Parse(path.read_text(), model_server_config_pb2.ModelServerConfig())
+    (model,) = config.model_config_list.config
+    assert (model.name, model.base_path, model.model_platform) == ("toy", "/srv/toy", "tensorflow")
+    assert (path.parent / "batching.config").read_text().count("value:") == 4
+
+
+def test_a_folder_without_models_has_no_configuration(folder, tmp_path):
+    with pytest.raises(ValueError, match="holds no models NAME/VERSION"):
+        tfvae.export.save_serving_config(tmp_path)
+    with pytest.raises(ValueError, match="holds no models NAME/VERSION"):
+        tfvae.export.save_serving_config(folder.parent)
+    assert not list(tmp_path.iterdir())

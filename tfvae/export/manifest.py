@@ -1,0 +1,73 @@
+"""What an exported model is, in a file beside it, with checksums of all others."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from tfvae._files import write_json
+from tfvae._version import __version__
+
+MANIFEST = Path("assets.extra") / "tfvae.json"
+_FORMAT = 1
+_CHUNK = 2**20
+
+
+def write_manifest(folder: Path, content: Mapping[str, Any]) -> None:
+    """Writes the manifest of a complete model: `content`, the version of tfvae, and a SHA-256 of each file."""
+    files = {str(path.relative_to(folder).as_posix()): _sha256(path) for path in _files(folder)}
+    write_json(folder / MANIFEST, {"format": _FORMAT, "tfvae": __version__, **content, "files": files})
+
+
+def read_manifest(path: str | PathLike[str]) -> dict[str, Any] | None:
+    """What a model says of itself; None for a model exported by an earlier version, which does not.
+
+    Args:
+        path: the folder of an exported model.
+
+    Returns:
+        A dictionary with `tfvae` (the version), `event_shape`, `latent_shape`, `dtype` (of the model in Python; the
+        signatures are float32), `signatures` (by name, the shapes of `inputs` and `outputs`, None for any length),
+        `about` (what `save` was told: for a run its data, how x is made of them, and its bounds) and `files`
+        (SHA-256 by name).
+
+    Raises:
+        ValueError: where the manifest itself is damaged.
+    """
+    file = Path(path) / MANIFEST
+    if not file.is_file():
+        return None
+    try:
+        content = json.loads(file.read_text())
+    except ValueError as error:
+        raise ValueError(f"{file} is damaged: {error}. Use another copy, or export the model again.") from error
+    if not isinstance(content, dict) or not isinstance(content.get("files"), dict):
+        raise ValueError(f"{file} is damaged: it lists no files. Use another copy, or export the model again.")
+    return content
+
+
+def check_files(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Raises ValueError, with its name, for a file that is missing or not as it was written."""
+    for name, checksum in manifest["files"].items():
+        path = folder / name
+        state = None if not path.is_file() else _sha256(path)
+        if state != checksum:
+            found = "is missing" if state is None else "is not as it was written: its checksum differs"
+            raise ValueError(
+                f"The exported model at {folder} is damaged or incomplete: {name} {found}. Use another copy, or export "
+                "the model again with tfvae.export.save(vae, path, overwrite=True)."
+            )
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / MANIFEST)
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()

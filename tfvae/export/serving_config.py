@@ -1,0 +1,54 @@
+"""Configuration files of TensorFlow Serving for a folder of exported models."""
+
+import json
+from os import PathLike
+from pathlib import Path
+
+from tfvae._files import write_text
+
+_MODEL_FILE = "saved_model.pb"
+_BATCHING = """max_batch_size { value: 128 }
+batch_timeout_micros { value: 1000 }
+max_enqueued_batches { value: 100 }
+num_batch_threads { value: 2 }
+"""
+
+
+def save_serving_config(folder: str | PathLike[str], *, base_path: str = "/models") -> Path:
+    """Writes `models.config` and `batching.config` for all models `NAME/VERSION` in a folder.
+
+    The server takes the first with `--model_config_file`. The second, with `--enable_batching` and
+    `--batching_parameters_file`, is for the signatures `posterior` and `likelihood` alone: TensorFlow Serving joins
+    requests along the first axis of every input, and refuses the others, whose `seed` has no such axis.
+
+    Args:
+        folder: with models in it, each a folder of numbered versions.
+        base_path: where the server sees that folder.
+
+    Returns:
+        The path of `models.config`.
+
+    Raises:
+        ValueError: where there is no model in the folder.
+    """
+    place = Path(folder)
+    names = sorted({path.parent.parent.name for path in place.glob(f"*/*/{_MODEL_FILE}") if _is_version(path.parent)})
+    if not names:
+        raise ValueError(
+            f"{place} holds no models NAME/VERSION, such as tfvae.export.save(vae, {str(place / 'digits' / '1')!r}) "
+            "writes. TensorFlow Serving serves numbered versions only."
+        )
+    entries = "".join(
+        "  config {\n"
+        f"    name: {json.dumps(name)}\n"
+        f"    base_path: {json.dumps(f'{base_path}/{name}')}\n"
+        '    model_platform: "tensorflow"\n'
+        "  }\n"
+        for name in names
+    )
+    write_text(place / "batching.config", _BATCHING)
+    return write_text(place / "models.config", f"model_config_list {{\n{entries}}}\n")
+
+
+def _is_version(folder: Path) -> bool:
+    return folder.name.isdecimal()

@@ -1,0 +1,82 @@
+"""Requests that TensorFlow Serving sends to a model before it takes others, so that the first client need not wait."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+WARMUP = Path("assets.extra") / "tf_serving_warmup_requests"
+_BATCHES = (1, 8)
+_NUM_SAMPLES = 10
+
+
+def warmup_requests(functions: Mapping[str, Any]) -> list[tuple[str, dict[str, np.ndarray]]]:
+    """Real requests for each signature, of one example and of several.
+
+    x and z are the model's own: draws from the prior, and what they decode to.
+
+    Args:
+        functions: the exported functions by signature.
+    """
+    if not functions:
+        return []
+    drawn = {}
+    for count in _BATCHES:
+        seed = tf.constant([0, count], tf.int32)
+        answer = functions["sample"](num_samples=tf.constant(count), seed=seed)
+        x = answer["sample"]
+        drawn[count] = {"x": x.numpy(), "seed": seed.numpy(), "num_samples": np.int32(_NUM_SAMPLES)}
+        drawn[count]["z"] = functions["encode"](x=x, seed=seed)["z"].numpy()
+    return [
+        (name, {key: values[key] for key in _names(function)})
+        for name, function in functions.items()
+        for values in drawn.values()
+    ]
+
+
+def write_warmup(folder: Path, name: str, requests: Iterable[tuple[str, Mapping[str, np.ndarray]]]) -> None:
+    """Writes them where TensorFlow Serving looks: a TFRecord of `tensorflow.serving.PredictionLog`.
+
+    Args:
+        folder: of the SavedModel.
+        name: the model's.
+        requests: signature and inputs of each.
+    """
+    path = folder / WARMUP
+    path.parent.mkdir(exist_ok=True)
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for signature, inputs in requests:
+            writer.write(_prediction_log(name, signature, inputs))
+
+
+def _prediction_log(name: str, signature: str, inputs: Mapping[str, np.ndarray]) -> bytes:
+    """A `PredictionLog` with a `PredictLog` with a `PredictRequest`, byte by byte.
+
+    Four small messages of tensorflow/serving's apis: prediction_log.proto, predict.proto and model.proto have the
+    numbers of the fields. The package that holds them as Python classes is as large as it is rarely installed.
+    """
+    spec = _field(1, name.encode()) + _field(3, signature.encode())
+    request = _field(1, spec)
+    for key, value in inputs.items():
+        tensor = tf.make_tensor_proto(value).SerializeToString()
+        request += _field(2, _field(1, key.encode()) + _field(2, tensor))
+    return _field(6, _field(1, request))
+
+
+def _field(number: int, content: bytes) -> bytes:
+    """A field of protocol buffers that has a length: its key, the length and the content."""
+    return _varint(number << 3 | 2) + _varint(len(content)) + content
+
+
+def _varint(value: int) -> bytes:
+    parts = []
+    while value > 0x7F:
+        parts.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*parts, value])
+
+
+def _names(function: Any) -> list[str]:
+    return [spec.name for spec in function.input_signature]
