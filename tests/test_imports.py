@@ -100,7 +100,7 @@ def test_public_names_exist_and_are_listed(package):
 
 
 def test_top_level_names():
-    assert set(PACKAGES) - {"cli", "papers", "serving"} <= set(tfvae.__all__)
+    assert set(PACKAGES) - {"cli"} <= set(tfvae.__all__)
     for name in tfvae.__all__:
         if name in PACKAGES or name not in ORDER:
             assert getattr(tfvae, name) is not None

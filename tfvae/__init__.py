@@ -25,6 +25,7 @@ _SUBPACKAGES = frozenset(
         "networks",
         "papers",
         "priors",
+        "serving",
         "training",
     }
 )
@@ -43,6 +44,7 @@ __all__ = [
     "networks",
     "papers",
     "priors",
+    "serving",
     "training",
 ]
 

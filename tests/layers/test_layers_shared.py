@@ -13,6 +13,8 @@ import tensorflow_probability as tfp
 
 import tfvae
 
+pytestmark = pytest.mark.sampled(9)
+
 tfd = tfp.distributions
 PACKAGE = "tests_layers_shared"
 

@@ -23,6 +23,8 @@ from tfvae.layers import (
 from tfvae.models import VAE
 from tfvae.priors import StandardNormal
 
+pytestmark = pytest.mark.sampled(4)
+
 tfd = tfp.distributions
 PACKAGE = "tests_vae"
 D = 3

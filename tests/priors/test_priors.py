@@ -23,6 +23,8 @@ from tfvae.layers import (
 from tfvae.models import VAE
 from tfvae.priors import Flow, MixtureOfGaussians, Normal, StandardNormal, VampPrior
 
+pytestmark = pytest.mark.sampled(3)
+
 tfd = tfp.distributions
 PACKAGE = "tests_priors"
 D, K = 3, 5

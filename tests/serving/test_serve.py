@@ -1,6 +1,7 @@
 """The REST server: TensorFlow Serving's paths and bodies, refusals, joined requests, metrics."""
 
 import asyncio
+import gc
 import json
 import re
 import signal
@@ -14,15 +15,16 @@ import httpx
 import numpy as np
 import pytest
 import tensorflow as tf
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from small_models import small_vae
 
 import tfvae
-from tfvae.serving import Limits, ServedModel, make_app
+from tfvae.serving import Limits, ServedModel, make_app, run_app
 from tfvae.serving.running import _listening
 from tfvae.training.run_folder import RunFolder
 
-LIMITS = Limits(request_bytes=20_000, rows=40, num_samples=50, waiting=30)
+LIMITS = Limits(request_bytes=20_000, rows=40, num_samples=50, draws=100, waiting=30)
 
 
 @pytest.fixture(scope="module")
@@ -165,6 +167,7 @@ def predict(**body):
         (predict(signature_name="decode", inputs={"z": Z.tolist(), "seed": [1]}), 400, "shape [2]"),
         (predict(signature_name="sample", inputs={"num_samples": 41, "seed": SEED}), 400, "1 to 40; received 41"),
         (predict(signature_name="elbo", inputs={**INPUTS["elbo"], "num_samples": 51}), 400, "1 to 50"),
+        (predict(signature_name="elbo", inputs={**INPUTS["elbo"], "num_samples": 40}), 400, "at most 100 draws in all"),
         (predict(signature_name="elbo", inputs={**INPUTS["elbo"], "num_samples": 0}), 400, "1 to 50"),
         (predict(signature_name="elbo", inputs={**INPUTS["elbo"], "num_samples": [4]}), 400, "one whole number"),
         (b" " * 20_001, 413, "20,000"),
@@ -328,7 +331,7 @@ def test_models_are_found(folder, tmp_path, loaded):
     assert (ServedModel(folder.parent).name, ServedModel(folder.parent).version) == ("toy", 3)
     assert ServedModel(folder, name="other").name == "other"
     with pytest.raises(ValueError, match="part of an address"):
-        ServedModel(folder, name="a/b")
+        ServedModel(folder, name="a b")
     with pytest.raises(ValueError, match="There is no model at"):
         ServedModel(tmp_path)
     (tmp_path / "config.toml").touch()
@@ -359,6 +362,21 @@ def test_command_serves_a_client_that_knows_nothing_of_it(folder, loaded):
             server.kill()
     assert (server.returncode, errors) == (0, "")
     assert said.splitlines()[-1] == "ended"
+
+
+def test_garbage_collection_does_not_pause_the_server():
+    """What is loaded is left out of it, until the server has ended."""
+    frozen = []
+
+    def on_start(address):
+        frozen.append(gc.get_freeze_count())
+        raise KeyboardInterrupt
+
+    before = gc.get_freeze_count()
+    with pytest.raises(KeyboardInterrupt):
+        run_app(FastAPI(), port=0, on_start=on_start)
+    assert frozen[0] > before + 100_000
+    assert gc.get_freeze_count() == 0
 
 
 def test_small_answers_do_not_wait_for_acknowledgements():

@@ -21,7 +21,8 @@ def assert_equal_weights(found, name):
             np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("num_workers", [2, pytest.param(3, marks=slow)])
+@slow
+@pytest.mark.parametrize("num_workers", [2, 3])
 def test_workers_make_the_run_of_one_process(num_workers, tmp_path):
     with replicas.Processes(replicas.workers, tmp_path, num_workers) as processes:
         found = processes.results()

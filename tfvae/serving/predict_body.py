@@ -144,6 +144,11 @@ def _num_rows(signature: Signature, inputs: Mapping[str, np.ndarray], limits: Li
         most = limits.num_samples if rows else limits.rows
         if not 1 <= num_samples <= most:
             raise _refused(f"num_samples is a whole number from 1 to {most}; received {num_samples}.")
+        if rows and count * num_samples > limits.draws:
+            raise _refused(
+                f"A request has at most {limits.draws} draws in all; {count} examples of {num_samples} are more. Send "
+                "them in parts."
+            )
     if count > limits.rows:
         raise _refused(f"A request has at most {limits.rows} examples; received {count}. Send them in parts.")
     return count

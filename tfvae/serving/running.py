@@ -2,8 +2,9 @@
 
 import contextlib
 import errno
+import gc
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import uvicorn
 from fastapi import FastAPI
@@ -25,7 +26,7 @@ def run_app(
     Raises:
         OSError: where nothing can listen there.
     """
-    with _listening(host, port) as listener:
+    with _listening(host, port) as listener, _without_long_pauses():
         shown = f"[{host}]" if ":" in host else host
         on_start(f"http://{shown}:{listener.getsockname()[1]}")
         config = uvicorn.Config(
@@ -33,6 +34,17 @@ def run_app(
         )
         with contextlib.suppress(KeyboardInterrupt):  # raised again by uvicorn once all is shut down
             uvicorn.Server(config).run(sockets=[listener])
+
+
+@contextlib.contextmanager
+def _without_long_pauses() -> Iterator[None]:
+    """Garbage collection leaves alone what is loaded by now: TensorFlow, a quarter of a second each time."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def _listening(host: str, port: int) -> socket.socket:

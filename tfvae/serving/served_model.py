@@ -75,7 +75,7 @@ class ServedModel:
     def __init__(self, path: str | os.PathLike[str], name: str | None = None):
         found_name, self.version, self.folder = _find(Path(path))
         self.name = found_name if name is None else name
-        if not self.name or set(self.name) & set("/:?#%") or not self.name.isprintable():
+        if not self.name or set(self.name) & set("/:?#% ") or not self.name.isprintable():
             raise ValueError(
                 f"A model's name is part of an address: no slash, colon or space. Received: {self.name!r}."
             )
