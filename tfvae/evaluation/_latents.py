@@ -6,18 +6,13 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tfvae._dimensions import is_vector
 from tfvae._seeds import fold_in, stateless_seed
 from tfvae.estimators.moments import moments_over_draws
 from tfvae.evaluation._batches import batches_of_x
 from tfvae.evaluation._compiled import compiled
 from tfvae.models import VAE
 from tfvae.typing import Distribution, Seed, Tensor
-
-
-def is_vector(distribution: Distribution) -> bool:
-    """Whether z is one vector of floating-point numbers, `[..., D]`."""
-    shape, dtype = distribution.event_shape, distribution.dtype
-    return isinstance(shape, tf.TensorShape) and shape.rank == 1 and isinstance(dtype, tf.DType) and dtype.is_floating
 
 
 def require_vector(vae: VAE, purpose: str) -> int:

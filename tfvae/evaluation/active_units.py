@@ -4,10 +4,11 @@ from typing import Any
 
 import numpy as np
 
+from tfvae._dimensions import is_vector
 from tfvae._seeds import stateless_seed
 from tfvae.evaluation._batches import batches_of_x
 from tfvae.evaluation._compiled import compiled
-from tfvae.evaluation._latents import exact_mean, is_vector
+from tfvae.evaluation._latents import exact_mean
 from tfvae.evaluation.dimensions import ActiveUnits
 from tfvae.models import VAE
 from tfvae.typing import Tensor

@@ -7,22 +7,20 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tfvae._activity import collapse
 from tfvae._checks import whole_number
+from tfvae._dimensions import is_vector, kl_per_dimension
 from tfvae._kl import exact_kl_or_none
 from tfvae._seeds import fold_in, split_seed
 from tfvae.estimators.moments import moments_over_draws
 from tfvae.evaluation._aggregated_posterior import aggregated
 from tfvae.evaluation._batches import batches_of_x
 from tfvae.evaluation._compiled import compiled
-from tfvae.evaluation._dimensions import kl_per_dimension
-from tfvae.evaluation._latents import exact_mean, is_vector, numpy_generator, random_examples
+from tfvae.evaluation._latents import exact_mean, numpy_generator, random_examples
 from tfvae.evaluation.dimensions import ActiveUnits, DimensionKLs
 from tfvae.evaluation.record import Record, bits_per_dim
 from tfvae.models import VAE
 from tfvae.typing import Seed, Tensor
-
-# Below this rate, in nats, an example's z tells next to nothing of it: less than a seventh of a yes or no.
-COLLAPSE_THRESHOLD = 0.1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,7 +136,8 @@ def diagnostics(
     active = None
     if "mean" in values and not np.isnan(values["mean_variance"]).any():
         active = ActiveUnits.of(values["mean"], values["mean_variance"])
-    collapsed, message = _collapse(rate, active)
+    units = None if active is None else (active.num_active, len(active.active))
+    collapsed, message = collapse(rate.mean, units)
     return Diagnostics(
         rate=rate,
         distortion=distortion,
@@ -187,14 +186,3 @@ def _terms(vae: VAE, x: Tensor, num_samples: Tensor, seed: Tensor) -> dict[str, 
         if value is not None:
             means[name], variances[name] = value, tf.zeros_like(value)
     return {**means, **{f"{name}_variance": variance for name, variance in variances.items()}}
-
-
-def _collapse(rate: Record, active: ActiveUnits | None) -> tuple[bool, str]:
-    units = "" if active is None else f"{active.num_active} of {len(active.active)} latent units are active and "
-    measured = f"{units}the rate is {rate.mean:.3g} nats"
-    if (active is not None and active.num_active == 0) or rate.mean < COLLAPSE_THRESHOLD:
-        return True, (
-            f"Posterior collapse: {measured} (alarm: no unit active, or less than {COLLAPSE_THRESHOLD} nats), so that "
-            "the decoder ignores z. Train with a KL warm-up, free bits or a weaker decoder."
-        )
-    return False, f"No posterior collapse: {measured}."

@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-# Variance over x of E[z_d|x] above which a unit counts as active.
-ACTIVE_THRESHOLD = 0.01
+from tfvae._activity import ACTIVE_THRESHOLD
 
 
 @dataclasses.dataclass(frozen=True)

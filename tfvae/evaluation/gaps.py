@@ -9,12 +9,12 @@ import tensorflow_probability as tfp
 from scipy.special import logsumexp
 
 from tfvae._checks import whole_number
+from tfvae._dimensions import has_diagonal_scale
 from tfvae._kl import _multivariate_normal
 from tfvae._seeds import fold_in, split_seed, stateless_seed
 from tfvae.estimators.moments import moments_over_draws
 from tfvae.evaluation._batches import batches_of_x
 from tfvae.evaluation._compiled import compiled
-from tfvae.evaluation._dimensions import has_diagonal_scale
 from tfvae.evaluation._finite import require_finite
 from tfvae.evaluation._importance import importance_log_weights
 from tfvae.evaluation._latents import require_vector

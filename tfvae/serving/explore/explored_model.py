@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tfvae._activity import ACTIVE_THRESHOLD
 from tfvae._seeds import split_seed, stateless_seed
 from tfvae.data import Split
-from tfvae.evaluation.dimensions import ACTIVE_THRESHOLD
 from tfvae.models import VAE
 from tfvae.serving.explore.model_input import ModelInput, has_dark_border
 from tfvae.serving.explore.plane import principal_plane

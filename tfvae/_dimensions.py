@@ -1,4 +1,4 @@
-"""The KL of each latent dimension on its own."""
+"""Single latent dimensions, and the KL of each on its own."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -7,7 +7,6 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae._kl import exact_kl_or_none
-from tfvae.evaluation._latents import is_vector
 from tfvae.typing import Distribution, Tensor
 
 tfd = tfp.distributions
@@ -29,6 +28,12 @@ class DimensionKL(NamedTuple):
     exact: Tensor | None
     of_draw: Callable[[Tensor], Tensor] | None
     note: str
+
+
+def is_vector(distribution: Distribution) -> bool:
+    """Whether z is one vector of floating-point numbers, `[..., D]`."""
+    shape, dtype = distribution.event_shape, distribution.dtype
+    return isinstance(shape, tf.TensorShape) and shape.rank == 1 and isinstance(dtype, tf.DType) and dtype.is_floating
 
 
 def kl_per_dimension(posterior: Distribution, prior: Distribution) -> DimensionKL:
