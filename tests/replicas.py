@@ -20,7 +20,7 @@ import tensorflow as tf
 
 import tfvae
 from tfvae import layers
-from tfvae.callbacks import BetaSchedule, LinearWarmUp, NonFiniteLossError, StopOnNonFinite
+from tfvae.callbacks import BetaSchedule, LinearWarmUp, NonFiniteLossError, StopOnNonFinite, VAETensorBoard
 from tfvae.estimators import SGVB, Estimate
 from tfvae.models import _distributed
 from tfvae.training.run_folder import RunFolder
@@ -105,7 +105,8 @@ def mirrored(folder):
     (cpu,) = tf.config.list_physical_devices("CPU")
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
     strategy = make_strategy("mirrored")
-    found = {"arrays": fit_arrays(strategy), "noise": _noise(strategy)}
+    board = VAETensorBoard(Path(folder) / "logs", X, every=1)
+    found = {"arrays": fit_arrays(strategy, callbacks=[board]), "noise": _noise(strategy)}
     vae = make_vae(strategy, BadAt())
     data = X.copy()
     data[BATCH_SIZE * 3 - 1] = 7.0  # the third batch, in the second replica's part

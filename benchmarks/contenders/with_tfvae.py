@@ -6,8 +6,8 @@ import tfvae
 from tfvae import estimators, layers, networks
 
 
-def fit(x, work):
-    """Arrays into `fit`."""
+def build(work):
+    """The model of a workload, compiled."""
     posterior, likelihood = layers.MultivariateNormalDiag, layers.IndependentBernoulli(work.event_shape)
     size = posterior.params_size(work.latent_size)
     if work.hidden:
@@ -20,4 +20,10 @@ def fit(x, work):
         estimator=estimators.SGVB() if work.k == 1 else estimators.ImportanceWeighted(work.k),
     )
     vae.compile(keras.optimizers.Adam(1e-3))
+    return vae
+
+
+def fit(x, work):
+    """Arrays into `fit`."""
+    vae = build(work)
     return lambda epochs: vae.fit(x, batch_size=work.batch_size, epochs=epochs, verbose=0).history["elbo"][-1]

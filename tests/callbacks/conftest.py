@@ -88,11 +88,11 @@ def images():
 
 @pytest.fixture(scope="session")
 def read_events():
-    """A function from a run's folder to its scalars, images and histograms: `{tag: {step: value}}` each."""
+    """A function from a run's folder to its scalars, images, histograms and texts: `{tag: {step: value}}` each."""
 
     def read(folder):
         accumulator = EventAccumulator(str(folder), size_guidance={"tensors": 0}).Reload()
-        kinds = {"scalars": {}, "images": {}, "histograms": {}}
+        kinds = {"scalars": {}, "images": {}, "histograms": {}, "text": {}, "hparams": {}}
         for tag in accumulator.Tags()["tensors"]:
             kind = accumulator.SummaryMetadata(tag).plugin_data.plugin_name
             events = [(event.step, tf.make_ndarray(event.tensor_proto)) for event in accumulator.Tensors(tag)]
@@ -100,6 +100,8 @@ def read_events():
                 events = [(step, float(value)) for step, value in events]
             elif kind == "images":
                 events = [(step, tf.io.decode_png(value[2]).numpy()) for step, value in events]
+            elif kind == "text":
+                events = [(step, value.item().decode()) for step, value in events]
             values = dict(events)
             assert len(values) == len(events), f"{tag} has a step twice"
             kinds[kind][tag] = values

@@ -9,7 +9,8 @@ import tensorflow as tf
 
 import tfvae
 from tfvae import _images
-from tfvae.callbacks import VAETensorBoard, vae_tensorboard
+from tfvae.callbacks import VAETensorBoard
+from tfvae.callbacks._tensorboard import speed
 
 
 @keras.saving.register_keras_serializable("tests")
@@ -24,12 +25,15 @@ class AlwaysNoisy(keras.layers.Layer):
         return inputs + keras.random.normal(keras.ops.shape(inputs), stddev=0.1, seed=self.seed_generator)
 
 
+LABELS = np.arange(9) % 4
+
+
 @pytest.fixture(scope="module")
 def fitted(make_vae, images, tmp_path_factory):
     """Three epochs of 18 examples in batches of 4, validated on 4 examples."""
     folder = tmp_path_factory.mktemp("logs")
     vae = make_vae()
-    callback = VAETensorBoard(folder, images[:9], num_images=7)
+    callback = VAETensorBoard(folder, (images[:9], LABELS), every=1, num_images=7)
     history = vae.fit(
         images[4:], batch_size=4, validation_data=(images[:4], None), epochs=3, callbacks=[callback], verbose=0
     ).history
@@ -39,8 +43,8 @@ def fitted(make_vae, images, tmp_path_factory):
 def test_scalars_are_the_history_in_two_runs(fitted, read_events):
     train, validation = (read_events(fitted.folder / run).scalars for run in ("train", "validation"))
     terms = {"elbo", "log_likelihood", "kl", "loss"}
-    assert set(train) == terms | {"beta", "learning_rate", "images_per_second"}
-    assert set(validation) == terms
+    assert set(train) == terms | {"beta", "learning_rate", "images_per_second", "gradient_norm", "active_units"}
+    assert set(validation) == terms | {"images_per_second"}
     for term in terms:
         assert train[term] == {epoch + 1: value for epoch, value in enumerate(fitted.history[term])}
         assert validation[term] == {epoch + 1: value for epoch, value in enumerate(fitted.history[f"val_{term}"])}
@@ -50,7 +54,8 @@ def test_scalars_are_the_history_in_two_runs(fitted, read_events):
 
 def test_images_are_grids_of_the_right_size_and_originals(fitted, images, read_events):
     shown = read_events(fitted.folder / "train").images
-    assert set(shown) == {"reconstructions", "samples"}
+    drawn = {"reconstructions", "samples", "posterior_samples", "traversals", "interpolations"}
+    assert set(shown) == drawn | {"latents/heat_map"}
     for pictures in shown.values():
         assert set(pictures) == {1, 2, 3}
     samples, reconstructions = shown["samples"][3], shown["reconstructions"][3]
@@ -83,12 +88,12 @@ def test_validation_run_has_curves_alone(fitted, read_events):
 
 def test_functions_are_traced_once(fitted):
     views = fitted.callback._views
-    for function in (views._reconstructions, views._samples, views._posterior_statistics):
+    for function in (views._encode._function, views._decode._function, views._norm._function, views._draw):
         assert function.experimental_get_tracing_count() == 1
 
 
 def test_without_validation_there_is_one_run(vae, images, tmp_path):
-    callback = VAETensorBoard(str(tmp_path), image_every=0, histogram_every=0)
+    callback = VAETensorBoard(str(tmp_path), every=0)
     vae.fit(images, callbacks=[callback], verbose=0)
     assert [path.name for path in tmp_path.iterdir()] == ["train"]
 
@@ -100,7 +105,7 @@ def test_resumed_fit_continues_the_curves(vae, images, tmp_path, read_events):
             validation_data=(images, None),
             initial_epoch=first,
             epochs=last,
-            callbacks=[VAETensorBoard(tmp_path, images, image_every=0, histogram_every=0)],
+            callbacks=[VAETensorBoard(tmp_path, images, every=0)],
             verbose=0,
         )
     for run in ("train", "validation"):
@@ -126,7 +131,7 @@ def test_training_is_the_same_with_and_without(make_vae, images, tmp_path, run_e
 def test_noise_is_the_same_in_every_epoch_and_under_every_fit(vae, images, tmp_path, read_events):
     vae.optimizer.learning_rate = 0.0
     for run, seed in (("a", 0), ("b", 0), ("c", 1)):
-        vae.fit(images, epochs=2, callbacks=[VAETensorBoard(tmp_path / run, images, seed=seed)], verbose=0)
+        vae.fit(images, epochs=2, callbacks=[VAETensorBoard(tmp_path / run, images, 1, seed=seed)], verbose=0)
     shown = {run: read_events(tmp_path / run / "train").images for run in "abc"}
     for tag in ("samples", "reconstructions"):
         np.testing.assert_array_equal(shown["a"][tag][1], shown["a"][tag][2])
@@ -134,23 +139,32 @@ def test_noise_is_the_same_in_every_epoch_and_under_every_fit(vae, images, tmp_p
         assert (shown["a"][tag][1] != shown["c"][tag][1]).any()
 
 
-def test_intervals(vae, images, tmp_path, read_events):
-    callbacks = [
-        VAETensorBoard(tmp_path / "some", images, image_every=2, histogram_every=3),
-        VAETensorBoard(tmp_path / "none", images, image_every=0, histogram_every=0),
-    ]
-    vae.fit(images, epochs=4, callbacks=callbacks, verbose=0)
+def test_each_view_has_its_own_interval_and_the_last_epoch_has_all(vae, images, tmp_path, read_events):
+    every = {**dict.fromkeys(VAETensorBoard.EVERY, 2), "histograms": 3, "traversals": 0, "samples": 4, "latents": 1}
+    vae.fit(images, epochs=5, callbacks=[VAETensorBoard(tmp_path / "some", images, every)], verbose=0)
+    vae.fit(images, epochs=2, callbacks=[VAETensorBoard(tmp_path / "none", images, 0)], verbose=0)
     some, none = (read_events(tmp_path / name / "train") for name in ("some", "none"))
-    assert list(some.images["samples"]) == list(some.images["reconstructions"]) == [2, 4]
-    assert list(some.histograms["posterior/mean"]) == [3]
-    assert list(none.scalars["elbo"]) == [1, 2, 3, 4]
-    assert not none.images
-    assert not none.histograms
+    assert list(some.images["reconstructions"]) == list(some.scalars["gradient_norm"]) == [2, 4, 5]
+    assert list(some.images["samples"]) == [4, 5]
+    assert list(some.histograms["posterior/mean"]) == [3, 5]
+    assert list(some.scalars["active_units"]) == [1, 2, 3, 4, 5]
+    assert "traversals" not in some.images
+    assert list(none.scalars["elbo"]) == [1, 2]
+    assert not any((none.images, none.histograms, none.text, none.hparams))
+
+
+def test_a_fit_that_ends_early_has_its_last_pictures(vae, images, tmp_path, read_events):
+    stop = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: setattr(vae, "stop_training", epoch == 2))
+    callback = VAETensorBoard(tmp_path, images, {**dict.fromkeys(VAETensorBoard.EVERY, 0), "samples": 10, "latents": 1})
+    vae.fit(images, epochs=9, callbacks=[stop, callback], verbose=0)
+    events = read_events(tmp_path / "train")
+    assert list(events.images["samples"]) == [3]
+    assert list(events.scalars["active_units"]) == list(events.scalars["elbo"]) == [1, 2, 3]
 
 
 @pytest.mark.parametrize("batch_kind", [np.asarray, tf.constant])
 def test_preview_batch_of_the_model(vae, images, tmp_path, read_events, monkeypatch, batch_kind):
-    callback = VAETensorBoard(tmp_path, num_images=2)
+    callback = VAETensorBoard(tmp_path, every=1, num_images=2)
     callback.set_model(vae)
     callback.on_train_begin()
     monkeypatch.setattr(vae, "preview_batch", batch_kind(images[:5]), raising=False)
@@ -163,14 +177,14 @@ def test_preview_batch_of_the_model(vae, images, tmp_path, read_events, monkeypa
 
 
 def test_fit_finds_examples_in_the_validation_data(vae, images, tmp_path, read_events):
-    callback = VAETensorBoard(tmp_path, num_images=1)
+    callback = VAETensorBoard(tmp_path, every=1, num_images=1)
     vae.fit(images[:11], validation_data=(images[11:], None), callbacks=[callback], verbose=0)
     shown = read_events(tmp_path / "train").images["reconstructions"][1]
     np.testing.assert_array_equal(shown[:6], _images.to_displayable(images[11:12])[0])
 
 
 def test_without_examples_only_samples_are_drawn(vae, tmp_path, read_events, monkeypatch):
-    callback = VAETensorBoard(tmp_path)
+    callback = VAETensorBoard(tmp_path, every=1)
     callback.set_model(vae)
     callback.on_train_begin()
     monkeypatch.setattr(vae, "preview_batch", None, raising=False)
@@ -183,7 +197,7 @@ def test_without_examples_only_samples_are_drawn(vae, tmp_path, read_events, mon
 
 def test_vectors_are_drawn_as_pictures(make_vae, tmp_path, read_events):
     x = np.random.default_rng(1).uniform(size=(8, 20)).astype("float32")
-    callback = VAETensorBoard(tmp_path, x, num_images=1)
+    callback = VAETensorBoard(tmp_path, x, every=1, num_images=1)
     callback.set_model(make_vae((20,)))
     callback.on_train_begin()
     callback.on_epoch_end(0, {"elbo": 1.0})
@@ -201,6 +215,7 @@ def test_functional_model_gets_its_scalars(make_functional, tmp_path, read_event
     train, validation = (read_events(tmp_path / run) for run in ("train", "validation"))
     assert set(train.scalars) == {"loss", "learning_rate", "images_per_second"}
     assert train.scalars["loss"] == dict(zip((1, 2), history["loss"], strict=True))
+    del validation.scalars["images_per_second"]
     assert validation.scalars == {"loss": dict(zip((1, 2), history["val_loss"], strict=True))}
     assert not train.images
 
@@ -216,7 +231,7 @@ def test_speed_counts_the_examples_of_training(vae, images, tmp_path, read_event
             self.now += 0.5
             return self.now
 
-    monkeypatch.setattr(vae_tensorboard, "time", Clock())
+    monkeypatch.setattr(speed, "time", Clock())
     if own_step:
 
         class OwnStep(tfvae.models.VAE):
@@ -225,7 +240,7 @@ def test_speed_counts_the_examples_of_training(vae, images, tmp_path, read_event
 
         vae = OwnStep(vae.encoder, vae.decoder)
         vae.compile("sgd", jit_compile=False)
-    callback = VAETensorBoard(tmp_path, image_every=0, histogram_every=0)
+    callback = VAETensorBoard(tmp_path, every=0)
     vae.fit(
         images, batch_size=4, validation_data=(images[:3], None) if validated else None, callbacks=[callback], verbose=0
     )
@@ -243,7 +258,7 @@ def test_learning_rate_is_the_present_one(make_vae, vae, images, tmp_path, read_
     # This one puts the rate into the logs too.
     by_callback = keras.callbacks.LearningRateScheduler(lambda epoch: 1 / (epoch + 4))
     for name, model, callbacks in (("a", by_schedule, []), ("b", vae, [by_callback])):
-        callback = VAETensorBoard(tmp_path / name, image_every=0, histogram_every=0)
+        callback = VAETensorBoard(tmp_path / name, every=0)
         model.fit(images, epochs=2, callbacks=[*callbacks, callback], verbose=0)
     assert read_events(tmp_path / "a" / "train").scalars["learning_rate"] == {1: 0.25, 2: 0.125}
     assert read_events(tmp_path / "b" / "train").scalars["learning_rate"] == pytest.approx({1: 0.25, 2: 0.2})
@@ -254,7 +269,7 @@ def test_a_run_that_fails_keeps_its_epochs_and_can_go_on(vae, images, tmp_path, 
         if epoch == 1:
             raise KeyboardInterrupt
 
-    callback = VAETensorBoard(tmp_path, images)
+    callback = VAETensorBoard(tmp_path, images, every=1)
     with pytest.raises(KeyboardInterrupt):
         vae.fit(
             images,
@@ -281,7 +296,7 @@ def test_an_error_while_writing_closes_the_files(vae, images, tmp_path, read_eve
 
 def test_weights_that_are_no_numbers_do_not_stop_the_run(vae, images, tmp_path, read_events):
     vae.optimizer.learning_rate = np.inf
-    vae.fit(images, epochs=2, callbacks=[VAETensorBoard(tmp_path, images)], verbose=0)
+    vae.fit(images, epochs=2, callbacks=[VAETensorBoard(tmp_path, images, 1)], verbose=0)
     events = read_events(tmp_path / "train")
     assert np.isnan(events.scalars["elbo"][2])
     assert list(events.images["samples"]) == [1, 2]
@@ -305,9 +320,14 @@ def test_only_the_chief_writes(vae, images, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"image_every": -1}, "image_every is a whole number, at least 0. Received: -1"),
-        ({"histogram_every": 0.5}, "histogram_every .* Received: 0.5"),
-        ({"image_every": True}, "image_every .* Received: True"),
+        ({"every": -1}, "is a whole number, at least 0. Received: -1"),
+        ({"every": {"histograms": 0.5}}, r"every\['histograms'\] .* Received: 0.5"),
+        ({"every": {"samples": True}}, r"every\['samples'\] .* Received: True"),
+        ({"every": {"sample": 1}}, r"there are gradient_norm, .*samples.* Received: \['sample'\]"),
+        ({"profile_steps": (9, 3)}, r"the first and the last step .* Received: \(9, 3\)"),
+        ({"profile_steps": (0, 3)}, r"the first and the last step .* Received: \(0, 3\)"),
+        ({"images": (np.zeros((3, 6, 4, 1)), [1, 2])}, r"3 examples and labels of shape \(2,\)"),
+        ({"images": (1, 2, 3)}, r"images is an array, \(array, labels\) or .* Received a tuple of 3"),
         ({"num_images": 0}, "num_images is a whole number, at least 1"),
         ({"images": np.zeros((0, 6, 4, 1))}, r"images needs examples .*\(0, 6, 4, 1\)"),
     ],

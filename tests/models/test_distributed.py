@@ -3,18 +3,27 @@
 import numpy as np
 import pytest
 import replicas
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 
 @pytest.fixture(scope="module")
 def mirrored(tmp_path_factory):
-    with replicas.Processes(replicas.mirrored, tmp_path_factory.mktemp("mirrored")) as processes:
+    folder = tmp_path_factory.mktemp("mirrored")
+    with replicas.Processes(replicas.mirrored, folder) as processes:
         (found,) = processes.results()
-    return found
+    return {**found, "logs": folder / "logs"}
 
 
 def test_replicas_make_the_run_of_one_device(mirrored):
     """With weights, a schedule of beta, clipped gradients, a regulariser, and batches smaller than the replicas."""
     replicas.assert_same_run(mirrored["arrays"], replicas.fit_arrays())
+
+
+def test_tensorboard_shows_replicas_as_one_model(mirrored):
+    tags = EventAccumulator(str(mirrored["logs"] / "train")).Reload().Tags()["tensors"]
+    assert {"elbo", "gradient_norm", "active_units", "reconstructions", "traversals", "latents/heat_map"} <= set(tags)
+    rows = (mirrored["logs"] / "latents.csv").read_text().splitlines()
+    assert [row.split(",")[0] for row in rows] == ["epoch", "1", "2", "3"]
 
 
 def test_replicas_draw_noise_of_their_own(mirrored):

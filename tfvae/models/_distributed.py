@@ -148,7 +148,7 @@ def _part(model: Any, data: Any, *, training: bool) -> tuple[Estimate, Tensor, T
     filled = tf.pad(x, [[0, extra], *[[0, 0]] * (x.shape.rank - 1)], constant_values=tf.cast(_FILLING, x.dtype))
     filled = tf.ensure_shape(filled, [None, *x.shape[1:]])
     estimate = Estimate(*(field[:size] for field in model.estimate(filled, training=training)))
-    loss = model._loss(estimate, weight)
+    loss = model.loss_of(estimate, weight)
     return estimate, tf.where(size > 0, loss, tf.zeros_like(loss)), weight
 
 

@@ -266,7 +266,7 @@ class TrainedModel(keras.Model):
         x, sample_weight = self._unpacked(data)
         with tf.GradientTape() as tape:
             estimate = self.estimate(x, training=True)
-            loss = self._loss(estimate, sample_weight)
+            loss = self.loss_of(estimate, sample_weight)
             scaled = self.optimizer.scale_loss(loss)
         gradients = tape.gradient(scaled, self.trainable_variables)
         self.optimizer.apply(gradients, self.trainable_variables)
@@ -277,16 +277,16 @@ class TrainedModel(keras.Model):
             return _distributed.test_step(self, data)
         x, sample_weight = self._unpacked(data)
         estimate = self.estimate(x, training=False)
-        return self._bound_metrics.update(estimate, self._loss(estimate, sample_weight), sample_weight)
+        return self._bound_metrics.update(estimate, self.loss_of(estimate, sample_weight), sample_weight)
 
     def _unpacked(self, data: Any) -> tuple[Tensor, Tensor | None]:
         x, sample_weight = _inputs.unpack(data)
         _inputs.check_static(x, self.event_shape)
         return x, sample_weight
 
-    def _loss(self, estimate: Estimate, sample_weight: Tensor | None) -> Tensor:
+    def loss_of(self, estimate: Estimate, sample_weight: Tensor | None = None) -> Tensor:
+        """What is minimised, for the estimate of a batch: the mean of the surrogate, and the networks' own terms."""
         surrogate = estimate.surrogate_loss
         if sample_weight is not None:
             surrogate = surrogate * tf.cast(sample_weight, surrogate.dtype)
-        # The networks' own weight and activity regularisers.
         return tf.add_n([tf.reduce_mean(surrogate), *(tf.cast(term, surrogate.dtype) for term in self.losses)])

@@ -1,6 +1,9 @@
 """TensorBoard's event files of a run that goes on."""
 
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 
@@ -20,6 +23,23 @@ def cut_events(folder: Path, num_epochs: int) -> None:
         with replacing(path) as beside, tf.io.TFRecordWriter(str(beside)) as writer:
             for record in kept:
                 writer.write(record)
+
+
+def write_reported(folder: Path, report: Mapping[str, Any]) -> None:
+    """Puts the report's bounds beside the curves, as the run `test`, so that the HParams table compares runs by them.
+
+    Those of an earlier report of the run go.
+    """
+    shutil.rmtree(folder / "test", ignore_errors=True)
+    active = report["active_units"]
+    numbers = {name: report[name]["mean"] for name in ("elbo", "log_marginal", "bits_per_dim")}
+    if active is not None:
+        numbers["active_units"] = active["num_active"]
+    writer = tf.summary.create_file_writer(str(folder / "test"))
+    with writer.as_default(report["epochs"]):
+        for name, value in numbers.items():
+            tf.summary.scalar(name, value)
+    writer.close()
 
 
 def _records(path: Path) -> tuple[list[bytes], bool]:

@@ -22,6 +22,7 @@ from tfvae.training.config import RunConfig
 from tfvae.training.environment import environment
 from tfvae.training.epoch_clock import EpochClock
 from tfvae.training.evaluate import about_run, evaluate
+from tfvae.training.event_files import write_reported
 from tfvae.training.fast_forward import FastForward
 from tfvae.training.resume import MOST_REWINDS, restore, rewind, take_up
 from tfvae.training.run_folder import RunFolder
@@ -129,6 +130,7 @@ def _train(
     if strategy is not None:
         vae = load_model(folder.model)  # what follows is one process' work
     report = evaluate(Run(folder, config, vae), splits, on_stage=on_stage)
+    write_reported(folder.tensorboard, report)
     on_stage("exporting")
     export.save(vae, folder.saved_model, overwrite=True, about=about_run(report))
     return folder, report
@@ -189,7 +191,12 @@ def _fit(
             clock,
             *callbacks,  # what they change at the end of an epoch belongs to its checkpoint
             keras.callbacks.CSVLogger(str(folder.metrics), append=True),
-            VAETensorBoard(folder.tensorboard, image_every=every, histogram_every=every),
+            VAETensorBoard(
+                folder.tensorboard,
+                validation,
+                every={view: max(every, usual) for view, usual in VAETensorBoard.EVERY.items()},
+                hparams={**config.to_dict()["model"], **config.to_dict()["training"], "data": config.data.name},
+            ),
             Checkpoints(
                 folder,
                 start,

@@ -1,0 +1,1 @@
+"""What `VAETensorBoard` writes, one subject a file."""

@@ -1,0 +1,63 @@
+"""The latents of examples for TensorBoard's Embedding Projector, with labels and thumbnails."""
+
+import io
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tensorboard.plugins import projector
+
+from tfvae._files import write_bytes, write_text
+from tfvae._images import tile, to_displayable
+
+_CONFIG, _TENSORS, _LABELS, _SPRITE = "projector_config.pbtxt", "latents.tsv", "labels.tsv", "thumbnails.png"
+_MOST_PIXELS = 8192  # a side of the sprite, that browsers take
+
+
+class Embedding:
+    """Files of one embedding, in the folder of a run; each is whole or not there.
+
+    Args:
+        folder: of the run.
+        x: the examples `[B, *event]`.
+        labels: theirs `[B]`, or None.
+    """
+
+    def __init__(self, folder: Path, x: Any, labels: np.ndarray | None):
+        self._folder = folder
+        self._x = x
+        self._labels = labels
+        self._is_described = False
+
+    def write(self, means: np.ndarray) -> None:
+        """Puts E[z|x] `[B, D]` in the place of what was there."""
+        # The Projector takes nothing of one dimension.
+        columns = np.pad(means, [(0, 0), (0, max(0, 2 - means.shape[1]))])
+        text = io.StringIO()
+        np.savetxt(text, columns, fmt="%.5g", delimiter="\t")
+        write_text(self._folder / _TENSORS, text.getvalue())
+        if not self._is_described:
+            self._describe()
+            self._is_described = True
+
+    def _describe(self) -> None:
+        """Labels, thumbnails and where they are: the same after every epoch."""
+        config = projector.ProjectorConfig()
+        embedding = config.embeddings.add(tensor_name="latents: E[z|x]", tensor_path=_TENSORS)
+        num = len(self._x)
+        labels = np.arange(num) if self._labels is None else self._labels[:num]
+        write_text(self._folder / _LABELS, "".join(f"{label}\n" for label in labels))
+        embedding.metadata_path = _LABELS
+        pictures = to_displayable(self._x)
+        columns = math.ceil(math.sqrt(num))
+        height, width = pictures.shape[1:3]
+        if max(height, width) * columns <= _MOST_PIXELS:
+            # Square: the Projector counts on as many rows as columns.
+            blank = np.zeros((columns * columns - num, *pictures.shape[1:]), np.uint8)
+            sprite = tile(np.concatenate([pictures, blank]), columns, padding=0)
+            write_bytes(self._folder / _SPRITE, tf.io.encode_png(sprite).numpy())
+            embedding.sprite.image_path = _SPRITE
+            embedding.sprite.single_image_dim.extend([width, height])
+        write_text(self._folder / _CONFIG, str(config))

@@ -1,0 +1,67 @@
+"""The examples that TensorBoard shows a model by."""
+
+import dataclasses
+from typing import Any, Self
+
+import numpy as np
+import tensorflow as tf
+
+from tfvae.data import Split
+from tfvae.models import VAE, _inputs
+from tfvae.typing import Tensor
+
+# Enough for a histogram, and little work for a model.
+_MAX_EXAMPLES = 1024
+
+
+@dataclasses.dataclass(frozen=True)
+class Examples:
+    """The first of what a user wants to look at, or of what the model is fitted on.
+
+    Attributes:
+        x: `[N, *event]`, or None where the model's `preview_batch` serves.
+        labels: theirs `[N]`, or None.
+    """
+
+    x: np.ndarray | None
+    labels: np.ndarray | None
+
+    @classmethod
+    def of(cls, images: Any) -> Self:
+        """Of an array, `(array, labels)`, a split, or None.
+
+        Raises:
+            ValueError: for no examples, or labels that are not one an example.
+        """
+        if images is None:
+            return cls(None, None)
+        x, labels = images, None
+        if isinstance(images, Split):
+            images = images.take(min(_MAX_EXAMPLES, len(images)))
+            x, labels = images.x, images.labels
+        elif isinstance(images, tuple):
+            if len(images) != 2:
+                raise ValueError(
+                    f"images is an array, (array, labels) or a tfvae.data.Split. Received a tuple of {len(images)}."
+                )
+            x, labels = images
+        x = np.asarray(x)
+        if not x.size:
+            raise ValueError(f"images needs examples [N, *event] to show. Received shape {x.shape}.")
+        if labels is not None and np.shape(labels) != (len(x),):
+            raise ValueError(f"images has {len(x)} examples and labels of shape {np.shape(labels)}; each needs one.")
+        return cls(x[:_MAX_EXAMPLES], None if labels is None else np.asarray(labels)[:_MAX_EXAMPLES])
+
+    def check(self, model: VAE) -> None:
+        """Raises ValueError for examples that the model does not take."""
+        if self.x is None:
+            return
+        try:
+            _inputs.check_static(tf.convert_to_tensor(self.x), model.event_shape)
+        except ValueError as error:
+            raise ValueError(f"VAETensorBoard(images=...) does not fit the model: {error}") from error
+
+    def batch(self, model: VAE) -> Tensor | None:
+        """X to look at `[B, *event]`, or None."""
+        x = model.preview_batch if self.x is None else self.x
+        return None if x is None else tf.convert_to_tensor(x[:_MAX_EXAMPLES])

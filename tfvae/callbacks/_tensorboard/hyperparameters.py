@@ -1,0 +1,38 @@
+"""A run's settings, for TensorBoard's HParams table."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+from tensorboard.plugins.hparams import api
+
+from tfvae.models import VAE
+
+
+def of_model(model: keras.Model) -> dict[str, Any]:
+    """What a compiled model says of its settings."""
+    found: dict[str, Any] = {}
+    optimizer = getattr(model, "optimizer", None)
+    if optimizer is not None:
+        found["optimizer"] = type(optimizer).__name__
+        found["learning_rate"] = float(keras.ops.convert_to_numpy(optimizer.learning_rate))
+    found["num_parameters"] = int(sum(variable.value.shape.num_elements() for variable in model.trainable_variables))
+    if isinstance(model, VAE):
+        found["estimator"] = repr(model.estimator)
+        found["prior"] = type(model.prior).__name__
+        found["beta"] = repr(model.kl_weighting) if model.kl_weighting is not None else model.initial_beta
+        if isinstance(model.latent_shape, tuple | tf.TensorShape) and len(model.latent_shape) == 1:
+            found["latent_size"] = int(model.latent_shape[0])
+    return found
+
+
+def write(log_dir: Path, settings: Mapping[str, Any], step: int) -> None:
+    """Writes them for the current writer, at a step; runs of one sweep are told apart by their folders."""
+    plain = {
+        name: value if isinstance(value, bool | int | float | str) else str(value) for name, value in settings.items()
+    }
+    name = "/".join(log_dir.absolute().parts[-2:])
+    summary = api.hparams_pb(plain, trial_id=name)
+    tf.summary.experimental.write_raw_pb(summary.SerializeToString(), step=step)

@@ -1,0 +1,69 @@
+"""How fast training and validation are."""
+
+import time
+from typing import Any
+
+import keras
+
+from tfvae.models import VAE
+
+
+class Speed:
+    """Examples a second in the training of an epoch and in its validation, each by itself."""
+
+    def __init__(self) -> None:
+        self.of_training: dict[str, float] = {}
+        self.of_validation: dict[str, float] = {}
+        self._started: float | None = None
+        self._validation_started: float | None = None
+        self._steps_before = 0
+
+    def training_begins(self, model: keras.Model) -> None:
+        """An epoch begins."""
+        self.of_training, self.of_validation = {}, {}
+        self._validation_started = None
+        self._steps_before = optimizer_steps(model)
+        self._started = time.perf_counter()
+
+    def training_ends(self, model: keras.Model) -> None:
+        """Its training has ended, and the metrics are still those of training; a second call changes nothing."""
+        started, self._started = self._started, None
+        if started is None:
+            return
+        # Both wait for the device to finish.
+        examples, steps = _examples_seen(model), optimizer_steps(model) - self._steps_before
+        seconds = time.perf_counter() - started
+        if examples:
+            self.of_training = {"images_per_second": examples / seconds}
+        elif steps > 0:
+            self.of_training = {"steps_per_second": steps / seconds}
+        self._validation_started = time.perf_counter()
+
+    def validation_ends(self, model: keras.Model) -> None:
+        """Its validation has ended, and the metrics are those of validation."""
+        started, self._validation_started = self._validation_started, None
+        examples = _examples_seen(model)
+        if started is not None and examples:
+            self.of_validation = {"images_per_second": examples / (time.perf_counter() - started)}
+
+
+def optimizer_steps(model: keras.Model) -> int:
+    """The steps that the model has been trained for."""
+    optimizer = getattr(model, "optimizer", None)
+    return 0 if optimizer is None else int(keras.ops.convert_to_numpy(optimizer.iterations))
+
+
+def _examples_seen(model: keras.Model) -> float:
+    """The examples that the running means are over, 0 where unknown.
+
+    Keras' and our own steps weigh the running loss by them; in a step of the user's, a metric may count anything.
+    """
+    if type(model).train_step in (keras.Model.train_step, VAE.train_step):
+        for metric in model.metrics:
+            if metric.name == "loss" and isinstance(metric, keras.metrics.Mean):
+                return _as_float(metric.count)
+    return 0.0
+
+
+def _as_float(value: Any) -> float:
+    return float(keras.ops.convert_to_numpy(value))
