@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfvae._dimensions import is_vector
+from tfvae._latent_shapes import plain_shape
 from tfvae._seeds import fold_in, stateless_seed
 from tfvae.estimators.moments import moments_over_draws
 from tfvae.evaluation._batches import batches_of_x
@@ -23,10 +24,11 @@ def require_vector(vae: VAE, purpose: str) -> int:
     """
     prior = vae.prior.distribution()
     if not is_vector(prior):
+        dtypes = ", ".join(dtype.name for dtype in tf.nest.flatten(prior.dtype))
         raise ValueError(
             f"{purpose} needs latents that are one vector of floating-point numbers, z [B, D]. This model's z has "
-            f"event shape {prior.event_shape} and dtype {prior.dtype}: take the parts of z that are such a vector "
-            "from vae.encode(x) and analyse them yourself."
+            f"event shape {plain_shape(prior.event_shape)} and dtype {dtypes}: take the parts of z that are such a "
+            "vector from vae.encode(x) and analyse them yourself."
         )
     return int(prior.event_shape[0])
 

@@ -9,6 +9,7 @@ import tensorflow_probability as tfp
 
 from tfvae._checks import whole_number
 from tfvae._files import replacing
+from tfvae._latent_shapes import shapes_of_parts
 from tfvae._seeds import split_seed, stateless_seed
 from tfvae._serialization import (
     load_layers_seed_states,
@@ -40,7 +41,8 @@ class VAE(TrainedModel):
 
     Args:
         encoder: a Keras model from x `[B, *event]` to the posterior q(z|x); it ends in a distribution layer.
-        decoder: a Keras model from z `[B, D]` to the likelihood p(x|z); it ends in a distribution layer.
+        decoder: a Keras model from z `[B, D]` to the likelihood p(x|z); it ends in a distribution layer. Of a z of
+            several parts, over which posterior and prior are TFP joint distributions, it gets the nest that they draw.
         prior: p(z), a layer of `tfvae.priors` or a TFP distribution; None is the standard normal.
         estimator: the bound and its gradient; None is `SGVB()`: one sample, the KL in closed form where one is
             known.
@@ -112,7 +114,7 @@ class VAE(TrainedModel):
 
     @property
     def latent_shape(self) -> Any:
-        """The shape of one z, `(latent_size,)`."""
+        """The shape of one z, `(latent_size,)`; of several parts, a nest of such tuples."""
         return self.prior.event_shape
 
     def build(self, input_shape: Any) -> None:
@@ -120,14 +122,14 @@ class VAE(TrainedModel):
             return
         # Keras casts to half precision itself where the policy says so.
         self.encoder(keras.KerasTensor(tuple(input_shape), dtype=self.variable_dtype))
-        self.decoder(keras.KerasTensor((None, *self.latent_shape), dtype=self.variable_dtype))
-        self.prior(keras.KerasTensor((None, *self.latent_shape), dtype=self.prior.variable_dtype))
+        self.decoder(_parts.symbolic_latents(self.prior, None, self.variable_dtype))
+        self.prior(_parts.symbolic_latents(self.prior, None, self.prior.variable_dtype))
         for layer in self.estimator_layers:
             layer(keras.KerasTensor(tuple(input_shape), dtype=self.variable_dtype))
         self.built = True
 
     def compute_output_spec(self, inputs: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
-        return self.decoder(keras.KerasTensor((inputs.shape[0], *self.latent_shape), dtype=self.variable_dtype))
+        return self.decoder(_parts.symbolic_latents(self.prior, inputs.shape[0], self.variable_dtype))
 
     # The model: q(z|x), p(z), p(x|z) ------------------------------------------------------------------------------
 
@@ -142,7 +144,7 @@ class VAE(TrainedModel):
 
         The decoder itself sees one batch axis, so that convolutions and reshapes need not know of sample axes.
         """
-        parts, shapes = tf.nest.flatten(z), _parts.shapes(self.latent_shape)
+        parts, shapes = tf.nest.flatten(z), shapes_of_parts(self.latent_shape)
         _parts.check_latents(parts, shapes)
         flat = [tf.reshape(part, [-1, *shape]) for part, shape in zip(parts, shapes, strict=True)]
         flat = tf.nest.pack_sequence_as(z, flat)
@@ -162,7 +164,7 @@ class VAE(TrainedModel):
 
     def decode(self, z: TensorLike) -> Distribution:
         """p(x|z), a TFP distribution of batch shape `[...]`, for z `[..., D]`."""
-        return self.generate(self._cast(tf.convert_to_tensor(z)))
+        return self.generate(_parts.as_latents(z, self.prior, self.variable_dtype))
 
     def reconstruct(self, x: TensorLike, *, seed: Seed = None) -> Tensor:
         """The mean of p(x|z) `[B, *event]`, with one z drawn from q(z|x)."""
