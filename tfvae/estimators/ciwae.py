@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+from tfvae._checks import number
 from tfvae._seeds import split_seed
 from tfvae._serialization import register
 from tfvae.estimators._configured import Configured
@@ -35,8 +36,7 @@ class CIWAE(Configured):
 
     def __post_init__(self) -> None:
         self._check_counts("num_importance_samples")
-        if not 0.0 <= self.elbo_weight <= 1.0:
-            raise ValueError(f"elbo_weight is a number from 0 to 1. Received: {self.elbo_weight!r}.")
+        self._set(elbo_weight=number(self.elbo_weight, "elbo_weight", at_least=0, at_most=1))
 
     def __call__(
         self,

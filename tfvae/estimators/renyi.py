@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import numbers
 from collections.abc import Callable
 from typing import Any
 
@@ -46,11 +47,11 @@ class Renyi(Configured):
     num_importance_samples: int = 5
 
     def __post_init__(self) -> None:
-        alpha = float(self.alpha)  # "-inf", as a file has it, too
-        if math.isnan(alpha) or alpha == math.inf:
+        alpha = -math.inf if self.alpha == "-inf" else self.alpha  # as a file has it
+        if not isinstance(alpha, numbers.Real) or isinstance(alpha, bool) or not alpha < math.inf:
             raise ValueError(f"alpha is a number, or -inf for VR-max. Received: {self.alpha!r}.")
         self._check_counts("num_importance_samples")
-        self._set(alpha=alpha)
+        self._set(alpha=float(alpha))
 
     def __call__(
         self,

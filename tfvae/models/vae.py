@@ -19,6 +19,7 @@ from tfvae._serialization import (
     save_seed_state,
 )
 from tfvae.estimators import SGVB, Estimate, Estimator, KLPenalty, KLWeighting, elbo_terms
+from tfvae.estimators.estimator import require_estimator
 from tfvae.estimators.kl_weighting import as_weighting
 from tfvae.layers import DistributionLayer
 from tfvae.layers._coercion import as_distribution, reshape_batch
@@ -59,9 +60,11 @@ class VAE(TrainedModel):
         p(x|z) with one z drawn from q(z|x): a distribution that converts to a tensor.
 
     Raises:
-        TypeError: when encoder or decoder does not end in a distribution layer, or beta is neither a number nor a KL
-            weighting; in training, when a KL weighting meets an estimator that has no KL to weigh.
-        ValueError: when latent sizes differ, or the encoder carries a KL regulariser of its own.
+        TypeError: when encoder or decoder does not end in a distribution layer, the estimator is a class or a name, or
+            beta is neither a number nor a KL weighting; in training, when a KL weighting meets an estimator that has
+            no KL to weigh.
+        ValueError: when latent sizes differ, beta is negative or not finite, or the encoder carries a KL regulariser
+            of its own.
 
     Metrics:
         `elbo` (or the estimator's own bound), `log_likelihood`, `kl` (all nats per example, true means over examples)
@@ -93,7 +96,7 @@ class VAE(TrainedModel):
         _parts.check_prior_encoder(self.prior, encoder)
         self.decoder = decoder
         _parts.check_decoder_input(decoder, self.prior)
-        self.estimator = SGVB() if estimator is None else estimator
+        self.estimator = SGVB() if estimator is None else require_estimator(estimator)
         self.estimator_layers = list(getattr(self.estimator, "layers", ()))  # whose weights train with ours
         self.initial_beta, self.kl_weighting = as_weighting(beta)
         self.seed = seed
@@ -191,7 +194,7 @@ class VAE(TrainedModel):
         self, x: Tensor, *, estimator: Estimator | None = None, training: bool = False, seed: Seed = None
     ) -> Estimate:
         """The estimator's view of a batch x `[B, *event]`: bound, its terms, and what to differentiate, each `[B]`."""
-        x, estimator = self._cast(x), self.estimator if estimator is None else estimator
+        x, estimator = self._cast(x), self.estimator if estimator is None else require_estimator(estimator)
         beta = self.beta if self.kl_weighting is None else KLPenalty(self.kl_weighting, self.beta)
         estimate = estimator(
             x,
