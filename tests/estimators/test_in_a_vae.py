@@ -323,8 +323,9 @@ def test_impossible_counts(count):
         with pytest.raises(ValueError, match="num_bounds is a whole number, at least 1"):
             estimator(num_bounds=count)
     if count is not None:
-        with pytest.raises(ValueError, match="chunk_size is a whole number, at least 1"):
-            ImportanceWeighted(4, chunk_size=count)
+        for estimator in (ImportanceWeighted, DReG, MIWAE, PIWAE, CIWAE, Renyi, VIMCO, ReweightedWakeSleep):
+            with pytest.raises(ValueError, match="chunk_size is a whole number, at least 1"):
+                estimator(chunk_size=count)
 
 
 def test_impossible_arguments():

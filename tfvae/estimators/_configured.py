@@ -32,6 +32,11 @@ class Configured:
         """Makes plain ints of these fields, or raises ValueError; for `__post_init__`."""
         self._set(**{name: whole_number(getattr(self, name), name, at_least=at_least) for name in names})
 
+    def _check_chunk_size(self) -> None:
+        """Makes a plain int of `chunk_size` where there is one, or raises ValueError; for `__post_init__`."""
+        if self.chunk_size is not None:  # type: ignore[attr-defined]
+            self._check_counts("chunk_size")
+
     def _check_numbers(self, *names: str) -> None:
         """Makes plain numbers, at least 0, of these fields, or raises ValueError; for `__post_init__`."""
         self._set(**{name: number(getattr(self, name), name, at_least=0) for name in names})

@@ -12,7 +12,7 @@ from tfvae._seeds import split_seed
 from tfvae._serialization import register
 from tfvae.estimators._configured import Configured
 from tfvae.estimators._kl_kind import closed_form, kl_kind
-from tfvae.estimators.draws import draw, mean_over_draws
+from tfvae.estimators.draws import draw, mean_over_draws, weighed
 from tfvae.estimators.estimate import Estimate
 from tfvae.estimators.kl_weighting import KLPenalty, penalty
 from tfvae.estimators.running_mean import RunningMean
@@ -86,8 +86,7 @@ class ScoreFunction(Configured):
             signal = draws.log_likelihood if isinstance(beta, KLPenalty) else objective
         else:
             kl = mean_over_draws(draws.log_posterior - draws.log_prior)
-            beta = as_dtype(beta, kl.dtype)
-            signal, objective = draws.log_weights(beta), draws.log_likelihood + beta * draws.log_prior
+            signal, objective = draws.log_weights(beta), draws.log_likelihood + weighed(beta, draws.log_prior)
         signal = tf.stop_gradient(signal)  # [S, B]
         advantage, baseline_loss = signal, tf.zeros_like(kl)
         if self.baseline is not None:
