@@ -120,9 +120,10 @@ def inference_gaps(
     measure, seed = compiled(vae, refinement), stateless_seed(seed)
     family: Literal["diagonal", "full"] = "diagonal"
     parts, first = [], 0
-    for i, x in enumerate(batches_of_x(data, batch_size, vae.check_data)):
+    for i, x in enumerate(batches_of_x(vae, data, batch_size)):
         family = _family(_normal(vae.infer(x[:1])))
         parts.append(measure(x, (num_samples, k), fold_in(seed, i)))
+        require_finite(vae, parts[-1][0]["elbo"].numpy(), first, "The ELBO")
         require_finite(vae, parts[-1][2].numpy().max(axis=1), first)
         first += x.shape[0]
     mean, variance = (

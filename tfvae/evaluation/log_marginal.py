@@ -5,7 +5,6 @@ import warnings
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from tfvae._checks import whole_number
 from tfvae._seeds import stateless_seed
@@ -71,7 +70,7 @@ def log_marginal(
     terms, seed = compiled(vae, _terms), stateless_seed(seed)
     parts: list[tuple[np.ndarray, ...]] = []
     first = 0
-    for x in batches_of_x(data, batch_size, vae.check_data):
+    for x in batches_of_x(vae, data, batch_size):
         part = [field.numpy() for field in terms(x, (k, first, chunk_size, num_largest), seed)]
         require_finite(vae, part[0], first)
         parts.append((part[0], part[1], pareto_k(part[2])))
@@ -104,7 +103,7 @@ def log_marginal(
 def _terms(vae: VAE, x: Tensor, numbers: tuple[Tensor, ...], seed: Tensor) -> ImportanceEstimate:
     k, first_index, chunk_size, num_largest = numbers
     return importance_estimate(
-        tf.cast(x, vae.variable_dtype),
+        x,
         vae.infer,
         vae.prior.distribution(),
         vae.generate,

@@ -104,7 +104,7 @@ def log_marginal_hmc(
     estimate = compiled_for_shape(vae, _estimate, from_prior=start == "prior", **counts)
     seed = stateless_seed(seed)
     parts, first = [], 0
-    for i, x in enumerate(batches_of_x(data, batch_size, vae.check_data)):
+    for i, x in enumerate(batches_of_x(vae, data, batch_size)):
         parts.append([column.numpy() for column in estimate(x, fold_in(seed, i))])
         require_finite(vae, parts[-1][0], first)
         first += len(parts[-1][0])
