@@ -11,6 +11,7 @@ from tfvae._seeds import stateless_seed
 from tfvae.estimators import ImportanceEstimate, importance_estimate
 from tfvae.estimators.monte_carlo import CHUNK_SIZE
 from tfvae.evaluation._batches import batches_of_x
+from tfvae.evaluation._chains import can_run_chains
 from tfvae.evaluation._compiled import compiled
 from tfvae.evaluation._finite import require_finite
 from tfvae.evaluation._pareto import pareto_k, pareto_k_threshold, tail_size
@@ -79,7 +80,7 @@ def log_marginal(
     threshold = pareto_k_threshold(k)
     num_above = int(np.sum(shapes > threshold))
     if num_above:
-        _warn(num_above, shapes, threshold, k)
+        _warn(num_above, shapes, threshold, k, can_run_chains(vae.prior.distribution()))
     # Delta method: Var[log mean w] = Var[w] / (K E[w]^2) = 1/ESS - 1/K.
     variance = np.maximum(1.0 / effective - 1.0 / k, 0.0)
     return Record(
@@ -119,12 +120,13 @@ def _finite_or_none(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def _warn(num_above: int, shapes: np.ndarray, threshold: float, k: int) -> None:
+def _warn(num_above: int, shapes: np.ndarray, threshold: float, k: int, has_chains: bool) -> None:
+    also = ", or use log_marginal_ais" if has_chains else ""
     warnings.warn(
         f"log_marginal cannot be trusted for {num_above} of {len(shapes)} examples: the Pareto shape k of their "
         f"importance weights is above {threshold:.2f} (the largest is {np.max(shapes):.2f}), so that a few of the {k} "
         "draws decide, the estimate of log p(x) is too low, and its error is larger than stated. Take more draws "
-        "(num_importance_samples), train the encoder longer or give it a richer posterior, or use log_marginal_ais.",
+        f"(num_importance_samples), train the encoder longer or give it a richer posterior{also}.",
         UserWarning,
         stacklevel=3,
     )

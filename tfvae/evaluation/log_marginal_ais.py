@@ -69,8 +69,9 @@ def log_marginal_ais(
         the mean acceptance of the HMC steps. Its details, `[N]` each: `effective_sample_size` and `acceptance`.
 
     Raises:
-        ValueError: for a count below 1, another start, latents that are discrete or not a vector of floats, no
-            examples, data unlike the model's, or a model whose log p(x) is not finite.
+        TypeError: for what is no data.
+        ValueError: for a count below 1, another start, latents that are discrete, on a sphere or not a vector of
+            floats, no examples, data unlike the model's, or a model whose log p(x) is not finite.
 
     Numerics:
         HMC's step sizes are found by a run of a quarter as many chains that is then thrown away, one for each step and

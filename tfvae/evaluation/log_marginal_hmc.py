@@ -75,7 +75,8 @@ def log_marginal_hmc(
 
     Raises:
         ValueError: for counts below 1 (2 for `num_samples`), another `start`, no examples, data unlike the model's,
-            latents that are discrete or not one vector of floats, or a model whose log p(x) is not finite.
+            latents that are discrete, on a sphere or not one vector of floats, or a model whose log p(x) is not
+            finite.
 
     Warns:
         UserWarning: above 10 latent dimensions, and where a chain accepts less than 0.4 of its proposals.
