@@ -7,10 +7,8 @@ import tensorflow_probability as tfp
 
 from tfvae.typing import Tensor
 
-tfb = tfp.bijectors
 
-
-class Simplex(tfb.Bijector):
+class Simplex(tfp.bijectors.Bijector):
     """softmax([u, 0]): from u `[..., D - 1]` to z `[..., D]`.
 
     TFP's `SoftmaxCentered` is the same map. It measures volume on the simplex itself, where the densities of

@@ -141,7 +141,7 @@ def diagnostics(
     if "mean" in values and np.isfinite(values["mean"]).all() and not np.isnan(values["mean_variance"]).any():
         active = ActiveUnits.of(values["mean"], values["mean_variance"])
     units = None if active is None else (active.num_active, len(active.active))
-    collapsed, message = collapse(rate.mean, units)
+    collapsed, message = collapse(rate.mean, units, rate.standard_error)
     return Diagnostics(
         rate=rate,
         distortion=distortion,

@@ -222,6 +222,7 @@ def _log_marginal(log_weights: np.ndarray) -> Record:
             "effective_sample_size_median": float(np.median(effective)),
             "effective_sample_size_min": float(np.min(effective)),
             "pareto_k_max": float(np.max(shapes)) if np.isfinite(shapes).all() else None,
+            "pareto_k_threshold": pareto_k_threshold(k),
             "num_above_threshold": int(np.sum(shapes > pareto_k_threshold(k))),
         },
         details={"effective_sample_size": effective, "pareto_k": shapes},

@@ -15,6 +15,7 @@ from tfvae.evaluation._chains import can_run_chains
 from tfvae.evaluation._compiled import compiled
 from tfvae.evaluation._finite import require_finite
 from tfvae.evaluation._pareto import pareto_k, pareto_k_threshold, tail_size
+from tfvae.evaluation._trust import distrust
 from tfvae.evaluation.record import Record
 from tfvae.models import VAE
 from tfvae.typing import Seed, Tensor
@@ -122,11 +123,17 @@ def _finite_or_none(value: float) -> float | None:
 
 def _warn(num_above: int, shapes: np.ndarray, threshold: float, k: int, has_chains: bool) -> None:
     also = ", or use log_marginal_ais" if has_chains else ""
+    said = distrust(
+        "log_marginal",
+        num_above,
+        len(shapes),
+        num_draws=k,
+        threshold=threshold,
+        largest=_finite_or_none(np.max(shapes)),
+    )
     warnings.warn(
-        f"log_marginal cannot be trusted for {num_above} of {len(shapes)} examples: the Pareto shape k of their "
-        f"importance weights is above {threshold:.2f} (the largest is {np.max(shapes):.2f}), so that a few of the {k} "
-        "draws decide, the estimate of log p(x) is too low, and its error is larger than stated. Take more draws "
-        f"(num_importance_samples), train the encoder longer or give it a richer posterior{also}.",
+        f"{said} Take more draws (num_importance_samples), train the encoder longer or give it a richer "
+        f"posterior{also}.",
         UserWarning,
         stacklevel=3,
     )
