@@ -188,6 +188,23 @@ def test_data_of_unknown_length(vae, images):
     assert stop.best_epoch >= 3
 
 
+def test_data_of_unknown_length_in_calls_of_many_steps(make_vae, images):
+    """The logs, and the weight of the KL in a validation, are those of one step a call."""
+    histories = []
+    for steps in ("auto", 1):
+        keras.utils.set_random_seed(0)
+        vae = make_vae()
+        vae.compile(keras.optimizers.Adam(0.01), jit_compile=False, steps_per_execution=steps)
+        callback = BetaSchedule(LinearWarmUp(num_steps=24))
+        history = vae.fit(
+            of_unknown_length(images), epochs=3, verbose=0, callbacks=[callback], validation_data=(images, images)
+        ).history
+        histories.append(history)
+    many, single = histories
+    np.testing.assert_allclose(many["beta"], single["beta"], atol=1 / 24 + 1e-6)
+    np.testing.assert_allclose(many["val_loss"], single["val_loss"], rtol=0.02)
+
+
 @pytest.mark.parametrize("jit_compile", [False, True], ids=["graph", "xla"])
 def test_one_trace(make_vae, images, jit_compile):
     vae, traces = make_vae(jit_compile=jit_compile), []

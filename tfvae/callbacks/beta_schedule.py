@@ -56,7 +56,7 @@ class BetaSchedule(keras.callbacks.Callback):
         self._steps_per_epoch: float | None = None
         self._started = False
         self._epoch = 0
-        self._first_step = 0
+        self._first_step = self._made = 0
         self._beta: float | None = None
 
     def set_neighbours(self, callbacks: Sequence[keras.callbacks.Callback]) -> None:
@@ -84,7 +84,7 @@ class BetaSchedule(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._epoch = epoch
-        self._first_step = self._optimizer_steps()
+        self._first_step, self._made = self._optimizer_steps(), 0
         if not self._started:
             self._started = True
             self._warn_of_a_long_warm_up()
@@ -94,11 +94,16 @@ class BetaSchedule(keras.callbacks.Callback):
         per_step, execution = self._batches_per_step(), getattr(self.model, "execution", None)
         num_steps, length = 1 if execution is None else execution.num_steps, (self.params or {}).get("steps")
         num_steps = min(num_steps, length - batch) if length else num_steps
-        progress = [self._progress(i // per_step) for i in range(batch, batch + num_steps)]
+        # Keras counts a call of many steps whole, also where data of unknown length ended within it.
+        first = batch if length or num_steps == 1 else self._made
+        progress = [self._progress(i // per_step) for i in range(first, first + num_steps)]
         self._set_beta(*(progress if length else progress[:1]))
         if execution is not None and execution.num_steps > 1:
             execution.betas = np.array([self._at(at) for at in progress])
             self._beta = None  # the loop will have moved it
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        self._made += getattr(getattr(self.model, "execution", None), "num_made", 0)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if logs is not None and self._started:
