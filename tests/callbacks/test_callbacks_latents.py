@@ -108,12 +108,12 @@ def test_the_projector_has_latents_labels_and_thumbnails(vae, images, tmp_path):
     assert not sprite[24:, 8:].any()
 
 
-def test_one_latent_dimension_has_a_second_column_of_zeros(images, tmp_path):
+def test_fewer_than_three_dimensions_have_columns_of_zeros_beside_them(images, tmp_path):
     vae = plane_vae(1)
     vae.fit(images, callbacks=[VAETensorBoard(tmp_path, tfvae.data.Split(images), only("projector"))], verbose=0)
     found = np.loadtxt(tmp_path / "train" / "latents.tsv", delimiter="\t")
-    assert found.shape == (22, 2)
-    assert not found[:, 1].any()
+    assert found.shape == (22, 3)
+    assert not found[:, 1:].any()
     assert (tmp_path / "train" / "labels.tsv").read_text().splitlines() == [str(i) for i in range(22)]
 
 
