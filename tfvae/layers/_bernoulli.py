@@ -14,8 +14,8 @@ class Bernoulli(tfp.distributions.Bernoulli):
     Numerics:
         log p(x) = -softplus(-|l|) - |l| (1 - x if l >= 0 else x), which is x log sigmoid(l) + (1 - x) log sigmoid(-l).
         Nothing cancels, whatever the size of l, and an infinite l gives probability 1 to its outcome. The cases are
-        selected, for the gradient at l = 0 to be x - 1/2. The draws are TFP's; `tfvae/layers/_normal.py` says why Philox
-        is asked for by name.
+        selected, for the gradient at l = 0 to be x - 1/2. The draws are TFP's; why Philox is asked
+        for by name stands in `tfvae/layers/_normal.py`.
     """
 
     def _log_prob(self, event: Tensor) -> Tensor:
