@@ -49,7 +49,7 @@ def free_target(path: str | PathLike[str], overwrite: bool, kind: Kind) -> Path:
     if not overwrite:
         raise ValueError(
             f"There is a {kind.name} in {path} already. Choose another path, such as the next version number, or "
-            f"replace it with {kind.function}(..., overwrite=True)."
+            f"replace it with {kind.function}(..., overwrite=True); on the command line with --overwrite."
         )
     return target
 

@@ -17,9 +17,10 @@ _CHUNK = 2**20
 
 
 def write_manifest(folder: Path, content: Mapping[str, Any], name: Path = MANIFEST) -> None:
-    """Writes the manifest of a complete model: `content`, the version of tfvae, and a SHA-256 of each file."""
+    """Writes the manifest of a complete model: `content`, tfvae's version, a SHA-256 of each file and of itself."""
     files = {str(path.relative_to(folder).as_posix()): _sha256(path) for path in _files(folder)}
-    write_json(folder / name, {"format": _FORMAT, "tfvae": __version__, **content, "files": files})
+    whole = {"format": _FORMAT, "tfvae": __version__, **content, "files": files}
+    write_json(folder / name, {**whole, "checksum": _checksum(whole)})
 
 
 def read_manifest(path: str | PathLike[str]) -> dict[str, Any] | None:
@@ -35,7 +36,7 @@ def read_manifest(path: str | PathLike[str]) -> dict[str, Any] | None:
         (SHA-256 by name). LiteRT and ONNX files have `measured` too, their deviations from the model.
 
     Raises:
-        ValueError: where the manifest itself is damaged.
+        ValueError: where the manifest itself is damaged or has been changed, or is of a later version.
     """
     places = [Path(path) / name for name in (MANIFEST, CONVERTED_MANIFEST)]
     file = next((place for place in places if place.is_file()), None)
@@ -45,8 +46,15 @@ def read_manifest(path: str | PathLike[str]) -> dict[str, Any] | None:
         content = json.loads(file.read_text())
     except ValueError as error:
         raise ValueError(f"{file} is damaged: {error}. Use another copy, or export the model again.") from error
-    if not isinstance(content, dict) or not isinstance(content.get("files"), dict):
+    if not isinstance(content, dict) or not isinstance(content.get("files"), dict) or not content["files"]:
         raise ValueError(f"{file} is damaged: it lists no files. Use another copy, or export the model again.")
+    if content.get("format") != _FORMAT:
+        raise ValueError(
+            f"{file} is of format {content.get('format')!r}, and this tfvae {__version__} reads format {_FORMAT}. "
+            f"Use tfvae {content.get('tfvae')}, or export the model again."
+        )
+    if content.pop("checksum", None) != _checksum(content):
+        raise ValueError(f"{file} is not as it was written. Use another copy, or export the model again.")
     return content
 
 
@@ -65,6 +73,11 @@ def check_files(folder: Path, manifest: Mapping[str, Any]) -> None:
 
 def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST.name)
+
+
+def _checksum(content: Mapping[str, Any]) -> str:
+    """SHA-256 of what a manifest says, however it is laid out."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _sha256(path: Path) -> str:

@@ -48,7 +48,7 @@ class Embedding:
         embedding = config.embeddings.add(tensor_name="latents: E[z|x]", tensor_path=_TENSORS)
         num = len(self._x)
         labels = np.arange(num) if self._labels is None else self._labels[:num]
-        write_text(self._folder / _LABELS, "".join(f"{label}\n" for label in labels))
+        write_text(self._folder / _LABELS, "".join(f"{' '.join(str(label).split())}\n" for label in labels))
         embedding.metadata_path = _LABELS
         pictures = to_displayable(self._x)
         columns = math.ceil(math.sqrt(num))
