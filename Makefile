@@ -28,7 +28,7 @@ test-paper: $(INSTALLED_TEST)
 bench: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --editable '.[bench,serve]'
 	mkdir -p build/bench
-	for name in train evaluation inference scaling serving; do \
+	for name in train evaluation inference scaling serving callbacks; do \
 	  $(BIN)/python benchmarks/$$name.py --output build/bench/$$name.json || exit 1; \
 	done
 

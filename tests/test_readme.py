@@ -14,7 +14,7 @@ PAGES = (
     "README.md",
     *(
         pytest.param(f"docs/{name}.md", marks=pytest.mark.slow)
-        for name in ("two-ways-to-build", "layers", "reparameterisation", "estimators", "evaluation")
+        for name in ("two-ways-to-build", "layers", "reparameterisation", "estimators", "evaluation", "litert")
     ),
 )
 

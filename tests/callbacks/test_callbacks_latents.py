@@ -91,7 +91,7 @@ def test_collapse_is_said(make_vae, images, tmp_path, read_events):
 
 
 def test_the_projector_has_latents_labels_and_thumbnails(vae, images, tmp_path):
-    labels = np.array(["a", "b"] * 11)
+    labels = np.array(["a", "b\nc"] * 11)
     board = VAETensorBoard(tmp_path, (images, labels), only("projector"))
     vae.fit(images, epochs=2, callbacks=[board], verbose=0)
     folder = tmp_path / "train"
@@ -99,7 +99,7 @@ def test_the_projector_has_latents_labels_and_thumbnails(vae, images, tmp_path):
     (embedding,) = config.embeddings
     found = np.loadtxt(folder / embedding.tensor_path, delimiter="\t")
     np.testing.assert_allclose(found, vae.encode(images).mean().numpy(), rtol=1e-4, atol=1e-5)
-    assert (folder / embedding.metadata_path).read_text().splitlines() == list(labels)
+    assert (folder / embedding.metadata_path).read_text().splitlines() == ["a", "b c"] * 11
     sprite = tf.io.decode_png((folder / embedding.sprite.image_path).read_bytes()).numpy()
     width, height = embedding.sprite.single_image_dim
     assert (height, width) == (6, 4)
@@ -108,12 +108,12 @@ def test_the_projector_has_latents_labels_and_thumbnails(vae, images, tmp_path):
     assert not sprite[24:, 8:].any()
 
 
-def test_one_latent_dimension_has_a_second_column_of_zeros(images, tmp_path):
+def test_fewer_than_three_dimensions_have_columns_of_zeros_beside_them(images, tmp_path):
     vae = plane_vae(1)
     vae.fit(images, callbacks=[VAETensorBoard(tmp_path, tfvae.data.Split(images), only("projector"))], verbose=0)
     found = np.loadtxt(tmp_path / "train" / "latents.tsv", delimiter="\t")
-    assert found.shape == (22, 2)
-    assert not found[:, 1].any()
+    assert found.shape == (22, 3)
+    assert not found[:, 1:].any()
     assert (tmp_path / "train" / "labels.tsv").read_text().splitlines() == [str(i) for i in range(22)]
 
 

@@ -337,6 +337,12 @@ def test_arguments(tmp_path, arguments, message):
         VAETensorBoard(tmp_path, **arguments)
 
 
+def test_a_folder_that_is_a_file(tmp_path):
+    (tmp_path / "logs").write_text("")
+    with pytest.raises(ValueError, match=r"log_dir is a folder, but .*logs is a file"):
+        VAETensorBoard(tmp_path / "logs")
+
+
 def test_images_the_model_does_not_take(vae, images, tmp_path):
     for wrong, message in (((images * 255).astype("uint8"), "dtype uint8"), (images[..., 0], "channel axis")):
         with pytest.raises(ValueError, match=rf"VAETensorBoard\(images=\.\.\.\) does not fit the model: .*{message}"):

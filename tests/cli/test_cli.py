@@ -1,6 +1,7 @@
 """The commands as a user types them: what they write, and what they say when something is wrong."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -115,6 +116,65 @@ def test_export_to_another_place(run_folder, tfvae_command, tmp_path):
     code, _, err = tfvae_command("export", path, "-o", tmp_path / "served")
     assert code == 1
     assert "served" in err
+
+
+@pytest.mark.parametrize(
+    ("target", "package", "files"),
+    [
+        (
+            "litert",
+            "ai_edge_quantizer",
+            [f"{p}/{n}.tflite" for n in ("encoder", "decoder") for p in ("float32", "int8")],
+        ),
+        pytest.param("onnx", "tf2onnx", ["encoder.onnx", "decoder.onnx"], marks=pytest.mark.slow),
+    ],
+)
+def test_export_to_other_runtimes(run_folder, tfvae_command, target, package, files):
+    pytest.importorskip(package, reason=f"needs the extra {target}: pip install 'tfvae[{target}]'")
+    path, _ = run_folder
+    precision = ["--precision", "float32,int8"] if target == "litert" else []
+    for _ in range(2):  # what is in the run folder already is replaced
+        code, out, err = tfvae_command("export", path, "--to", target, *precision)
+        assert (code, err) == (0, "")  # nothing of what the converters print
+    assert f"files: {path / target}\n" in out
+    assert "718 training examples" in out
+    for word in ("size", "largest", "max off", "mean off", "loc", "scale", "mean", "KiB", *files):
+        assert word in out
+    manifest = tfvae.export.read_manifest(path / target)
+    assert list(manifest["files"]) == sorted(files)
+    assert manifest["about"]["data"]["name"] == "digits"
+    x = tfvae.data.load("digits").train.thresholded().x[1::2]
+    mean = tfvae.load_model(path / "model.keras").encode(x).mean().numpy()
+    assert manifest["measured"]["deviations"][0]["largest"] == pytest.approx(np.abs(mean).max(), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--to", "coreml"], 2, ["coreml", "saved-model", "litert", "onnx"]),
+        (["--precision", "int8"], 1, ["--precision is for --to litert"]),
+        (["--to", "onnx", "--precision", "int8"], 1, ["--precision is for --to litert"]),
+        (["--to", "litert", "--precision", "int4"], 1, ["float32, float16, int8", "int4"]),
+    ],
+)
+def test_export_refuses_what_it_does_not_know(run_folder, tfvae_command, tmp_path, arguments, code, words):
+    found, _, err = tfvae_command("export", run_folder[0], "-o", tmp_path / "m", *arguments)
+    assert found == code
+    assert all(word in " ".join(err.split()) for word in words)
+    assert not (tmp_path / "m").exists()
+
+
+def test_export_to_litert_without_the_training_data(run_folder, tfvae_command, tmp_path):
+    path = tmp_path / "run"
+    path.mkdir()
+    for name in ("config.toml", "model.keras"):
+        shutil.copy(run_folder[0] / name, path)
+    config = (path / "config.toml").read_text()
+    (path / "config.toml").write_text(config.replace('name = "digits"', 'name = "gone.npz"'))
+    code, _, err = tfvae_command("export", path, "--to", "litert")
+    assert code == 1
+    assert "the run's training data, gone.npz, which cannot be read: " in err
+    assert not (path / "litert").exists()
 
 
 @pytest.mark.parametrize(

@@ -11,14 +11,15 @@ BLOCKED = {"tfvae", "tensorflow_probability", "keras", "tf_keras"}
 class Hiding:
     """A finder of modules that does not find the blocked ones, as if they were not installed."""
 
-    def __init__(self, finder):
+    def __init__(self, finder, blocked=BLOCKED):
         self.finder = finder
+        self.blocked = blocked
 
     def __getattr__(self, name):
         return getattr(self.finder, name)
 
     def find_spec(self, name, path=None, target=None):
-        return None if name.partition(".")[0] in BLOCKED else self.finder.find_spec(name, path, target)
+        return None if name.partition(".")[0] in self.blocked else self.finder.find_spec(name, path, target)
 
 
 def call(tf, loaded, path, signature, inputs):

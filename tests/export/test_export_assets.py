@@ -102,6 +102,24 @@ def test_a_damaged_manifest_is_one_error_and_none_is_no_error(folder, tmp_path):
     tfvae.export.load(copy)
 
 
+def test_a_changed_manifest_and_one_of_a_later_version_are_refused(folder, tmp_path):
+    path = shutil.copytree(folder, tmp_path / "copy") / "assets.extra" / "tfvae.json"
+    written = json.loads(path.read_text())
+    changes = {"event_shape": [2, 4], "about": {}, "files": {k: v for k, v in list(written["files"].items())[1:]}}
+    for name, value in changes.items():
+        path.write_text(json.dumps({**written, name: value}))
+        with pytest.raises(ValueError, match=r"tfvae.json is not as it was written"):
+            tfvae.export.load(tmp_path / "copy")
+    path.write_text(json.dumps({**written, "files": {}}))
+    with pytest.raises(ValueError, match=r"tfvae.json is damaged: it lists no files"):
+        tfvae.export.load(tmp_path / "copy")
+    path.write_text(json.dumps({**written, "format": 99, "tfvae": "9.0"}))
+    with pytest.raises(ValueError, match=r"is of format 99, and this tfvae .* reads format 1. Use tfvae 9.0"):
+        tfvae.export.load(tmp_path / "copy")
+    path.write_text(json.dumps(written))  # laid out otherwise, but the same
+    tfvae.export.load(tmp_path / "copy")
+
+
 def test_configuration_is_tensorflow_servings(folder):
     (folder.parents[1] / "toy" / "not-a-version").mkdir()
     path = tfvae.export.save_serving_config(folder.parents[1], base_path="/srv")

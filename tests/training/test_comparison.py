@@ -60,7 +60,7 @@ def test_table_and_picture(tmp_path):
     assert imread(tmp_path / "out" / "comparison.png").std() > 0.02
     axes = comparison_figure(runs).axes
     drawn = [line.get_ydata() for line in axes[0].lines]
-    assert [list(line) for line in drawn] == 2 * [[-31, -30, -29], [-30, -29, -28]]  # validation, training
+    assert [list(line) for line in drawn] == 2 * [[-30, -29, -28], [-31, -30, -29]]  # training, validation
     assert [line.get_xdata()[0] for line in axes[0].lines] == 4 * [1]
 
 
@@ -70,6 +70,7 @@ def test_what_is_not_comparable_is_not_in_one_table(tmp_path, change):
     assert [[run.name for run in group] for group in groups(runs).values()] == [["a", "c"], ["b"]]
     assert best([runs[1]], "ELBO") is None
     assert comparison_markdown(runs).count("| run | model |") == 2
+    assert [len(axes.lines) for axes in comparison_figure(runs).axes] == [4, 4, 4, 2, 2, 2]  # nor on one axis
 
 
 def test_reports_of_earlier_versions_and_short_runs(tmp_path):

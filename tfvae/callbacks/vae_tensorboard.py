@@ -79,8 +79,8 @@ class VAETensorBoard(keras.callbacks.Callback):
         seed: the seed of the noise in what is drawn; the model's own random numbers are left alone.
 
     Raises:
-        ValueError: for a view that does not exist, a negative interval, fewer than one image, labels of another length,
-            steps in the wrong order, or `images` that the model does not take.
+        ValueError: for a log_dir that is a file, a view that does not exist, a negative interval, fewer than one image,
+            labels of another length, steps in the wrong order, or `images` that the model does not take.
 
     Example:
         >>> splits = tfvae.data.load("digits")
@@ -103,6 +103,8 @@ class VAETensorBoard(keras.callbacks.Callback):
     ):
         super().__init__()
         self.log_dir = Path(log_dir)
+        if self.log_dir.is_file():
+            raise ValueError(f"log_dir is a folder, but {log_dir} is a file. Choose another path, or remove the file.")
         self.every = intervals(every)
         self.num_images = whole_number(num_images, "num_images")
         self.profile_steps = checked_steps(profile_steps)

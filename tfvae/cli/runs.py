@@ -1,7 +1,7 @@
 """What is done with runs: measure, draw, encode, compare, report, export."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -58,11 +58,16 @@ def encode(
 
 def export(
     run: RunArgument,
+    to: Annotated[
+        Literal["saved-model", "litert", "onnx"],
+        typer.Option(help="For TensorFlow and its server, for phones and small computers, or for onnxruntime."),
+    ] = "saved-model",
     output: OutputOption = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what stands there.")] = False,
+    precision: Annotated[str | None, typer.Option(help="Of LiteRT files. (default: float32,float16,int8)")] = None,
 ) -> None:
-    """Write the run's model as a SavedModel that serves without tfvae."""
-    commands("export").export(run, output, overwrite)
+    """Write the run's model for use without tfvae: a SavedModel, or LiteRT or ONNX files with their deviations."""
+    commands("export").export(run, to, output, overwrite=overwrite, precision=precision)
 
 
 def compare(

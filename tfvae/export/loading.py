@@ -6,7 +6,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfvae.export.manifest import check_files, read_manifest
+from tfvae.export.manifest import CONVERTED_MANIFEST, check_files, read_manifest
+from tfvae.export.messages import first_line
 from tfvae.export.saving import MODEL_FILE
 from tfvae.export.signatures import SIGNATURES
 
@@ -30,13 +31,7 @@ def load(path: str | PathLike[str]) -> Any:
     if not folder.is_dir():
         raise ValueError(f"There is no exported model at {path}. tfvae.export.save(vae, path) writes one.")
     if not (folder / MODEL_FILE).is_file():
-        versions = sorted(inner.name for inner in folder.iterdir() if (inner / MODEL_FILE).is_file())
-        hint = (
-            f"It holds the versions {versions}: load one of them, such as {folder / versions[-1]}."
-            if versions
-            else "Export the model again."
-        )
-        raise ValueError(f"{path} is no SavedModel, or it is incomplete: it has no {MODEL_FILE}. {hint}")
+        raise ValueError(f"{path} is no SavedModel, or it is incomplete: it has no {MODEL_FILE}. {_hint(folder)}")
     manifest = read_manifest(folder)
     if manifest is not None:
         check_files(folder, manifest)
@@ -44,7 +39,7 @@ def load(path: str | PathLike[str]) -> Any:
         loaded = tf.saved_model.load(fspath(folder))
     except Exception as error:  # a damaged file shows as any of a dozen types, according to where it is damaged
         raise ValueError(
-            f"The exported model at {path} is damaged or incomplete: {_first_line(error)}. Use another copy, or export "
+            f"The exported model at {path} is damaged or incomplete: {first_line(error)}. Use another copy, or export "
             "the model again with tfvae.export.save(vae, path, overwrite=True)."
         ) from error
     missing = [name for name in SIGNATURES if name not in getattr(loaded, "signatures", {})]
@@ -56,6 +51,10 @@ def load(path: str | PathLike[str]) -> Any:
     return loaded
 
 
-def _first_line(error: Exception) -> str:
-    text = str(error).strip() or type(error).__name__
-    return text.splitlines()[0].rstrip(".")
+def _hint(folder: Path) -> str:
+    if (folder / CONVERTED_MANIFEST).is_file():
+        return "It holds a model for other runtimes: run its files with ai_edge_litert or onnxruntime."
+    versions = sorted(inner.name for inner in folder.iterdir() if (inner / MODEL_FILE).is_file())
+    if versions:
+        return f"It holds the versions {versions}: load one of them, such as {folder / versions[-1]}."
+    return "Export the model again."

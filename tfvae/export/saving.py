@@ -1,20 +1,21 @@
 """Writing a SavedModel: all checks first, then beside the target, then renamed."""
 
-import tempfile
 from collections.abc import Mapping
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
-import keras
 import tensorflow as tf
 
+from tfvae.export.checks import event_shape_of, require_one_tensor, require_vae
+from tfvae.export.folders import Kind, free_target, new_folder
 from tfvae.export.manifest import write_manifest
-from tfvae.export.signatures import Signatures
+from tfvae.export.signatures import Signatures, described
 from tfvae.export.warmup import warmup_requests, write_warmup
 from tfvae.models import VAE
 
 MODEL_FILE = "saved_model.pb"
+_KIND = Kind("SavedModel", "export.save", lambda folder: (folder / MODEL_FILE).is_file())
 
 
 def save(
@@ -65,20 +66,13 @@ def save(
         Kingma & Welling, Auto-Encoding Variational Bayes, 2013, arXiv 1312.6114, equations 6 and 7 (`elbo`); Burda,
         Grosse & Salakhutdinov, Importance Weighted Autoencoders, 2015, arXiv 1509.00519, equation 8 (`log_marginal`).
     """
-    if not isinstance(vae, VAE):
-        raise TypeError(
-            "export.save takes a tfvae.models.VAE: its signatures need a posterior, a prior and a likelihood. For any "
-            f"other Keras model use model.export(path). Received: {vae!r} (of type {type(vae).__name__})."
-        )
-    target = _free_target(path, overwrite)
-    _check_latents(vae)
-    event_shape = _event_shape(vae)
+    require_vae(vae, _KIND.function)
+    target = free_target(path, overwrite, _KIND)
+    require_one_tensor(vae, _KIND.function)
+    event_shape = event_shape_of(vae)
     module = Signatures(vae, event_shape)
 
-    target.parent.mkdir(parents=True, exist_ok=True)
-    # The hidden folder goes in any case; a version number it is not, so that a server does not look into it.
-    with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as workplace:
-        new, old = Path(workplace) / "new", Path(workplace) / "old"
+    with new_folder(target) as new:
         functions = module.by_name()
         tf.saved_model.save(module, fspath(new), signatures=functions)
         write_warmup(new, _name(target), warmup_requests(functions))
@@ -86,87 +80,13 @@ def save(
             "event_shape": list(event_shape),
             "latent_shape": list(vae.latent_shape),
             "dtype": vae.variable_dtype,
-            "signatures": {name: _described(function) for name, function in functions.items()},
+            "signatures": described(functions),
             "about": dict(about or {}),
         }
         write_manifest(new, manifest)
-        if target.exists():
-            target.rename(old)
-        try:
-            new.rename(target)
-        except OSError:
-            if old.exists():
-                old.rename(target)
-            raise
     return Path(path)
 
 
 def _name(target: Path) -> str:
     """What a server calls the model: of `NAME/VERSION` it is `NAME`."""
     return target.parent.name if target.name.isdecimal() else target.name
-
-
-def _described(function: Any) -> dict[str, Any]:
-    """Shapes of what goes in and comes out."""
-    outputs = function.get_concrete_function().structured_outputs
-    return {
-        "inputs": {spec.name: spec.shape.as_list() for spec in function.input_signature},
-        "outputs": {name: spec.shape.as_list() for name, spec in outputs.items()},
-    }
-
-
-def _free_target(path: str | PathLike[str], overwrite: bool) -> Path:
-    """The absolute path, links followed, when a model may be written there."""
-    if "://" in fspath(path):
-        raise ValueError(
-            f"export.save writes to a local folder, so that it can rename it when it is complete. Received: {path!r}. "
-            "Export to a local folder and copy it there."
-        )
-    target = Path(path).resolve()
-    if not target.exists():
-        return target
-    if not target.is_dir():
-        raise ValueError(f"A SavedModel is a folder, but {path} is a file. Choose another path, or remove the file.")
-    if not any(target.iterdir()):
-        return target
-    if not (target / MODEL_FILE).is_file():
-        raise ValueError(
-            f"The folder {path} is not empty, and what is in it is no SavedModel, so it is not replaced. Choose "
-            "another path, or empty the folder."
-        )
-    if not overwrite:
-        raise ValueError(
-            f"There is a SavedModel in {path} already. Choose another path, such as the next version number, or "
-            "replace it with export.save(..., overwrite=True)."
-        )
-    return target
-
-
-def _check_latents(vae: VAE) -> None:
-    shape: Any = vae.latent_shape
-    if not isinstance(shape, tuple | list) or not all(isinstance(size, int) for size in shape):
-        raise ValueError(
-            "export.save takes models whose latents z are one tensor of known shape, named `z` in the signatures. "
-            f"This model's prior ({type(vae.prior).__name__}) has event shape {shape!r}."
-        )
-
-
-def _event_shape(vae: VAE) -> tuple[int, ...]:
-    """The shape of one x, from the model or, where its layers do not say, from a trace of p(x|z)."""
-    if not vae.built:
-        raise ValueError(
-            "The VAE is not built, so it has no weights to export. Train it with fit, load its weights, or call "
-            "vae.build((None, *event_shape)) first."
-        )
-    if vae.event_shape is not None:
-        return vae.event_shape
-    found: list[tf.TensorShape] = []
-    z = tf.TensorSpec([None, *vae.latent_shape], vae.variable_dtype)
-    with keras.StatelessScope():  # a trace must leave nothing behind in the layers
-        tf.function(lambda z: found.append(vae.generate(z).event_shape), autograph=False).get_concrete_function(z)
-    if not found[0].is_fully_defined():
-        raise ValueError(
-            f"The event shape of p(x|z) is {found[0]}, but a served model needs every axis of x but the batch. End the "
-            "decoder in a layer that knows it, such as tfvae.layers.IndependentBernoulli(event_shape)."
-        )
-    return tuple(found[0].as_list())

@@ -1,7 +1,7 @@
 """A VAE as a plain TensorFlow module, one function for each question that is served."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -30,27 +30,33 @@ class Signatures(tf.Module):
     Args:
         vae: a built model, with one tensor of latents.
         event_shape: the shape of one x.
+        names: the functions to make, of `SIGNATURES` and `MEANS`.
 
     Attributes:
         model_variables: the `tf.Variable`s that the functions read.
     """
 
-    def __init__(self, vae: VAE, event_shape: tuple[int, ...]):
+    def __init__(self, vae: VAE, event_shape: tuple[int, ...], names: Sequence[str] = (*SIGNATURES, *MEANS)):
         super().__init__(name="vae")
         x = tf.TensorSpec([None, *event_shape], tf.float32, name="x")
         z = tf.TensorSpec([None, *vae.latent_shape], tf.float32, name="z")
         num_samples = tf.TensorSpec([], tf.int32, name="num_samples")
         seed = tf.TensorSpec([2], tf.int32, name="seed")
+        inputs = {
+            "encode": (x, seed),
+            "decode": (z, seed),
+            "reconstruct": (x, seed),
+            "sample": (num_samples, seed),
+            "elbo": (x, num_samples, seed),
+            "log_marginal": (x, num_samples, seed),
+            "posterior": (x,),
+            "likelihood": (z,),
+        }
         answers = _Answers(vae)
-        self.encode = _function(answers.encode, x, seed)
-        self.decode = _function(answers.decode, z, seed)
-        self.reconstruct = _function(answers.reconstruct, x, seed)
-        self.sample = _function(answers.sample, num_samples, seed)
-        self.elbo = _function(answers.elbo, x, num_samples, seed)
-        self.log_marginal = _function(answers.log_marginal, x, num_samples, seed)
-        self.posterior = _function(answers.posterior, x)
-        self.likelihood = _function(answers.likelihood, z)
-        traced = [getattr(self, name).get_concrete_function() for name in (*SIGNATURES, *MEANS)]
+        self._names = tuple(names)
+        for name in names:
+            setattr(self, name, _function(getattr(answers, name), *inputs[name]))
+        traced = [getattr(self, name).get_concrete_function() for name in names]
         read = {id(variable): variable for function in traced for variable in function.graph.variables}
         in_order = [read.pop(id(v.value)) for v in vae.variables if id(v.value) in read]
         # What is left belongs to no layer, such as a variable in the TFP distribution of a `Fixed` prior.
@@ -58,10 +64,25 @@ class Signatures(tf.Module):
 
     def by_name(self) -> dict[str, Any]:
         """The functions by signature; `serving_default` is `reconstruct`."""
-        functions = {name: getattr(self, name) for name in (*SIGNATURES, *MEANS)}
+        functions = {name: getattr(self, name) for name in self._names}
         # A family that knows neither its parameters nor its moments has nothing to answer without a draw.
-        answering = {name: fn for name, fn in functions.items() if fn.get_concrete_function().structured_outputs}
-        return {**answering, "serving_default": self.reconstruct}
+        answering = {name: fn for name, fn in functions.items() if _outputs(fn)}
+        return answering | ({"serving_default": self.reconstruct} if "reconstruct" in answering else {})
+
+
+def described(functions: Mapping[str, Any]) -> dict[str, Any]:
+    """Shapes of what goes into and comes out of functions, by signature."""
+    return {
+        name: {
+            "inputs": {spec.name: spec.shape.as_list() for spec in function.input_signature},
+            "outputs": {key: spec.shape.as_list() for key, spec in _outputs(function).items()},
+        }
+        for name, function in functions.items()
+    }
+
+
+def _outputs(function: Any) -> dict[str, Any]:
+    return function.get_concrete_function().structured_outputs
 
 
 def _function(answer: Callable[..., dict[str, Tensor]], *specs: tf.TensorSpec) -> Any:

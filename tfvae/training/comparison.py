@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from tfvae._files import write_bytes, write_text
 from tfvae.evaluation.report import value_with_error
@@ -51,9 +53,10 @@ class ComparedRun:
         model, training, report = self.config.model, self.config.training, self.report
         layers = model.filters if model.network == "conv" else model.hidden
         active = report.get("active_units")
+        latents = f"{model.latent_size} latent{'s' if model.latent_size > 1 else ''}"
         return {
             "run": self.name,
-            "model": f"{model.network} {'-'.join(map(str, layers))}, {model.latent_size} latents, {model.posterior}",
+            "model": f"{model.network} {'-'.join(map(str, layers))}, {latents}, {model.posterior}",
             "estimator": _estimator(training),
             "ELBO": value_with_error(report["elbo"]),
             "log p(x)": value_with_error(report["log_marginal"]),
@@ -115,29 +118,48 @@ def comparison_markdown(runs: Sequence[ComparedRun]) -> str:
 
 
 def comparison_figure(runs: Sequence[ComparedRun]) -> Figure:
-    """ELBO, log-likelihood and KL by epoch: validation drawn through, training dashed, a colour for each run."""
-    figure = Figure(figsize=(13, 4.2), layout="constrained")
+    """ELBO, log-likelihood and KL by epoch: validation drawn through, training dashed, a colour for each run.
+
+    What was measured on other data is in a row of its own.
+    """
+    rows = list(groups(runs).values())
+    figure = Figure(figsize=(13, 3.6 * len(rows) + 0.6), layout="constrained")
+    colors = {run.name: f"C{i % 10}" for i, run in enumerate(runs)}
     panels = (("elbo", "ELBO"), ("log_likelihood", "log-likelihood"), ("kl", "KL"))
-    for axes, (name, title) in zip(figure.subplots(1, 3), panels, strict=True):
-        later: list[float] = []
-        for i, run in enumerate(runs):
-            epochs = [epoch + 1 for epoch in run.history.get("epoch", ())]
-            for key, style in ((f"val_{name}", "-"), (name, "--")):
-                if values := run.history.get(key):
-                    axes.plot(
-                        epochs, values, style, color=f"C{i % 10}", lw=1.4, label=run.name if style == "-" else None
-                    )
-                    later += values[len(values) // 10 :]
-        if later:  # the first epochs would flatten the rest
-            margin = 0.05 * (max(later) - min(later)) + 1e-6
-            axes.set_ylim(min(later) - margin, max(later) + margin)
-        axes.set(title=title, xlabel="epoch", ylabel="nats per example")
-        axes.grid(alpha=0.3)
-    handles, labels = figure.axes[0].get_legend_handles_labels()
+    handles = {}
+    for group, row in zip(rows, figure.subplots(len(rows), 3, squeeze=False), strict=True):
+        for axes, (name, title) in zip(row, panels, strict=True):
+            for run in group:
+                handles[run.name] = _draw(axes, run, name, colors[run.name])
+            axes.set(title=title, xlabel="epoch", ylabel="nats per example")
+            axes.grid(alpha=0.3)
+        row[0].set_title(group[0].report["split"], loc="left", fontsize="small")
     figure.legend(
-        handles, labels, title="validation; training dashed", loc="outside lower center", ncols=4, frameon=False
+        [handle for handle in handles.values() if handle is not None],
+        [name for name, handle in handles.items() if handle is not None],
+        title="validation; training dashed",
+        loc="outside lower center",
+        ncols=4,
+        frameon=False,
     )
     return figure
+
+
+def _draw(axes: Axes, run: ComparedRun, name: str, color: str) -> Line2D | None:
+    """A run's curves of one number; returns that of validation."""
+    epochs = [epoch + 1 for epoch in run.history.get("epoch", ())]
+    drawn = None
+    for key, style in ((name, "--"), (f"val_{name}", "-")):
+        values = run.history.get(key)
+        if not values:
+            continue
+        (drawn,) = axes.plot(epochs, values, style, color=color, lw=1.4)
+        # The first epochs would flatten the rest.
+        later = values[len(values) // 10 :]
+        margin = 0.05 * (max(later) - min(later)) + 1e-6
+        low, high = axes.get_ylim() if len(axes.lines) > 1 else (float("inf"), float("-inf"))
+        axes.set_ylim(min(low, min(later) - margin), max(high, max(later) + margin))
+    return drawn
 
 
 def write_comparison(runs: Sequence[ComparedRun], folder: str | os.PathLike[str]) -> Path:

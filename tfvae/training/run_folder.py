@@ -29,6 +29,8 @@ class RunFolder:
         self.checkpoints = self.path / "checkpoints"
         self.model = self.path / "model.keras"
         self.saved_model = self.path / "saved_model"
+        self.litert = self.path / "litert"
+        self.onnx = self.path / "onnx"
         self.figures = self.path / "figures"
         self.report_json = self.path / "report.json"
         self.report_markdown = self.path / "report.md"
@@ -106,8 +108,9 @@ class RunFolder:
         for path in list(self.path.rglob(".*")):
             if is_partial(path.name):
                 path.unlink(missing_ok=True)
-        for path in self.path.glob(f".{self.saved_model.name}-*"):
-            shutil.rmtree(path, ignore_errors=True)
+        for exported in (self.saved_model, self.litert, self.onnx):
+            for path in self.path.glob(f".{exported.name}-*"):
+                shutil.rmtree(path, ignore_errors=True)
 
     def history(self) -> dict[str, list[float]]:
         """The columns of `metrics.csv`; empty before the first epoch."""

@@ -33,8 +33,8 @@ class Embedding:
 
     def write(self, means: np.ndarray) -> None:
         """Puts E[z|x] `[B, D]` in the place of what was there."""
-        # The Projector takes nothing of one dimension.
-        columns = np.pad(means, [(0, 0), (0, max(0, 2 - means.shape[1]))])
+        # The Projector shows three components, and nothing where there are fewer.
+        columns = np.pad(means, [(0, 0), (0, max(0, 3 - means.shape[1]))])
         text = io.StringIO()
         np.savetxt(text, columns, fmt="%.5g", delimiter="\t")
         write_text(self._folder / _TENSORS, text.getvalue())
@@ -48,7 +48,7 @@ class Embedding:
         embedding = config.embeddings.add(tensor_name="latents: E[z|x]", tensor_path=_TENSORS)
         num = len(self._x)
         labels = np.arange(num) if self._labels is None else self._labels[:num]
-        write_text(self._folder / _LABELS, "".join(f"{label}\n" for label in labels))
+        write_text(self._folder / _LABELS, "".join(f"{' '.join(str(label).split())}\n" for label in labels))
         embedding.metadata_path = _LABELS
         pictures = to_displayable(self._x)
         columns = math.ceil(math.sqrt(num))

@@ -1,22 +1,108 @@
 """`tfvae export`."""
 
 import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from rich.markup import escape
+from rich.table import Table
+
+from tfvae import data as tfvae_data
 from tfvae import export as tfvae_export
-from tfvae.cli.commands.output import say
+from tfvae.cli.commands.output import console, say
+from tfvae.cli.loading import messages_hidden
+from tfvae.data import ShardedSplit, Split
+from tfvae.export import ConvertedModel
+from tfvae.export.saving_litert import PRECISIONS
+from tfvae.training.build import evaluation_split
 from tfvae.training.evaluate import about_run
-from tfvae.training.saved_run import load_run
+from tfvae.training.saved_run import Run, load_run
 
 
-def export(run_dir: Path, output: Path | None, overwrite: bool) -> None:
+@dataclass(frozen=True)
+class _Order:
+    """What was asked for: by default the place in the run folder, whatever stands there."""
+
+    run: Run
+    output: Path | None
+    overwrite: bool
+    about: dict[str, Any] | None
+    precisions: Sequence[Any]
+
+
+def export(run_dir: Path, to: str, output: Path | None, *, overwrite: bool, precision: str | None = None) -> None:
     """`tfvae export`."""
+    if precision is not None and to != "litert":
+        raise ValueError(f"--precision is for --to litert. A {to} export has the precision of the model.")
     run = load_run(run_dir)
     report = json.loads(run.folder.report_json.read_text()) if run.folder.report_json.is_file() else None
-    path = tfvae_export.save(
-        run.vae,
-        output or run.folder.saved_model,
-        overwrite=overwrite or output is None,
-        about=None if report is None else about_run(report),
-    )
+    about = None if report is None else about_run(report)
+    precisions = PRECISIONS if precision is None else precision.split(",")
+    _TARGETS[to](_Order(run, output, overwrite or output is None, about, precisions))
+
+
+def _saved_model(order: _Order) -> None:
+    target = order.output or order.run.folder.saved_model
+    path = tfvae_export.save(order.run.vae, target, overwrite=order.overwrite, about=order.about)
     say(f"SavedModel: {path}")
+
+
+def _litert(order: _Order) -> None:
+    with messages_hidden(ValueError):
+        converted = tfvae_export.save_litert(
+            order.run.vae,
+            order.output or order.run.folder.litert,
+            _training_data(order.run),
+            precisions=order.precisions,
+            overwrite=order.overwrite,
+            about=order.about,
+        )
+    _show("LiteRT files", converted)
+
+
+def _onnx(order: _Order) -> None:
+    with messages_hidden(ValueError):
+        converted = tfvae_export.save_onnx(
+            order.run.vae,
+            order.output or order.run.folder.onnx,
+            _training_data(order.run),
+            overwrite=order.overwrite,
+            about=order.about,
+        )
+    _show("ONNX files", converted)
+
+
+_TARGETS: dict[str, Callable[[_Order], None]] = {"saved-model": _saved_model, "litert": _litert, "onnx": _onnx}
+
+
+def _training_data(run: Run) -> Split | ShardedSplit:
+    """What the run was trained on, with its noise drawn once."""
+    name = run.config.data.name
+    try:
+        return evaluation_split(run.config, tfvae_data.load(name).train)
+    except (ValueError, OSError) as error:
+        raise ValueError(
+            f"The files are compared with the model on the run's training data, {name}, which cannot be read: {error}"
+        ) from error
+
+
+def _show(title: str, converted: ConvertedModel) -> None:
+    table = Table()
+    table.add_column("file", no_wrap=True)
+    table.add_column("output", no_wrap=True)
+    for column in ("size", "largest", "max off", "mean off"):
+        table.add_column(column, justify="right")
+    for found in converted.deviations:
+        table.add_row(
+            escape(found.file),
+            escape(found.output),
+            f"{converted.num_bytes[found.file] / 1024:,.0f} KiB",
+            f"{found.largest:.3g}",
+            f"{found.max_abs:.1e}",
+            f"{found.mean_abs:.1e}",
+        )
+    say(f"{title}: {converted.path}")
+    say(f"Their deviation from the model on {converted.num_examples:,} training examples:")
+    console.print(table)

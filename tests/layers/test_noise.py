@@ -1,4 +1,4 @@
-"""The noise of the normal layers is TFP's for the same seed, with XLA and without."""
+"""The noise of the normal and Bernoulli layers is TFP's for the same seed, with XLA and without."""
 
 import numpy as np
 import pytest
@@ -15,6 +15,7 @@ LAYERS = {
     "tril": lambda: layers.MultivariateNormalTriL(SIZE),
     "low_rank": lambda: layers.MultivariateNormalDiagPlusLowRank(SIZE, 2),
     "independent": lambda: layers.IndependentNormal((SIZE,)),
+    "bernoulli": lambda: layers.IndependentBernoulli((SIZE,)),
 }
 
 
@@ -22,6 +23,8 @@ def of_tfp(distribution):
     """The same distribution from TFP's own classes."""
     if isinstance(distribution, tfd.Independent):
         normal = distribution.distribution
+        if isinstance(normal, tfd.Bernoulli):
+            return tfd.Independent(tfd.Bernoulli(normal.logits, dtype=normal.dtype), 1)
         return tfd.Independent(tfd.Normal(normal.loc, normal.scale), 1)
     return tfd.MultivariateNormalLinearOperator(distribution.loc, distribution.scale)
 

@@ -1,0 +1,56 @@
+"""A network as an ONNX file: tf2onnx converts, ONNX's checker reads it over, onnxruntime runs it."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import tf2onnx
+
+from tfvae.export.converting import File, Network
+from tfvae.export.messages import first_line
+from tfvae.export.onnx_operations import HANDLERS
+
+_OPSET = 18  # the newest that tf2onnx writes
+
+
+def onnx_files(network: Network) -> Iterator[File]:
+    """The network in float32.
+
+    Raises:
+        ValueError: where tf2onnx has no ONNX for one of its operations.
+    """
+    try:
+        content = _model(network).SerializeToString()
+        run = _runner(content, network.input)
+    except Exception as error:  # tf2onnx fails with whatever its parts fail with
+        raise ValueError(_refusal(network.name, error)) from error
+    yield File(f"{network.name}.onnx", "float32", content, run)
+
+
+def _model(network: Network) -> Any:
+    function = network.function
+    model, _ = tf2onnx.convert.from_function(
+        function, input_signature=function.input_signature, opset=_OPSET, custom_op_handlers=dict(HANDLERS)
+    )
+    for tensor in (*model.graph.input, *model.graph.output):
+        tensor.type.tensor_type.shape.dim[0].dim_param = "batch"
+    onnx.checker.check_model(model)
+    return model
+
+
+def _runner(content: bytes, name: str) -> Callable[[np.ndarray], Mapping[str, np.ndarray]]:
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    return lambda x: dict(zip(names, session.run(names, {name: x}), strict=True))
+
+
+def _refusal(name: str, error: Exception) -> str:
+    unknown = re.search(r"No Op registered for (\w+)", str(error))
+    reason = first_line(error) if unknown is None else f"it has no ONNX for TensorFlow's {unknown[1]}"
+    text = f"tf2onnx {tf2onnx.__version__} cannot convert the {name}, so nothing was written: {reason}. "
+    if "Random" in reason:
+        return text + "A layer within it draws random numbers, which only a SavedModel does: export.save."
+    return text + "Build it of other layers, or export a SavedModel (export.save) or LiteRT (export.save_litert)."
