@@ -41,6 +41,7 @@ def _quick():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(VAE, "compile", lambda self, *a, **kw: compiled(self, *a, **{**kw, "jit_compile": False}))
         patch.setattr(run, "evaluate", lambda *a, **kw: {})
+        patch.setattr(run, "write_reported", lambda *a, **kw: None)
         patch.setattr(run, "about_run", dict)
         patch.setattr(run.export, "save", lambda *a, **kw: None)
         yield
