@@ -2,6 +2,9 @@
 
 TFP has no exact KL between a multivariate normal and an `Independent(Normal)` or `Sample(Normal)`, three spellings of
 one family. Importing this module adds the missing pairs to TFP's own table, so that `tfd.kl_divergence` finds them.
+
+Of joint distributions TFP adds up the KLs of the parts in the order it keeps them, which two dictionaries need not
+share, and with batch axes that an auto-batched model counts as event; `exact_kl` pairs parts by their place in z.
 """
 
 import itertools
@@ -25,6 +28,9 @@ def exact_kl(a: Distribution, b: Distribution) -> Tensor:
     Raises:
         NotImplementedError: when no closed form is known.
     """
+    if isinstance(a, tfd.JointDistribution) and isinstance(b, tfd.JointDistribution):
+        pairs = zip(_independent_parts(a), _independent_parts(b), strict=True)
+        return sum(exact_kl(of_a, of_b) for of_a, of_b in pairs)
     return tfd.kl_divergence(a, b)
 
 
@@ -34,6 +40,23 @@ def exact_kl_or_none(a: Distribution, b: Distribution) -> Tensor | None:
         return exact_kl(a, b)
     except NotImplementedError:
         return None
+
+
+def _independent_parts(joint: Distribution) -> list[Distribution]:
+    """The distributions of z's parts, in the order of `tf.nest.flatten(z)`.
+
+    Raises:
+        NotImplementedError: when one depends on another, or that is not known.
+    """
+    resolve_graph = getattr(joint, "resolve_graph", None)  # a coroutine has none
+    if resolve_graph is None or any(parents for _, parents in resolve_graph()):
+        raise NotImplementedError(f"No closed-form KL is known of {joint!r}, whose parts depend on each other.")
+    # The draws that come with them are not used: what does not depend on another part does not depend on them.
+    parts = tf.nest.flatten(joint.sample_distributions(seed=(0, 0))[0])
+    if joint.batch_ndims is None:
+        return parts
+    more = [part.batch_shape.rank - joint.batch_ndims for part in parts]
+    return [tfd.Independent(part, n) if n else part for part, n in zip(parts, more, strict=True)]
 
 
 def _elementwise_normal(distribution: Distribution) -> tuple[Distribution, int]:

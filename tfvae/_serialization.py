@@ -3,6 +3,7 @@
 Keras serialises layers and registered functions; this adds TFP distributions and a clear refusal for Python lambdas.
 """
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,7 @@ PACKAGE = "tfvae"
 register = keras.saving.register_keras_serializable(package=PACKAGE)
 
 _DISTRIBUTION_KEY = "tfp_distribution"
+_PARTS_KEY = "parts"
 
 
 class Unsaved:
@@ -182,6 +184,13 @@ def serialize_value(value: Any, where: str, dtype: Any = None) -> Any:
         return value
     if isinstance(value, tf.DType):
         return {"dtype": value.name, "value": None}
+    if inspect.isfunction(value):
+        config = serialize_function(value, where)
+        return config.get_config() if isinstance(config, Unsaved) else config
+    if _has_parts(value):  # of a joint distribution
+        pairs = value.items() if isinstance(value, dict) else enumerate(value)
+        parts = [(name, serialize_value(part, f"{where}[{name!r}]")) for name, part in pairs]
+        return {_PARTS_KEY: dict(parts) if isinstance(value, dict) else [part for _, part in parts]}
     if tf.is_tensor(value) or isinstance(value, np.ndarray | np.generic | list | tuple | tf.TensorShape):
         try:
             array = np.asarray(value)
@@ -198,10 +207,24 @@ def serialize_value(value: Any, where: str, dtype: Any = None) -> Any:
     )
 
 
+def _has_parts(value: Any) -> bool:
+    if not isinstance(value, list | tuple | dict):
+        return False
+    parts = value.values() if isinstance(value, dict) else value
+    return any(isinstance(part, tfd.Distribution) or inspect.isfunction(part) for part in parts)
+
+
 def deserialize_value(config: Any) -> Any:
     """The argument that `serialize_value` described; what is no description is returned as it is."""
     if is_serialized_distribution(config):
         return deserialize_distribution(config)
+    if isinstance(config, dict) and _PARTS_KEY in config:
+        parts = config[_PARTS_KEY]
+        if isinstance(parts, dict):
+            return {name: deserialize_value(part) for name, part in parts.items()}
+        return [deserialize_value(part) for part in parts]
+    if isinstance(config, dict) and "dtype" not in config:
+        return deserialize_function(config)
     if isinstance(config, dict):
         return tf.as_dtype(config["dtype"]) if config["value"] is None else np.asarray(config["value"], config["dtype"])
     return config

@@ -79,12 +79,28 @@ def test_schedules_are_values_that_survive_json(schedule):
         (lambda: LinearWarmUp(num_epochs=2, end=-1.0), ValueError, "end is a number, at least 0"),
         (lambda: Cyclical(num_epochs=2, rising_share=0.0), ValueError, "rising_share"),
         (lambda: Constant(float("nan")), ValueError, "value is a number"),
+        (lambda: Cyclical(num_epochs=2, rising_share="a"), ValueError, "rising_share is a number, above 0 and at most"),
+        (lambda: Constant(True), ValueError, "value is a number"),
         (lambda: BetaSchedule(0.5), TypeError, "LinearWarmUp.*Received: 0.5"),
+        (lambda: BetaSchedule(LinearWarmUp), TypeError, "LinearWarmUp.*Received: <class"),
     ],
 )
 def test_bad_arguments_are_one_clear_error(make, error, message):
     with pytest.raises(error, match=message):
         make()
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64, np.int64, np.int32])
+def test_numbers_of_numpy_are_plain_ones(kind):
+    for schedule, plain in (
+        (LinearWarmUp(num_epochs=kind(5), start=kind(1), end=kind(2)), LinearWarmUp(num_epochs=5, start=1, end=2)),
+        (Cyclical(num_epochs=kind(4), rising_share=kind(1)), Cyclical(num_epochs=4, rising_share=1)),
+        (Constant(kind(2)), Constant(2)),
+    ):
+        config = schedule.get_config()
+        assert all(type(value) in (int, float, type(None)) for value in config.values())
+        assert json.loads(json.dumps(config)) == plain.get_config()
+    assert type(LinearWarmUp(num_steps=np.int64(5)).num_steps) is int
 
 
 # In a fit ------------------------------------------------------------------------------------------------------------
@@ -106,6 +122,12 @@ def test_after_the_fit_beta_is_what_the_next_step_would_have(vae, images):
 def test_any_function_of_steps(vae, images):
     recorder, _ = fit(vae, images, lambda step: step**2, epochs=1)
     assert recorder.betas == [0.0, 1.0, 4.0, 9.0, 16.0, 25.0]
+
+
+@pytest.mark.parametrize("beta", [float("nan"), -1.0, "a", None])
+def test_a_schedule_that_makes_no_weight_is_one_clear_error(vae, images, beta):
+    with pytest.raises(ValueError, match=rf"a number, at least 0.* made {beta!r} of 2\."):
+        fit(vae, images, lambda step: beta if step == 2 else 1.0, epochs=1)
 
 
 def test_loss_has_the_beta_of_its_step_and_the_bound_none(vae, images):
@@ -155,7 +177,7 @@ def test_accumulated_gradients_make_fewer_steps_of_as_many_epochs(make_vae, imag
 
 
 def test_data_of_unknown_length(vae, images):
-    data = tf.data.Dataset.from_tensor_slices(images).batch(4).filter(lambda x: True)
+    data = of_unknown_length(images)
     recorder, callback = Recorder(), BetaSchedule(LinearWarmUp(num_epochs=3))
     stop = keras.callbacks.EarlyStopping("elbo", mode="min", patience=1)
     vae.fit(data, epochs=9, verbose=0, callbacks=[callback, recorder, stop])
@@ -164,6 +186,23 @@ def test_data_of_unknown_length(vae, images):
     np.testing.assert_allclose(recorder.betas[:18], [0.0] * 6 + [step / 18 for step in range(6, 18)], atol=1 / 18)
     assert recorder.betas[18:] == [1.0] * len(recorder.betas[18:])
     assert stop.best_epoch >= 3
+
+
+def test_data_of_unknown_length_in_calls_of_many_steps(make_vae, images):
+    """The logs, and the weight of the KL in a validation, are those of one step a call."""
+    histories = []
+    for steps in ("auto", 1):
+        keras.utils.set_random_seed(0)
+        vae = make_vae()
+        vae.compile(keras.optimizers.Adam(0.01), jit_compile=False, steps_per_execution=steps)
+        callback = BetaSchedule(LinearWarmUp(num_steps=24))
+        history = vae.fit(
+            of_unknown_length(images), epochs=3, verbose=0, callbacks=[callback], validation_data=(images, images)
+        ).history
+        histories.append(history)
+    many, single = histories
+    np.testing.assert_allclose(many["beta"], single["beta"], atol=1 / 24 + 1e-6)
+    np.testing.assert_allclose(many["val_loss"], single["val_loss"], rtol=0.02)
 
 
 @pytest.mark.parametrize("jit_compile", [False, True], ids=["graph", "xla"])
@@ -212,6 +251,18 @@ def test_a_warm_up_longer_than_the_run_warns(vae, images, schedule, message):
         fit(vae, images, schedule, epochs=2)
 
 
+def of_unknown_length(images):
+    return tf.data.Dataset.from_tensor_slices(images).batch(4).filter(lambda x: True)
+
+
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_a_warm_up_in_steps_warns_when_the_length_of_an_epoch_is_known(vae, images, epochs):
+    schedule = BetaSchedule(LinearWarmUp(num_steps=400))
+    with pytest.warns(UserWarning, match="takes 400 steps, but this run ends after") as caught:
+        vae.fit(of_unknown_length(images), epochs=epochs, verbose=0, callbacks=[schedule])
+    assert sum("warm-up" in str(warning.message) for warning in caught) == 1
+
+
 def test_a_warm_up_as_long_as_the_run_does_not_warn(vae, images):
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
@@ -221,6 +272,12 @@ def test_a_warm_up_as_long_as_the_run_does_not_warn(vae, images):
         # The two epochs that are done count.
         vae.optimizer.iterations.assign(12)
         fit(vae, images, LinearWarmUp(num_epochs=4), epochs=4, initial_epoch=2)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for schedule in (LinearWarmUp(num_steps=12), LinearWarmUp(num_epochs=2)):
+            vae.optimizer.iterations.assign(0)
+            vae.fit(of_unknown_length(images), epochs=2, verbose=0, callbacks=[BetaSchedule(schedule)])
+    assert not any("warm-up" in str(warning.message) for warning in caught)  # Keras says that data ran out
 
 
 # Early stopping ------------------------------------------------------------------------------------------------------

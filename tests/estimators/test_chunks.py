@@ -1,12 +1,24 @@
 """Decoding in chunks: the same numbers and the same gradients as all at once."""
 
+import math
+import re
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae.estimators import ImportanceWeighted
+from tfvae.estimators import (
+    CIWAE,
+    MIWAE,
+    PIWAE,
+    VIMCO,
+    DReG,
+    ImportanceWeighted,
+    Renyi,
+    ReweightedWakeSleep,
+)
 from tfvae.estimators.chunks import chunked_log_likelihood
 from tfvae.layers import IndependentNormal
 from tfvae.models import VAE
@@ -119,23 +131,76 @@ def test_latents_in_parts(decoder):
         np.testing.assert_allclose(ours, theirs, rtol=1e-11, atol=1e-12)
 
 
-def test_estimator(decoder):
-    """Through the estimator: bound, encoder's gradient by way of z, decoder's and prior's."""
-    x, z = numbers(2)
-    loc, raw_scale, prior_loc = z[0, 0], z[0, 1], tf.constant([0.3, -0.2], tf.float64)
+WITH_CHUNKS = [
+    lambda chunk_size: ImportanceWeighted(7, num_samples=2, chunk_size=chunk_size),
+    lambda chunk_size: DReG(7, num_samples=2, chunk_size=chunk_size),
+    lambda chunk_size: MIWAE(2, 7, chunk_size=chunk_size),
+    lambda chunk_size: PIWAE(2, 7, chunk_size=chunk_size),
+    lambda chunk_size: CIWAE(7, 0.3, chunk_size=chunk_size),
+    lambda chunk_size: Renyi(0.4, 7, chunk_size=chunk_size),
+    lambda chunk_size: Renyi(-math.inf, 7, chunk_size=chunk_size),
+    lambda chunk_size: VIMCO(7, chunk_size=chunk_size),
+    lambda chunk_size: ReweightedWakeSleep(7, "wake", chunk_size=chunk_size),
+    lambda chunk_size: ReweightedWakeSleep(7, "both", chunk_size=chunk_size),
+]
+NAMES = [re.sub(r", chunk_size=.*", ")", repr(make(5))) for make in WITH_CHUNKS]
 
-    def gradients(chunk_size):
+
+def estimate_and_gradients(decoder, estimator, mode="eager"):
+    """Through the estimator: its numbers, the encoder's gradient by way of z, the prior's and the decoder's."""
+    x, z = numbers(2)
+    values = [z[0, 0], z[0, 1], tf.constant([0.3, -0.2], tf.float64)]
+
+    def run(loc, raw_scale, prior_loc):
+        def infer(x):
+            return tfd.MultivariateNormalDiag(loc, tf.nn.softplus(raw_scale))
+
         with tf.GradientTape() as tape:
             tape.watch([loc, raw_scale, prior_loc])
-            q = tfd.MultivariateNormalDiag(loc, tf.nn.softplus(raw_scale))
             prior = tfd.MultivariateNormalDiag(prior_loc, tf.constant([1.0, 1.2], tf.float64))
-            estimator = ImportanceWeighted(7, num_samples=2, chunk_size=chunk_size)
-            estimate = estimator(x, q, prior, generate_with(decoder), beta=0.4, seed=(3, 4))
+            estimate = estimator(x, infer(x), prior, generate_with(decoder), beta=0.4, seed=(3, 4), infer=infer)
         sources = [loc, raw_scale, prior_loc, *(weight.value for weight in decoder.trainable_weights)]
         return *estimate, *tape.gradient(estimate.surrogate_loss, sources)
 
-    for ours, theirs in zip(gradients(5), gradients(None), strict=True):
+    return (run if mode == "eager" else tf.function(run, autograph=False, jit_compile=mode == "xla"))(*values)
+
+
+@pytest.mark.parametrize("make", WITH_CHUNKS, ids=NAMES)
+def test_estimators_have_the_same_numbers_with_chunks(decoder, make):
+    chunked, whole = (estimate_and_gradients(decoder, make(chunk_size)) for chunk_size in (5, None))
+    for ours, theirs in zip(chunked, whole, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize("mode", ["graph", "xla"])
+@pytest.mark.parametrize("make", WITH_CHUNKS, ids=NAMES)
+@pytest.mark.sampled(2)
+def test_estimators_with_chunks_in_graphs(decoder, make, mode):
+    chunked, whole = (estimate_and_gradients(decoder, make(chunk_size), mode) for chunk_size in (4, None))
+    for ours, theirs in zip(chunked, whole, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("make", WITH_CHUNKS, ids=NAMES)
+def test_estimators_decode_no_more_draws_at_a_time_than_asked(make):
+    x, z = numbers(3)
+    seen = []
+
+    def generate(z):
+        seen.append(z.shape[0] if z.shape.rank == 3 else 1)  # a dream has no axis of draws
+        return tfd.MultivariateNormalDiag(tf.concat([z, z], -1))
+
+    def infer(x):
+        return tfd.MultivariateNormalDiag(z[0, 0])
+
+    loc = tf.constant(z[0, 1])
+    with tf.GradientTape() as tape:
+        tape.watch(loc)
+        posterior = tfd.MultivariateNormalDiag(loc)
+        prior = tfd.MultivariateNormalDiag(tf.zeros(LATENT, tf.float64))
+        loss = make(3)(x, posterior, prior, generate, seed=1, infer=infer).surrogate_loss
+    assert np.any(tape.gradient(loss, loc) != 0.0)
+    assert max(seen) <= 3
 
 
 def test_in_a_vae():

@@ -2,6 +2,7 @@
 
 import json
 import math
+import numbers
 
 import keras
 import numpy as np
@@ -16,7 +17,9 @@ from tfvae.estimators import (
     PIWAE,
     SGVB,
     VIMCO,
+    Capacity,
     DReG,
+    FreeBits,
     ImportanceWeighted,
     Renyi,
     ReweightedWakeSleep,
@@ -233,6 +236,22 @@ def test_files(tmp_path, estimator):
         np.testing.assert_allclose(ours, theirs, rtol=1e-6)
 
 
+def test_numbers_of_numpy_are_plain_ones():
+    for estimator, plain in (
+        (CIWAE(np.int64(3), np.float32(0.5)), CIWAE(3, 0.5)),
+        (Renyi(np.float32(0.5), np.int32(2)), Renyi(0.5, 2)),
+        (Renyi(np.int64(2)), Renyi(2.0)),
+        (DReG(np.int64(3), np.int64(2)), DReG(3, 2)),
+        (ImportanceWeighted(4, chunk_size=np.int64(2)), ImportanceWeighted(4, chunk_size=2)),
+        (FreeBits(np.float32(0.25), np.int64(1)), FreeBits(0.25, 1)),
+        (Capacity(np.int64(5), np.float64(2.0)), Capacity(5, 2.0)),
+        (RunningMean(np.float32(0.5)), RunningMean(0.5)),
+    ):
+        config = estimator.get_config()
+        assert all(type(value) in (int, float, bool) for value in config.values() if isinstance(value, numbers.Real))
+        assert json.dumps({**config, "name": None}) == json.dumps({**plain.get_config(), "name": None})
+
+
 # What they refuse --------------------------------------------------------------------------------------------------
 
 PATHWISE = [SGVB, StickingTheLanding, ImportanceWeighted, DReG, MIWAE, PIWAE, CIWAE, Renyi]
@@ -304,28 +323,56 @@ def test_impossible_counts(count):
         with pytest.raises(ValueError, match="num_bounds is a whole number, at least 1"):
             estimator(num_bounds=count)
     if count is not None:
-        with pytest.raises(ValueError, match="chunk_size is a whole number, at least 1"):
-            ImportanceWeighted(4, chunk_size=count)
+        for estimator in (ImportanceWeighted, DReG, MIWAE, PIWAE, CIWAE, Renyi, VIMCO, ReweightedWakeSleep):
+            with pytest.raises(ValueError, match="chunk_size is a whole number, at least 1"):
+                estimator(chunk_size=count)
 
 
 def test_impossible_arguments():
     with pytest.raises(ValueError, match=r"at least 2. Received: 1"):
         VIMCO(1)
-    for share in (-0.1, 1.1, math.nan):
-        with pytest.raises(ValueError, match="elbo_weight is a number from 0 to 1"):
+    for share in (-0.1, 1.1, math.nan, "a", None):
+        with pytest.raises(ValueError, match="elbo_weight is a number, at least 0 and at most 1"):
             CIWAE(3, elbo_weight=share)
-    for order in (math.nan, math.inf):
+    for order in (math.nan, math.inf, "abc", None, True):
         with pytest.raises(ValueError, match="alpha is a number, or -inf"):
             Renyi(order)
     with pytest.raises(ValueError, match=r"'wake', 'sleep' or 'both'. Received: 'dream'"):
         ReweightedWakeSleep(3, "dream")
     with pytest.raises(ValueError, match="kl is 'auto'"):
         ScoreFunction(kl="exact")
-    for decay in (1.0, -0.1, math.nan):
+    for decay in (1.0, -0.1, math.nan, "a"):
         with pytest.raises(ValueError, match="decay is a number"):
             RunningMean(decay)
+    for baseline in ("mean", 3.0, RunningMean, lambda x: x):
+        with pytest.raises(TypeError, match=r"baseline is None, tfvae.estimators.RunningMean.*Received"):
+            ScoreFunction(baseline=baseline)
     vae = make_vae(None)
     for estimator in (WakeSleep(), ReweightedWakeSleep(3, "sleep")):
         x = tf.constant(images())
         with pytest.raises(ValueError, match="infer="):
             estimator(x, vae.infer(x), vae.prior.distribution(), vae.generate)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "message"),
+    [
+        (DReG, r"object, with its settings. Received the class DReG: write DReG\(\)"),
+        ("sgvb", r"tfvae.estimators, such as SGVB\(\).*Received: 'sgvb'"),
+        (5, "Received: 5"),
+    ],
+)
+def test_what_is_no_estimator(estimator, message):
+    with pytest.raises(TypeError, match=message):
+        make_vae(estimator)
+    with pytest.raises(TypeError, match=message):
+        make_vae(None).estimate(images(), estimator=estimator)
+
+
+def test_a_baseline_of_several_numbers_an_example():
+    vae = make_vae(ScoreFunction(baseline=keras.Sequential([keras.layers.Dense(3)], name="critic")))
+    with pytest.raises(ValueError, match=r"one number an example.*'critic' returned shape \(8, 3\)"):
+        vae.estimate(images())
+    vae.compile(jit_compile=False)
+    with pytest.raises(ValueError, match="one number an example"):
+        vae.fit(images(), verbose=0)

@@ -209,6 +209,11 @@ def test_the_page_lists_every_estimator_and_weighting():
         (lambda: Capacity(float("inf"), 1.0), ValueError, "capacity is a number"),
         (lambda: small_vae("free bits"), TypeError, r"FreeBits\(0.1\).*BetaSchedule.*Received: 'free bits'"),
         (lambda: small_vae(None), TypeError, "beta is a number or a KL weighting"),
+        (lambda: small_vae("0.5"), TypeError, "beta is a number or a KL weighting"),
+        (lambda: small_vae([0.5, 1.0]), TypeError, "beta is a number or a KL weighting"),
+        (lambda: small_vae(float("nan")), ValueError, "beta is a number, at least 0. Received: nan"),
+        (lambda: small_vae(-1.0), ValueError, "beta is a number, at least 0. Received: -1.0"),
+        (lambda: FreeBits(True), ValueError, "nats is a number"),
     ],
 )
 def test_bad_arguments_are_one_clear_error(make, error, message):

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 import tfvae
 from tfvae import estimators, layers
-from tfvae.evaluation import gradient_variance
+from tfvae.evaluation import GradientNoise, GradientVariance, gradient_variance
 
 X, D, B = 24, 2, 5
 DATA = (np.random.default_rng(0).uniform(size=(B, X)) < 0.4).astype("float32")
@@ -105,3 +105,85 @@ def test_table_figure_and_json(measured):
 def test_errors(vae, arguments, message):
     with pytest.raises(ValueError, match=message):
         gradient_variance(vae, **{"x": DATA, "estimators": [estimators.SGVB()], **arguments})
+
+
+@pytest.mark.parametrize("signal", [0.0, 0.3, 5.0])
+def test_standard_errors_cover_the_truth(signal):
+    """Gradients drawn here, of a known mean and variance: the errors say how far estimates are off."""
+    rng, size, repeats, times = np.random.default_rng(0), 20, 30, 400
+    mean = signal * rng.normal(size=size) / math.sqrt(size)
+    deviation = rng.uniform(0.2, 1.5, size)
+    norm, variance = math.sqrt(np.sum(mean**2)), np.sum(deviation**2)
+    rows = []
+    for _ in range(times):
+        gradients = mean + deviation * rng.normal(size=(repeats, size))
+        m = gradients.mean(axis=0)
+        squares, products = np.sum((gradients - m) ** 2, axis=1), gradients @ m
+        rows.append(GradientNoise.of("any", "encoder", size, float(m @ m), squares, products))
+    for name, truth in (
+        ("mean_norm", norm),
+        ("variance", variance / size),
+        ("signal_to_noise", norm / math.sqrt(variance)),
+    ):
+        found = np.array([getattr(row, name) for row in rows])
+        errors = np.array([getattr(row, f"{name}_standard_error") for row in rows])
+        assert np.mean(np.abs(found - truth) < 3 * errors) > 0.95, name
+        if signal == 5.0 or name == "variance":  # where nothing is cut off at zero
+            assert 0.8 < np.sqrt(np.mean(errors**2)) / found.std() < 1.25, name
+
+
+def test_standard_errors_by_leaving_out_one_gradient_after_another():
+    gradients = np.random.default_rng(1).normal(size=(7, 5)) + np.arange(5)
+
+    def parts(gradients):
+        m = gradients.mean(axis=0)
+        return float(m @ m), np.sum((gradients - m) ** 2, axis=1), gradients @ m
+
+    def statistics(gradients):
+        norm, squares, _ = parts(gradients)
+        variance = squares.sum() / (len(gradients) - 1)
+        signal = norm - variance / len(gradients)
+        return signal, signal / variance
+
+    row = GradientNoise.of("any", "encoder", 5, *parts(gradients))
+    without = np.array([statistics(np.delete(gradients, r, axis=0)) for r in range(7)])
+    errors = np.sqrt(6 / 7 * np.sum((without - without.mean(axis=0)) ** 2, axis=0))
+    roots = np.sqrt(statistics(gradients))
+    np.testing.assert_allclose((row.mean_norm, row.signal_to_noise), roots, rtol=1e-12)
+    found = (row.mean_norm_standard_error, row.signal_to_noise_standard_error)
+    np.testing.assert_allclose(found, errors / (2 * roots), rtol=1e-10)
+
+
+def test_gradients_without_noise_and_two_repeats():
+    same = np.full((5, 3), 2.0)
+    row = GradientNoise.of("any", "encoder", 3, 12.0, np.zeros(5), same @ same[0])
+    assert (row.mean_norm, row.variance, row.signal_to_noise) == (math.sqrt(12.0), 0.0, math.inf)
+    found = GradientVariance((row,), 5, 1)
+    assert json.loads(json.dumps(found.to_dict(), allow_nan=False))["rows"][0]["signal_to_noise"] is None
+    assert found.table().splitlines()[-1] == "| any | encoder | 3.464 | 0 | 0 | 0 | no noise | exact |"
+    two = GradientNoise.of("any", "encoder", 3, 12.0, np.array([1.0, 1.0]), np.array([12.5, 11.5]))
+    assert math.isnan(two.mean_norm_standard_error)
+    assert "unknown" in GradientVariance((two,), 2, 1).table()
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        ([estimators.SGVB(), estimators.SGVB()], ValueError, r"Two estimators are called SGVB\(\).*dictionary"),
+        ([estimators.DReG], TypeError, r"the class DReG: write DReG\(\)"),
+        (estimators.DReG, TypeError, r"the class DReG: write DReG\(\)"),
+        ("sgvb", TypeError, "Received: 'sgvb'"),
+        ({"mine": None}, TypeError, "Received: None"),
+    ],
+)
+def test_what_is_no_list_of_estimators(vae, given, error, message):
+    with pytest.raises(error, match=message):
+        gradient_variance(vae, DATA, given)
+
+
+def test_one_estimator_by_itself(vae):
+    alone, listed = (gradient_variance(vae, DATA, given, num_repeats=3) for given in (ONE, [ONE]))
+    assert alone == listed
+
+
+ONE = estimators.DReG(2)

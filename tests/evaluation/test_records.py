@@ -121,6 +121,14 @@ def test_bits_per_dim_by_hand():
     assert evaluation.bits_per_dim(record, 6).mean == pytest.approx(12.0 / (6 * math.log(2)))
 
 
+@pytest.mark.parametrize("counts", [(0,), (-3,), (2.5,), ("4",), (4, 0), (4, -2), (4, 256.0)])
+def test_bits_per_dim_of_impossible_counts(counts):
+    record = evaluation.Record("log_marginal", "nats", np.array([-10.0]), np.array([0.01]))
+    name = "num_dimensions" if len(counts) == 1 else "num_levels"
+    with pytest.raises(ValueError, match=f"{name} is a whole number, at least 1"):
+        evaluation.bits_per_dim(record, *counts)
+
+
 def test_record_standard_errors_by_hand_and_json():
     record = evaluation.Record("elbo", "nats", np.array([1.0, 2.0, 6.0]), np.array([0.3, 0.4, 0.2]))
     assert record.mean == 3.0

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from tfvae._checks import number
 from tfvae.callbacks.schedules import Schedule
 
 
@@ -30,9 +31,11 @@ class BetaSchedule(keras.callbacks.Callback):
 
     Raises:
         TypeError: for a schedule that is no function; from `fit`, for a model without a variable `beta`.
+        ValueError: from `fit`, when the schedule makes what is no number, at least 0.
 
     Warns:
-        UserWarning: from `fit`, when the run ends before the warm-up does.
+        UserWarning: from `fit`, when the run ends before the warm-up does; of data of unknown length at the end of the
+            first epoch.
 
     Example:
         >>> warm_up = tfvae.callbacks.LinearWarmUp(num_epochs=10)
@@ -43,7 +46,7 @@ class BetaSchedule(keras.callbacks.Callback):
 
     def __init__(self, schedule: Schedule | Callable[[float], float]):
         super().__init__()
-        if not callable(schedule):
+        if isinstance(schedule, type) or not callable(schedule):
             raise TypeError(
                 "schedule is Constant, LinearWarmUp, Cyclical or a function from the number of steps to beta. "
                 f"Received: {schedule!r}."
@@ -53,7 +56,7 @@ class BetaSchedule(keras.callbacks.Callback):
         self._steps_per_epoch: float | None = None
         self._started = False
         self._epoch = 0
-        self._first_step = 0
+        self._first_step = self._made = 0
         self._beta: float | None = None
 
     def set_neighbours(self, callbacks: Sequence[keras.callbacks.Callback]) -> None:
@@ -81,7 +84,7 @@ class BetaSchedule(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._epoch = epoch
-        self._first_step = self._optimizer_steps()
+        self._first_step, self._made = self._optimizer_steps(), 0
         if not self._started:
             self._started = True
             self._warn_of_a_long_warm_up()
@@ -91,17 +94,24 @@ class BetaSchedule(keras.callbacks.Callback):
         per_step, execution = self._batches_per_step(), getattr(self.model, "execution", None)
         num_steps, length = 1 if execution is None else execution.num_steps, (self.params or {}).get("steps")
         num_steps = min(num_steps, length - batch) if length else num_steps
-        progress = [self._progress(i // per_step) for i in range(batch, batch + num_steps)]
+        # Keras counts a call of many steps whole, also where data of unknown length ended within it.
+        first = batch if length or num_steps == 1 else self._made
+        progress = [self._progress(i // per_step) for i in range(first, first + num_steps)]
         self._set_beta(*(progress if length else progress[:1]))
         if execution is not None and execution.num_steps > 1:
-            execution.betas = np.array([self.schedule(at) for at in progress])
+            execution.betas = np.array([self._at(at) for at in progress])
             self._beta = None  # the loop will have moved it
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        self._made += getattr(getattr(self.model, "execution", None), "num_made", 0)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if logs is not None and self._started:
             logs["beta"] = float(keras.ops.convert_to_numpy(self.model.beta))
         if self._steps_per_epoch is None:
             self._steps_per_epoch = float(self._optimizer_steps() - self._first_step) or None
+            if not getattr(self.schedule, "in_epochs", False):
+                self._warn_of_a_long_warm_up()  # in steps, which only now can be compared with the run's
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         if self._started:
@@ -120,9 +130,21 @@ class BetaSchedule(keras.callbacks.Callback):
         # In a first epoch of unknown length, beta stays as it is at the epoch's start.
         return float(self._epoch) if self._steps_per_epoch is None else total / self._steps_per_epoch
 
+    def _at(self, progress: float) -> float:
+        """The schedule's beta, checked: what is no weight of a KL must not reach the loss."""
+        beta = self.schedule(progress)
+        try:
+            return float(number(float(beta), "beta", at_least=0))
+        except (TypeError, ValueError):
+            unit = "epochs" if getattr(self.schedule, "in_epochs", False) else "steps"
+            raise ValueError(
+                f"A schedule makes beta, a number, at least 0, of the number of {unit}. {self.schedule!r} made "
+                f"{beta!r} of {progress:g}."
+            ) from None
+
     def _set_beta(self, *progress: float) -> None:
         """Beta at the first of these; early stopping waits if any of them is before the end of a rise."""
-        beta = float(self.schedule(progress[0]))
+        beta = self._at(progress[0])
         if beta != self._beta:
             self.model.beta.assign(beta)
             self._beta = beta
@@ -150,7 +172,7 @@ class BetaSchedule(keras.callbacks.Callback):
         length = epochs - self._epoch if in_epochs else (epochs - self._epoch) * (per_epoch or 0.0)
         end = self._progress(0) + length
         if end < warm_up and not math.isclose(end, warm_up):
-            unit, last = ("epochs" if in_epochs else "steps"), self.schedule(end)
+            unit, last = ("epochs" if in_epochs else "steps"), self._at(end)
             warnings.warn(
                 f"The warm-up of beta takes {warm_up:g} {unit}, but this run ends after {end:g}, with beta at "
                 f"{last:g}: the model never trains with the beta it is meant to have, and early stopping "

@@ -1,10 +1,9 @@
 """Schedules of beta: the weight of the KL as a function of training's progress."""
 
 import dataclasses
-import math
 from typing import Protocol
 
-from tfvae._checks import whole_number
+from tfvae._checks import number
 from tfvae._serialization import register
 from tfvae.estimators._configured import Configured
 
@@ -51,7 +50,7 @@ class Constant(Configured):
     value: float = 1.0
 
     def __post_init__(self) -> None:
-        _check_number(self.value, "value")
+        self._check_numbers("value")
 
     @property
     def in_epochs(self) -> bool:
@@ -147,9 +146,7 @@ class Cyclical(Configured):
 
     def __post_init__(self) -> None:
         _check_length(self)
-        share = self.rising_share
-        if not (isinstance(share, int | float) and 0.0 < share <= 1.0):
-            raise ValueError(f"rising_share is a number above 0 and at most 1. Received: {share!r}.")
+        self._set(rising_share=number(self.rising_share, "rising_share", above=0, at_most=1))
 
     @property
     def in_epochs(self) -> bool:
@@ -179,11 +176,6 @@ def _between(start: float, end: float, share: float) -> float:
     return float(end if share >= 1.0 else start + (end - start) * share)
 
 
-def _check_number(value: float, name: str) -> None:
-    if not (isinstance(value, int | float) and math.isfinite(value) and value >= 0.0):
-        raise ValueError(f"{name} is a number, at least 0. Received: {value!r}.")
-
-
 def _check_length(schedule: LinearWarmUp | Cyclical) -> None:
     name, epochs, steps = type(schedule).__name__, schedule.num_epochs, schedule.num_steps
     if (epochs is None) == (steps is None):
@@ -192,10 +184,9 @@ def _check_length(schedule: LinearWarmUp | Cyclical) -> None:
             f"num_steps={steps!r}."
         )
     if steps is not None:
-        whole_number(steps, "num_steps")
+        schedule._check_counts("num_steps")
     else:
-        _check_number(epochs or 0.0, "num_epochs")
-        if not epochs:
+        schedule._check_numbers("num_epochs")
+        if not schedule.num_epochs:
             raise ValueError(f"num_epochs is above 0; for no rise at all take Constant. Received: {epochs!r}.")
-    _check_number(schedule.start, "start")
-    _check_number(schedule.end, "end")
+    schedule._check_numbers("start", "end")

@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any, Self
 
-from tfvae._checks import whole_number
+from tfvae._checks import number, whole_number
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -31,6 +31,15 @@ class Configured:
     def _check_counts(self, *names: str, at_least: int = 1) -> None:
         """Makes plain ints of these fields, or raises ValueError; for `__post_init__`."""
         self._set(**{name: whole_number(getattr(self, name), name, at_least=at_least) for name in names})
+
+    def _check_chunk_size(self) -> None:
+        """Makes a plain int of `chunk_size` where there is one, or raises ValueError; for `__post_init__`."""
+        if self.chunk_size is not None:  # type: ignore[attr-defined]
+            self._check_counts("chunk_size")
+
+    def _check_numbers(self, *names: str) -> None:
+        """Makes plain numbers, at least 0, of these fields, or raises ValueError; for `__post_init__`."""
+        self._set(**{name: number(getattr(self, name), name, at_least=0) for name in names})
 
     def _set(self, **values: Any) -> None:
         """Puts checked values in place of what was given; for `__post_init__`."""

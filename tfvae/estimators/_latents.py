@@ -1,5 +1,6 @@
 """Latents are opaque: z is a tensor or a nest of tensors, and only these functions look at its leaves."""
 
+import math
 from typing import Any
 
 import tensorflow as tf
@@ -32,20 +33,23 @@ def require_reparameterized(posterior: Distribution, estimator: Any) -> None:
         )
 
 
-def path(z: Any, gradients: Any, num_axes: int) -> Tensor:
-    """Zero, with the gradient of a number a latent along the way that the latent was drawn: `gradients` . dz.
+def path(z: Any, slopes: list[Tensor], log_weights: Tensor) -> Tensor:
+    """Zero, with the gradient of a log weight along the way that the latent was drawn: `slopes` . dz.
 
     Args:
         z: latents `[..., B, *event]`, a tensor or a nest, reparameterised.
-        gradients: the derivative by z of a number a latent; of z's structure, None for a part that does not matter.
-        num_axes: the number of axes of `[..., B]`.
+        slopes: the derivative of a log weight by each part of z.
+        log_weights: `[..., B]`; a draw whose weight is zero has no slope, and none is taken.
 
     Returns:
         `[..., B]`.
     """
     terms = []
-    for leaf, gradient in zip(tf.nest.flatten(z), tf.nest.flatten(gradients), strict=True):
-        if gradient is not None:
-            product = tf.stop_gradient(gradient) * (leaf - tf.stop_gradient(leaf))
-            terms.append(tf.reduce_sum(product, axis=list(range(num_axes, leaf.shape.rank))))
+    for leaf, slope in zip(tf.nest.flatten(z), slopes, strict=True):
+        axes = list(range(log_weights.shape.rank, leaf.shape.rank))
+        is_possible = tf.reshape(
+            log_weights > -math.inf, tf.concat([tf.shape(log_weights), tf.ones([len(axes)], tf.int32)], 0)
+        )
+        taken = tf.stop_gradient(tf.where(is_possible, slope, tf.zeros_like(slope)))
+        terms.append(tf.reduce_sum(taken * (leaf - tf.stop_gradient(leaf)), axis=axes))
     return tf.add_n(terms)

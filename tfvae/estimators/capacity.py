@@ -1,7 +1,6 @@
 """A capacity for the latent: a KL that is held at a value."""
 
 import dataclasses
-import math
 
 import tensorflow as tf
 
@@ -40,10 +39,7 @@ class Capacity(Configured):
     beta: float = 1.0
 
     def __post_init__(self) -> None:
-        for name in ("capacity", "gamma", "beta"):
-            value = getattr(self, name)
-            if not (isinstance(value, int | float) and math.isfinite(value) and value >= 0.0):
-                raise ValueError(f"{name} is a number, at least 0. Received: {value!r}.")
+        self._check_numbers("capacity", "gamma", "beta")
         if self.gamma == 0.0:
             raise ValueError("gamma is above 0: the KL would have no weight at all. Received: 0.")
 

@@ -1,5 +1,6 @@
 """Memory that does not grow with the number of draws: decoding a chunk at a time, and again for the gradient."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -24,9 +25,33 @@ def chunked_log_likelihood(
         sample_shape: the leading axes, plain ints.
         chunk_size: the most draws of an example that are decoded at a time.
     """
-    num_draws = 1
-    for size in sample_shape:
-        num_draws *= size
+    return _in_chunks(x, z, generate, sample_shape=sample_shape, chunk_size=chunk_size, with_slopes=False)[0]
+
+
+def chunked_log_likelihood_and_slopes(
+    x: Tensor, z: Any, generate: Callable[[Any], Distribution], *, sample_shape: Sequence[int], chunk_size: int
+) -> tuple[Tensor, list[Tensor]]:
+    """As `chunked_log_likelihood`, with its derivatives by the parts of z, which count as constants.
+
+    Decoding and differentiating by z take turns, chunk by chunk, so that nothing is kept for the second either.
+    """
+    log_likelihood, *slopes = _in_chunks(
+        x, z, generate, sample_shape=sample_shape, chunk_size=chunk_size, with_slopes=True
+    )
+    return log_likelihood, [tf.stop_gradient(slope) for slope in slopes]
+
+
+def _in_chunks(
+    x: Tensor,
+    z: Any,
+    generate: Callable[[Any], Distribution],
+    *,
+    sample_shape: Sequence[int],
+    chunk_size: int,
+    with_slopes: bool,
+) -> list[Tensor]:
+    """Log p(x|z), and with slopes its derivative by each part of z, each `[*sample_shape, B, ...]`."""
+    num_draws = math.prod(sample_shape)
     num_chunks = -(-num_draws // chunk_size)
     size = -(-num_draws // num_chunks)  # chunks as equal as they can be, the last filled up
     num_axes = len(sample_shape)
@@ -38,44 +63,71 @@ def chunked_log_likelihood(
         chunks = tf.reshape(flat, tf.concat([[num_chunks, size], rest], 0))
         return tf.ensure_shape(chunks, [num_chunks, size, *leaf.shape[num_axes:]])
 
+    def from_chunks(chunks: Tensor) -> Tensor:
+        rest = tf.shape(chunks)[2:]
+        flat = tf.reshape(chunks, tf.concat([[num_chunks * size], rest], 0))[:num_draws]
+        whole = tf.reshape(flat, tf.concat([sample_shape, rest], 0))
+        return tf.ensure_shape(whole, [*sample_shape, *chunks.shape[2:]])
+
     leaves = [to_chunks(leaf) for leaf in tf.nest.flatten(z)]
 
     def decode(parts: Sequence[Tensor]) -> Tensor:
         return generate(tf.nest.pack_sequence_as(z, parts)).log_prob(x)  # [C, B]
 
-    log_likelihood = _one_at_a_time(decode, num_chunks)(*leaves)
-    flat = tf.reshape(log_likelihood, [num_chunks * size, tf.shape(x)[0]])[:num_draws]
-    return tf.reshape(flat, [*sample_shape, tf.shape(x)[0]])
+    return [from_chunks(chunks) for chunks in tf.nest.flatten(_one_at_a_time(decode, num_chunks, with_slopes)(*leaves))]
 
 
-def _one_at_a_time(fn: Callable[[Sequence[Tensor]], Tensor], num_chunks: int) -> Callable[..., Tensor]:
-    """Fn of each chunk, stacked; both it and its gradient are loops that hold one chunk at a time."""
+def _slopes(fn: Callable[[Sequence[Tensor]], Tensor], parts: Sequence[Tensor], variables: Any, upstream: Any) -> Any:
+    """Fn of the parts, and the derivatives by the parts, zero for those that are no floats, and by the variables."""
+    sources = [*[part for part in parts if part.dtype.is_floating], *variables]
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(sources)
+        value = fn(parts)
+    found = iter(tape.gradient(value, sources, upstream, unconnected_gradients="zero"))
+    of_parts = [next(found) if part.dtype.is_floating else tf.zeros_like(part) for part in parts]
+    return value, of_parts, list(found)
+
+
+def _one_at_a_time(
+    fn: Callable[[Sequence[Tensor]], Tensor], num_chunks: int, with_slopes: bool
+) -> Callable[..., list[Tensor]]:
+    """Fn of each chunk, and with slopes its derivatives by the parts, stacked.
+
+    Both that and the gradient of fn are loops that hold one chunk at a time. The slopes have no gradient.
+    """
+
+    def of_chunk(parts: Sequence[Tensor]) -> list[Tensor]:
+        if not with_slopes:
+            return [fn(parts)]
+        value, slopes, _ = _slopes(fn, parts, [], None)
+        return [value, *slopes]
 
     @tf.custom_gradient
-    def mapped(*leaves: Tensor) -> tuple[Tensor, Callable[..., Any]]:
-        first = fn([leaf[0] for leaf in leaves])
-        results = tf.TensorArray(first.dtype, num_chunks, element_shape=first.shape).write(0, first)
+    def mapped(*leaves: Tensor) -> tuple[list[Tensor], Callable[..., Any]]:
+        first = of_chunk([leaf[0] for leaf in leaves])
+        results = [
+            tf.TensorArray(value.dtype, num_chunks, element_shape=value.shape).write(0, value) for value in first
+        ]
+
+        def add_chunk(i: Tensor, arrays: list[Any]) -> tuple[Tensor, list[Any]]:
+            values = of_chunk([leaf[i] for leaf in leaves])
+            return i + 1, [array.write(i, value) for array, value in zip(arrays, values, strict=True)]
+
         _, results = tf.while_loop(
             lambda i, _: i < num_chunks,
-            lambda i, array: (i + 1, array.write(i, fn([leaf[i] for leaf in leaves]))),
+            add_chunk,
             (1, results),
             parallel_iterations=1,
             maximum_iterations=num_chunks - 1,
         )
 
-        def gradient(upstream: Tensor, variables: Sequence[tf.Variable] = ()) -> Any:
+        def gradient(upstream: Tensor, *of_slopes: Any, variables: Sequence[tf.Variable] = ()) -> Any:
             arrays = [tf.TensorArray(leaf.dtype, num_chunks, element_shape=leaf.shape[1:]) for leaf in leaves]
 
             def add(i: Tensor, arrays: list[Any], sums: list[Tensor]) -> tuple[Any, ...]:
-                parts = [leaf[i] for leaf in leaves]
-                sources = [*[part for part in parts if part.dtype.is_floating], *variables]
-                with tf.GradientTape(watch_accessed_variables=False) as tape:
-                    tape.watch(sources)
-                    value = fn(parts)
-                slopes = iter(tape.gradient(value, sources, upstream[i], unconnected_gradients="zero"))
-                of_parts = [next(slopes) if part.dtype.is_floating else tf.zeros_like(part) for part in parts]
+                _, of_parts, of_variables = _slopes(fn, [leaf[i] for leaf in leaves], variables, upstream[i])
                 arrays = [array.write(i, slope) for array, slope in zip(arrays, of_parts, strict=True)]
-                return i + 1, arrays, [total + slope for total, slope in zip(sums, slopes, strict=True)]
+                return i + 1, arrays, [total + slope for total, slope in zip(sums, of_variables, strict=True)]
 
             _, arrays, sums = tf.while_loop(
                 lambda i, *_: i < num_chunks,
@@ -87,6 +139,6 @@ def _one_at_a_time(fn: Callable[[Sequence[Tensor]], Tensor], num_chunks: int) ->
             slopes = [array.stack() for array in arrays]
             return (slopes, sums) if variables else slopes
 
-        return results.stack(), gradient
+        return [array.stack() for array in results], gradient
 
     return mapped

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+from tfvae._checks import number
 from tfvae._seeds import split_seed
 from tfvae._serialization import register
 from tfvae.estimators._configured import Configured
@@ -21,6 +22,7 @@ class CIWAE(Configured):
     Args:
         num_importance_samples: K, draws of z.
         elbo_weight: the ELBO's share, from 0 (`ImportanceWeighted`) to 1 (the ELBO of K draws).
+        chunk_size: draws of an example that are decoded at a time; see `ImportanceWeighted`.
 
     Raises:
         ValueError: for a count below one or a share outside [0, 1]; when called with a posterior that is not
@@ -32,11 +34,12 @@ class CIWAE(Configured):
 
     num_importance_samples: int = 5
     elbo_weight: float = 0.5
+    chunk_size: int | None = None
 
     def __post_init__(self) -> None:
         self._check_counts("num_importance_samples")
-        if not 0.0 <= self.elbo_weight <= 1.0:
-            raise ValueError(f"elbo_weight is a number from 0 to 1. Received: {self.elbo_weight!r}.")
+        self._check_chunk_size()
+        self._set(elbo_weight=number(self.elbo_weight, "elbo_weight", at_least=0, at_most=1))
 
     def __call__(
         self,
@@ -52,7 +55,10 @@ class CIWAE(Configured):
         """See `Estimator`."""
         require_reparameterized(posterior, self)
         (seed_z,) = split_seed(seed, 1, "ciwae")
-        draws = draw(x, posterior, prior, generate, sample_shape=[self.num_importance_samples], seed=seed_z)  # [K, B]
+        shape = [self.num_importance_samples]
+        draws = draw(
+            x, posterior, prior, generate, sample_shape=shape, seed=seed_z, chunk_size=self.chunk_size
+        )  # [K, B]
         return Estimate(
             surrogate_loss=-self._mixed(draws.log_weights(beta)),
             bound=self._mixed(draws.log_weights()),

@@ -8,7 +8,7 @@ import tensorflow as tf
 from tfvae._kl import exact_kl_or_none
 from tfvae._numerics import as_dtype
 from tfvae.estimators._latents import path, stopped
-from tfvae.estimators.chunks import chunked_log_likelihood
+from tfvae.estimators.chunks import chunked_log_likelihood, chunked_log_likelihood_and_slopes
 from tfvae.typing import Distribution, Seed, Tensor
 
 
@@ -27,7 +27,11 @@ class Draws(NamedTuple):
 
     def log_weights(self, beta: Tensor | float = 1.0) -> Tensor:
         """Log p(x|z) + beta (log p(z) - log q(z|x)); the importance weight for beta = 1."""
-        return self.log_likelihood + as_dtype(beta, self.log_prior.dtype) * (self.log_prior - self.log_posterior)
+        return self.log_likelihood + self.log_ratio(beta)
+
+    def log_ratio(self, beta: Tensor | float = 1.0) -> Tensor:
+        """Beta (log p(z) - log q(z|x))."""
+        return weighed(beta, self.log_prior - self.log_posterior)
 
 
 class SplitDraws(NamedTuple):
@@ -74,7 +78,7 @@ def draw(
         sample_shape: the leading axes.
         seed: an int32 tensor `[2]`.
         fixed: whether z counts as data, for estimators that differentiate only densities.
-        chunk_size: draws that are decoded at a time, along the last of the leading axes; None is all.
+        chunk_size: draws of an example that are decoded at a time; None is all.
     """
     z, log_posterior = posterior.experimental_sample_and_log_prob(sample_shape, seed=seed)
     if fixed:
@@ -97,26 +101,37 @@ def draw_split(
     sample_shape: Sequence[int],
     beta: Tensor | float,
     seed: Seed,
+    chunk_size: int | None = None,
 ) -> SplitDraws:
     """As `draw`, with the gradient taken apart, for a reparameterised posterior.
 
     The derivative by z costs one more pass back through the decoder. q(z|x) is evaluated at z anew, which inverts a
-    flow.
+    flow. A draw of weight zero has no path: its slope is no number.
     """
     z = posterior.sample(sample_shape, seed=seed)
     fixed = stopped(z)
+    leaves = tf.nest.flatten(fixed)
+    if chunk_size is None:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(leaves)
+            log_likelihood = generate(fixed).log_prob(x)
+        slopes = tape.gradient(log_likelihood, leaves, unconnected_gradients="zero")
+    else:
+        log_likelihood, slopes = chunked_log_likelihood_and_slopes(
+            x, fixed, generate, sample_shape=sample_shape, chunk_size=chunk_size
+        )
     with tf.GradientTape(watch_accessed_variables=False) as tape:
-        tape.watch(tf.nest.flatten(fixed))
-        draws = Draws(generate(fixed).log_prob(x), prior.log_prob(fixed), posterior.log_prob(fixed))
-        weighted = draws.log_weights(beta)
-    gradients = tape.gradient(weighted, tf.nest.flatten(fixed))
-    beta = as_dtype(beta, weighted.dtype)
+        tape.watch(leaves)
+        draws = Draws(log_likelihood, prior.log_prob(fixed), posterior.log_prob(fixed))
+        ratio = draws.log_ratio(beta)
+    of_ratio = tape.gradient(ratio, leaves, unconnected_gradients="zero")
+    weighted = log_likelihood + ratio
     return SplitDraws(
         log_weights=tf.stop_gradient(draws.log_weights()),
         weighted=tf.stop_gradient(weighted),
-        model=draws.log_likelihood + beta * draws.log_prior,
-        path=path(z, gradients, weighted.shape.rank),
-        score=-beta * draws.log_posterior,
+        model=log_likelihood + weighed(beta, draws.log_prior),
+        path=path(z, [a + b for a, b in zip(slopes, of_ratio, strict=True)], weighted),
+        score=-as_dtype(beta, weighted.dtype) * draws.log_posterior,
         draws=draws,
     )
 
@@ -125,6 +140,11 @@ def kl_of(posterior: Distribution, prior: Distribution, draws: Draws) -> Tensor:
     """KL(q(z|x) || p(z)) `[B]` to report: exact where known, else the mean of the draws; without a gradient."""
     exact = exact_kl_or_none(posterior, prior)
     return tf.stop_gradient(mean_over_draws(draws.log_posterior - draws.log_prior) if exact is None else exact)
+
+
+def weighed(weight: Tensor | float, values: Tensor) -> Tensor:
+    """Weight times values: nothing where the weight is zero, were the value -inf."""
+    return tf.math.multiply_no_nan(values, as_dtype(weight, values.dtype))
 
 
 def mean_over_draws(values: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from tfvae._seeds import split_seed
 from tfvae._serialization import register
 from tfvae.estimators._configured import Configured
 from tfvae.estimators._latents import require_reparameterized
-from tfvae.estimators.draws import draw_split, kl_of, log_mean_exp, mean_over_draws
+from tfvae.estimators.draws import draw_split, kl_of, log_mean_exp, mean_over_draws, weighed
 from tfvae.estimators.estimate import Estimate
 from tfvae.typing import Distribution, Seed, Tensor
 
@@ -30,6 +30,7 @@ class DReG(Configured):
     Args:
         num_importance_samples: K, draws of z in a bound.
         num_samples: S, independent bounds of an example that are averaged.
+        chunk_size: draws of an example that are decoded at a time; see `ImportanceWeighted`.
 
     Raises:
         ValueError: for counts below one; when called with a posterior that is not reparameterised.
@@ -41,9 +42,11 @@ class DReG(Configured):
 
     num_importance_samples: int = 5
     num_samples: int = 1
+    chunk_size: int | None = None
 
     def __post_init__(self) -> None:
         self._check_counts("num_importance_samples", "num_samples")
+        self._check_chunk_size()
 
     def __call__(
         self,
@@ -60,11 +63,13 @@ class DReG(Configured):
         require_reparameterized(posterior, self)
         (seed_z,) = split_seed(seed, 1, "dreg")
         shape = [self.num_samples, self.num_importance_samples]
-        split = draw_split(x, posterior, prior, generate, sample_shape=shape, beta=beta, seed=seed_z)  # [S, K, B]
+        split = draw_split(
+            x, posterior, prior, generate, sample_shape=shape, beta=beta, seed=seed_z, chunk_size=self.chunk_size
+        )  # [S, K, B]
         share = tf.nn.softmax(split.weighted, axis=1)
         # Of the scores only the beta-th part comes with log w: they become -beta v_k (1 - v_k) path derivatives.
         along_z = share - as_dtype(beta, share.dtype) * share * (1.0 - share)
-        surrogate = tf.reduce_sum(share * split.model + along_z * split.path, axis=1)  # [S, B]
+        surrogate = tf.reduce_sum(weighed(share, split.model) + along_z * split.path, axis=1)  # [S, B]
         return Estimate(
             surrogate_loss=-mean_over_draws(surrogate),
             bound=mean_over_draws(log_mean_exp(split.log_weights, axis=1)),

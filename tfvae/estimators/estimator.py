@@ -43,3 +43,21 @@ class Estimator(Protocol):
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, as JSON."""
         ...
+
+
+def require_estimator(estimator: Any) -> Estimator:
+    """The estimator as it is.
+
+    Raises:
+        TypeError: for a name, or a class in place of an object of it.
+    """
+    if isinstance(estimator, type):
+        raise TypeError(
+            f"An estimator is an object, with its settings. Received the class {estimator.__name__}: write "
+            f"{estimator.__name__}()."
+        )
+    if not callable(estimator):
+        raise TypeError(
+            f"An estimator is an object of tfvae.estimators, such as SGVB() or DReG(5). Received: {estimator!r}."
+        )
+    return estimator

@@ -1,7 +1,6 @@
 """Free bits: a KL that costs nothing below a threshold."""
 
 import dataclasses
-import math
 
 import tensorflow as tf
 
@@ -44,10 +43,7 @@ class FreeBits(Configured):
     beta: float = 1.0
 
     def __post_init__(self) -> None:
-        for name in ("nats", "beta"):
-            value = getattr(self, name)
-            if not (isinstance(value, int | float) and math.isfinite(value) and value >= 0.0):
-                raise ValueError(f"{name} is a number, at least 0. Received: {value!r}.")
+        self._check_numbers("nats", "beta")
 
     def penalty(self, kl: Tensor, posterior: Distribution, prior: Distribution, *, beta: Tensor) -> Tensor:
         """What the surrogate loss adds for each example `[B]`; see `KLWeighting`."""

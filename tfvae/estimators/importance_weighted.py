@@ -4,7 +4,6 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from tfvae._checks import whole_number
 from tfvae._seeds import split_seed
 from tfvae._serialization import register
 from tfvae.estimators._configured import Configured
@@ -42,7 +41,7 @@ class ImportanceWeighted(Configured):
 
     def __post_init__(self) -> None:
         self._check_counts("num_importance_samples", "num_samples")
-        self._set(chunk_size=None if self.chunk_size is None else whole_number(self.chunk_size, "chunk_size"))
+        self._check_chunk_size()
 
     def __call__(
         self,

@@ -2,9 +2,11 @@
 
 from typing import Any, NamedTuple, NoReturn, Protocol
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae._checks import number
 from tfvae._kl import exact_kl_or_none
 from tfvae._numerics import as_dtype
 from tfvae.typing import Distribution, Tensor
@@ -81,16 +83,16 @@ def as_weighting(beta: Any) -> tuple[float, KLWeighting | None]:
 
     Raises:
         TypeError: when it is neither a number nor a KL weighting.
+        ValueError: when it is negative or not finite.
     """
-    if hasattr(beta, "penalty") and hasattr(beta, "beta"):
-        return float(beta.beta), beta
-    try:
-        return float(beta), None
-    except (TypeError, ValueError):
+    weighting = beta if hasattr(beta, "penalty") and hasattr(beta, "beta") else None
+    first = np.asarray(beta if weighting is None else weighting.beta)  # a variable is a number too
+    if first.shape or first.dtype.kind not in "biuf":
         raise TypeError(
             "beta is a number or a KL weighting, such as tfvae.estimators.FreeBits(0.1); what moves it during training "
             f"is a callback, tfvae.callbacks.BetaSchedule. Received: {beta!r}."
-        ) from None
+        )
+    return float(number(float(first), "beta", at_least=0)), weighting
 
 
 def kl_per_factor(posterior: Distribution, prior: Distribution) -> Tensor | None:

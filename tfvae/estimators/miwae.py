@@ -23,6 +23,7 @@ class MIWAE(Configured):
     Args:
         num_bounds: M, bounds of an example.
         num_importance_samples: K, draws of z in each.
+        chunk_size: draws of an example that are decoded at a time; see `ImportanceWeighted`.
 
     Raises:
         ValueError: for counts below one; when called with a posterior that is not reparameterised.
@@ -33,9 +34,11 @@ class MIWAE(Configured):
 
     num_bounds: int = 8
     num_importance_samples: int = 8
+    chunk_size: int | None = None
 
     def __post_init__(self) -> None:
         self._check_counts("num_bounds", "num_importance_samples")
+        self._check_chunk_size()
 
     def __call__(
         self,
@@ -50,5 +53,5 @@ class MIWAE(Configured):
     ) -> Estimate:
         """See `Estimator`."""
         require_reparameterized(posterior, self)
-        estimator = ImportanceWeighted(self.num_importance_samples, num_samples=self.num_bounds)
+        estimator = ImportanceWeighted(self.num_importance_samples, self.num_bounds, self.chunk_size)
         return estimator(x, posterior, prior, generate, beta=beta, seed=seed)

@@ -30,7 +30,8 @@ def moments_over_draws(draw: Callable[[Tensor], Any], num_samples: Tensor, seed:
         seed: an int32 tensor `[2]`; draw s has the seed `fold_in(seed, s)`.
 
     Numerics:
-        Welford's running variance: draws that are all equal have a variance of exactly zero.
+        Welford's running variance: draws that are all equal have a variance of exactly zero. Where a draw is infinite,
+        so is the mean, and its variance is NaN.
     """
     first = draw(fold_in(seed, 0))
     leaves = tf.nest.flatten(first)
@@ -39,7 +40,9 @@ def moments_over_draws(draw: Callable[[Tensor], Any], num_samples: Tensor, seed:
         new_means, new_squares = [], []
         for value, mean, square in zip(tf.nest.flatten(draw(fold_in(seed, s))), means, squares, strict=True):
             deviation = value - mean
-            new_mean = tf.ensure_shape(mean + deviation / tf.cast(s + 1, mean.dtype), mean.shape)
+            moved = mean + deviation / tf.cast(s + 1, mean.dtype)
+            # Of an infinite draw the mean is infinite, and stays so.
+            new_mean = tf.ensure_shape(tf.where(tf.math.is_finite(deviation), moved, mean + value), mean.shape)
             new_squares.append(tf.ensure_shape(square + deviation * (value - new_mean), mean.shape))
             new_means.append(new_mean)
         return s + 1, new_means, new_squares

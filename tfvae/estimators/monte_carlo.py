@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from tfvae._seeds import fold_in
+from tfvae.estimators._kl_kind import closed_form
 from tfvae.estimators.draws import Draws
 from tfvae.estimators.elbo_terms import elbo_terms
 from tfvae.estimators.moments import moments_over_draws
@@ -28,12 +29,16 @@ class AveragedELBO(NamedTuple):
         variance: the sampling variance of that mean, from the draws' spread; NaN for one draw.
         log_likelihood: the mean of log p(x|z).
         kl: KL(q(z|x) || p(z)), exact where known.
+        log_likelihood_variance: as `variance`.
+        kl_variance: likewise; zero where the KL is exact.
     """
 
     bound: Tensor
     variance: Tensor
     log_likelihood: Tensor
     kl: Tensor
+    log_likelihood_variance: Tensor
+    kl_variance: Tensor
 
 
 class ImportanceEstimate(NamedTuple):
@@ -75,7 +80,15 @@ def averaged_elbo(
         return {"bound": terms.log_likelihood - terms.kl, "log_likelihood": terms.log_likelihood, "kl": terms.kl}
 
     mean, variance = moments_over_draws(of_draw, tf.cast(num_samples, tf.int32), seed)
-    return AveragedELBO(mean["bound"], variance["bound"], mean["log_likelihood"], mean["kl"])
+    is_exact = closed_form(posterior, prior, "auto") is not None
+    return AveragedELBO(
+        mean["bound"],
+        variance["bound"],
+        mean["log_likelihood"],
+        mean["kl"],
+        variance["log_likelihood"],
+        tf.zeros_like(mean["kl"]) if is_exact else variance["kl"],
+    )
 
 
 def importance_estimate(

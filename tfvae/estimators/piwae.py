@@ -10,7 +10,7 @@ from tfvae._seeds import split_seed
 from tfvae._serialization import register
 from tfvae.estimators._configured import Configured
 from tfvae.estimators._latents import require_reparameterized
-from tfvae.estimators.draws import draw_split, kl_of, log_mean_exp, mean_over_draws
+from tfvae.estimators.draws import draw_split, kl_of, log_mean_exp, mean_over_draws, weighed
 from tfvae.estimators.estimate import Estimate
 from tfvae.typing import Distribution, Seed, Tensor
 
@@ -26,6 +26,7 @@ class PIWAE(Configured):
     Args:
         num_bounds: M, bounds of an example.
         num_importance_samples: K, draws of z in each.
+        chunk_size: draws of an example that are decoded at a time; see `ImportanceWeighted`.
 
     Raises:
         ValueError: for counts below one; when called with a posterior that is not reparameterised.
@@ -36,9 +37,11 @@ class PIWAE(Configured):
 
     num_bounds: int = 8
     num_importance_samples: int = 8
+    chunk_size: int | None = None
 
     def __post_init__(self) -> None:
         self._check_counts("num_bounds", "num_importance_samples")
+        self._check_chunk_size()
 
     def __call__(
         self,
@@ -55,11 +58,13 @@ class PIWAE(Configured):
         require_reparameterized(posterior, self)
         (seed_z,) = split_seed(seed, 1, "piwae")
         shape = [self.num_bounds, self.num_importance_samples]
-        split = draw_split(x, posterior, prior, generate, sample_shape=shape, beta=beta, seed=seed_z)  # [M, K, B]
+        split = draw_split(
+            x, posterior, prior, generate, sample_shape=shape, beta=beta, seed=seed_z, chunk_size=self.chunk_size
+        )  # [M, K, B]
         log_sum = tf.reduce_logsumexp(split.weighted, axis=[0, 1], keepdims=True)
         for_model = tf.exp(split.weighted - log_sum)  # shares of all draws
         for_encoder = tf.nn.softmax(split.weighted, axis=1) / self.num_bounds  # shares of each bound's own
-        terms = for_model * split.model + for_encoder * (split.path + split.score)
+        terms = weighed(for_model, split.model) + for_encoder * (split.path + split.score)
         return Estimate(
             surrogate_loss=-tf.reduce_sum(terms, axis=[0, 1]),
             bound=log_mean_exp(log_mean_exp(split.log_weights, axis=1)),

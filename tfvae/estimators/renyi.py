@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import numbers
 from collections.abc import Callable
 from typing import Any
 
@@ -30,6 +31,7 @@ class Renyi(Configured):
     Args:
         alpha: the order, any number or -inf.
         num_importance_samples: K, draws of z.
+        chunk_size: draws of an example that are decoded at a time; see `ImportanceWeighted`.
 
     Raises:
         ValueError: for a count below one, or an order that is NaN or +inf; when called with a posterior that is not
@@ -44,13 +46,15 @@ class Renyi(Configured):
 
     alpha: float = 0.5
     num_importance_samples: int = 5
+    chunk_size: int | None = None
 
     def __post_init__(self) -> None:
-        alpha = float(self.alpha)  # "-inf", as a file has it, too
-        if math.isnan(alpha) or alpha == math.inf:
+        alpha = -math.inf if self.alpha == "-inf" else self.alpha  # as a file has it
+        if not isinstance(alpha, numbers.Real) or isinstance(alpha, bool) or not alpha < math.inf:
             raise ValueError(f"alpha is a number, or -inf for VR-max. Received: {self.alpha!r}.")
         self._check_counts("num_importance_samples")
-        self._set(alpha=alpha)
+        self._check_chunk_size()
+        self._set(alpha=float(alpha))
 
     def __call__(
         self,
@@ -66,7 +70,10 @@ class Renyi(Configured):
         """See `Estimator`."""
         require_reparameterized(posterior, self)
         (seed_z,) = split_seed(seed, 1, "renyi")
-        draws = draw(x, posterior, prior, generate, sample_shape=[self.num_importance_samples], seed=seed_z)  # [K, B]
+        shape = [self.num_importance_samples]
+        draws = draw(
+            x, posterior, prior, generate, sample_shape=shape, seed=seed_z, chunk_size=self.chunk_size
+        )  # [K, B]
         log_weights = draws.log_weights()
         return Estimate(
             surrogate_loss=-self._of(draws.log_weights(beta)),

@@ -27,6 +27,7 @@ class ReweightedWakeSleep(Configured):
     Args:
         num_importance_samples: K, draws of z.
         encoder_phase: "wake", "sleep" or "both".
+        chunk_size: draws of an example that are decoded at a time; see `ImportanceWeighted`. A dream is one draw.
 
     Raises:
         ValueError: for a count below one, another phase, or when called without the `infer` that sleep needs.
@@ -37,9 +38,11 @@ class ReweightedWakeSleep(Configured):
 
     num_importance_samples: int = 5
     encoder_phase: Literal["wake", "sleep", "both"] = "wake"
+    chunk_size: int | None = None
 
     def __post_init__(self) -> None:
         self._check_counts("num_importance_samples")
+        self._check_chunk_size()
         if self.encoder_phase not in ("wake", "sleep", "both"):
             raise ValueError(f"encoder_phase is 'wake', 'sleep' or 'both'. Received: {self.encoder_phase!r}.")
 
@@ -56,8 +59,9 @@ class ReweightedWakeSleep(Configured):
     ) -> Estimate:
         """See `Estimator`."""
         seed_z, seed_dream = split_seed(seed, 2, "reweighted_wake_sleep")
+        shape = [self.num_importance_samples]
         draws = draw(
-            x, posterior, prior, generate, sample_shape=[self.num_importance_samples], seed=seed_z, fixed=True
+            x, posterior, prior, generate, sample_shape=shape, seed=seed_z, fixed=True, chunk_size=self.chunk_size
         )  # [K, B]
         log_posterior, draws = draws.log_posterior, draws._replace(log_posterior=tf.stop_gradient(draws.log_posterior))
         weighted = draws.log_weights(beta)

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfvae._checks import number
 from tfvae._serialization import register
 from tfvae.typing import Tensor
 
@@ -32,9 +33,7 @@ class RunningMean(keras.layers.Layer):
 
     def __init__(self, decay: float = 0.9, **kwargs: Any):
         super().__init__(**kwargs)
-        if not 0.0 <= decay < 1.0:
-            raise ValueError(f"decay is a number from 0 to below 1. Received: {decay!r}.")
-        self.decay = float(decay)
+        self.decay = float(number(decay, "decay", at_least=0, below=1))
         # Half precision holds no more than 65,504 nats.
         kept = {"trainable": False, "dtype": "float32", "autocast": False}
         self.total = self.add_weight(name="total", shape=(), initializer="zeros", **kept)

@@ -12,7 +12,7 @@ from tfvae._seeds import split_seed
 from tfvae._serialization import register
 from tfvae.estimators._configured import Configured
 from tfvae.estimators._kl_kind import closed_form, kl_kind
-from tfvae.estimators.draws import draw, mean_over_draws
+from tfvae.estimators.draws import draw, mean_over_draws, weighed
 from tfvae.estimators.estimate import Estimate
 from tfvae.estimators.kl_weighting import KLPenalty, penalty
 from tfvae.estimators.running_mean import RunningMean
@@ -37,7 +37,9 @@ class ScoreFunction(Configured):
             or `[B, 1]`, which learns to foretell f by squared error, with the model's optimizer.
 
     Raises:
-        ValueError: for fewer than one sample or another `kl`.
+        TypeError: for a baseline that is no layer.
+        ValueError: for fewer than one sample or another `kl`; when called, for a baseline that returns more than one
+            number an example.
         NotImplementedError: when called with "analytic" for distributions between which no closed form is known.
 
     References:
@@ -52,6 +54,11 @@ class ScoreFunction(Configured):
     def __post_init__(self) -> None:
         self._check_counts("num_samples")
         self._set(kl=kl_kind(self.kl))
+        if self.baseline is not None and not isinstance(self.baseline, keras.layers.Layer):
+            raise TypeError(
+                "baseline is None, tfvae.estimators.RunningMean(), or a Keras layer or model from x to one number an "
+                f"example. Received: {self.baseline!r}."
+            )
 
     @property
     def layers(self) -> tuple[keras.layers.Layer, ...]:
@@ -79,12 +86,11 @@ class ScoreFunction(Configured):
             signal = draws.log_likelihood if isinstance(beta, KLPenalty) else objective
         else:
             kl = mean_over_draws(draws.log_posterior - draws.log_prior)
-            beta = as_dtype(beta, kl.dtype)
-            signal, objective = draws.log_weights(beta), draws.log_likelihood + beta * draws.log_prior
+            signal, objective = draws.log_weights(beta), draws.log_likelihood + weighed(beta, draws.log_prior)
         signal = tf.stop_gradient(signal)  # [S, B]
         advantage, baseline_loss = signal, tf.zeros_like(kl)
         if self.baseline is not None:
-            foretold = tf.cast(tf.reshape(self.baseline(x), tf.shape(kl)), signal.dtype)  # [B]
+            foretold = tf.cast(tf.reshape(_one_an_example(self.baseline, x), tf.shape(kl)), signal.dtype)  # [B]
             advantage = signal - tf.stop_gradient(foretold)
             baseline_loss = mean_over_draws(tf.square(signal - foretold))
         return Estimate(
@@ -110,3 +116,14 @@ class ScoreFunction(Configured):
         if isinstance(baseline, dict):
             config = {**config, "baseline": keras.saving.deserialize_keras_object(baseline)}
         return cls(**config)
+
+
+def _one_an_example(baseline: keras.layers.Layer, x: Tensor) -> Tensor:
+    """What the baseline says of x, `[B]` or `[B, 1]`."""
+    values = tf.convert_to_tensor(baseline(x))
+    if values.shape.rank != 1 and (values.shape.rank != 2 or values.shape[1] not in (1, None)):
+        raise ValueError(
+            f"A baseline returns one number an example, of shape [B] or [B, 1]. '{baseline.name}' returned shape "
+            f"{tuple(values.shape)}."
+        )
+    return values

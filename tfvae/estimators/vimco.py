@@ -1,6 +1,7 @@
 """The importance-weighted bound for latents that have no reparameterisation."""
 
 import dataclasses
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -25,18 +26,21 @@ class VIMCO(Configured):
 
     Args:
         num_importance_samples: K, draws of z, at least 2.
+        chunk_size: draws of an example that are decoded at a time; see `ImportanceWeighted`.
 
     Raises:
-        ValueError: for fewer than two draws.
+        ValueError: for fewer than two draws, or a `chunk_size` below one.
 
     References:
         Mnih & Rezende, Variational Inference for Monte Carlo Objectives, 2016, arXiv 1602.06725, equations 8 to 11.
     """
 
     num_importance_samples: int = 5
+    chunk_size: int | None = None
 
     def __post_init__(self) -> None:
         self._check_counts("num_importance_samples", at_least=2)
+        self._check_chunk_size()
 
     def __call__(
         self,
@@ -51,8 +55,9 @@ class VIMCO(Configured):
     ) -> Estimate:
         """See `Estimator`."""
         (seed_z,) = split_seed(seed, 1, "vimco")
+        shape = [self.num_importance_samples]
         draws = draw(
-            x, posterior, prior, generate, sample_shape=[self.num_importance_samples], seed=seed_z, fixed=True
+            x, posterior, prior, generate, sample_shape=shape, seed=seed_z, fixed=True, chunk_size=self.chunk_size
         )  # [K, B]
         weighted = draws.log_weights(beta)
         bound = log_mean_exp(weighted)  # [B]
@@ -65,8 +70,29 @@ class VIMCO(Configured):
         )
 
     def _without_each(self, log_weights: Tensor) -> Tensor:
-        """L_{-k} `[K, B]`: the bound with the geometric mean of the other weights in place of the k-th."""
+        """L_{-k} `[K, B]`: the bound with the geometric mean of the other weights in place of the k-th.
+
+        Zero where all other weights are: a baseline may be anything that does not know z_k.
+        """
         k = self.num_importance_samples
-        others = (tf.reduce_sum(log_weights, axis=0) - log_weights) / (k - 1)  # [K, B]
-        replaced = tf.where(tf.eye(k, dtype=tf.bool)[..., tf.newaxis], others[:, tf.newaxis], log_weights)  # [K, K, B]
-        return log_mean_exp(replaced, axis=1)
+        is_possible = log_weights > -math.inf
+        known = tf.where(is_possible, log_weights, tf.zeros_like(log_weights))
+        num_impossible = tf.reduce_sum(tf.cast(~is_possible, tf.int32), axis=0)  # [B]
+        are_others_possible = num_impossible - tf.cast(~is_possible, tf.int32) == 0  # [K, B]
+        means = (tf.reduce_sum(known, axis=0) - known) / (k - 1)
+        means = tf.where(are_others_possible, means, tf.constant(-math.inf, means.dtype))
+        without = tf.reduce_logsumexp(tf.stack([_log_sum_of_others(log_weights), means]), axis=0) - math.log(k)
+        return tf.where(without > -math.inf, without, tf.zeros_like(without))
+
+
+def _log_sum_of_others(log_weights: Tensor) -> Tensor:
+    """Log sum_{j != k} w_j `[K, B]`, to full precision and in memory that grows like K, not K^2.
+
+    What is left of the sum without the largest weight is added up anew; the others are at most half of the sum.
+    """
+    k, nothing = tf.shape(log_weights)[0], tf.constant(-math.inf, log_weights.dtype)
+    is_largest = tf.one_hot(tf.argmax(log_weights, axis=0), k, True, False, axis=0, dtype=tf.bool)
+    log_sum = tf.reduce_logsumexp(log_weights, axis=0)  # [B]
+    shares = tf.where(log_weights > nothing, tf.exp(log_weights - log_sum), tf.zeros_like(log_weights))
+    rest = tf.reduce_logsumexp(tf.where(is_largest, nothing, log_weights), axis=0)
+    return tf.where(is_largest, rest, log_sum + tf.math.log1p(-tf.minimum(shares, 0.5)))

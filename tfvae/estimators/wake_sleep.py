@@ -4,12 +4,11 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from tfvae._numerics import as_dtype
 from tfvae._seeds import split_seed
 from tfvae._serialization import register
 from tfvae.estimators._configured import Configured
 from tfvae.estimators._dreams import dream_log_prob
-from tfvae.estimators.draws import draw, kl_of, mean_over_draws
+from tfvae.estimators.draws import draw, kl_of, mean_over_draws, weighed
 from tfvae.estimators.estimate import Estimate
 from tfvae.typing import Distribution, Seed, Tensor
 
@@ -54,7 +53,7 @@ class WakeSleep(Configured):
         """See `Estimator`."""
         seed_z, seed_dream = split_seed(seed, 2, "wake_sleep")
         draws = draw(x, posterior, prior, generate, sample_shape=[self.num_samples], seed=seed_z, fixed=True)  # [S, B]
-        wake = mean_over_draws(draws.log_likelihood + as_dtype(beta, draws.log_prior.dtype) * draws.log_prior)
+        wake = mean_over_draws(draws.log_likelihood + weighed(beta, draws.log_prior))
         sleep = dream_log_prob(x, prior, generate, infer, seed=seed_dream)
         return Estimate(
             surrogate_loss=-(wake + sleep),

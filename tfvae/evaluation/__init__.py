@@ -7,7 +7,8 @@ from tfvae.evaluation.diagnostics import Diagnostics, diagnostics
 from tfvae.evaluation.dimensions import ActiveUnits, DimensionKLs
 from tfvae.evaluation.elbo import elbo
 from tfvae.evaluation.gaps import InferenceGaps, inference_gaps
-from tfvae.evaluation.gradient_variance import GradientNoise, GradientVariance, gradient_variance
+from tfvae.evaluation.gradient_noise import GradientNoise, GradientVariance
+from tfvae.evaluation.gradient_variance import gradient_variance
 from tfvae.evaluation.log_marginal import log_marginal
 from tfvae.evaluation.log_marginal_ais import BidirectionalAIS, bidirectional_ais, log_marginal_ais
 from tfvae.evaluation.log_marginal_hmc import log_marginal_hmc

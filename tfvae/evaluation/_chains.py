@@ -4,25 +4,67 @@ from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
+import tensorflow_probability as tfp
 
+from tfvae._dimensions import is_vector
+from tfvae.evaluation._simplex import Simplex
 from tfvae.typing import Distribution, Tensor
 
+tfb, tfd = tfp.bijectors, tfp.distributions
+
 NUM_DRAWS = 20  # that `spread_of` is good for
+
+_SHARES = (tfd.Dirichlet, tfd.RelaxedOneHotCategorical)
+# What TFP has for these reaches half of the sphere at best.
+_SPHERES = (tfd.VonMisesFisher, tfd.SphericalUniform, tfd.PowerSpherical)
 
 
 def support_of(prior: Distribution) -> Any:
     """The bijector from numbers without constraints to z.
 
     Raises:
-        ValueError: for discrete latents.
+        ValueError: where none is known, as for discrete latents.
     """
-    bijector = prior.experimental_default_event_space_bijector()
+    bijector = _support(prior)
     if bijector is None:
         raise ValueError(
-            f"Hamiltonian Monte Carlo needs continuous latents. This model's prior is {prior!r}. Take log_marginal, or "
-            "sum over the states of z."
+            "Hamiltonian Monte Carlo needs continuous latents, and a way to them from numbers without constraints. "
+            f"None is known for this model's prior, {prior!r}. Take log_marginal, or sum over the states of a discrete "
+            "z."
         )
     return bijector
+
+
+def can_run_chains(prior: Distribution) -> bool:
+    """Whether Markov chains over z can be had: z is one vector, and continuous."""
+    return is_vector(prior) and _support(prior) is not None
+
+
+def _support(distribution: Distribution) -> Any:
+    """TFP's own bijector, and ours where it has none, or one that is not for integrals; None where nobody has one."""
+    if isinstance(distribution, _SPHERES):
+        return None
+    if isinstance(distribution, _SHARES):
+        return Simplex()
+    if isinstance(distribution, tfd.ExpRelaxedOneHotCategorical):
+        return tfb.Chain([tfb.Log(), Simplex()])
+    if isinstance(distribution, tfd.MixtureSameFamily):
+        found = _support(distribution.components_distribution)
+        return found if found is not None and _is_the_same_for_all(found) else None
+    if isinstance(distribution, tfd.Mixture):
+        found = [_support(component) for component in distribution.components]
+        return found[0] if all(isinstance(one, tfb.Identity) for one in found) else None
+    if isinstance(distribution, tfd.Independent.__bases__[0]):
+        return _support(distribution.distribution)
+    try:
+        return distribution.experimental_default_event_space_bijector()
+    except TypeError:  # what TFP 0.25 builds on SoftmaxCentered, under NumPy 2.4
+        return None
+
+
+def _is_the_same_for_all(bijector: Any) -> bool:
+    """Whether the components of a mixture, a batch axis of the bijector where they differ, share their support."""
+    return bijector.experimental_batch_shape(x_event_ndims=1).rank == 0
 
 
 def unconstrained(log_prob: Callable[[Tensor], Tensor], support: Any) -> Callable[[Tensor], Tensor]:

@@ -7,10 +7,12 @@ import numpy as np
 import tensorflow as tf
 
 from tfvae._dimensions import is_vector
+from tfvae._latent_shapes import plain_shape
 from tfvae._seeds import fold_in, stateless_seed
 from tfvae.estimators.moments import moments_over_draws
 from tfvae.evaluation._batches import batches_of_x
 from tfvae.evaluation._compiled import compiled
+from tfvae.evaluation._finite import require_finite, require_finite_weights
 from tfvae.models import VAE
 from tfvae.typing import Distribution, Seed, Tensor
 
@@ -23,10 +25,11 @@ def require_vector(vae: VAE, purpose: str) -> int:
     """
     prior = vae.prior.distribution()
     if not is_vector(prior):
+        dtypes = ", ".join(dtype.name for dtype in tf.nest.flatten(prior.dtype))
         raise ValueError(
             f"{purpose} needs latents that are one vector of floating-point numbers, z [B, D]. This model's z has "
-            f"event shape {prior.event_shape} and dtype {prior.dtype}: take the parts of z that are such a vector "
-            "from vae.encode(x) and analyse them yourself."
+            f"event shape {plain_shape(prior.event_shape)} and dtype {dtypes}: take the parts of z that are such a "
+            "vector from vae.encode(x) and analyse them yourself."
         )
     return int(prior.event_shape[0])
 
@@ -56,6 +59,8 @@ def decoded_means(vae: VAE, z: Any, *, batch_size: int = 100) -> np.ndarray:
     decode, seed = compiled(vae, _decode), stateless_seed(0)
     parts = [decode(flat[i : i + batch_size], 1, seed).numpy() for i in range(0, flat.shape[0], batch_size)]
     means = np.concatenate(parts)
+    if not np.isfinite(means).all():  # which may be so of a heavy tail
+        require_finite_weights(vae, "E[x|z] is not finite.")
     return means.reshape(*z.shape[:-1], *means.shape[1:])
 
 
@@ -83,8 +88,11 @@ def numpy_generator(seed: Seed) -> np.random.Generator:
 
 def _by_batches(vae: VAE, data: Any, fn: Any, number: int, batch_size: int, seed: Seed) -> np.ndarray:
     function, seed = compiled(vae, fn), stateless_seed(seed)
-    batches = batches_of_x(data, batch_size, vae.check_data)
-    return np.concatenate([function(x, number, fold_in(seed, i)).numpy() for i, x in enumerate(batches)])
+    parts: list[np.ndarray] = []
+    for i, x in enumerate(batches_of_x(vae, data, batch_size)):
+        parts.append(function(x, number, fold_in(seed, i)).numpy())
+        require_finite(vae, parts[-1], sum(map(len, parts[:-1])), "z" if fn is _draw else "E[z|x]")
+    return np.concatenate(parts)
 
 
 def _mean(vae: VAE, x: Tensor, num_samples: Tensor, seed: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from tfvae.estimators.moments import moments_over_draws
 from tfvae.evaluation._aggregated_posterior import aggregated
 from tfvae.evaluation._batches import batches_of_x
 from tfvae.evaluation._compiled import compiled
+from tfvae.evaluation._finite import require_finite
 from tfvae.evaluation._latents import exact_mean, numpy_generator, random_examples
 from tfvae.evaluation.dimensions import ActiveUnits, DimensionKLs
 from tfvae.evaluation.record import Record, bits_per_dim
@@ -35,8 +36,8 @@ class Diagnostics:
             examples; it cannot exceed log M, its "upper_bound" there.
         aggregated_kl: KL(q(z) || p(z)) of the same examples, nats.
         kl_per_dimension: KL(q(z_d|x) || p(z_d)) for each d; its `note` says what they add up to.
-        active_units: which dimensions respond to x; None where z is not a vector of floats, or where q(z|x) does not
-            know its mean and there is but one draw.
+        active_units: which dimensions respond to x; None where z is not a vector of floats, where q(z|x) has no finite
+            mean, or where it does not know its mean and there is but one draw.
         collapsed: whether z has stopped to depend on x.
         message: a sentence on that.
     """
@@ -93,8 +94,9 @@ def diagnostics(
         `Diagnostics`.
 
     Raises:
-        ValueError: for a count below 1 (2 for `num_mixture_examples`), fewer than two examples, or data unlike the
-            model's.
+        TypeError: for what is no data.
+        ValueError: for a count below 1 (2 for `num_mixture_examples`), fewer than two examples, data unlike the
+            model's, or a model whose ELBO is not finite.
 
     Numerics:
         For the M examples themselves I(x; z) and KL(q(z) || p(z)) are unbiased. As estimates for all data they are
@@ -111,13 +113,15 @@ def diagnostics(
     num_mixture_examples = whole_number(num_mixture_examples, "num_mixture_examples", at_least=2)
     seed_terms, seed_subset, seed_mixture = split_seed(seed, 3, "diagnostics")
     terms = compiled(vae, _terms)
-    parts, first = [], None
+    parts, first, num_seen = [], None, 0
 
     def measured() -> Any:
-        nonlocal first
-        for i, x in enumerate(batches_of_x(data, batch_size, vae.check_data)):
+        nonlocal first, num_seen
+        for i, x in enumerate(batches_of_x(vae, data, batch_size)):
             first = x[:1] if first is None else first
             parts.append(terms(x, num_samples, fold_in(seed_terms, i)))
+            require_finite(vae, parts[-1]["elbo"].numpy(), num_seen, "The ELBO")
+            num_seen += x.shape[0]
             yield x
 
     subset = random_examples(measured(), num_mixture_examples, numpy_generator(seed_subset))
@@ -134,10 +138,10 @@ def diagnostics(
     parts_of_rate = compiled(vae, aggregated)(tf.constant(subset), num_samples, seed_mixture)
     about = {**sampled, "num_examples_in_mixture": len(subset), "upper_bound": math.log(len(subset))}
     active = None
-    if "mean" in values and not np.isnan(values["mean_variance"]).any():
+    if "mean" in values and np.isfinite(values["mean"]).all() and not np.isnan(values["mean_variance"]).any():
         active = ActiveUnits.of(values["mean"], values["mean_variance"])
     units = None if active is None else (active.num_active, len(active.active))
-    collapsed, message = collapse(rate.mean, units)
+    collapsed, message = collapse(rate.mean, units, rate.standard_error)
     return Diagnostics(
         rate=rate,
         distortion=distortion,

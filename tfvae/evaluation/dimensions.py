@@ -74,6 +74,11 @@ class ActiveUnits:
         """How many units are active."""
         return int(self.active.sum())
 
+    @property
+    def num_uncertain(self) -> int:
+        """How many are within two standard errors of the threshold, on whichever side."""
+        return int(np.sum(np.abs(self.variance - self.threshold) < 2.0 * self.standard_error))
+
     @classmethod
     def of(cls, means: np.ndarray, sampling_variance: np.ndarray) -> "ActiveUnits":
         """From posterior means `[N, D]`, with the variance that they owe to being averages of draws."""
@@ -89,6 +94,7 @@ class ActiveUnits:
         """As JSON."""
         return {
             "num_active": self.num_active,
+            "num_uncertain": self.num_uncertain,
             "active": self.active.tolist(),
             "variance": _listed(self.variance),
             "standard_error": _listed(self.standard_error),

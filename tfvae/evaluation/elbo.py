@@ -3,13 +3,13 @@
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from tfvae._checks import whole_number
 from tfvae._seeds import fold_in, stateless_seed
 from tfvae.estimators import AveragedELBO, averaged_elbo
 from tfvae.evaluation._batches import batches_of_x
 from tfvae.evaluation._compiled import compiled
+from tfvae.evaluation._finite import require_finite
 from tfvae.evaluation.record import Record
 from tfvae.models import VAE
 from tfvae.typing import Seed, Tensor
@@ -26,30 +26,40 @@ def elbo(vae: VAE, data: Any, *, num_samples: int = 1, batch_size: int = 100, se
         seed: an int or an int32 tensor `[2]`.
 
     Returns:
-        A `Record`; its diagnostics hold the means `log_likelihood` and `kl`.
+        A `Record`; its diagnostics hold the means `log_likelihood` and `kl` with their standard errors (that of `kl`
+        over seeds is 0 where it is exact), its details both of each example.
 
     Raises:
-        ValueError: for `num_samples` below 1, no examples, or data unlike the model's.
+        TypeError: for what is no data.
+        ValueError: for `num_samples` below 1, no examples, data unlike the model's, or an ELBO that is not finite.
     """
     num_samples = whole_number(num_samples, "num_samples")
     terms, seed = compiled(vae, _terms), stateless_seed(seed)
-    batches = batches_of_x(data, batch_size, vae.check_data)
-    parts = [terms(x, num_samples, fold_in(seed, i)) for i, x in enumerate(batches)]
-    bound, variance, log_likelihood, kl = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    parts, first = [], 0
+    for i, x in enumerate(batches_of_x(vae, data, batch_size)):
+        parts.append([column.numpy() for column in terms(x, num_samples, fold_in(seed, i))])
+        require_finite(vae, parts[-1][0], first, "The ELBO")
+        first += len(parts[-1][0])
+    found = AveragedELBO(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+    log_likelihood = Record("log_likelihood", "nats", found.log_likelihood, found.log_likelihood_variance)
+    kl = Record("kl", "nats", found.kl, found.kl_variance)
     return Record(
         name="elbo",
         unit="nats",
-        per_example=bound,
-        monte_carlo_variance=variance,
-        diagnostics={
-            "num_samples": num_samples,
-            "log_likelihood": float(log_likelihood.mean(dtype=np.float64)),
-            "kl": float(kl.mean(dtype=np.float64)),
-        },
+        per_example=found.bound,
+        monte_carlo_variance=found.variance,
+        diagnostics={"num_samples": num_samples, **_named(log_likelihood), **_named(kl)},
+        details={"log_likelihood": found.log_likelihood, "kl": found.kl},
     )
 
 
+def _named(record: Record) -> dict[str, float | None]:
+    """A record's numbers under its name."""
+    numbers = record.to_dict()
+    errors = ("standard_error", "monte_carlo_standard_error")
+    return {record.name: numbers["mean"], **{f"{record.name}_{error}": numbers[error] for error in errors}}
+
+
 def _terms(vae: VAE, x: Tensor, num_samples: Tensor, seed: Tensor) -> AveragedELBO:
-    x = tf.cast(x, vae.variable_dtype)
     posterior, prior = vae.infer(x), vae.prior.distribution()
     return averaged_elbo(x, posterior, prior, vae.generate, num_samples=num_samples, seed=seed)

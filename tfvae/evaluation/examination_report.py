@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from tfvae.evaluation._trust import trust
+from tfvae.evaluation.gradient_noise import noise_table
+
 
 def examination_markdown(report: Mapping[str, Any]) -> list[str]:
     """Lines of Markdown, one section a measure that the report holds; none for a report of the short kind."""
@@ -23,13 +26,16 @@ def _table(rows: list[tuple[str, Mapping[str, Any]]], unit: str = "nats") -> lis
 
 
 def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4f}"
+    return "unknown" if value is None else f"{value:.4f}"
 
 
 def _error(row: Mapping[str, Any], name: str) -> str:
-    if name == "monte_carlo_standard_error" and row.get(name) == 0.0:
-        return "exact"
-    return _number(row.get(name))
+    return _draws(row.get(name)) if name == "monte_carlo_standard_error" else _number(row.get(name))
+
+
+def _draws(error: float | None) -> str:
+    """The error over seeds: what does not depend on them is exact."""
+    return "exact" if error == 0.0 else _number(error)
 
 
 def _diagnostics(found: Mapping[str, Any]) -> list[str]:
@@ -52,16 +58,18 @@ def _diagnostics(found: Mapping[str, Any]) -> list[str]:
         lines += [
             "",
             f"{active['num_active']} of {len(active['active'])} units are active: the variance of E[z|x] over x is "
-            f"above {active['threshold']}.",
+            f"above {active['threshold']}; {active['num_uncertain']} are uncertain, within two standard errors of it.",
         ]
     if kls["mean"] is not None:
         lines += ["", f"KL by dimension: {kls['note']}.".replace("..", "."), ""]
-        lines += ["| dimension | KL | ± examples | variance of the mean | ± |", "| ---: | ---: | ---: | ---: | ---: |"]
-        nothing = [None] * len(kls["mean"])
-        variances = nothing if active is None else active["variance"]
-        errors = nothing if active is None else active["standard_error"]
-        columns = zip(kls["mean"], kls["standard_error"], variances, errors, strict=True)
-        lines += [f"| {d} | " + " | ".join(map(_number, row)) + " |" for d, row in enumerate(columns)]
+        columns = [map(_number, kls["mean"]), map(_number, kls["standard_error"])]
+        columns.append(map(_draws, kls["monte_carlo_standard_error"]))
+        titles = ["dimension", "KL", "± examples", "± draws"]
+        if active is not None:
+            columns += [map(_number, active["variance"]), map(_number, active["standard_error"])]
+            titles += ["variance of E[z\\|x]", "± examples"]
+        lines += [f"| {' | '.join(titles)} |", f"| {' | '.join(['---:'] * len(titles))} |"]
+        lines += [f"| {d} | {' | '.join(row)} |" for d, row in enumerate(zip(*columns, strict=True))]
     return lines
 
 
@@ -76,7 +84,9 @@ def _gaps(found: Mapping[str, Any]) -> list[str]:
         "approximation_gap_full": "approximation gap of a full covariance",
     }
     about = f"Of {found['elbo']['num_examples']} examples; the encoder's family is {found['family']}."
-    return ["## Inference", "", about, *_table([(title, found[name]) for name, title in names.items()])]
+    lines = ["## Inference", "", about, *_table([(title, found[name]) for name, title in names.items()])]
+    said = trust(found["log_marginal"])[1]
+    return lines if said is None else [*lines, "", f"{said} The approximation gaps are made of it."]
 
 
 def _ais(found: Mapping[str, Any]) -> list[str]:
@@ -87,7 +97,10 @@ def _ais(found: Mapping[str, Any]) -> list[str]:
 
 def _both(found: Mapping[str, Any]) -> list[str]:
     rows = [("below", found["lower"]), ("above", found["upper"]), ("between them", found["gap"])]
-    about = "On data drawn from the model itself, chains both ways hold log p(x) between two bounds."
+    about = (
+        "On data drawn from the model itself, chains both ways hold log p(x) between two bounds. Those back share "
+        "their first state: what other draws would change is within their ± over examples."
+    )
     return [about, *_table(rows)]
 
 
@@ -125,18 +138,10 @@ def _gradients(found: Mapping[str, Any]) -> list[str]:
     lines = [
         "## Gradients",
         "",
-        f"On a batch of {found['batch_size']}, over {found['num_repeats']} draws.",
+        f"On a batch of {found['batch_size']}, over {found['num_repeats']} draws; ± is one standard error over them.",
         "",
-        "| estimator | group | mean norm | variance | ± | signal to noise |",
-        "| --- | --- | ---: | ---: | ---: | ---: |",
     ]
-    return lines + [
-        f"| {row['estimator']} | {row['group']} | {row['mean_norm']:.4g} | {row['variance']:.4g} "
-        f"| {row['variance_standard_error']:.2g} | "
-        + ("" if row["signal_to_noise"] is None else f"{row['signal_to_noise']:.4g}")
-        + " |"
-        for row in found["rows"]
-    ]
+    return lines + noise_table(found["rows"])
 
 
 _SECTIONS = {

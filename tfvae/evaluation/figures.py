@@ -10,6 +10,7 @@ from sklearn.decomposition import PCA
 
 from tfvae._images import beside, tile, to_displayable
 from tfvae._seeds import stateless_seed
+from tfvae.evaluation._latents import require_vector
 from tfvae.evaluation.prior_vs_posterior import PriorVsPosterior
 from tfvae.evaluation.traversal import interpolate, latent_traversal
 from tfvae.models import VAE
@@ -142,8 +143,9 @@ def traversals(
         span: half the length of the walk, around 0.
         seed: for posteriors that do not know their mean.
     """
+    latent_size = require_vector(vae, "traversals")
     if dimensions is None:
-        dimensions = range(min(int(vae.latent_shape[0]), _MAX_ROWS)) if len(vae.latent_shape) == 1 else None
+        dimensions = range(min(latent_size, _MAX_ROWS))
     walk = latent_traversal(vae, x, dimensions, values=np.linspace(-span, span, num_steps), seed=seed)
     picture = tile(walk.means.reshape(-1, *walk.means.shape[2:]), num_steps)
     figure = _image_figure(picture, "p(x|z) while one latent dimension moves (means)")

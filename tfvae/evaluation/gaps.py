@@ -8,7 +8,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 from scipy.special import logsumexp
 
-from tfvae._checks import whole_number
+from tfvae._checks import number, whole_number
 from tfvae._dimensions import has_diagonal_scale
 from tfvae._kl import _multivariate_normal
 from tfvae._seeds import fold_in, split_seed, stateless_seed
@@ -114,15 +114,16 @@ def inference_gaps(
     refinement = _Refinement(
         whole_number(num_steps, "num_steps", at_least=0),
         (whole_number(num_step_samples, "num_step_samples") + 1) // 2,
-        _positive(learning_rate),
+        float(number(learning_rate, "learning_rate", above=0)),
     )
     num_samples = whole_number(num_samples, "num_samples", at_least=2)
     measure, seed = compiled(vae, refinement), stateless_seed(seed)
     family: Literal["diagonal", "full"] = "diagonal"
     parts, first = [], 0
-    for i, x in enumerate(batches_of_x(data, batch_size, vae.check_data)):
+    for i, x in enumerate(batches_of_x(vae, data, batch_size)):
         family = _family(_normal(vae.infer(x[:1])))
         parts.append(measure(x, (num_samples, k), fold_in(seed, i)))
+        require_finite(vae, parts[-1][0]["elbo"].numpy(), first, "The ELBO")
         require_finite(vae, parts[-1][2].numpy().max(axis=1), first)
         first += x.shape[0]
     mean, variance = (
@@ -221,6 +222,7 @@ def _log_marginal(log_weights: np.ndarray) -> Record:
             "effective_sample_size_median": float(np.median(effective)),
             "effective_sample_size_min": float(np.min(effective)),
             "pareto_k_max": float(np.max(shapes)) if np.isfinite(shapes).all() else None,
+            "pareto_k_threshold": pareto_k_threshold(k),
             "num_above_threshold": int(np.sum(shapes > pareto_k_threshold(k))),
         },
         details={"effective_sample_size": effective, "pareto_k": shapes},
@@ -263,9 +265,3 @@ def _nearest_diagonal(own: Normals) -> Normals:
     inverse = tf.linalg.triangular_solve(own.scale_tril, identity, lower=True)  # [B, D, D]
     precision = tf.reduce_sum(inverse**2, axis=-2)  # the diagonal of inverse^T inverse
     return Normals(own.loc, tf.linalg.diag(tf.math.rsqrt(precision)))
-
-
-def _positive(learning_rate: float) -> float:
-    if not 0.0 < learning_rate < float("inf"):
-        raise ValueError(f"learning_rate is a positive number. Received: {learning_rate!r}.")
-    return float(learning_rate)

@@ -5,16 +5,17 @@ import warnings
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from tfvae._checks import whole_number
 from tfvae._seeds import stateless_seed
 from tfvae.estimators import ImportanceEstimate, importance_estimate
 from tfvae.estimators.monte_carlo import CHUNK_SIZE
 from tfvae.evaluation._batches import batches_of_x
+from tfvae.evaluation._chains import can_run_chains
 from tfvae.evaluation._compiled import compiled
 from tfvae.evaluation._finite import require_finite
 from tfvae.evaluation._pareto import pareto_k, pareto_k_threshold, tail_size
+from tfvae.evaluation._trust import distrust
 from tfvae.evaluation.record import Record
 from tfvae.models import VAE
 from tfvae.typing import Seed, Tensor
@@ -71,7 +72,7 @@ def log_marginal(
     terms, seed = compiled(vae, _terms), stateless_seed(seed)
     parts: list[tuple[np.ndarray, ...]] = []
     first = 0
-    for x in batches_of_x(data, batch_size, vae.check_data):
+    for x in batches_of_x(vae, data, batch_size):
         part = [field.numpy() for field in terms(x, (k, first, chunk_size, num_largest), seed)]
         require_finite(vae, part[0], first)
         parts.append((part[0], part[1], pareto_k(part[2])))
@@ -80,7 +81,7 @@ def log_marginal(
     threshold = pareto_k_threshold(k)
     num_above = int(np.sum(shapes > threshold))
     if num_above:
-        _warn(num_above, shapes, threshold, k)
+        _warn(num_above, shapes, threshold, k, can_run_chains(vae.prior.distribution()))
     # Delta method: Var[log mean w] = Var[w] / (K E[w]^2) = 1/ESS - 1/K.
     variance = np.maximum(1.0 / effective - 1.0 / k, 0.0)
     return Record(
@@ -104,7 +105,7 @@ def log_marginal(
 def _terms(vae: VAE, x: Tensor, numbers: tuple[Tensor, ...], seed: Tensor) -> ImportanceEstimate:
     k, first_index, chunk_size, num_largest = numbers
     return importance_estimate(
-        tf.cast(x, vae.variable_dtype),
+        x,
         vae.infer,
         vae.prior.distribution(),
         vae.generate,
@@ -120,12 +121,19 @@ def _finite_or_none(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def _warn(num_above: int, shapes: np.ndarray, threshold: float, k: int) -> None:
+def _warn(num_above: int, shapes: np.ndarray, threshold: float, k: int, has_chains: bool) -> None:
+    also = ", or use log_marginal_ais" if has_chains else ""
+    said = distrust(
+        "log_marginal",
+        num_above,
+        len(shapes),
+        num_draws=k,
+        threshold=threshold,
+        largest=_finite_or_none(np.max(shapes)),
+    )
     warnings.warn(
-        f"log_marginal cannot be trusted for {num_above} of {len(shapes)} examples: the Pareto shape k of their "
-        f"importance weights is above {threshold:.2f} (the largest is {np.max(shapes):.2f}), so that a few of the {k} "
-        "draws decide, the estimate of log p(x) is too low, and its error is larger than stated. Take more draws "
-        "(num_importance_samples), train the encoder longer or give it a richer posterior, or use log_marginal_ais.",
+        f"{said} Take more draws (num_importance_samples), train the encoder longer or give it a richer "
+        f"posterior{also}.",
         UserWarning,
         stacklevel=3,
     )

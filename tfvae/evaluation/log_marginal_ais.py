@@ -69,8 +69,9 @@ def log_marginal_ais(
         the mean acceptance of the HMC steps. Its details, `[N]` each: `effective_sample_size` and `acceptance`.
 
     Raises:
-        ValueError: for a count below 1, another start, latents that are discrete or not a vector of floats, no
-            examples, data unlike the model's, or a model whose log p(x) is not finite.
+        TypeError: for what is no data.
+        ValueError: for a count below 1, another start, latents that are discrete, on a sphere or not a vector of
+            floats, no examples, data unlike the model's, or a model whose log p(x) is not finite.
 
     Numerics:
         HMC's step sizes are found by a run of a quarter as many chains that is then thrown away, one for each step and
@@ -83,7 +84,7 @@ def log_marginal_ais(
     numbers = _numbers(vae, "log_marginal_ais", num_chains, num_steps, num_leapfrog_steps)
     forward, seed = compiled(vae, _Forward(_start(start))), stateless_seed(seed)
     parts, first = [], 0
-    for i, x in enumerate(batches_of_x(data, batch_size, vae.check_data)):
+    for i, x in enumerate(batches_of_x(vae, data, batch_size)):
         parts.append([column.numpy() for column in forward(x, numbers, fold_in(seed, i))])
         require_finite(vae, parts[-1][0], first)
         first += len(parts[-1][0])
@@ -182,7 +183,7 @@ class _Both:
         self, vae: VAE, z: Tensor, numbers: tuple[Tensor, ...], seed: Tensor
     ) -> tuple[_Estimate, _Estimate, Tensor]:
         seed_x, seed_forward, seed_back = split_seed(seed, 3, "ais_both")
-        x = tf.cast(vae.generate(z).sample(seed=seed_x), z.dtype)
+        x = tf.cast(vae.generate(z).sample(seed=seed_x), vae.variable_dtype)
         path = _Path(vae, x, self.start, numbers)
         lower, step_sizes = path.forward(seed_forward)
         return lower, path.back(z, step_sizes, seed_back), x
@@ -193,7 +194,7 @@ class _Path:
 
     def __init__(self, vae: VAE, x: Tensor, start: str, numbers: tuple[Tensor, ...]):
         self.num_chains, self.num_steps, self.num_leapfrog_steps = numbers
-        x, prior = tf.cast(x, vae.variable_dtype), vae.prior.distribution()
+        prior = vae.prior.distribution()
         # Chains run where z is free of constraints: u with z = support(u).
         self.support = support_of(prior)
         if start == "prior":

@@ -75,7 +75,8 @@ def log_marginal_hmc(
 
     Raises:
         ValueError: for counts below 1 (2 for `num_samples`), another `start`, no examples, data unlike the model's,
-            latents that are discrete or not one vector of floats, or a model whose log p(x) is not finite.
+            latents that are discrete, on a sphere or not one vector of floats, or a model whose log p(x) is not
+            finite.
 
     Warns:
         UserWarning: above 10 latent dimensions, and where a chain accepts less than 0.4 of its proposals.
@@ -104,7 +105,7 @@ def log_marginal_hmc(
     estimate = compiled_for_shape(vae, _estimate, from_prior=start == "prior", **counts)
     seed = stateless_seed(seed)
     parts, first = [], 0
-    for i, x in enumerate(batches_of_x(data, batch_size, vae.check_data)):
+    for i, x in enumerate(batches_of_x(vae, data, batch_size)):
         parts.append([column.numpy() for column in estimate(x, fold_in(seed, i))])
         require_finite(vae, parts[-1][0], first)
         first += len(parts[-1][0])

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from tfvae._checks import whole_number
+
 
 @dataclasses.dataclass(frozen=True)
 class Record:
@@ -76,9 +78,14 @@ def bits_per_dim(record: Record, num_dimensions: int, num_levels: int | None = N
             added for the width of a level, which makes it a bound on the bits of the discrete data. None for data that
             are discrete already or truly continuous.
 
+    Raises:
+        ValueError: for less than one dimension or level.
+
     References:
         Theis, van den Oord & Bethge, A note on the evaluation of generative models, 2016, arXiv 1511.01844.
     """
+    num_dimensions = whole_number(num_dimensions, "num_dimensions")
+    num_levels = None if num_levels is None else whole_number(num_levels, "num_levels")
     scale = 1.0 / (num_dimensions * math.log(2.0))
     offset = 0.0 if num_levels is None else math.log2(num_levels)
     return Record(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tfvae.evaluation._trust import trust
 from tfvae.evaluation.examination_report import examination_markdown
 from tfvae.evaluation.record import Record
 
@@ -25,31 +26,45 @@ def report_dict(elbo: Record, log_marginal: Record, bits_per_dim: Record, about:
     return {**records, **about}
 
 
-def rows(report: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """The numbers as `(quantity, value with standard error, unit)`."""
+def rows(report: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
+    """The numbers as `(quantity, value with the standard error over examples, standard error over draws, unit)`."""
     elbo, log_marginal, bits = (report[name] for name in ("elbo", "log_marginal", "bits_per_dim"))
     k, split = log_marginal["num_importance_samples"], report["split"].rsplit("/", 1)[-1]
     return [
-        (f"{split} ELBO", value_with_error(elbo), "nats"),
-        ("  log-likelihood", f"{elbo['log_likelihood']:.3f}", "nats"),
-        ("  KL", f"{elbo['kl']:.3f}", "nats"),
-        (f"log p(x), {k} importance samples", value_with_error(log_marginal), "nats"),
-        ("bits per dimension", value_with_error(bits, digits=4), "bits"),
+        _row(f"{split} ELBO", elbo, "nats"),
+        _row("  log-likelihood", _part(elbo, "log_likelihood"), "nats"),
+        _row("  KL", _part(elbo, "kl"), "nats"),
+        _row(f"log p(x), {k} importance samples", log_marginal, "nats"),
+        ("  untrustworthy log p(x)", trust(log_marginal)[0], "", ""),
+        _row("bits per dimension", bits, "bits", digits=4),
         *_active_units(report),
     ]
 
 
-def _active_units(report: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+def _row(name: str, record: Mapping[str, Any], unit: str, digits: int = 3) -> tuple[str, str, str, str]:
+    error = record["monte_carlo_standard_error"]
+    over_draws = "unknown" if error is None else "exact" if error == 0.0 else f"{error:.{digits + 1}f}"
+    return name, value_with_error(record, digits), over_draws, unit
+
+
+def _part(elbo: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """A term of the ELBO as a record; its errors are not known to reports of earlier versions."""
+    errors = ("standard_error", "monte_carlo_standard_error")
+    return {"mean": elbo[name], **{error: elbo.get(f"{name}_{error}") for error in errors}}
+
+
+def _active_units(report: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
     active = report.get("active_units")  # a report of an earlier version has none
     if active is None:
         return []
-    return [("active units", f"{active['num_active']} of {len(active['active'])}", "")]
+    uncertain = f", {active['num_uncertain']} uncertain" if "num_uncertain" in active else ""
+    return [("active units", f"{active['num_active']} of {len(active['active'])}{uncertain}", "", "")]
 
 
 def value_with_error(record: Mapping[str, Any], digits: int = 3) -> str:
     """A record's mean ± its standard error over examples."""
     error = record["standard_error"]
-    return f"{record['mean']:.{digits}f}" + ("" if error is None else f" ± {error:.{digits}f}")
+    return f"{record['mean']:.{digits}f} ± " + ("unknown" if error is None else f"{error:.{digits}f}")
 
 
 def report_markdown(report: Mapping[str, Any], figures: Sequence[str]) -> str:
@@ -61,14 +76,11 @@ def report_markdown(report: Mapping[str, Any], figures: Sequence[str]) -> str:
         f"{report['training_seconds']:.0f} s of training and validation; measured on "
         f"{report['elbo']['num_examples']:,} examples of {report['split']}.",
         "",
-        "| quantity | value | unit |",
-        "| --- | ---: | --- |",
-        *(f"| {name.strip()} | {value} | {unit} |" for name, value, unit in rows(report)),
+        "| quantity | value ± examples | ± draws | unit |",
+        "| --- | ---: | ---: | --- |",
+        *(f"| {name.strip()} | {' | '.join(cells)} |" for name, *cells in rows(report)),
         "",
-        "± is one standard error over the examples. The ELBO averages "
-        f"{report['elbo']['num_samples']} draws an example; its Monte Carlo error, over seeds, is "
-        f"{_error(report['elbo'])}, that of log p(x) {_error(report['log_marginal'])} nats.",
-        "",
+        *_notes(report),
         f"{report['note']}",
         *examination_markdown(report),
     ]
@@ -77,6 +89,17 @@ def report_markdown(report: Mapping[str, Any], figures: Sequence[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _error(record: Mapping[str, Any]) -> str:
-    error = record["monte_carlo_standard_error"]
-    return "unknown" if error is None else f"{error:.4f}"
+def _notes(report: Mapping[str, Any]) -> list[str]:
+    """Paragraphs on how far the numbers of the table can be trusted."""
+    paragraphs = [
+        "± is one standard error: over the examples, and over the draws, for other seeds on the same examples. The "
+        f"ELBO averages {report['elbo']['num_samples']} draws an example.",
+        trust(report["log_marginal"])[1],
+    ]
+    active = report.get("active_units")
+    if active is not None:
+        paragraphs.append(
+            f"A unit is active where the variance of E[z|x] over x is above {active['threshold']}, and uncertain where "
+            "that is within two standard errors of the threshold."
+        )
+    return [line for paragraph in paragraphs if paragraph for line in (paragraph, "")]

@@ -72,6 +72,8 @@ def latent_traversal(
     start = _means(vae, np.asarray(x)[np.newaxis], seed)[0] if z is None else np.asarray(z, np.float64)
     if start.shape != (latent_size,):
         raise ValueError(f"z is one vector of shape ({latent_size},). Received shape {start.shape}.")
+    if not np.isfinite(start).all():
+        raise ValueError(f"z is a vector of finite numbers. Received: {start}.")
     chosen = range(latent_size) if dimensions is None else np.atleast_1d(np.asarray(dimensions)).tolist()
     if not len(chosen) or not all(isinstance(d, int) and 0 <= d < latent_size for d in chosen):
         raise ValueError(f"dimensions are whole numbers from 0 to {latent_size - 1}. Received: {dimensions!r}.")

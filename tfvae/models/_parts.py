@@ -3,8 +3,10 @@
 from typing import Any
 
 import keras
+import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae._latent_shapes import plain_shape, shapes_of_parts
 from tfvae.layers._networks import example_of, own_kl, sublayers
 from tfvae.priors import Fixed, Prior, StandardNormal
 
@@ -68,10 +70,10 @@ def as_prior(prior: Any, latent_shape: tuple[int, ...] | None) -> Prior:
 
 def check_latent_shape(latent_shape: Any, prior: Prior) -> None:
     """Raises ValueError when posterior and prior are not over the same z."""
-    if latent_shape is not None and tuple(latent_shape) != tuple(prior.event_shape):
+    if latent_shape is not None and shapes_of_parts(latent_shape) != shapes_of_parts(prior.event_shape):
         raise ValueError(
             f"Encoder and prior must be over the same latent z: the encoder's distribution has event shape "
-            f"{tuple(latent_shape)}, the prior's ({type(prior).__name__}) is {tuple(prior.event_shape)}."
+            f"{plain_shape(latent_shape)}, the prior's ({type(prior).__name__}) is {plain_shape(prior.event_shape)}."
         )
 
 
@@ -89,20 +91,35 @@ def check_prior_encoder(prior: Prior, encoder: keras.layers.Layer) -> None:
 
 
 def check_decoder_input(decoder: keras.layers.Layer, prior: Prior) -> None:
-    """Raises ValueError when a decoder with a known input shape does not take the prior's z."""
+    """Raises ValueError when a decoder with known input shapes does not take the prior's z."""
     inputs = getattr(decoder, "inputs", None) or []
-    if len(inputs) == 1 and tuple(inputs[0].shape[1:]) != tuple(prior.event_shape):
+    taken = [tuple(part.shape[1:]) for part in inputs]
+    if inputs and taken != shapes_of_parts(prior.event_shape):
         raise ValueError(
-            f"The decoder takes inputs of shape {tuple(inputs[0].shape[1:])}, but the prior's z "
-            f"({type(prior).__name__}) has shape {tuple(prior.event_shape)}. Give both the same latent size."
+            f"The decoder takes inputs of shape {', '.join(map(str, taken))}, but the prior's z "
+            f"({type(prior).__name__}) has shape {plain_shape(prior.event_shape)}. Give both the same latent size."
         )
 
 
-def shapes(latent_shape: Any) -> list[tuple[int, ...]]:
-    """The shapes in a nest of shapes, one a part of z."""
-    found: list[tuple[int, ...]] = []
-    keras.tree.map_shape_structure(lambda shape: found.append(tuple(shape)), latent_shape)
-    return found
+def symbolic_latents(prior: Prior, batch_size: int | None, dtype: str) -> Any:
+    """What stands for z `[B, *latent]` in a symbolic call; parts that are no floats keep the prior's dtype."""
+    shapes = shapes_of_parts(prior.event_shape)
+    if len(shapes) == 1:
+        return keras.KerasTensor((batch_size, *shapes[0]), dtype=dtype)
+    dtypes = prior.distribution().dtype  # a nest of them, as z is one
+    parts = [
+        keras.KerasTensor((batch_size, *shape), dtype=dtype if own.is_floating else own.name)
+        for shape, own in zip(shapes, tf.nest.flatten(dtypes), strict=True)
+    ]
+    return tf.nest.pack_sequence_as(dtypes, parts)
+
+
+def as_latents(z: Any, prior: Prior, dtype: str) -> Any:
+    """What a user gives as z as tensors: the parts that are numbers with a fraction in the model's `dtype`."""
+    if len(shapes_of_parts(prior.event_shape)) == 1:
+        return tf.cast(tf.convert_to_tensor(z), dtype)
+    parts = tf.nest.map_structure(tf.convert_to_tensor, z)
+    return tf.nest.map_structure(lambda part: tf.cast(part, dtype) if part.dtype.is_floating else part, parts)
 
 
 def check_latents(parts: list[Any], expected: list[tuple[int, ...]]) -> None:

@@ -9,6 +9,7 @@ import tensorflow_probability as tfp
 
 from tfvae._checks import whole_number
 from tfvae._files import replacing
+from tfvae._latent_shapes import shapes_of_parts
 from tfvae._seeds import split_seed, stateless_seed
 from tfvae._serialization import (
     load_layers_seed_states,
@@ -18,6 +19,7 @@ from tfvae._serialization import (
     save_seed_state,
 )
 from tfvae.estimators import SGVB, Estimate, Estimator, KLPenalty, KLWeighting, elbo_terms
+from tfvae.estimators.estimator import require_estimator
 from tfvae.estimators.kl_weighting import as_weighting
 from tfvae.layers import DistributionLayer
 from tfvae.layers._coercion import as_distribution, reshape_batch
@@ -40,7 +42,8 @@ class VAE(TrainedModel):
 
     Args:
         encoder: a Keras model from x `[B, *event]` to the posterior q(z|x); it ends in a distribution layer.
-        decoder: a Keras model from z `[B, D]` to the likelihood p(x|z); it ends in a distribution layer.
+        decoder: a Keras model from z `[B, D]` to the likelihood p(x|z); it ends in a distribution layer. Of a z of
+            several parts, over which posterior and prior are TFP joint distributions, it gets the nest that they draw.
         prior: p(z), a layer of `tfvae.priors` or a TFP distribution; None is the standard normal.
         estimator: the bound and its gradient; None is `SGVB()`: one sample, the KL in closed form where one is
             known.
@@ -57,9 +60,11 @@ class VAE(TrainedModel):
         p(x|z) with one z drawn from q(z|x): a distribution that converts to a tensor.
 
     Raises:
-        TypeError: when encoder or decoder does not end in a distribution layer, or beta is neither a number nor a KL
-            weighting; in training, when a KL weighting meets an estimator that has no KL to weigh.
-        ValueError: when latent sizes differ, or the encoder carries a KL regulariser of its own.
+        TypeError: when encoder or decoder does not end in a distribution layer, the estimator is a class or a name, or
+            beta is neither a number nor a KL weighting; in training, when a KL weighting meets an estimator that has
+            no KL to weigh.
+        ValueError: when latent sizes differ, beta is negative or not finite, or the encoder carries a KL regulariser
+            of its own.
 
     Metrics:
         `elbo` (or the estimator's own bound), `log_likelihood`, `kl` (all nats per example, true means over examples)
@@ -91,7 +96,7 @@ class VAE(TrainedModel):
         _parts.check_prior_encoder(self.prior, encoder)
         self.decoder = decoder
         _parts.check_decoder_input(decoder, self.prior)
-        self.estimator = SGVB() if estimator is None else estimator
+        self.estimator = SGVB() if estimator is None else require_estimator(estimator)
         self.estimator_layers = list(getattr(self.estimator, "layers", ()))  # whose weights train with ours
         self.initial_beta, self.kl_weighting = as_weighting(beta)
         self.seed = seed
@@ -112,7 +117,7 @@ class VAE(TrainedModel):
 
     @property
     def latent_shape(self) -> Any:
-        """The shape of one z, `(latent_size,)`."""
+        """The shape of one z, `(latent_size,)`; of several parts, a nest of such tuples."""
         return self.prior.event_shape
 
     def build(self, input_shape: Any) -> None:
@@ -120,14 +125,14 @@ class VAE(TrainedModel):
             return
         # Keras casts to half precision itself where the policy says so.
         self.encoder(keras.KerasTensor(tuple(input_shape), dtype=self.variable_dtype))
-        self.decoder(keras.KerasTensor((None, *self.latent_shape), dtype=self.variable_dtype))
-        self.prior(keras.KerasTensor((None, *self.latent_shape), dtype=self.prior.variable_dtype))
+        self.decoder(_parts.symbolic_latents(self.prior, None, self.variable_dtype))
+        self.prior(_parts.symbolic_latents(self.prior, None, self.prior.variable_dtype))
         for layer in self.estimator_layers:
             layer(keras.KerasTensor(tuple(input_shape), dtype=self.variable_dtype))
         self.built = True
 
     def compute_output_spec(self, inputs: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
-        return self.decoder(keras.KerasTensor((inputs.shape[0], *self.latent_shape), dtype=self.variable_dtype))
+        return self.decoder(_parts.symbolic_latents(self.prior, inputs.shape[0], self.variable_dtype))
 
     # The model: q(z|x), p(z), p(x|z) ------------------------------------------------------------------------------
 
@@ -142,7 +147,7 @@ class VAE(TrainedModel):
 
         The decoder itself sees one batch axis, so that convolutions and reshapes need not know of sample axes.
         """
-        parts, shapes = tf.nest.flatten(z), _parts.shapes(self.latent_shape)
+        parts, shapes = tf.nest.flatten(z), shapes_of_parts(self.latent_shape)
         _parts.check_latents(parts, shapes)
         flat = [tf.reshape(part, [-1, *shape]) for part, shape in zip(parts, shapes, strict=True)]
         flat = tf.nest.pack_sequence_as(z, flat)
@@ -162,7 +167,7 @@ class VAE(TrainedModel):
 
     def decode(self, z: TensorLike) -> Distribution:
         """p(x|z), a TFP distribution of batch shape `[...]`, for z `[..., D]`."""
-        return self.generate(self._cast(tf.convert_to_tensor(z)))
+        return self.generate(_parts.as_latents(z, self.prior, self.variable_dtype))
 
     def reconstruct(self, x: TensorLike, *, seed: Seed = None) -> Tensor:
         """The mean of p(x|z) `[B, *event]`, with one z drawn from q(z|x)."""
@@ -189,7 +194,7 @@ class VAE(TrainedModel):
         self, x: Tensor, *, estimator: Estimator | None = None, training: bool = False, seed: Seed = None
     ) -> Estimate:
         """The estimator's view of a batch x `[B, *event]`: bound, its terms, and what to differentiate, each `[B]`."""
-        x, estimator = self._cast(x), self.estimator if estimator is None else estimator
+        x, estimator = self._cast(x), self.estimator if estimator is None else require_estimator(estimator)
         beta = self.beta if self.kl_weighting is None else KLPenalty(self.kl_weighting, self.beta)
         estimate = estimator(
             x,

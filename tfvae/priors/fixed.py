@@ -2,8 +2,10 @@
 
 from typing import Any
 
+import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae._latent_shapes import plain_shape
 from tfvae._serialization import (
     deserialize_distribution,
     is_serialized_distribution,
@@ -21,7 +23,7 @@ class Fixed(Prior):
     """A prior that is given and does not learn; `VAE(prior=distribution)` wraps a TFP distribution in it.
 
     Args:
-        distribution: a distribution of batch shape `[]`.
+        distribution: a distribution of batch shape `[]`; a joint distribution is over a z of several parts.
         **kwargs: `name` and `dtype` of `keras.layers.Layer`.
 
     Raises:
@@ -35,11 +37,12 @@ class Fixed(Prior):
             distribution = deserialize_distribution(distribution)
         if not isinstance(distribution, tfd.Distribution):
             raise TypeError(f"A prior is a tfvae.priors layer or a TFP distribution. Received: {distribution!r}.")
-        if distribution.batch_shape.rank != 0:
-            raise ValueError(
-                f"A prior has batch shape [], but {distribution!r} has {distribution.batch_shape}. Wrap it in "
-                f"tfd.Independent(..., reinterpreted_batch_ndims={distribution.batch_shape.rank})."
-            )
+        for shape in tf.nest.flatten(distribution.batch_shape):  # a joint distribution has one a part
+            if shape.rank != 0:
+                raise ValueError(
+                    f"A prior has batch shape [], but {distribution!r} has {shape}. Wrap it in "
+                    f"tfd.Independent(..., reinterpreted_batch_ndims={shape.rank})."
+                )
         if distribution.trainable_variables:
             raise ValueError(
                 f"{distribution!r} has variables, which would not train: Keras does not see them. Give Fixed a "
@@ -48,8 +51,8 @@ class Fixed(Prior):
         self._distribution = distribution
 
     @property
-    def event_shape(self) -> tuple[int, ...]:
-        return tuple(self._distribution.event_shape.as_list())
+    def event_shape(self) -> Any:
+        return plain_shape(self._distribution.event_shape)
 
     def distribution(self) -> Distribution:
         return self._distribution

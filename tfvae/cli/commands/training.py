@@ -87,9 +87,10 @@ def evaluate(run_dir: Path, **settings: int | None) -> None:
 
 
 def _print_report(folder: RunFolder, report: dict[str, Any]) -> None:
-    table = Table(title=report["title"], title_justify="left", show_header=False)
+    table = Table(title=report["title"], title_justify="left")
     table.add_column()
-    table.add_column(justify="right")
+    table.add_column("± examples", justify="right")
+    table.add_column("± draws", justify="right")
     table.add_column()
     for row in rows(report):
         table.add_row(*row)
