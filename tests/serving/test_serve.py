@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import gzip
 import json
 import re
 import signal
@@ -9,7 +10,10 @@ import socket
 import subprocess
 import sys
 import threading
+import tracemalloc
 import urllib.request
+import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import numpy as np
@@ -20,11 +24,14 @@ from fastapi.testclient import TestClient
 from small_models import small_vae
 
 import tfvae
-from tfvae.serving import Limits, ServedModel, make_app, run_app
+from tfvae.serving import Limits, ServedModel, make_app, predict_answer, predicting, run_app
+from tfvae.serving.predict_body import read_predict
+from tfvae.serving.refusal import RefusedRequest
 from tfvae.serving.running import _listening
+from tfvae.serving.signature import Signature, TensorInfo
 from tfvae.training.run_folder import RunFolder
 
-LIMITS = Limits(request_bytes=20_000, rows=40, num_samples=50, draws=100, waiting=30)
+LIMITS = Limits(rows=40, num_samples=50, draws=100, waiting=30)
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +75,12 @@ PREDICT = "/v1/models/toy:predict"
 def expected(loaded, name):
     answers = loaded[name](**{key: tf.constant(value, DTYPES[key]) for key, value in INPUTS[name].items()})
     return {key: value.numpy() for key, value in answers.items()}
+
+
+def run_alone(coroutine):
+    """`asyncio.run` in a thread of its own: a browser of other tests may have left a loop running in this one."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, coroutine).result()
 
 
 def outputs(answer, names):
@@ -121,6 +134,7 @@ def test_model_state_and_metadata(client, loaded):
 
 
 NESTED = b'{"inputs": ' + 5000 * b"[" + 5000 * b"]" + b"}"
+NESTED_LESS = b'{"signature_name": "posterior", "inputs": ' + 500 * b"[" + 500 * b"]" + b"}"
 
 
 def predict(**body):
@@ -133,7 +147,8 @@ def predict(**body):
         (b"", 400, "no JSON"),
         (b"{", 400, "no JSON"),
         (b"\xff\xfe", 400, "no JSON"),
-        (NESTED, 400, ""),
+        (NESTED, 413, "more numbers, lists or names"),
+        (NESTED_LESS, 400, "received shape [1, 1, 1"),
         (b"[1]", 400, "JSON object"),
         (b"{}", 400, "instances"),
         (predict(inputs={}, instances=[]), 400, "either"),
@@ -150,10 +165,16 @@ def predict(**body):
         (predict(signature_name="encode", inputs=X.tolist()), 400, "object"),
         (predict(signature_name="posterior", inputs=X[:, 1:].tolist()), 400, "shape [any, 4, 2]; received shape"),
         (predict(signature_name="posterior", inputs=[]), 400, "received shape [0]"),
-        (predict(signature_name="posterior", inputs=[[[1, 2], [3]]]), 400, "lists"),
+        (predict(signature_name="posterior", inputs=[[[1, 2], [3]] * 2]), 400, "lists of unequal lengths"),
         (predict(signature_name="posterior", inputs=None), 400, "null"),
         (predict(signature_name="posterior", inputs=[[["a", "b"]] * 4]), 400, "text"),
         (predict(signature_name="posterior", inputs=[[[True, False]] * 4]), 400, "true or false"),
+        (predict(signature_name="posterior", inputs=[[[True, 0.5]] * 4]), 400, "true or false"),
+        (predict(signature_name="posterior", inputs=[[["a" * 3_000, 0.5]] * 2 + [[0.5, 0.5]] * 2]), 400, "text"),
+        (predict(signature_name="posterior", inputs=[[[0.5, None]] * 4]), 400, "null"),
+        (predict(signature_name="posterior", inputs=[[[0.5, [0.5]]] * 4]), 400, "numbers beside lists"),
+        (predict(signature_name="posterior", inputs=[[0.5, [0.5, 0.5]] * 2]), 400, "numbers beside lists"),
+        (predict(signature_name="posterior", inputs=[[[3.402823466385289e38, 0.0]] * 4]), 400, "too large"),
         (predict(signature_name="posterior", inputs=[[[1e39, 0.0]] * 4]), 400, "too large"),
         (predict(signature_name="posterior", inputs=[[[float("nan"), 0.0]] * 4]), 400, "no JSON"),
         (predict(signature_name="posterior", inputs=[[[float("inf"), 0.0]] * 4]), 400, "no JSON"),
@@ -163,14 +184,17 @@ def predict(**body):
         (predict(signature_name="decode", instances=[{"z": [0, 1], "seed": SEED}]), 400, '"seed" once for all'),
         (predict(signature_name="decode", inputs={"z": Z.tolist(), "seed": [0.5, 1]}), 400, "fractions"),
         (predict(signature_name="decode", inputs={"z": Z.tolist(), "seed": [2**31, 1]}), 400, "outside"),
-        (predict(signature_name="decode", inputs={"z": Z.tolist(), "seed": [2**70, 1]}), 400, ""),
+        (predict(signature_name="decode", inputs={"z": Z.tolist(), "seed": [2**64, 1]}), 400, "outside"),
+        (predict(signature_name="decode", inputs={"z": Z.tolist(), "seed": [2**70, 1]}), 400, "outside"),
+        (predict(signature_name="decode", inputs={"z": Z.tolist(), "seed": [True, 1]}), 400, "true or false"),
+        (predict(signature_name="sample", inputs={"num_samples": True, "seed": SEED}), 400, "true or false"),
         (predict(signature_name="decode", inputs={"z": Z.tolist(), "seed": [1]}), 400, "shape [2]"),
         (predict(signature_name="sample", inputs={"num_samples": 41, "seed": SEED}), 400, "1 to 40; received 41"),
         (predict(signature_name="elbo", inputs={**INPUTS["elbo"], "num_samples": 51}), 400, "1 to 50"),
         (predict(signature_name="elbo", inputs={**INPUTS["elbo"], "num_samples": 40}), 400, "at most 100 draws in all"),
         (predict(signature_name="elbo", inputs={**INPUTS["elbo"], "num_samples": 0}), 400, "1 to 50"),
         (predict(signature_name="elbo", inputs={**INPUTS["elbo"], "num_samples": [4]}), 400, "one whole number"),
-        (b" " * 20_001, 413, "20,000"),
+        (b" " * 20_000, 413, "at most 15,776 bytes"),
     ],
 )
 def test_refusals_are_one_sentence_and_harm_nobody(client, body, status, message):
@@ -197,10 +221,14 @@ def test_a_body_of_unknown_length_is_cut(client):
         ("GET", "/v1/models/toy/versions/4", 404),
         ("GET", "/v1/models/toy/versions/4/metadata", 404),
         ("GET", "/v1/models/toy/labels/stable", 404),
+        ("GET", "/v1/models/toy/labels/stable/metadata", 404),
+        ("POST", "/v1/models/toy/labels/stable:predict", 404),
+        ("POST", "/v1/models/other/labels/stable:predict", 404),
         ("POST", "/v1/models/other:predict", 404),
         ("POST", "/v1/models/toy/versions/1:predict", 404),
-        ("POST", "/v1/models/toy:classify", 405),
-        ("GET", PREDICT, 404),
+        ("POST", "/v1/models/toy:Predict", 404),
+        ("GET", "/v1/models/toy:classify", 405),
+        ("GET", PREDICT, 405),
         ("DELETE", "/v1/models/toy", 405),
     ],
 )
@@ -208,6 +236,93 @@ def test_what_is_not_there(client, method, path, status):
     answer = client.request(method, path)
     assert answer.status_code == status
     assert answer.json()["error"]
+
+
+def test_methods_that_are_not_there_are_told_as_tensorflow_serving_does(client):
+    for method, kind in (("classify", "classification"), ("regress", "regression")):
+        for path in (f"/v1/models/toy:{method}", f"/v1/models/toy/versions/3:{method}"):
+            answer = client.post(path, json={})
+            assert answer.status_code == 400
+            assert f"Expected {kind} signature method_name to be tensorflow/serving/{method}" in answer.json()["error"]
+    assert client.put(PREDICT).headers["allow"] == "POST"
+    assert client.head("/healthz").status_code == 200
+
+
+def test_schema_names_the_model(client):
+    """So that requests made from it reach `:predict`."""
+    paths = client.get("/openapi.json").json()["paths"]
+    for path in ("/v1/models/{name}:predict", "/v1/models/{name}/versions/{version}:predict"):
+        described = {value["name"]: value["schema"].get("enum") for value in paths[path]["post"]["parameters"]}
+        assert described == {"name": ["toy"]} | ({"version": ["3"]} if "{version}" in path else {})
+
+
+def test_whole_numbers_may_be_written_with_a_point(client, loaded):
+    inputs = {"num_samples": 5.0, "seed": [3.0, -7]}
+    found = client.post(PREDICT, json={"signature_name": "sample", "inputs": inputs}).json()["outputs"]
+    np.testing.assert_array_equal(np.asarray(found["mean"], "float32"), expected(loaded, "sample")["mean"])
+
+
+def test_largest_number_is_taken(client):
+    largest = float(np.finfo("float32").max)
+    body = {"signature_name": "likelihood", "inputs": [[largest, -largest]]}
+    assert client.post(PREDICT, json=body).status_code == 200
+
+
+GOOD = predict(signature_name="likelihood", inputs=Z.tolist())
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body", "status"),
+    [
+        ("gzip", gzip.compress(GOOD), 200),
+        ("identity", GOOD, 200),
+        ("gzip", GOOD, 400),
+        ("gzip", gzip.compress(GOOD)[:-4], 400),
+        ("gzip", gzip.compress(GOOD) + b"more", 400),
+        ("gzip", gzip.compress(bytes(10_000_000)), 413),
+        ("deflate", zlib.compress(GOOD), 415),
+    ],
+)
+def test_compressed_bodies(client, encoding, body, status):
+    assert client.post(PREDICT, content=body, headers={"content-encoding": encoding}).status_code == status
+
+
+def test_large_examples_are_fewer(model):
+    """By their inputs or by their outputs; one is always taken."""
+    limits = Limits(rows=40, numbers=80)
+    assert limits.rows_of(model.signatures["likelihood"]) == 10
+    assert Limits(rows=40, numbers=7).rows_of(model.signatures["posterior"]) == 1
+    with TestClient(make_app(model, limits=limits)) as client:
+        inputs = {"num_samples": 11, "seed": SEED}
+        answer = client.post(PREDICT, json={"signature_name": "sample", "inputs": inputs})
+        assert "from 1 to 10; received 11" in answer.json()["error"]
+        for count, status in ((10, 200), (11, 400)):
+            body = {"signature_name": "likelihood", "instances": [[0.1234567890123456e-10, 1]] * count}
+            assert client.post(PREDICT, json=body).status_code == status
+
+
+def test_long_answers_are_those_of_short_ones(model, monkeypatch):
+    """They are written in parts."""
+    rng = np.random.default_rng(0)
+    body = {"inputs": {"x": rng.uniform(size=(30, 4, 2)).tolist(), "seed": SEED}}
+    with TestClient(make_app(model)) as client:
+        whole = client.post(PREDICT, json=body)
+        monkeypatch.setattr(predict_answer, "_NUMBERS_AT_ONCE", 5)
+        monkeypatch.setattr(predicting, "_SHORT_ANSWER", 5)
+        monkeypatch.setattr(predicting, "_SHORT_BODY", 5)
+        assert client.post(PREDICT, json=body).content == whole.content
+
+
+def test_long_text_among_numbers_costs_no_memory():
+    """`np.asarray` would pad each number to it: 1.6 gigabytes."""
+    body = predict(signature_name="likelihood", inputs=[["a" * 100_000, *range(7)], *500 * [8 * [0]]])
+    signatures = {"likelihood": Signature("likelihood", {"z": TensorInfo(np.dtype("float32"), (None, 8))}, {})}
+    tracemalloc.start()
+    with pytest.raises(RefusedRequest, match="received text"):
+        read_predict(body, signatures, Limits(), 10**6)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 * 2**20
 
 
 def test_curl_may_leave_out_the_content_type(client):
@@ -234,7 +349,7 @@ def test_joined_requests_are_answered_as_each_alone(folder, loaded, batching):
             bodies += 5 * [{"signature_name": "decode", "inputs": INPUTS["decode"]}]
             return await asyncio.gather(*(client.post(PREDICT, json=body) for body in bodies))
 
-    answers = asyncio.run(ask_all())
+    answers = run_alone(ask_all())
     for (name, values), answer in zip(asked, answers, strict=False):
         (key,) = model.signatures[name].inputs
         wanted = {out: value.numpy() for out, value in loaded[name](**{key: tf.constant(values)}).items()}
@@ -259,7 +374,7 @@ def test_too_many_at_once_are_told_so(folder):
             body = {"signature_name": "sample", "inputs": {"num_samples": 1000, "seed": SEED}}
             return await asyncio.gather(*(client.post(PREDICT, json=body) for _ in range(20)))
 
-    answers = asyncio.run(ask_all())
+    answers = run_alone(ask_all())
     codes = [answer.status_code for answer in answers]
     assert set(codes) == {200, 429}
     assert codes.count(200) >= 4
@@ -291,10 +406,40 @@ def test_health_is_answered_while_something_is_computed(model, monkeypatch):
             go_on.set()
             return health, metrics, was_done, await one, ended
 
-    health, metrics, was_done, answer, ended = asyncio.run(ask_all())
+    health, metrics, was_done, answer, ended = run_alone(ask_all())
     assert (health.status_code, was_done, answer.status_code, ended.status_code) == (200, False, 200, 503)
     assert "tfvae_waiting 2.0" in metrics.text
     assert "ends before" in ended.json()["error"]
+
+
+def test_short_requests_do_not_wait_for_long_ones(model, monkeypatch):
+    """Of five long ones one is computed, and as many as may wait do; a short one, and another, go by."""
+    is_computed, go_on, run = threading.Semaphore(0), threading.Event(), model.run
+
+    def waits(name, inputs):
+        if name == "elbo":
+            is_computed.release()
+            go_on.wait(60)
+        return run(name, inputs)
+
+    monkeypatch.setattr(model, "run", waits)
+    app = make_app(model, limits=Limits(long_draws=10, waiting=16))
+
+    async def ask_all():
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://host") as client:
+            long = {"signature_name": "elbo", "inputs": {**INPUTS["elbo"], "num_samples": 4}}
+            asked = [asyncio.create_task(client.post(PREDICT, json=long)) for _ in range(5)]
+            await asyncio.to_thread(is_computed.acquire, True, 60)
+            short = [
+                await client.post(PREDICT, json={"signature_name": name, "inputs": INPUTS[name]})
+                for name in ("likelihood", "decode", "sample")
+            ]
+            go_on.set()
+            return [answer.status_code for answer in await asyncio.gather(*asked)], short
+
+    codes, short = run_alone(asyncio.wait_for(ask_all(), 60))
+    assert codes == [200, 200, 200, 200, 429]
+    assert [answer.status_code for answer in short] == [200, 200, 200]
 
 
 def test_examples_are_joined_only_where_they_are_answered_as_alone(folder, model, monkeypatch):

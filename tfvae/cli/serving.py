@@ -24,15 +24,19 @@ def serve(
     max_batch_rows: Annotated[
         int, typer.Option(min=1, help="Examples computed at once when requests are joined.")
     ] = 128,
-    max_request_bytes: Annotated[int, typer.Option(min=1, help="Longest body of a request.")] = 32 * 2**20,
-    max_rows: Annotated[int, typer.Option(min=1, help="Most examples in a request.")] = 1024,
+    max_rows: Annotated[
+        int, typer.Option(min=1, help="Most examples in a request; fewer if those are --max-numbers.")
+    ] = 1024,
+    max_numbers: Annotated[
+        int, typer.Option(min=1, help="Most numbers in a tensor, asked or answered; one example always may.")
+    ] = 2**18,
     max_num_samples: Annotated[int, typer.Option(min=1, help="Most draws an example.")] = 10_000,
     max_waiting: Annotated[int, typer.Option(min=1, help="Most requests that wait; the next gets a 429.")] = 256,
 ) -> None:
     """Serve a model over HTTP, with TensorFlow Serving's REST API."""
     limits = {
-        "request_bytes": max_request_bytes,
         "rows": max_rows,
+        "numbers": max_numbers,
         "num_samples": max_num_samples,
         "waiting": max_waiting,
         "batch_rows": max_batch_rows,

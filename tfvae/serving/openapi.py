@@ -6,13 +6,17 @@ from typing import Any
 import numpy as np
 
 from tfvae.serving.limits import Limits
-from tfvae.serving.served_model import DEFAULT_SIGNATURE, ServedModel, Signature, TensorInfo
+from tfvae.serving.served_model import ServedModel
+from tfvae.serving.signature import DEFAULT_SIGNATURE, Signature, TensorInfo
 
 _ERROR = {"type": "object", "properties": {"error": {"type": "string"}}, "required": ["error"]}
 _MEANINGS = {
     400: "The body asks for nothing that the model can answer.",
     404: "There is no such model or version.",
+    405: "A name with a colon is a method's, which takes POST.",
+    408: "The request did not come within its time.",
     413: "The body is too long.",
+    415: "The body is compressed, but not with gzip.",
     429: "Too many requests are waiting.",
     503: "The server is ending.",
 }
@@ -38,7 +42,7 @@ def describe_predict(model: ServedModel, limits: Limits) -> dict[str, Any]:
         bodies.append(_body(signature, {"inputs": _object(inputs)}))
         if signature.inputs and all(info.has_batch for info in signature.inputs.values()):
             row = _object({name: schema["items"] for name, schema in inputs.items()})
-            rows = {"type": "array", "items": row, "minItems": 1, "maxItems": limits.rows}
+            rows = {"type": "array", "items": row, "minItems": 1, "maxItems": limits.rows_of(signature)}
             bodies.append(_body(signature, {"instances": rows}))
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": {"anyOf": bodies}}}}}
 
@@ -59,16 +63,17 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
 
 
 def _tensor(name: str, info: TensorInfo, signature: Signature, limits: Limits) -> dict[str, Any]:
-    if info.dtype.kind in "iu":
+    rows = limits.rows_of(signature)
+    if info.is_whole:
         bounds = np.iinfo(info.dtype)
         schema: dict[str, Any] = {"type": "integer", "minimum": int(bounds.min), "maximum": int(bounds.max)}
         if name == "num_samples":
             by_row = any(other.has_batch for other in signature.inputs.values())
-            schema |= {"minimum": 1, "maximum": limits.num_samples if by_row else limits.rows}
+            schema |= {"minimum": 1, "maximum": limits.num_samples if by_row else rows}
     else:
         largest = float(np.finfo(info.dtype).max)
         schema = {"type": "number", "minimum": -largest, "maximum": largest}
     for length in reversed(info.shape):
-        least, most = (1, limits.rows) if length is None else (length, length)
+        least, most = (1, rows) if length is None else (length, length)
         schema = {"type": "array", "items": schema, "minItems": least, "maxItems": most}
     return schema

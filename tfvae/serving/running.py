@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import functools
 import gc
 import socket
 from collections.abc import Callable, Iterator
@@ -9,7 +10,15 @@ from collections.abc import Callable, Iterator
 import uvicorn
 from fastapi import FastAPI
 
+from tfvae.serving.connections import TimedProtocol, TimedServer
+
+try:
+    import resource
+except ModuleNotFoundError:  # Windows
+    resource = None  # type: ignore[assignment]
+
 _SECONDS_TO_FINISH = 10
+_MOST_CONNECTIONS, _MOST_AT_ONCE = 1000, 128
 
 
 def run_app(
@@ -29,11 +38,35 @@ def run_app(
     with _listening(host, port) as listener, _without_long_pauses():
         shown = f"[{host}]" if ":" in host else host
         on_start(f"http://{shown}:{listener.getsockname()[1]}")
-        config = uvicorn.Config(
-            app, log_level="warning", access_log=False, timeout_graceful_shutdown=_SECONDS_TO_FINISH, lifespan="on"
-        )
         with contextlib.suppress(KeyboardInterrupt):  # raised again by uvicorn once all is shut down
-            uvicorn.Server(config).run(sockets=[listener])
+            make_server(app).run(sockets=[listener])
+
+
+def make_server(app: FastAPI) -> TimedServer:
+    """The server of `run_app`."""
+    most, at_once = _most_connections()
+    config = uvicorn.Config(
+        app,
+        http=functools.partial(TimedProtocol, most_connections=most),  # type: ignore[arg-type]
+        ws="none",
+        backlog=at_once,
+        log_level="error",  # below that, a line for each odd request
+        access_log=False,
+        timeout_graceful_shutdown=_SECONDS_TO_FINISH,
+        lifespan="on",
+    )
+    return TimedServer(config)
+
+
+def _most_connections() -> tuple[int, int]:
+    """How many there may be, and how many are taken at once: without descriptors asyncio can only fail and complain.
+
+    Those that are turned away still wait for their end when the next ones come.
+    """
+    descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0] if resource is not None else 512
+    if descriptors < 0:  # no limit
+        return _MOST_CONNECTIONS, _MOST_AT_ONCE
+    return max(1, min(_MOST_CONNECTIONS, descriptors // 2)), max(1, min(_MOST_AT_ONCE, descriptors // 32))
 
 
 @contextlib.contextmanager

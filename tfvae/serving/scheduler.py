@@ -15,6 +15,7 @@ from tfvae.serving.served_model import ServedModel
 Outputs = Mapping[str, np.ndarray]
 
 _THREADS = 2
+_LONG_PART = 4  # of those that may wait
 
 
 class Scheduler:
@@ -24,9 +25,11 @@ class Scheduler:
     axis: nobody waits for others to come, but who comes while a computation runs goes into the next one. Their answers
     are those of each alone, to the rounding of larger matrix products.
 
+    Of long requests, such as `elbo` with many draws, one is computed at a time: another thread is there for the rest.
+
     Args:
         model: what computes.
-        limits: how many may wait, and how many examples are computed at once.
+        limits: how many may wait, how many examples are computed at once, and which requests are long.
         batching: whether requests are joined.
         on_batch: called with the number of examples of each computation.
     """
@@ -42,10 +45,10 @@ class Scheduler:
         self._model, self._limits, self._batching = model, limits, batching
         self._on_batch = on_batch or (lambda rows: None)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="predict")
-        self._free = asyncio.Semaphore(_THREADS)
+        self._free, self._free_for_long = asyncio.Semaphore(_THREADS), asyncio.Semaphore(_THREADS - 1)
         self._waiting: dict[str, collections.deque[tuple[PredictRequest, asyncio.Future[Outputs]]]] = {}
         self._working: dict[str, asyncio.Task[None]] = {}
-        self.num_waiting = 0
+        self.num_waiting = self._num_long_waiting = 0
 
     async def answer(self, request: PredictRequest) -> Outputs:
         """The outputs for a request.
@@ -55,8 +58,15 @@ class Scheduler:
         """
         if self.num_waiting >= self._limits.waiting:
             raise RefusedRequest(429, f"{self.num_waiting} requests are waiting already. Try again in a moment.")
+        is_long = request.num_draws >= self._limits.long_draws
+        if is_long and self._num_long_waiting >= max(1, self._limits.waiting // _LONG_PART):
+            raise RefusedRequest(429, f"{self._num_long_waiting} long requests are waiting already. Try again later.")
         self.num_waiting += 1
+        self._num_long_waiting += is_long
         try:
+            if is_long:
+                async with self._free_for_long:
+                    return await self._compute(request.signature.name, request.inputs, request.num_rows)
             if not (self._batching and request.signature.is_by_row):
                 return await self._compute(request.signature.name, request.inputs, request.num_rows)
             future: asyncio.Future[Outputs] = asyncio.get_running_loop().create_future()
@@ -67,6 +77,7 @@ class Scheduler:
             return await future
         finally:
             self.num_waiting -= 1
+            self._num_long_waiting -= is_long
 
     def close(self) -> None:
         """Lets no new computation begin."""

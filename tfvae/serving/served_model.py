@@ -12,46 +12,11 @@ from google.protobuf import json_format
 from tensorflow.core.protobuf import saved_model_pb2
 
 from tfvae import export
+from tfvae.serving.signature import Signature, TensorInfo
 from tfvae.training.run_folder import RunFolder
 
 _FILE = "saved_model.pb"
-DEFAULT_SIGNATURE = "serving_default"
 _NUM_TRIED = 8
-
-
-@dataclasses.dataclass(frozen=True)
-class TensorInfo:
-    """What goes into a signature, or comes out of it.
-
-    Attributes:
-        dtype: of its numbers.
-        shape: None for an axis of any length.
-    """
-
-    dtype: np.dtype[Any]
-    shape: tuple[int | None, ...]
-
-    @property
-    def has_batch(self) -> bool:
-        """Whether the first axis counts examples."""
-        return bool(self.shape) and self.shape[0] is None
-
-
-@dataclasses.dataclass(frozen=True)
-class Signature:
-    """What can be asked of a model.
-
-    Attributes:
-        name: of the signature.
-        inputs: by name.
-        outputs: by name.
-        is_by_row: whether each example is answered for itself, so that requests can be joined along their first axis.
-    """
-
-    name: str
-    inputs: Mapping[str, TensorInfo]
-    outputs: Mapping[str, TensorInfo]
-    is_by_row: bool = False
 
 
 class ServedModel:
