@@ -1,9 +1,10 @@
-// What moves over the map: the cursor with its picture, the point it is nearest to, and the path from A to B.
+// What moves over the map: the cursor with its picture, the example that is nearest in all of z, the point that a click
+// would go to, and the path from A to B.
 
 import { themeColor } from "./colors.js";
+import { POINTED } from "./map-input.js";
 
 const LENS = 92; // pixels, fewer on a small map
-const POINTED = 14; // pixels within which a point is the one that is pointed at
 
 export function drawOverlay(map) {
   const { view, space, plane } = map;
@@ -14,6 +15,7 @@ export function drawOverlay(map) {
   const near = map.nearestTo(pixel);
   if (map.path.a) drawPath(context, [map.path.a, map.path.b].map((z) => view.toPixel(plane.at(z))));
   if (space.peek) drawDot(context, view.toPixel(plane.at(space.z)), 4);
+  if (map.nearest >= 0) drawRing(context, map.pixelOf(map.nearest), 6, 2, "--accent");
   if (near.index >= 0 && near.distance < POINTED) drawRing(context, map.pixelOf(near.index), 6, 1.5);
   drawRing(context, pixel, 11, 2.5);
   drawDot(context, pixel, 2);
@@ -69,8 +71,8 @@ function drawLens(context, { view, pictures, decoded }, [x, y]) {
   context.restore();
 }
 
-function drawRing(context, [x, y], radius, width) {
-  for (const [color, extra] of [["--card", 3], ["--ink", 0]]) {
+function drawRing(context, [x, y], radius, width, ink = "--ink") {
+  for (const [color, extra] of [["--card", 3], [ink, 0]]) {
     context.strokeStyle = themeColor(color);
     context.lineWidth = width + extra;
     context.beginPath();
