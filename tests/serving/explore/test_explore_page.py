@@ -97,7 +97,7 @@ _WATCH = """
 
 def test_the_nearest_example_and_its_name_are_always_of_the_same(page, visitor, x):
     page.evaluate(_WATCH)
-    for share in np.linspace(0.1, 0.9, 60):
+    for share in np.linspace(0.1, 0.9, 40):
         page.mouse.move(*visitor.map_point(share, 0.3 + 0.4 * share))
     visitor.rest()
     seen = [json.loads(found) for found in page.evaluate("cancelAnimationFrame(watching), [...seen]")]

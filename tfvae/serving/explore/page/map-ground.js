@@ -59,8 +59,8 @@ export function drawReach(context, { view, plane, space }) {
   return written;
 }
 
-// The classes by name at their medians, so that colour is not all that tells them apart.
-export function drawNames(context, { view, classes, isShown, emphasized, medians, isHeap }, written) {
+// The classes by name at their medians, so that colour is not all that tells them apart; off what is there already.
+export function drawNames(context, { view, classes, isShown, emphasized, medians, isHeap }, taken) {
   if (classes.length > MOST_NAMES || isHeap) return;
   context.font = `700 17px ${themeColor("--font")}`;
   context.textAlign = "center";
@@ -72,7 +72,7 @@ export function drawNames(context, { view, classes, isShown, emphasized, medians
       const [x, y] = view.toPixel(place);
       return { text, x, y, width: context.measureText(text).width + 4, height: 17 };
     });
-  keepApart([...written, ...names]);
+  keepApart([...taken, ...names]);
   for (const { text, x, y } of names) withHalo(context, text, x, y, "--ink", 5);
   context.textBaseline = "alphabetic";
 }

@@ -1,7 +1,7 @@
 // The latent map: examples as points, and behind them what the plane decodes to.
 
 import { channels, classColor, onThemeChange, themeColor } from "./colors.js";
-import { drawNames, drawReach } from "./map-ground.js";
+import { drawReach } from "./map-ground.js";
 import { drawOverlay } from "./map-overlay.js";
 import { rows } from "./space.js";
 import { View } from "./view.js";
@@ -227,7 +227,7 @@ export class LatentMap {
       context.drawImage(this.sheet.canvas, left, top, right - left, bottom - top);
     }
     this.drawPoints(context);
-    drawNames(context, this, drawReach(context, this));
+    this.written = drawReach(context, this);
   }
 
   drawPoints(context) {
