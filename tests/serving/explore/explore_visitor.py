@@ -101,10 +101,15 @@ class Visitor:
 
 
 @contextlib.contextmanager
-def visit(browser, address, **settings):
-    """Opens the page, with `settings` of Playwright's `new_context`, and holds it to good behaviour at the end."""
+def visit(browser, address, *, answers=None, **settings):
+    """Opens the page, with `settings` of Playwright's `new_context`, and holds it to good behaviour at the end.
+
+    `answers` changes what the server says, as another model would: the name of a question, and a function of the body.
+    """
     settings = {"viewport": {"width": 1400, "height": 900}, "reduced_motion": "reduce", **settings}
     context = browser.new_context(**settings)
+    for question, change in (answers or {}).items():
+        context.route(f"**/explore/api/{question}", _answering(change))
     try:
         visitor = Visitor(context.new_page(), address)
         yield visitor
@@ -113,6 +118,14 @@ def visit(browser, address, **settings):
         context.close()
 
 
+def _answering(change):
+    def answer(route):
+        found = route.fetch()
+        route.fulfill(response=found, body=change(found.body()))
+
+    return answer
+
+
 def png(levels):
-    """A PNG of 8-bit levels `[H, W, 1 or 3]`."""
+    """A PNG of 8-bit levels `[H, W, 1, 3 or 4]`."""
     return tf.io.encode_png(levels).numpy()

@@ -11,6 +11,7 @@ from fastapi.testclient import TestClient
 
 import tfvae
 from tfvae.serving.explore import ExploredModel, add_explore, explored_run
+from tfvae.serving.explore.explored_model import _scales
 from tfvae.serving.explore.model_input import ModelInput
 from tfvae.serving.explore.plane import principal_plane
 
@@ -176,7 +177,28 @@ def test_how_pictures_become_x(digits):
     json.dumps(ModelInput("levels", num_levels=17).to_dict(), allow_nan=False)
 
 
+def test_a_collapsed_model_says_so(explored, monkeypatch):
+    assert not explored.describe()["has_collapsed"]
+    nothing = np.zeros_like(explored._terms.loc)
+    monkeypatch.setattr(explored, "_terms", explored._terms._replace(loc=nothing, kl=nothing[:, 0]))
+    model = explored.describe()
+    assert model["has_collapsed"]
+    assert (model["kl"], model["active"], model["principal_plane"]) == (0.0, [False, False], None)
+
+
+def test_columns_of_different_units_have_scales_of_their_own():
+    x = np.random.default_rng(0).normal(size=(50, 4)).astype("float32")
+    assert _scales(x) is None
+    assert _scales(np.repeat(x, 11, axis=1)) is None  # a line
+    x[:, 1] += 2000
+    x[:, 3] = 5
+    scales = np.array(_scales(x))
+    np.testing.assert_allclose(scales[:3], np.stack([x.min(axis=0), x.max(axis=0)], axis=1)[:3])
+    np.testing.assert_allclose(scales[3], [4, 6])
+
+
 def test_a_plane_needs_two_dimensions_and_two_examples():
+    assert principal_plane(np.ones([5, 3])) is None
     assert principal_plane(np.ones([5, 1])) is None
     assert principal_plane(np.ones([1, 5])) is None
     found = principal_plane(np.array([[0.0, 0, 1], [4, 0, 1], [0, 2, 1], [4, 2, 1]]))

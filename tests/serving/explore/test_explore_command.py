@@ -1,5 +1,6 @@
 """`tfvae explore`, up to the moment it would listen."""
 
+import shutil
 import webbrowser
 
 import pytest
@@ -8,6 +9,7 @@ from fastapi.testclient import TestClient
 import tfvae
 from tfvae import serving
 from tfvae.cli import app as command_line
+from tfvae.training.run_folder import RunFolder
 
 
 @pytest.fixture
@@ -32,10 +34,10 @@ def explore(monkeypatch, capsys):
     return run
 
 
-def test_the_page_stands_beside_the_rest_api(explore, digits_run):
-    path = digits_run.folder.path
-    if not digits_run.folder.saved_model.exists():
-        tfvae.export.save(digits_run.vae, digits_run.folder.saved_model)
+def test_the_page_stands_beside_the_rest_api(explore, digits_run, tmp_path):
+    path = tmp_path / "my digits"  # of which no part of an address has the space
+    shutil.copytree(digits_run.folder.path, path)
+    tfvae.export.save(digits_run.vae, RunFolder(path).saved_model)
     code, [(app, host, port)], opened, said = explore(path, "--open", "-n", 50, "--split", "train")
     assert code == 0
     assert (host, port) == ("127.0.0.1", 8600)
@@ -43,9 +45,11 @@ def test_the_page_stands_beside_the_rest_api(explore, digits_run):
     assert "encoding 50 examples of digits/train" in said
     assert "http://127.0.0.1:8600/explore/" in said
     client = TestClient(app)
-    assert client.get("/explore/api/model").json()["num_examples"] == 50
+    model = client.get("/explore/api/model").json()
+    assert (model["name"], model["num_examples"]) == ("my digits", 50)
     assert client.get("/explore/").status_code == 200
-    assert client.get(f"/v1/models/{path.name}").json()["model_version_status"][0]["state"] == "AVAILABLE"
+    assert "http://127.0.0.1:8600/v1/models/my-digits," in said
+    assert client.get("/v1/models/my-digits").json()["model_version_status"][0]["state"] == "AVAILABLE"
     # Each answers its own mistakes.
     assert "from 0 to 49" in client.get("/explore/api/example/50").json()["error"]
     assert client.get("/v1/models/other").status_code == 404

@@ -81,6 +81,12 @@ def test_one_dimension_and_fifty(browser, tmp_path, latent_size):
     with serving(explored) as address, visit(browser, address) as visitor:
         page = visitor.page
         assert visitor.latent_size == latent_size
+        # With a single dimension there is nothing to choose, and one row of pictures behind the points.
+        assert page.locator("#planes").is_visible() == (latent_size > 1)
+        if latent_size == 1:
+            assert page.locator("#background").is_checked()
+            visitor.until(lambda: any(7 < z.size < 49 for z in visitor.asked))
+            assert any(7 < z.size < 49 and (np.diff(z) > 0).all() for z in visitor.asked)
         last = page.locator("#sliders input").last
         last.fill("2")
         z = np.zeros(latent_size)

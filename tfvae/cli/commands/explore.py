@@ -1,6 +1,7 @@
 """`tfvae explore`."""
 
 import os
+import re
 import sys
 import threading
 import webbrowser
@@ -25,18 +26,24 @@ def explore(
     explored = explored_run(run, split=split, num_examples=num_examples, on_stage=say)
     has_rest = (run.folder.saved_model / "saved_model.pb").is_file()
     # A run that has not ended has no SavedModel yet; its newest checkpoint can be explored all the same.
-    app = serving.make_app(serving.ServedModel(run_dir)) if has_rest else FastAPI(openapi_url=None)
+    name = _in_an_address(explored.name)
+    app = serving.make_app(serving.ServedModel(run_dir, name)) if has_rest else FastAPI(openapi_url=None)
 
     def on_start(address: str) -> None:
         say(f"{explored.name}: open {address}/explore/")
         if has_rest:
-            say(f"  beside it    {address}/v1/models/{explored.name}, {address}/docs")
+            say(f"  beside it    {address}/v1/models/{name}, {address}/docs")
         say("Ctrl-C ends it.")
         if _has_browser() if open_page is None else open_page:
             threading.Thread(target=webbrowser.open, args=[f"{address}/explore/"], daemon=True).start()
 
     serving.run_app(add_explore(app, explored), host, port, on_start=on_start)
     say("ended")
+
+
+def _in_an_address(name: str) -> str:
+    """The name of a folder without what no part of an address has, spaces first of all."""
+    return re.sub(r"[^\w.+~-]+", "-", name)
 
 
 def _has_browser() -> bool:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tfvae._activity import ACTIVE_THRESHOLD
+from tfvae._activity import ACTIVE_THRESHOLD, collapse
 from tfvae._seeds import split_seed, stateless_seed
 from tfvae.data import Split
 from tfvae.models import VAE
@@ -16,6 +16,10 @@ from tfvae.typing import Distribution
 
 # Draws for the prior's mean and spread, where its family does not know them.
 _NUM_PRIOR_DRAWS = 4096
+# Values of one x that are drawn as bars; more of them are a line, which has one scale.
+_MOST_BARS = 40
+# Columns of which one spans so many times what another does are measured in different units.
+_UNITS_APART = 10.0
 
 
 class Encoded(NamedTuple):
@@ -90,6 +94,8 @@ class ExploredModel:
         # A low end that the best and the worst examples bound, for "better than so many of the examples".
         quantiles = np.quantile(self._terms.elbo.astype(np.float64), np.linspace(0.0, 1.0, 101))
         activity = self._terms.loc.var(axis=0, dtype=np.float64)
+        active = activity > ACTIVE_THRESHOLD
+        kl = float(self._terms.kl.mean(dtype=np.float64))
         return {
             "name": self.name,
             "data": self._examples.name,
@@ -99,10 +105,13 @@ class ExploredModel:
             "num_examples": len(self),
             "classes": self._classes,
             "range": [low, high],
+            "scales": None if self.is_image else _scales(self._x.reshape(len(self), -1)),
             "input": self._input.to_dict(),
             "dark_border": self.is_image and has_dark_border(self._x, low, high),
             "prior": {"mean": self._prior_mean.tolist(), "stddev": self._prior_stddev.tolist()},
-            "active": (activity > ACTIVE_THRESHOLD).tolist(),
+            "active": active.tolist(),
+            "kl": kl if math.isfinite(kl) else None,
+            "has_collapsed": collapse(kl, (int(active.sum()), self.latent_size))[0],
             "widest": np.argsort(-activity, kind="stable")[:2].tolist(),
             "principal_plane": principal_plane(self._terms.loc),
             "elbo": {"num_samples": NUM_SAMPLES, "quantiles": [float(q) for q in quantiles if math.isfinite(q)]},
@@ -159,6 +168,17 @@ def _classes(examples: Split) -> tuple[list[dict[str, int]], np.ndarray]:
         return [], np.full(len(examples), -1)
     values, class_of, counts = np.unique(examples.labels, return_inverse=True, return_counts=True)
     return [{"label": int(v), "count": int(n)} for v, n in zip(values, counts, strict=True)], class_of
+
+
+def _scales(x: np.ndarray) -> list[list[float]] | None:
+    """From where to where each value of x `[N, V]` goes, where they have no common unit; else None."""
+    low, high = x.min(axis=0).astype(np.float64), x.max(axis=0).astype(np.float64)
+    spans = (high - low)[high > low]
+    # The ends as well: a column of years spans no more than one of ages, and on its scale all ages are one.
+    if x.shape[1] > _MOST_BARS or not spans.size or high.max() - low.min() <= _UNITS_APART * spans.min():
+        return None
+    still = np.where(high > low, 0.0, 1.0)
+    return np.stack([low - still, high + still], axis=1).tolist()
 
 
 def _moments(prior: Distribution) -> tuple[np.ndarray, np.ndarray]:

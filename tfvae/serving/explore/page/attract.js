@@ -1,4 +1,5 @@
 // Until somebody touches the page, the cursor strolls from class to class: it shows by itself what there is to do.
+// `onStop` is told of each place where it turns.
 
 import { between } from "./space.js";
 
@@ -6,12 +7,13 @@ const SECONDS = 2.6; // from one stop to the next
 const MOST_SECONDS = 90;
 const FRAME = 1000 / 30;
 
-export function attract(space, stops) {
+export function attract(space, stops, onStop) {
   const isCalm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
   if (isCalm || stops.length < 2) return;
   const began = performance.now();
   let isOn = true;
   let last = 0;
+  let turned = 0;
   const stop = () => {
     if (!isOn) return;
     isOn = false;
@@ -30,6 +32,8 @@ export function attract(space, stops) {
       const share = time / SECONDS - leg;
       const eased = share * share * (3 - 2 * share);
       space.goTo(between(stops[leg % stops.length], stops[(leg + 1) % stops.length], eased), { passing: true });
+      if (leg > turned) onStop();
+      turned = leg;
     }
     requestAnimationFrame(tick);
   };

@@ -1,14 +1,16 @@
 // Starts the page: asks what there is to explore, and lets its parts know of one another.
 
 import { attract } from "./attract.js";
-import { classColor, onThemeChange } from "./colors.js";
+import { onThemeChange } from "./colors.js";
+import { showLegend } from "./legend.js";
 import { LatentMap } from "./map.js";
 import { MapInput } from "./map-input.js";
+import { Nearest } from "./nearest.js";
 import { OwnImage } from "./own-image.js";
 import { Path } from "./path.js";
 import { Film, Pictures } from "./picture.js";
 import { Plane } from "./plane.js";
-import { Newest, server } from "./server.js";
+import { Newest, ServerGone, server, whenBack } from "./server.js";
 import { Sliders } from "./sliders.js";
 import { Space, signed } from "./space.js";
 import { Samples, Sweep } from "./strips.js";
@@ -19,7 +21,9 @@ function fail(error) {
   $("trouble").textContent = error.message;
   $("trouble").hidden = false;
   clearTimeout(fail.timer);
-  fail.timer = setTimeout(() => ($("trouble").hidden = true), 8000);
+  const end = () => ($("trouble").hidden = true);
+  if (error instanceof ServerGone) whenBack().then(end);
+  else fail.timer = setTimeout(end, 8000);
 }
 
 async function start() {
@@ -28,6 +32,7 @@ async function start() {
   const space = new Space(model);
   const pictures = new Pictures(model);
   describe(model);
+  document.body.classList.toggle("plots", !pictures.isImage);
   for (const canvas of document.querySelectorAll("canvas.picture")) pictures.blank(canvas);
 
   const sheets = new Newest(({ z }) => server.decode(z), (values, { use }) => use(values), fail);
@@ -36,10 +41,13 @@ async function start() {
     askForSheet: (z) => new Promise((use) => sheets.want({ z, use })),
   });
   choosePlanes(model, space, map);
-  showLegend(map);
-
   const showDecoded = showsDecoded(space, pictures, map);
-  const showNearest = showsNearest(model, points, pictures);
+  const nearest = new Nearest({ model, map, pictures, fail });
+  const showNearest = () => {
+    nearest.update(space.shown);
+    map.nearest = nearest.index;
+  };
+  showLegend($("legend"), map, showNearest);
   const sweep = new Sweep({
     element: $("sweep-film"), marks: $("sweep-marks"), choice: $("sweep-dimension"), Film, space, pictures, fail,
   });
@@ -51,14 +59,14 @@ async function start() {
   space.on("move", (values) => {
     showDecoded(values);
     sliders.update();
-    showNearest(map.nearestTo(map.cursorPixel()).index);
+    showNearest();
     $("place").textContent = placeOf(space);
     map.redraw();
   });
   space.on("settle", () => {
     sweep.update();
-    if (space.size > 2) map.refresh(); // the plane went along
-    $("status").textContent = `${placeOf(space)}. ${$("nearest-name").textContent}`;
+    if (space.size > (map.plane.isBand ? 1 : 2)) map.refresh(); // the plane went along
+    $("status").textContent = `${placeOf(space)}. ${nearest.name()}`;
   });
 
   new MapInput(map, {
@@ -93,7 +101,7 @@ async function start() {
   sweep.choose(model.widest[0]);
   space.goTo(stops[stops.length > 3 ? 3 : 0]);
   samples.draw();
-  attract(space, stops);
+  attract(space, stops, () => sweep.update());
 }
 
 // Decodes where we are, and shows it.
@@ -101,6 +109,7 @@ function showsDecoded(space, pictures, map) {
   const times = [];
   const show = (values) => {
     pictures.draw($("decoded"), values);
+    showValues(pictures.texts(values));
     map.redraw();
   };
   const decoder = new Newest(
@@ -108,7 +117,7 @@ function showsDecoded(space, pictures, map) {
     ({ began, values }) => {
       show(values);
       times.push(performance.now() - began);
-      if (times.length > 200) times.shift();
+      if (times.length > 60) times.shift();
       if (times.length < 10) return; // the first ones wait for the rest of the page
       const median = times.slice().sort((a, b) => a - b)[times.length >> 1];
       $("latency").textContent = `${median.toFixed(1)} ms`;
@@ -124,32 +133,13 @@ function showsDecoded(space, pictures, map) {
   };
 }
 
-// The example nearest to the cursor beside what the model makes of it.
-function showsNearest(model, points, pictures) {
-  const known = new Map();
-  let shown = -1;
-  const show = (index, pair) => {
-    if (index !== shown) return;
-    pictures.draw($("original"), pair);
-    pictures.draw($("reconstruction"), pair, pictures.size);
-  };
-  const asked = new Newest(
-    (index) => server.example(index),
-    (pair, index) => {
-      if (known.size > 500) known.clear();
-      known.set(index, pair);
-      show(index, pair);
-    },
-    fail,
-  );
-  return (index) => {
-    if (index === shown || index < 0) return;
-    shown = index;
-    const of = model.classes[points.classOf[index]];
-    $("nearest-name").textContent = `${of ? `label ${of.label} · ` : ""}no. ${index}`;
-    if (known.has(index)) show(index, known.get(index));
-    else asked.want(index);
-  };
+// Under each bar its number.
+function showValues(texts) {
+  $("values").hidden = !texts.length;
+  if ($("values").childElementCount !== texts.length) {
+    $("values").replaceChildren(...texts.map(() => document.createElement("span")));
+  }
+  texts.forEach((text, i) => ($("values").children[i].textContent = text));
 }
 
 function describe(model) {
@@ -159,6 +149,13 @@ function describe(model) {
   const latents = `${model.latent_size} latent dimension${model.latent_size === 1 ? "" : "s"}`;
   $("about").textContent = `${model.name} · ${count} examples of ${model.data} · ${latents}`;
   document.title = `${model.name} · latent space · tfvae`;
+  if (!model.has_collapsed) return;
+  const what = model.kl !== null && model.kl < 0.1 ? "is the prior" : "is the same";
+  const kl = model.kl === null ? "" : ` (KL ${signed(model.kl)} nats)`;
+  $("notice").textContent =
+    `This model has collapsed: the posterior of every example ${what}${kl}, so the decoder ignores z, and every place, ` +
+    `slider and sample decodes to much the same ${model.is_image ? "image" : "example"}.`;
+  $("notice").hidden = false;
 }
 
 function choosePlanes(model, space, map) {
@@ -174,7 +171,8 @@ function choosePlanes(model, space, map) {
     select.replaceChildren(...space.mean.map((_, d) => new Option(`z${d + 1}`, d)));
   }
   // Of two dimensions the plane itself is the better map: its axes mean something.
-  plane.value = model.latent_size > 2 ? "principal" : "dimensions";
+  plane.value = model.latent_size > 2 && components && !model.has_collapsed ? "principal" : "dimensions";
+  $("planes").hidden = model.latent_size === 1;
   const [first, second = first] = model.latent_size > 2 ? model.widest : [0, 1].slice(0, model.latent_size);
   across.value = first;
   up.value = second;
@@ -190,42 +188,9 @@ function choosePlanes(model, space, map) {
   for (const select of [plane, across, up]) select.addEventListener("change", choose);
   choose();
   $("background-label").hidden = !map.pictures.isImage;
-  $("background").checked = model.latent_size === 2;
+  $("background").checked = model.latent_size <= 2 && !model.has_collapsed;
   $("background").addEventListener("change", (event) => map.setBackground(event.target.checked));
   map.setBackground($("background").checked);
-}
-
-function showLegend(map) {
-  const switches = map.classes.map(({ label, count }, c) => {
-    const button = Object.assign(document.createElement("button"), { type: "button", className: "class" });
-    button.title = `${count} examples. Click to switch off and on; double-click for this one alone`;
-    button.setAttribute("aria-pressed", "true");
-    const swatch = Object.assign(document.createElement("span"), { className: "swatch" });
-    button.append(swatch, String(label));
-    const emphasize = (what) => {
-      map.emphasized = what;
-      map.needsBase = true;
-      map.redraw();
-    };
-    button.addEventListener("pointerenter", (event) => event.pointerType === "mouse" && emphasize(c));
-    button.addEventListener("pointerleave", () => emphasize(null));
-    button.addEventListener("click", () => set((d) => (d === c ? !map.isShown[d] : map.isShown[d])));
-    button.addEventListener("dblclick", () => {
-      const isAlone = map.isShown.every((shown, d) => shown === (d === c));
-      set((d) => isAlone || d === c);
-    });
-    return { button, swatch };
-  });
-  const set = (wanted) => {
-    map.isShown = map.isShown.map((_, d) => wanted(d));
-    switches.forEach(({ button }, d) => button.setAttribute("aria-pressed", String(map.isShown[d])));
-    map.needsBase = true;
-    map.redraw();
-  };
-  const paint = () => switches.forEach(({ swatch }, c) => (swatch.style.background = classColor(c)));
-  paint();
-  onThemeChange(paint);
-  $("legend").replaceChildren(...switches.map(({ button }) => button));
 }
 
 function showPath(path, map) {
@@ -236,9 +201,11 @@ function showPath(path, map) {
   map.redraw();
 }
 
-// Examples worth visiting: one near the middle of each class, in an order that crosses the map.
+// Places worth visiting, in an order that crosses the map: an example near the middle of each class; where there are no
+// classes, examples far apart; and where all examples are in one heap, places far apart.
 function stopsOf(map) {
-  const at = map.medians.length ? map.medians : [[0.2, 0.5], [0.8, 0.5], [0.5, 0.2], [0.5, 0.8]].map((share) => {
+  const hasClasses = map.medians.length > 1 && !map.isHeap;
+  const at = hasClasses ? map.medians : [[0.2, 0.5], [0.8, 0.5], [0.5, 0.2], [0.5, 0.8]].map((share) => {
     const { width, height } = map.view;
     return map.view.toPlace([share[0] * width, share[1] * height]);
   });
@@ -249,7 +216,9 @@ function stopsOf(map) {
     const away = left.map(({ place: [a, b] }) => Math.hypot(a - place[0], b - place[1]));
     order.push(...left.splice(away.indexOf(Math.max(...away)), 1));
   }
-  return order.map(({ place, c }) => map.zOf(map.exampleNear(place, map.medians.length ? c : null)));
+  return order.map(({ place, c }) =>
+    map.isHeap ? map.plane.moved(map.space.mean, place) : map.zOf(map.exampleNear(place, hasClasses ? c : null)),
+  );
 }
 
 function placeOf(space) {
@@ -258,4 +227,7 @@ function placeOf(space) {
   return `${signed(Math.sqrt(squared), 1)}σ from the mean, typical ${Math.sqrt(space.size).toFixed(1)}σ`;
 }
 
-start().catch(fail);
+start().catch((error) => {
+  fail(error);
+  if (error instanceof ServerGone) whenBack().then(() => location.reload());
+});

@@ -1,6 +1,7 @@
 // Mouse, fingers and keys on the map. Passing over it peeks; a click or a drag goes there; leaving goes back.
 
 const CLICK = 4; // pixels a click may wander
+export const POINTED = 6; // how near to a point it is the one that is pointed at
 const HANDLE = 16; // how near to A or B a drag of them begins
 
 export class MapInput {
@@ -97,7 +98,7 @@ export class MapInput {
     this.gesture = null;
     if (gesture !== "cursor") return;
     const near = this.map.nearestTo(this.last);
-    if (!this.hasMoved && near.index >= 0 && near.distance < 6) this.goToExample(near.index);
+    if (!this.hasMoved && near.index >= 0 && near.distance < POINTED) this.goToExample(near.index);
     else this.space.goTo(this.space.z);
   }
 
@@ -111,6 +112,7 @@ export class MapInput {
   key(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target !== this.map.element) return;
     const { map, space } = this;
+    const key = event.key.toLowerCase(); // with Caps Lock, or Shift, too
     const arrow = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
     if (arrow || event.key === "Enter") this.stopPath();
     if (arrow) {
@@ -127,11 +129,11 @@ export class MapInput {
     } else if (event.key === "0") {
       map.fit();
     } else if (event.key === "Enter") {
-      const { index } = map.nearestTo(map.cursorPixel());
+      const index = map.nearestInSpace(space.shown);
       if (index >= 0) this.goToExample(index);
-    } else if (event.key === "a" || event.key === "b") {
-      this.setPathEnd(event.key, space.z);
-    } else if (event.key === "p") {
+    } else if (key === "a" || key === "b") {
+      this.setPathEnd(key, space.z);
+    } else if (key === "p") {
       this.playPath();
     } else {
       return;

@@ -1,9 +1,12 @@
-// What moves over the map: the cursor with its picture, the point it is nearest to, and the path from A to B.
+// What moves over the map: the cursor with its picture, the example that is nearest in all of z, the point that a click
+// would go to, the path from A to B, and above it the names of the classes.
 
 import { themeColor } from "./colors.js";
+import { drawNames } from "./map-ground.js";
+import { POINTED } from "./map-input.js";
 
 const LENS = 92; // pixels, fewer on a small map
-const POINTED = 14; // pixels within which a point is the one that is pointed at
+const END = 10; // radius of A and B
 
 export function drawOverlay(map) {
   const { view, space, plane } = map;
@@ -12,8 +15,13 @@ export function drawOverlay(map) {
   context.clearRect(0, 0, view.width, view.height);
   const pixel = map.cursorPixel();
   const near = map.nearestTo(pixel);
-  if (map.path.a) drawPath(context, [map.path.a, map.path.b].map((z) => view.toPixel(plane.at(z))));
+  const ends = map.path.a ? [map.path.a, map.path.b].map((z) => view.toPixel(plane.at(z))) : [];
+  if (ends.length) drawPath(context, ends);
+  const taken = ends.map(([x, y]) => ({ x, y, width: 2 * END, height: 2 * END, isFixed: true }));
+  drawNames(context, map, [...map.written, ...taken]);
+  drawEnds(context, ends);
   if (space.peek) drawDot(context, view.toPixel(plane.at(space.z)), 4);
+  if (map.nearest >= 0) drawRing(context, map.pixelOf(map.nearest), 6, 2, "--accent");
   if (near.index >= 0 && near.distance < POINTED) drawRing(context, map.pixelOf(near.index), 6, 1.5);
   drawRing(context, pixel, 11, 2.5);
   drawDot(context, pixel, 2);
@@ -32,11 +40,14 @@ function drawPath(context, ends) {
     context.stroke();
   }
   context.setLineDash([]);
+}
+
+function drawEnds(context, ends) {
   context.font = `700 12px ${themeColor("--font")}`;
   context.textAlign = "center";
   context.textBaseline = "middle";
   ends.forEach((pixel, i) => {
-    drawDot(context, pixel, 10);
+    drawDot(context, pixel, END);
     context.fillStyle = themeColor("--card");
     context.fillText("AB"[i], pixel[0], pixel[1] + 0.5);
   });
@@ -69,8 +80,8 @@ function drawLens(context, { view, pictures, decoded }, [x, y]) {
   context.restore();
 }
 
-function drawRing(context, [x, y], radius, width) {
-  for (const [color, extra] of [["--card", 3], ["--ink", 0]]) {
+function drawRing(context, [x, y], radius, width, ink = "--ink") {
+  for (const [color, extra] of [["--card", 3], [ink, 0]]) {
     context.strokeStyle = themeColor(color);
     context.lineWidth = width + extra;
     context.beginPath();

@@ -1,11 +1,17 @@
 // The latent map: examples as points, and behind them what the plane decodes to.
 
 import { channels, classColor, onThemeChange, themeColor } from "./colors.js";
+import { drawReach } from "./map-ground.js";
 import { drawOverlay } from "./map-overlay.js";
 import { rows } from "./space.js";
 import { View } from "./view.js";
 
 const MOST_CELLS = 420;
+const HEAP = 0.5; // standard deviations of the prior that examples span which tell nothing apart
+const REACH = 3;
+const BAND = 2; // standard deviations
+const BAND_CELL = 64; // pixels
+const TOOLS = 46; // pixels that the buttons take
 
 export class LatentMap {
   constructor({ element, space, points, classes, pictures, decoded, askForSheet }) {
@@ -15,6 +21,7 @@ export class LatentMap {
     this.isShown = classes.map(() => true);
     this.emphasized = null;
     this.path = { a: null, b: null };
+    this.nearest = -1; // the example that is marked as the nearest in all of z
     this.sheet = null;
     this.hasBackground = false;
     this.frame = 0;
@@ -31,7 +38,7 @@ export class LatentMap {
     for (let i = 0; i < n; i++) {
       const [a, b] = plane.at(this.points.z, i * this.space.size);
       this.places[2 * i] = a;
-      this.places[2 * i + 1] = plane.isBand ? (((i * 0.618034) % 1) - 0.5) * this.space.stddev[0] : b;
+      this.places[2 * i + 1] = plane.isBand ? (((i * 0.618034) % 1) - 0.5) * this.bandHeight() : b;
     }
     this.medians = this.classes.map((_, c) => this.median(c));
     this.fit();
@@ -46,14 +53,26 @@ export class LatentMap {
     return [middle(0), middle(1)];
   }
 
-  // Shows all but the outermost examples, which would leave the others little room.
+  // How high the points of a single dimension are strewn, for nothing but to be told apart.
+  bandHeight() {
+    return BAND * this.space.stddev[0];
+  }
+
+  // Shows all but the outermost examples, which would leave the others little room; and where these lie in one heap,
+  // what the prior reaches.
   fit() {
     const ends = (axis) => {
       const values = this.places.filter((_, i) => i % 2 === axis).sort();
       const out = Math.floor(values.length / 200);
       return [values[out], values[values.length - 1 - out]];
     };
-    const [[left, right], [bottom, top]] = [ends(0), ends(1)];
+    const { plane, space } = this;
+    const spread = [plane.u, plane.v].map((axis) => plane.spread(axis, space.stddev));
+    const box = [ends(0), ends(1)];
+    this.isHeap = box.every(([low, high], axis) => (plane.isBand && axis) || high - low < HEAP * spread[axis]);
+    const [[left, right], [bottom, top]] = this.isHeap
+      ? plane.at(space.mean).map((middle, axis) => [middle - REACH * spread[axis], middle + REACH * spread[axis]])
+      : box;
     this.view.fit({ left, right, bottom, top }, Math.min(36, this.view.width / 14));
     this.refresh();
   }
@@ -110,6 +129,22 @@ export class LatentMap {
     return { index: best, distance: Math.sqrt(least) };
   }
 
+  // The visible example whose E[z|x] is nearest in all dimensions, on the map or off it; -1 where there is none.
+  nearestInSpace(z) {
+    const { size } = this.space;
+    let best = -1;
+    let least = Infinity;
+    for (let i = 0; i < this.points.classOf.length; i++) {
+      if (!this.isVisible(i)) continue;
+      let squared = 0;
+      for (let d = 0, at = i * size; d < size && squared < least; d++, at++) {
+        squared += (this.points.z[at] - z[d]) ** 2;
+      }
+      if (squared < least) [best, least] = [i, squared];
+    }
+    return best;
+  }
+
   // The example nearest to a place of the plane; `classIndex` null is any class.
   exampleNear([a, b], classIndex) {
     let best = 0;
@@ -137,7 +172,7 @@ export class LatentMap {
   // The background ----------------------------------------------------------------------------------------------
 
   setBackground(wanted) {
-    this.hasBackground = wanted && this.pictures.isImage && !this.plane?.isBand;
+    this.hasBackground = wanted && this.pictures.isImage;
     this.refresh();
   }
 
@@ -148,26 +183,38 @@ export class LatentMap {
       this.redraw();
       return;
     }
-    const { width, height } = this.view;
-    const shape = this.pictures.height / this.pictures.width;
-    const cell = Math.max(34, Math.sqrt((width * height) / (shape * MOST_CELLS)) + 0.5);
-    const columns = Math.floor(width / cell);
-    const lines = Math.floor(height / (cell * shape));
+    const { columns, lines, cell, shape, from, to } = this.cells();
     if (!columns || !lines) return;
-    const from = [(width - columns * cell) / 2, (height - lines * cell * shape) / 2];
     const z = [];
     for (let cellIndex = 0; cellIndex < columns * lines; cellIndex++) {
       const x = from[0] + ((cellIndex % columns) + 0.5) * cell;
       const y = from[1] + (Math.floor(cellIndex / columns) + 0.5) * cell * shape;
       z.push(this.plane.moved(this.space.z, this.view.toPlace([x, y])));
     }
-    const corners = [from, [width - from[0], height - from[1]]].map((pixel) => this.view.toPlace(pixel));
+    const corners = [from, to].map((pixel) => this.view.toPlace(pixel));
     const plane = this.plane;
     const values = await this.askForSheet(rows(z));
     if (!values || plane !== this.plane || !this.hasBackground) return;
-    this.sheet = { canvas: this.pictures.sheet(values, columns, lines, channels(themeColor("--ink"))), corners };
+    const strength = plane.isBand ? 0.9 : 0.2; // no points lie on a band's pictures
+    const canvas = this.pictures.sheet(values, columns, lines, channels(themeColor("--ink")), strength);
+    this.sheet = { canvas, corners };
     this.needsBase = true;
     this.redraw();
+  }
+
+  // Where the background's pictures stand, in pixels: all over the map, or in one row under the points of a band.
+  cells() {
+    const { width, height } = this.view;
+    const shape = this.pictures.height / this.pictures.width;
+    const { isBand } = this.plane;
+    const cell = isBand ? BAND_CELL : Math.max(34, Math.sqrt((width * height) / (shape * MOST_CELLS)) + 0.5);
+    const columns = Math.floor((width - (isBand ? 2 * TOOLS : 0)) / cell);
+    const lines = isBand ? 1 : Math.floor(height / (cell * shape));
+    const [wide, high] = [columns * cell, lines * cell * shape];
+    const foot = this.view.toPixel([0, -this.bandHeight() / 2])[1] + 14;
+    const top = isBand ? Math.max(28, Math.min(foot, height - high - 8)) : (height - high) / 2;
+    const from = [(width - wide) / 2, top];
+    return { columns, lines, cell, shape, from, to: [from[0] + wide, top + high] };
   }
 
   drawBase() {
@@ -179,29 +226,8 @@ export class LatentMap {
       context.imageSmoothingEnabled = false;
       context.drawImage(this.sheet.canvas, left, top, right - left, bottom - top);
     }
-    this.drawRings(context);
     this.drawPoints(context);
-    this.drawNames(context);
-  }
-
-  // One and two standard deviations of the prior.
-  drawRings(context) {
-    const center = this.view.toPixel(this.plane.at(this.space.mean));
-    const spread = [this.plane.u, this.plane.v].map((axis) => this.plane.spread(axis, this.space.stddev));
-    context.strokeStyle = themeColor("--line-strong");
-    context.fillStyle = themeColor("--muted");
-    context.lineWidth = 1.2;
-    context.font = `11px ${themeColor("--font")}`;
-    context.textAlign = "center";
-    for (const times of [1, 2, 3]) {
-      const [rx, ry] = spread.map((s) => Math.max(1, times * s * this.view.scale));
-      context.setLineDash(times === 3 ? [2, 5] : []);
-      context.beginPath();
-      context.ellipse(...center, rx, ry, 0, 0, 2 * Math.PI);
-      context.stroke();
-      if (!this.plane.isBand) context.fillText(`${times}σ`, center[0], center[1] + ry - 5);
-    }
-    context.setLineDash([]);
+    this.written = drawReach(context, this);
   }
 
   drawPoints(context) {
@@ -236,24 +262,5 @@ export class LatentMap {
     context.fill();
     context.stroke();
     return canvas;
-  }
-
-  // The classes by name at their medians, so that colour is not all that tells them apart.
-  drawNames(context) {
-    if (this.classes.length > 20) return;
-    context.font = `700 17px ${themeColor("--font")}`;
-    context.textAlign = "center";
-    context.textBaseline = "middle";
-    context.lineJoin = "round";
-    this.classes.forEach(({ label }, c) => {
-      if (!this.isShown[c] || (this.emphasized !== null && this.emphasized !== c)) return;
-      const pixel = this.view.toPixel(this.medians[c]);
-      context.lineWidth = 5;
-      context.strokeStyle = themeColor("--card");
-      context.strokeText(label, ...pixel);
-      context.fillStyle = themeColor("--ink");
-      context.fillText(label, ...pixel);
-    });
-    context.textBaseline = "alphabetic";
   }
 }

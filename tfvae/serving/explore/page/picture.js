@@ -1,6 +1,10 @@
 // Draws what the model makes: pictures pixel by pixel, anything else as a line or bars.
 
+import { signed } from "./space.js";
+
 const MOST_BARS = 40;
+const MOST_TEXTS = 8;
+const compact = new Intl.NumberFormat("en", { maximumSignificantDigits: 3, notation: "compact" });
 
 export class Pictures {
   constructor(model) {
@@ -10,12 +14,33 @@ export class Pictures {
     [this.height, this.width] = this.isImage ? shape : [3, 4];
     this.channels = this.isImage && shape.length === 3 ? shape[2] : 1;
     [this.low, this.high] = model.range;
+    this.scales = model.scales; // of each value its own, where they have no common unit
     this.isLightOnDark = model.dark_border;
   }
 
-  // From 0 (black) to 1 (white), or from the foot to the top of a plot.
+  // From 0 (black) to 1 (white).
   brightness(value) {
     return Math.min(1, Math.max(0, (value - this.low) / (this.high - this.low || 1)));
+  }
+
+  scaleOf(i) {
+    return this.scales?.[i] ?? [this.low, this.high];
+  }
+
+  // From the foot (0) to the top (1) of a plot, for value number `i`.
+  share(value, i) {
+    const [low, high] = this.scaleOf(i);
+    return Math.min(1, Math.max(0, (value - low) / (high - low || 1)));
+  }
+
+  // The numbers that a plot's bars stand for, few enough to be read.
+  texts(values) {
+    if (this.isImage || this.size > MOST_TEXTS) return [];
+    return Array.from(values.subarray(0, this.size), (value, i) => {
+      const [low, high] = this.scaleOf(i);
+      const digits = Math.min(5, Math.max(0, 2 - Math.floor(Math.log10(high - low || 1))));
+      return Math.abs(value) < 1e5 ? signed(value, digits) : compact.format(value).replace("-", "−");
+    });
   }
 
   draw(canvas, values, offset = 0) {
@@ -44,16 +69,17 @@ export class Pictures {
     resize(canvas, width, height);
     const context = canvas.getContext("2d");
     const style = getComputedStyle(canvas);
-    const y = (value) => height * (0.94 - 0.88 * this.brightness(value));
-    const foot = y(Math.min(this.high, Math.max(this.low, 0)));
+    const y = (share) => height * (0.94 - 0.88 * share);
+    // On one scale bars begin at nought, or at the end that is next to it; on scales of their own at the least value.
+    const feet = Array.from({ length: this.size }, (_, i) => y(this.scales ? 0 : this.share(0, i)));
     context.clearRect(0, 0, width, height);
     context.fillStyle = context.strokeStyle = style.getPropertyValue("--line-strong");
-    context.fillRect(0, foot, width, ratio);
+    feet.forEach((foot, i) => context.fillRect((width * i) / this.size, foot, width / this.size, ratio));
     context.fillStyle = context.strokeStyle = style.getPropertyValue("--accent");
     if (this.size <= MOST_BARS) {
       const step = width / this.size;
       for (let i = 0; i < this.size; i++) {
-        const top = y(values[offset + i]);
+        const [top, foot] = [y(this.share(values[offset + i], i)), feet[i]];
         context.fillRect(step * (i + 0.15), Math.min(top, foot), step * 0.7, Math.max(Math.abs(foot - top), ratio));
       }
       return;
@@ -61,18 +87,18 @@ export class Pictures {
     context.lineWidth = 1.5 * ratio;
     context.beginPath();
     for (let i = 0; i < this.size; i++) {
-      context.lineTo((width * (i + 0.5)) / this.size, y(values[offset + i]));
+      context.lineTo((width * (i + 0.5)) / this.size, y(this.share(values[offset + i], i)));
     }
     context.stroke();
   }
 
   blank(canvas) {
     const empty = this.isLightOnDark ? this.low : this.high;
-    this.draw(canvas, new Float32Array(this.size).fill(this.isImage ? empty : 0));
+    this.draw(canvas, Float32Array.from({ length: this.size }, (_, i) => (this.isImage ? empty : this.scales?.[i][0] ?? 0)));
   }
 
   // A sheet of pictures to lie faintly behind the map's points: bright strokes become ink, of which black is none.
-  sheet(values, columns, rows, ink) {
+  sheet(values, columns, rows, ink, strength) {
     const canvas = document.createElement("canvas");
     const gap = Math.ceil(Math.max(this.width, this.height) / 14); // half the space between neighbours
     const [cellWidth, cellHeight] = [this.width + 2 * gap, this.height + 2 * gap];
@@ -90,7 +116,7 @@ export class Pictures {
           const value = this.brightness(values[index + (this.channels === 3 ? c : 0)]);
           image.data[at + c] = isInk ? ink[c] : Math.round(255 * value);
         }
-        image.data[at + 3] = isInk ? Math.round(52 * this.brightness(values[index])) : 80;
+        image.data[at + 3] = Math.round(255 * strength * (isInk ? this.brightness(values[index]) : 1.5)); // clamped
       }
     }
     context.putImageData(image, 0, 0);

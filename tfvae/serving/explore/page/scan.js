@@ -1,6 +1,7 @@
 // From any picture to one of the model's size: fitted in, and each pixel the mean of what it covers.
 
 const MOST = 1024;
+const MOST_DARK = 0.01; // of a drawing that is light
 
 // Brightness in [0, 1] of each pixel and channel, and of the picture's border.
 export async function scan(file, { width, height, channels }) {
@@ -10,11 +11,10 @@ export async function scan(file, { width, height, channels }) {
   canvas.width = Math.max(1, Math.round(bitmap.width * shrunk));
   canvas.height = Math.max(1, Math.round(bitmap.height * shrunk));
   const context = canvas.getContext("2d", { willReadFrequently: true });
-  context.fillStyle = "#fff"; // under what is transparent
-  context.fillRect(0, 0, canvas.width, canvas.height);
   context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
   bitmap.close();
   const source = context.getImageData(0, 0, canvas.width, canvas.height);
+  layOnGround(source.data);
   const border = borderOf(source);
   const size = Math.min(width / source.width, height / source.height);
   const left = (width - source.width * size) / 2;
@@ -30,6 +30,21 @@ export async function scan(file, { width, height, channels }) {
     }
   }
   return { values, border: luminance(border) };
+}
+
+// Puts white under what is transparent, or black where all that is drawn is light and would be lost on white.
+function layOnGround(data) {
+  let [dark, cover] = [0, 0];
+  for (let at = 0; at < data.length; at += 4) {
+    cover += data[at + 3];
+    if (luminance(data.subarray(at, at + 3)) < 128) dark += data[at + 3];
+  }
+  const ground = dark < MOST_DARK * cover ? 0 : 255;
+  for (let at = 0; at < data.length; at += 4) {
+    if (data[at + 3] === 255) continue;
+    const share = data[at + 3] / 255;
+    for (let c = 0; c < 3; c++) data[at + c] = share * data[at + c] + (1 - share) * ground;
+  }
 }
 
 // The mean colour of a box, edge pixels by their share; outside the picture lies its border's colour.

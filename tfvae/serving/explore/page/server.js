@@ -1,40 +1,86 @@
 // What the server is asked. Numbers travel as little-endian float32, which is what every browser's arrays are.
 
-async function answer(path, options) {
-  const response = await fetch(`api/${path}`, options);
-  if (response.ok) return response;
+const PAUSE = 1000; // ms between two looks whether the server is back
+const NOBODY = [502, 503, 504]; // what a proxy answers for a server that is gone
+
+export class ServerGone extends Error {}
+
+let back = null; // the server's return, a promise; null while it is there
+let known = null; // what it said of the model when the page was opened
+
+export const whenBack = () => back ?? Promise.resolve();
+
+// While the server is gone nothing is asked of it but whether it is back.
+async function answer(path, read, options) {
+  if (back) throw gone();
+  try {
+    const response = await fetch(`api/${path}`, options);
+    if (response.ok) return await read(response);
+    if (!NOBODY.includes(response.status)) throw await refusal(response);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error; // a TypeError is how fetch says that nobody answers
+  }
+  back ??= look();
+  throw gone();
+}
+
+async function look() {
+  for (;;) {
+    await new Promise((resolve) => setTimeout(resolve, PAUSE));
+    const said = await fetch("api/model", { cache: "no-store" })
+      .then((response) => (response.ok ? response.text() : null))
+      .catch(() => null);
+    if (said === null) continue;
+    // Another model may have come in its place.
+    if (said !== known) location.reload();
+    back = null;
+    return;
+  }
+}
+
+function gone() {
+  return new ServerGone("The server does not answer: the page goes on as soon as `tfvae explore` runs again.");
+}
+
+async function refusal(response) {
   let message = `The server answered ${response.status}.`;
   try {
     message = (await response.json()).error ?? message;
   } catch {
     // No JSON: the status has to do.
   }
-  throw new Error(message);
+  return new Error(message);
 }
 
-const floats = async (response) => new Float32Array(await response.arrayBuffer());
+const bytes = (response) => response.arrayBuffer();
+const floats = async (response) => new Float32Array(await bytes(response));
+const json = (response) => response.json();
 const posted = (body) => ({ method: "POST", body, headers: { "Content-Type": "application/octet-stream" } });
 
 export const server = {
-  model: async () => (await answer("model")).json(),
+  async model() {
+    known = await answer("model", (response) => response.text());
+    return JSON.parse(known);
+  },
 
   async points(numExamples, latentSize) {
-    const buffer = await (await answer("points")).arrayBuffer();
+    const buffer = await answer("points", bytes);
     const split = 4 * numExamples * latentSize;
     return { z: new Float32Array(buffer, 0, numExamples * latentSize), classOf: new Int32Array(buffer, split) };
   },
 
-  example: async (index) => floats(await answer(`example/${index}`)),
-  decode: async (z) => floats(await answer("decode", posted(z))),
-  encode: async (x) => (await answer("encode", posted(x))).json(),
+  example: (index) => answer(`example/${index}`, floats),
+  decode: (z) => answer("decode", floats, posted(z)),
+  encode: (x) => answer("encode", json, posted(x)),
 
   async prior(num, seed, latentSize) {
-    const all = await floats(await answer(`prior?num=${num}&seed=${seed}`));
+    const all = await answer(`prior?num=${num}&seed=${seed}`, floats);
     return { z: all.subarray(0, num * latentSize), values: all.subarray(num * latentSize) };
   },
 };
 
-// Questions that come faster than answers: one is under way, and of those that wait only the newest is kept.
+// Questions that come faster than answers: one is under way, and of those that wait only the newest is kept. One that
+// the server was not there for is asked again when it is back.
 export class Newest {
   constructor(ask, use, fail) {
     Object.assign(this, { ask, use, fail, waiting: null, isBusy: false });
@@ -62,6 +108,9 @@ export class Newest {
         if (!this.dropped) this.use(found, question);
       } catch (error) {
         this.fail(error);
+        if (!(error instanceof ServerGone)) continue;
+        if (!this.dropped) this.waiting ??= { question };
+        await whenBack();
       }
     }
     this.isBusy = false;

@@ -32,7 +32,13 @@ export class Sliders {
       return { row, input, number };
     });
     element.replaceChildren(...this.rows.map(({ row }) => row));
+    const tellMore = () => {
+      element.classList.toggle("more", element.scrollTop + element.clientHeight < element.scrollHeight - 4);
+    };
+    element.addEventListener("scroll", tellMore, { passive: true });
+    new ResizeObserver(tellMore).observe(element);
     element.classList.toggle("many", space.size > 8);
+    element.classList.toggle("very-many", space.size > 12);
   }
 
   update() {

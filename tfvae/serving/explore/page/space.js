@@ -50,6 +50,10 @@ export class Space {
     return moved;
   }
 
+  distanceTo(z) {
+    return Math.hypot(...this.shown.map((value, d) => value - z[d]));
+  }
+
   deviations(dimension, z = this.shown) {
     return (z[dimension] - this.mean[dimension]) / this.stddev[dimension];
   }

@@ -32,12 +32,13 @@ export class Sweep {
   }
 
   choose(dimension) {
-    if (Number(this.choice.value) === dimension) return;
+    if (this.isDrawn && Number(this.choice.value) === dimension) return;
     this.choice.value = dimension;
     this.update();
   }
 
   update() {
+    this.isDrawn = true;
     const dimension = Number(this.choice.value);
     this.decoder.want(this.deviations.map((value) => this.space.with(dimension, value)));
     const here = this.space.deviations(dimension, this.space.z);
@@ -48,19 +49,22 @@ export class Sweep {
 // What the model makes of z ~ p(z).
 export class Samples {
   constructor({ element, Film, space, pictures, fail }) {
-    Object.assign(this, { space, pictures, fail });
+    Object.assign(this, { space });
     this.seed = 0;
     this.film = new Film(element, NUM_SAMPLES, pictures, (i) => `Go to sample ${i + 1}`, (i) => this.goTo(i));
+    this.drawer = new Newest(
+      (seed) => server.prior(NUM_SAMPLES, seed, space.size),
+      (drawn) => {
+        this.drawn = drawn;
+        for (let i = 0; i < NUM_SAMPLES; i++) this.film.show(i, drawn.values, i * pictures.size);
+        this.film.mark(-1);
+      },
+      fail,
+    );
   }
 
-  async draw() {
-    try {
-      this.drawn = await server.prior(NUM_SAMPLES, this.seed++, this.space.size);
-      for (let i = 0; i < NUM_SAMPLES; i++) this.film.show(i, this.drawn.values, i * this.pictures.size);
-      this.film.mark(-1);
-    } catch (error) {
-      this.fail(error);
-    }
+  draw() {
+    this.drawer.want(this.seed++);
   }
 
   goTo(i) {
