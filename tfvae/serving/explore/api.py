@@ -73,13 +73,6 @@ def explore_api(explored: ExploredModel) -> APIRouter:
     return router
 
 
-async def answer_refusal(request: Request, refusal: Exception) -> Response:
-    """The exception handler for `RefusedRequest`: its status, and `{"error": message}`."""
-    if not isinstance(refusal, RefusedRequest):
-        raise refusal
-    return JSONResponse({"error": refusal.message}, status_code=refusal.status)
-
-
 async def _floats_of(request: Request, row_size: int, most_rows: int, name: str) -> np.ndarray:
     """The body as finite float32, a whole number of rows of it."""
     row_bytes = _FLOAT.itemsize * row_size

@@ -2,10 +2,10 @@
 
 from fastapi import FastAPI
 
-from tfvae.serving.explore.api import answer_refusal, explore_api
+from tfvae.serving.explore.api import explore_api
 from tfvae.serving.explore.explored_model import ExploredModel
 from tfvae.serving.explore.page_files import explore_page
-from tfvae.serving.refusal import RefusedRequest
+from tfvae.serving.refusal import RefusedRequest, answer_refusal
 
 
 def add_explore(app: FastAPI, explored: ExploredModel) -> FastAPI:
