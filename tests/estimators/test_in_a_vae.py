@@ -85,7 +85,7 @@ def learned_baseline():
     ],
     ids=repr,
 )
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(2)
 def test_a_step_moves_every_weight(estimator):
     vae = make_vae(estimator)
     vae.compile(keras.optimizers.Adam(0.01), run_eagerly=True)

@@ -95,7 +95,7 @@ CHAINS = {
 
 @pytest.mark.parametrize("chains", CHAINS)
 @pytest.mark.parametrize("model", MODELS)
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(2)
 def test_log_marginal_by_quadrature(model, chains):
     vae, expected = MODELS[model]()
     record = CHAINS[chains](vae)

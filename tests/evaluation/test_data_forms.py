@@ -111,7 +111,7 @@ CALLS = {
 
 @pytest.mark.parametrize("name", CALLS)
 @pytest.mark.parametrize(("of_model", "of_data"), [("float32", "float64"), ("float64", "float32")])
-@pytest.mark.sampled(8)
+@pytest.mark.sampled(3)
 def test_data_in_another_precision_than_the_models(name, of_model, of_data):
     vae = make_vae(of_model)
     found, expected = (CALLS[name](vae, X.astype(dtype)) for dtype in (of_data, of_model))

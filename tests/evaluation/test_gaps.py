@@ -30,7 +30,7 @@ def close(record, expected):
     return abs(record.mean - expected.mean()) < 5 * record.monte_carlo_standard_error
 
 
-@pytest.mark.parametrize("seed", [0, 8])
+@pytest.mark.parametrize("seed", [0, pytest.param(8, marks=pytest.mark.slow)])
 def test_gaps_of_the_exact_posterior_are_zero(seed):
     gaps = inference_gaps(exact_vae(MODEL), DATA, **FEW, batch_size=6, seed=seed)
     assert gaps.family == "full"

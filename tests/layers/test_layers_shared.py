@@ -402,7 +402,7 @@ def test_the_file_holds_where_the_random_numbers_stand(tmp_path):
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(2)
 def test_mixed_precision_keeps_the_distribution_in_float32(case, policy, set_policy):
     set_policy(policy)
     model = functional(case)
@@ -537,6 +537,7 @@ class Around(keras.Model):
         return self.inner(inputs)
 
 
+@pytest.mark.sampled(2)
 def test_network_inside_a_subclassed_model_is_built_by_tracing(case):
     for inputs in (np.ones((4, 4), "float32"), keras.Input((4,))):
         model = Around(sequential(case))

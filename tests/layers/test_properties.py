@@ -468,6 +468,7 @@ def likelihood_model(instance, **kwargs):
         "von_mises_fisher",
     ],
 )
+@pytest.mark.sampled(3)
 def test_no_examples_in_a_model(name):
     instance = instances(name)[-1]
     event_shape = instance.event_shape

@@ -122,7 +122,7 @@ PRIORS = {
     "mixture": lambda encoder: priors.MixtureOfGaussians(D, 2, seed=0),
     "vamp": lambda encoder: priors.VampPrior(encoder, 2, SHAPE),
 }
-FAST = ("running mean", "vamp")
+FAST = ("vamp",)
 PARTS = {
     **{name: {"estimator": make} for name, make in ESTIMATORS.items()},
     **{name: {"prior": make} for name, make in PRIORS.items()},

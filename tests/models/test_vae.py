@@ -365,7 +365,7 @@ class CountCalls(keras.layers.Layer):
         return inputs
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("jit_compile", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_beta_moves_without_retracing(jit_compile):
     x = images(8)
     vae = VAE(keras.Sequential([CountCalls(), *sequential_encoder().layers]), sequential_decoder())
@@ -476,7 +476,7 @@ def feeding():
 
 
 @pytest.mark.parametrize("name", list(feeds(images(2))))
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(3)
 def test_fit_and_evaluate_take(name, feeding):
     x = images(12)
     data = feeds(x)[name]

@@ -197,7 +197,7 @@ def test_fit_and_evaluations_in_graphs(jit_compile):
 
 
 @pytest.mark.parametrize("name", MODELS)
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 def test_a_model_lives(tmp_path, name):
     vae = make(name)
     vae.compile(keras.optimizers.Adam(0.01), run_eagerly=True)

@@ -57,7 +57,9 @@ def test_first_step_of_adagrad_is_the_sign_of_the_gradient(train):
 
 # Without XLA, two graphs of wake-sleep's step can add up the same numbers in another order (TensorFlow's dependency
 # optimizer), and Adagrad makes much of the last bit in its first steps.
-@pytest.mark.parametrize(("estimator", "jit_compile"), [("aevb", False), ("wake_sleep", True)])
+@pytest.mark.parametrize(
+    ("estimator", "jit_compile"), [("aevb", False), pytest.param("wake_sleep", True, marks=pytest.mark.slow)]
+)
 def test_goes_on_bit_for_bit(train, tmp_path, estimator, jit_compile):
     learner = AlgorithmOne(make_vae(train, estimator=estimator), train, seed=3, jit_compile=jit_compile)
     learner.restart(0.1)

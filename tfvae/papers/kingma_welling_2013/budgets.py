@@ -50,8 +50,8 @@ class Budget:
 
 BUDGETS = {
     "quick": Budget(
-        num_samples=30_000,
-        pilot_samples=5_000,
+        num_samples=20_000,
+        pilot_samples=1_000,
         points_per_decade=2,
         num_bound=1_000,
         num_marginal=50,
@@ -60,7 +60,7 @@ BUDGETS = {
         frey_latent_sizes=(2,),
         sample_latent_sizes=(2, 20),
         weights_training_sizes=(100, 1_000),
-        weights_num_samples=30_000,
+        weights_num_samples=20_000,
         num_weight_draws=2,
         num_repeats=10,
         jit_compile=False,
