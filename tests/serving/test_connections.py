@@ -102,6 +102,25 @@ def test_body_that_does_not_come_is_told_so(connect):
         assert ask(other, HEALTH) == (200, b"0")  # nothing is held for it any more
 
 
+@pytest.mark.parametrize("chunked", [False, True])
+def test_clients_that_send_all_before_they_read_are_told(connect, chunked):
+    body, told = bytes(16 * MEBIBYTES), (413, b"this one is longer")
+    head = HEAD.replace(b"10", b"%d" % len(body))
+    if chunked:  # so that it is too much to hold before it is too long
+        head, told = HEAD.replace(b"Content-Length: 10", b"Transfer-Encoding: chunked"), (429, b"Try again")
+        body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+    with connect() as client:
+        status, answer = ask(client, head + body)
+        assert (status, told[1] in answer) == (told[0], True)
+        assert ask(client, HEALTH) == (200, b"0")
+
+
+def test_clients_that_ask_whether_to_send_are_told_at_once(connect):
+    head = HEAD.replace(b"10", b"%d" % (16 * MEBIBYTES)).replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n")
+    with connect() as client:
+        assert ask(client, head)[0] == 413
+
+
 def test_answer_that_is_not_taken_ends_the_connection(connect):
     with connect() as slow:
         slow.sendall(HEALTH.replace(b"healthz", b"long"))
@@ -154,5 +173,5 @@ def test_bodies_held_are_bounded(connect):
     with connect() as one, connect() as two:
         one.sendall(head + half)
         time.sleep(0.3)
-        assert ask(two, head + half)[0] == 429
+        assert ask(two, head + bytes(1_000_000))[0] == 429
         assert ask(one, bytes(300_000)) == (200, b"1000000")

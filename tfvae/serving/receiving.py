@@ -11,10 +11,11 @@ from tfvae.serving.holding import Part
 from tfvae.serving.refusal import RefusedRequest
 
 _PIECE = 64 * 2**10
+_MOST_DROPPED = 64 * 2**20
 
 
 async def receive_body(request: Request, most: int, held: Part) -> bytearray:
-    """The body, refused as soon as it is too long.
+    """The body; of one that is refused the rest is dropped, for many clients read no answer before all is sent.
 
     Raises:
         RefusedRequest: with status 413, 408 where it does not come in time, or 429 where all requests together hold
@@ -22,19 +23,31 @@ async def receive_body(request: Request, most: int, held: Part) -> bytearray:
     """
     too_long = RefusedRequest(413, f"A request's body has at most {most:,} bytes; this one is longer.")
     announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced[:20]) > most:
-        raise too_long
-    body = bytearray()
+    refusal = too_long if announced.isdecimal() and int(announced[:20]) > most else None
+    if refusal is not None and "expect" in request.headers:
+        raise refusal  # to a client that asks whether to send it
+    body, num_dropped = bytearray(), 0
     try:
         async with asyncio.timeout(SECONDS_FOR_CLIENTS):
             async for part in request.stream():
-                held.add(len(part))
-                body += part
-                if len(body) > most:
-                    raise too_long
-    except TimeoutError as error:
-        raise RefusedRequest(408, f"The body did not come within {SECONDS_FOR_CLIENTS} seconds.") from error
+                if refusal is None:
+                    refusal = _take(part, body, held) or (too_long if len(body) > most else None)
+                elif (num_dropped := num_dropped + len(part)) > _MOST_DROPPED:
+                    break
+    except TimeoutError:
+        refusal = refusal or RefusedRequest(408, f"The body did not come within {SECONDS_FOR_CLIENTS} seconds.")
+    if refusal is not None:
+        raise refusal
     return body
+
+
+def _take(part: bytes, body: bytearray, held: Part) -> RefusedRequest | None:
+    try:
+        held.add(len(part))
+    except RefusedRequest as refusal:
+        return refusal
+    body += part
+    return None
 
 
 def is_gzipped(request: Request) -> bool:
