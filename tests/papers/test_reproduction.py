@@ -29,7 +29,7 @@ def an_experiment(job, budget):
     figure.add_subplot().plot([1, 2])
     return Result(
         title="Figure 9",
-        settings=[Setting("N_z", "latent dimensions", "latent_size", "3")],
+        settings=[Setting("N_z", "latent dimensions", "latent_size", "3"), Setting("p(x|z)", "pixels", "", "normal")],
         numbers={
             "curve": {"made": made("A", 100.0, "2026-01-02")},
             "more": {"inner": {"made": made("B", 50.6, "2026-01-03")}},
@@ -75,6 +75,7 @@ def test_files_tell_where_the_numbers_come_from(experiments, tmp_path):
         "3 minutes of training, 7 minutes of measuring; 2026-01-03",
         "![Figure 9](figure-9.png)",
         "| `N_z` | latent dimensions",
+        r"| `p(x\|z)` | pixels |  | normal |",
         "A remark.",
         f"`{made['command']}`",
         "| 1 |",

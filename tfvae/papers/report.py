@@ -60,7 +60,7 @@ def write_page(output: Path, title: str, introduction: str, names: tuple[str, ..
     if claims:
         lines += ["| experiment | claim | holds | our numbers |", "| --- | --- | --- | --- |"]
         lines += [
-            f"| {name} | {claim['statement']} | {'yes' if claim['holds'] else '**no**'} | {claim['evidence']} |"
+            _row(name, claim["statement"], "yes" if claim["holds"] else "**no**", claim["evidence"])
             for name, claim in claims
         ]
         lines.append("")
@@ -79,10 +79,7 @@ def _section(content: Mapping[str, Any]) -> list[str]:
     for remark in content["remarks"]:
         lines += [remark, ""]
     lines += ["| symbol | meaning | name in the code | value |", "| --- | --- | --- | --- |"]
-    lines += [
-        f"| {_code(row['symbol'])} | {row['meaning']} | {_code(row['code'])} | {row['value']} |"
-        for row in content["setup"]
-    ]
+    lines += [_row(_code(row["symbol"]), row["meaning"], _code(row["code"]), row["value"]) for row in content["setup"]]
     return [
         *lines,
         "",
@@ -90,6 +87,11 @@ def _section(content: Mapping[str, Any]) -> list[str]:
         f"{made['finished'][:10]}).",
         "",
     ]
+
+
+def _row(*cells: str) -> str:
+    """A row of a table; a bar within a cell would end it, in code too."""
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
 def _code(text: str) -> str:
