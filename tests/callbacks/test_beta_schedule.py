@@ -148,6 +148,7 @@ def test_loss_has_the_beta_of_its_step_and_the_bound_none(vae, images):
 
 
 @pytest.mark.parametrize("schedule", [LinearWarmUp(num_epochs=2.5), Cyclical(num_steps=8)], ids=["epochs", "steps"])
+@pytest.mark.slow
 def test_a_run_that_resumes_goes_on(vae, images, schedule, tmp_path):
     with warnings.catch_warnings(action="ignore"):  # the run ends within the warm-up
         whole, _ = fit(vae, images, schedule, epochs=1)
@@ -169,6 +170,7 @@ def test_each_step_of_an_execution_has_its_own_beta(make_vae, images):
         np.testing.assert_allclose(weight, expected, rtol=1e-6, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_accumulated_gradients_make_fewer_steps_of_as_many_epochs(make_vae, images):
     vae = make_vae()
     vae.compile(keras.optimizers.SGD(0.01, gradient_accumulation_steps=2), jit_compile=False)
@@ -188,6 +190,7 @@ def test_data_of_unknown_length(vae, images):
     assert stop.best_epoch >= 3
 
 
+@pytest.mark.slow
 def test_data_of_unknown_length_in_calls_of_many_steps(make_vae, images):
     """The logs, and the weight of the KL in a validation, are those of one step a call."""
     histories = []

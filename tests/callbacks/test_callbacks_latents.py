@@ -208,6 +208,7 @@ def test_the_graph_is_written_once(vae, images, tmp_path):
 
 
 @pytest.mark.parametrize("steps_per_execution", ["auto", 2])
+@pytest.mark.slow
 def test_chosen_steps_are_profiled(make_vae, images, tmp_path, steps_per_execution):
     vae = make_vae(steps_per_execution=steps_per_execution)
     board = VAETensorBoard(tmp_path, images, 0, profile_steps=(8, 9))

@@ -106,6 +106,7 @@ def test_an_epochs_last_update_that_no_loss_has_seen(make_functional, tmp_path, 
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_other_metrics_may_be_anything(make_functional):
     model = make_functional()
     model.compile("sgd", loss=model.loss, metrics=[lambda x, rv_x: tf.constant(np.nan)], jit_compile=False)

@@ -128,6 +128,7 @@ def test_training_is_the_same_with_and_without(make_vae, images, tmp_path, run_e
     np.testing.assert_array_equal(runs[0][2], runs[1][2])
 
 
+@pytest.mark.slow
 def test_noise_is_the_same_in_every_epoch_and_under_every_fit(vae, images, tmp_path, read_events):
     vae.optimizer.learning_rate = 0.0
     for run, seed in (("a", 0), ("b", 0), ("c", 1)):
@@ -176,6 +177,7 @@ def test_preview_batch_of_the_model(vae, images, tmp_path, read_events, monkeypa
     assert events.histograms["posterior/mean"][1][:, 2].sum() == 5 * 3
 
 
+@pytest.mark.slow
 def test_fit_finds_examples_in_the_validation_data(vae, images, tmp_path, read_events):
     callback = VAETensorBoard(tmp_path, every=1, num_images=1)
     vae.fit(images[:11], validation_data=(images[11:], None), callbacks=[callback], verbose=0)
@@ -195,6 +197,7 @@ def test_without_examples_only_samples_are_drawn(vae, tmp_path, read_events, mon
     assert not events.histograms
 
 
+@pytest.mark.slow
 def test_vectors_are_drawn_as_pictures(make_vae, tmp_path, read_events):
     x = np.random.default_rng(1).uniform(size=(8, 20)).astype("float32")
     callback = VAETensorBoard(tmp_path, x, every=1, num_images=1)
@@ -264,6 +267,7 @@ def test_learning_rate_is_the_present_one(make_vae, vae, images, tmp_path, read_
     assert read_events(tmp_path / "b" / "train").scalars["learning_rate"] == pytest.approx({1: 0.25, 2: 0.2})
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_keeps_its_epochs_and_can_go_on(vae, images, tmp_path, read_events):
     def fail(epoch, logs):
         if epoch == 1:

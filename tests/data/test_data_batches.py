@@ -130,6 +130,7 @@ print(digest.hexdigest())
 """
 
 
+@pytest.mark.slow
 def test_a_fresh_process_sees_the_same_batches(digits):
     program = "".join(
         PROGRAM.format(noise=noise) for noise in ("binarize='dynamic'", "binarize='static'", "dequantize=True")

@@ -240,6 +240,7 @@ def test_the_same_in_another_process(train, folder):
     assert there == [hashlib.sha256(x.tobytes()).hexdigest() for x in (first, second)]
 
 
+@pytest.mark.slow
 def test_passes_mix_far_examples(folder, train, small_blocks):
     """Each batch has examples of several files, and where an example comes is not where it came before."""
     file_of = np.empty(1003, int)
@@ -251,6 +252,7 @@ def test_passes_mix_far_examples(folder, train, small_blocks):
     assert np.mean(np.std(places, axis=0)) > 0.85 * 1003 / np.sqrt(12)
 
 
+@pytest.mark.slow
 def test_a_window_over_everything_is_a_uniform_order(train):
     batches = train.batches(1003, shuffle=True, labels=True, shuffle_buffer=1003)
     places = np.array([np.argsort(y) for _, y in batches.repeat(40)])
@@ -259,6 +261,7 @@ def test_a_window_over_everything_is_a_uniform_order(train):
     assert abs((z**2).mean() - 1) < 5 * np.sqrt(2 / 1003)
 
 
+@pytest.mark.slow
 def test_noise_has_the_right_mean(train):
     x = train.take(1003).x.astype(np.float64)
     batches = train.batches(64, binarize="dynamic", seed=1)

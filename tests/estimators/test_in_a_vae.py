@@ -146,6 +146,7 @@ def test_running_mean_moves_in_training_only():
     assert not any(weight is baseline.total for weight in vae.trainable_variables)
 
 
+@pytest.mark.slow
 def test_learned_baseline_learns_and_survives_a_file(tmp_path):
     baseline = learned_baseline()
     vae = make_vae(ScoreFunction(2, baseline=baseline))
@@ -177,6 +178,7 @@ def test_learned_baseline_learns_and_survives_a_file(tmp_path):
     assert np.any(loaded.estimator.baseline(x) != baseline(x))
 
 
+@pytest.mark.slow
 def test_running_mean_survives_a_file(tmp_path):
     vae = make_vae(ScoreFunction(baseline=RunningMean(0.7)))
     vae.estimate(images(), training=True)

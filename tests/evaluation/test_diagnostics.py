@@ -100,6 +100,7 @@ def test_information_and_kl_of_the_aggregated_posterior_by_quadrature():
     assert result.mutual_information.mean + result.aggregated_kl.mean == pytest.approx(result.rate.mean, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_information_of_separate_posteriors_is_the_logarithm_of_their_number():
     vae = gaussian_vae(MODEL, 100.0 * MODEL.posterior_weights, OFFSET, 0.25 * SCALE)
     record = diagnostics(vae, DATA, num_samples=3).mutual_information
@@ -107,6 +108,7 @@ def test_information_of_separate_posteriors_is_the_logarithm_of_their_number():
     assert record.diagnostics["upper_bound"] == pytest.approx(math.log(N))
 
 
+@pytest.mark.slow
 def test_correlated_posterior_marginals_fall_short_by_the_total_correlation():
     tril = np.array([[0.5, 0.0, 0.0], [0.3, 0.6, 0.0], [-0.4, 0.2, 0.7]])
     result = diagnostics(gaussian_vae(MODEL, GAIN, OFFSET, tril), DATA, num_samples=2)
@@ -180,6 +182,7 @@ def logit_normal():
     return tfvae.models.VAE(encoder, decoder, prior=tfd.Independent(tfd.LogitNormal([0.0, 0.1], [1.0, 0.9]), 1))
 
 
+@pytest.mark.slow
 def test_active_units_of_a_posterior_without_a_mean(logit_normal):
     samples = 5
     units = diagnostics(logit_normal, DATA, num_samples=samples).active_units

@@ -40,6 +40,7 @@ def test_gaps_of_the_exact_posterior_are_zero(seed):
         np.testing.assert_allclose(gap.per_example, 0.0, atol=3e-5)
 
 
+@pytest.mark.slow
 def test_gaps_of_an_exact_diagonal_posterior_are_zero():
     """Orthogonal columns make the posterior factorise."""
     weights = np.array([[1.0, 0.5], [-0.5, 1.0], [1.0, -0.5], [0.5, 1.0]])

@@ -79,6 +79,7 @@ def test_decoder_does_not_care_how_the_encoder_is_differentiated(measured):
     assert abs(score.variance - pathwise.variance) < 5 * error
 
 
+@pytest.mark.slow
 def test_learned_prior_is_a_group_and_nothing_in_the_model_moves(vae):
     learned = tfvae.models.VAE(vae.encoder, vae.decoder, prior=tfvae.priors.Normal(D), seed=0)
     before = [w.copy() for w in learned.get_weights()]
@@ -181,6 +182,7 @@ def test_what_is_no_list_of_estimators(vae, given, error, message):
         gradient_variance(vae, DATA, given)
 
 
+@pytest.mark.slow
 def test_one_estimator_by_itself(vae):
     alone, listed = (gradient_variance(vae, DATA, given, num_repeats=3) for given in (ONE, [ONE]))
     assert alone == listed

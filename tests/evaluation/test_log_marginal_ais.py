@@ -124,6 +124,7 @@ def test_bad_input_is_one_clear_error(vae, arguments, message):
         evaluation.log_marginal_ais(vae, DATA, **arguments)
 
 
+@pytest.mark.slow
 def test_positive_latents():
     """z ~ Exponential(1), x|z ~ N(z, 1): log p(x) = log Phi(x - 1) + 1/2 - x."""
     exponential = layers.GenericDistribution(tfp.distributions.Exponential, (1,))

@@ -28,6 +28,7 @@ def test_mean_is_log_p_within_its_error(measured):
     assert np.abs(errors).max() < 5
 
 
+@pytest.mark.slow
 def test_chains_that_start_from_the_prior_need_no_encoder(measured):
     _, x, log_px, settings, _ = measured
     vae, _, _ = linear_gaussian_vae(posterior_scale=1e-3)  # an encoder that is no start

@@ -277,6 +277,7 @@ def test_beta():
     np.testing.assert_allclose(y.mean(), a / (a + b), rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_negative_binomial():
     parameters, x = raw(6), np.array([[0, 1, 7]] * 4, float)
     count, logits = softplus(parameters[:, :3]), parameters[:, 3:]

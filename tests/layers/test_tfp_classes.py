@@ -306,6 +306,7 @@ def test_one_hot_categorical_finds_the_weights(api):
 
 
 @pytest.mark.parametrize("api", list(APIS))
+@pytest.mark.slow
 def test_mixture_of_one_hot_reaches_the_likelihood_of_the_truth(api):
     x, y, probs = two_classes()
     size = layers.CategoricalMixtureOfOneHotCategorical.params_size(2, 2)
@@ -332,6 +333,7 @@ def test_independent_poisson_finds_the_weights(api):
 
 
 @pytest.mark.parametrize("api", list(APIS))
+@pytest.mark.slow
 def test_independent_logistic_finds_the_weights(api):
     rng = np.random.default_rng(2)
     x = rng.normal(size=(2000, 2)).astype("float32")
@@ -522,6 +524,7 @@ def unconditional(*shape, **kwargs):
 
 
 @pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.slow
 def test_variable_layer_learns_mean_and_variance(jit_compile):
     model = unconditional(3)
     y = np.random.default_rng(0).normal([1.0, -2.0, 0.5], [0.5, 2.0, 1.0], size=(200, 3)).astype("float32")
@@ -747,6 +750,7 @@ def test_gaussian_process_beats_the_constant():
 
 
 @pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_gaussian_process_in_a_graph_gives_the_eager_numbers(jit_compile):
     layer = gaussian_process()
     x, y = a_function(5)
@@ -789,6 +793,7 @@ class LinearMean(keras.layers.Layer):
 
 
 @pytest.mark.parametrize("mean_fn", [None, falling_mean, LinearMean])
+@pytest.mark.slow
 def test_gaussian_process_is_saved(mean_fn, tmp_path):
     mean_fn = mean_fn() if mean_fn is LinearMean else mean_fn
     model = keras.Sequential([gaussian_process(dtype="float32", mean_fn=mean_fn, jitter=1e-5, event_shape=(2,))])

@@ -203,6 +203,7 @@ def test_steps_whose_gradient_overflows_are_left_out_and_are_no_nan(jit_compile)
 
 
 @pytest.mark.parametrize("jit_compile", XLA_SLOW)
+@pytest.mark.slow
 def test_the_scale_grows_when_nothing_overflows(jit_compile):
     vae = with_loss_scaling(jit_compile, initial_scale=2.0, dynamic_growth_steps=2)
     vae.fit(images(), epochs=2, **FIT)
@@ -210,6 +211,7 @@ def test_the_scale_grows_when_nothing_overflows(jit_compile):
     assert float(vae.optimizer.dynamic_scale) == 2.0 * 2.0**STEPS
 
 
+@pytest.mark.slow
 def test_many_steps_a_call_scale_and_leave_out_as_single_steps_do():
     runs = []
     for callbacks in ([], [EveryBatch()]):
@@ -246,6 +248,7 @@ def test_a_loss_that_is_not_finite_is_told_from_a_step_left_out(jit_compile):
 
 
 @pytest.mark.filterwarnings("ignore:`shuffle=True` was passed", "ignore:Your input ran out of data")
+@pytest.mark.slow
 def test_with_a_generator_too_the_scale_is_a_variable_from_the_first_step():
     def batches():
         return ((x,) for x in images().reshape(STEPS, BATCH_SIZE, *SHAPE))
@@ -272,6 +275,7 @@ def test_with_a_generator_too_the_scale_is_a_variable_from_the_first_step():
 
 @one_policy_fast
 @kinds
+@pytest.mark.slow
 def test_evaluation_agrees_with_float32(kind, policy):
     x, results = images(), []
     for vae in two_of(kind, policy):
@@ -289,6 +293,7 @@ def test_evaluation_agrees_with_float32(kind, policy):
 
 
 @one_policy_fast
+@pytest.mark.slow
 def test_the_file_keeps_policy_and_scale_and_training_goes_on(policy, tmp_path):
     x, vae = images(), make_vae("mlp", policy)
     optimizer = keras.optimizers.Adam(0.01)

@@ -131,6 +131,7 @@ def test_they_are_the_steps_of_keras():
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_an_epoch_of_given_length_has_it():
     vae, callback = make_vae(steps_per_execution=5), EveryBatch()
     vae.fit(endless(images()), steps_per_epoch=7, epochs=2, verbose=0, callbacks=[callback])
@@ -162,6 +163,7 @@ class Evaluates(keras.callbacks.Callback):
 @pytest.mark.parametrize(
     "data", [{"x": images(), "batch_size": 8, "shuffle": False}, pytest.param({"x": batches(images())}, marks=slow)]
 )
+@pytest.mark.slow
 def test_callbacks_may_evaluate_within_a_fit(data):
     def fit(*callbacks):
         vae = make_vae(steps_per_execution=2)
@@ -172,6 +174,7 @@ def test_callbacks_may_evaluate_within_a_fit(data):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.slow
 def test_a_callback_list_used_again_forgets_the_earlier_length():
     vae = make_vae()
     callbacks = keras.callbacks.CallbackList([keras.callbacks.History()], model=vae)
@@ -269,6 +272,7 @@ def test_fits_on_other_data_are_compiled_for_them():
     np.testing.assert_allclose(together, [*alone, alone[0]], atol=0.2)
 
 
+@pytest.mark.slow
 def test_batches_of_another_size_are_trained_once_each():
     vae, seen = make_vae(), []
     step = vae.train_step

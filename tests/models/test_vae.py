@@ -420,6 +420,7 @@ def test_same_seed_same_run(options):
         np.testing.assert_array_equal(one, same)
 
 
+@pytest.mark.slow
 def test_steps_per_execution_and_eager_do_what_a_step_at_a_time_does():
     x, results = images(20), []
     for options in ({}, {"steps_per_execution": 5}, {"run_eagerly": True}):
@@ -503,6 +504,7 @@ def test_fit_takes_labels_and_validation_split(feeding):
 
 
 @pytest.mark.parametrize("labels", [pytest.param(True, marks=pytest.mark.slow), False])
+@pytest.mark.slow
 def test_sample_weight_weighs_loss_and_metrics(feeding, labels):
     x, weight = images(10), np.random.default_rng(0).uniform(0, 3, size=10).astype("float32")
     y = np.zeros(10) if labels else None
@@ -563,6 +565,7 @@ def test_fit_improves_the_elbo_on_real_digits():
     assert history["kl"][-1] > 1.0, "the latents carry something"
 
 
+@pytest.mark.slow
 def test_early_stopping_and_checkpoint_follow_val_elbo(tmp_path):
     x = images(16)
     vae = small_vae()
@@ -707,6 +710,7 @@ def test_training_continues_from_the_file(tmp_path):
 
 
 @pytest.mark.parametrize("seed", [0, None])
+@pytest.mark.slow
 def test_the_file_holds_where_the_random_numbers_stand(seed, tmp_path):
     """Else a loaded model repeats the noise that it was trained with from the start."""
     x, vae = images(4), VAE(sequential_encoder(), sequential_decoder(), seed=seed)
@@ -797,6 +801,7 @@ def test_predict_gives_the_decoders_converted_value():
     assert vae.predict(x, batch_size=2, verbose=0).shape == (5, *IMAGE)
 
 
+@pytest.mark.slow
 def test_keras_own_export_needs_no_call_first(tmp_path):
     vae = VAE(sequential_encoder(), sequential_decoder(), StandardNormal(D))
     vae.export(str(tmp_path / "served"), verbose=False)

@@ -42,6 +42,7 @@ def test_log_marginal_of_the_exact_posterior():
     np.testing.assert_allclose(record.per_example, joint.MODEL.log_marginal(X.astype("float64")), atol=1e-4)
 
 
+@pytest.mark.slow
 def test_log_marginal_and_elbo_of_a_posterior_that_is_off():
     vae = oracle(1.3)
     record = evaluation.log_marginal(vae, X, num_importance_samples=300)

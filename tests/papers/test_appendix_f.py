@@ -26,6 +26,7 @@ def test_first_weights_are_the_papers(test_set):
     np.testing.assert_allclose(float(sum(vae.losses)), (float(layer.kl()) + encoder) / 100, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_weights_without_spread_leave_log_p_as_it_is(test_set):
     vae = build_variational_vae(test_set.event_shape, num_train=100, seed=0)
     for raw_scale in vae.decoder.layers[0]._raw_scales:

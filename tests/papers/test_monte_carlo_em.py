@@ -39,6 +39,7 @@ def test_every_example_has_its_turn():
     assert np.any(em._z.numpy() != before, axis=1).sum() > 1.5 * moved.sum()
 
 
+@pytest.mark.slow
 def test_finds_the_maximum_likelihood():
     em, data = learner(1_000, MODEL._replace(bias=MODEL.bias + 1.0, weights=0.5 * MODEL.weights))
     em.restart(0.1)
@@ -55,6 +56,7 @@ def test_finds_the_maximum_likelihood():
     np.testing.assert_allclose(log_marginal(), expected, atol=0.05)
 
 
+@pytest.mark.slow
 def test_goes_on_bit_for_bit(tmp_path):
     em, _ = learner(230, seed=5)
     em.restart(0.02)

@@ -44,7 +44,8 @@ def assert_same_run(folder, reference):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
-@pytest.mark.parametrize("num_kills", [1, pytest.param(10, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("num_kills", [1, 10])
+@pytest.mark.slow
 def test_kills_at_random_moments_change_nothing(num_kills, tmp_path):
     rng = np.random.default_rng(num_kills)
     with ForkServer(tmp_path) as server:

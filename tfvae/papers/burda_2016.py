@@ -85,7 +85,7 @@ class Budget:
 
 _KINDS = tuple((row.model, row.k) for row in PUBLISHED)
 BUDGETS = {
-    "quick": Budget((("VAE", 1, 0.001), ("IWAE", 5, 0.001)), num_importance_samples=100, num_train=4_000, num_test=500),
+    "quick": Budget((("VAE", 1, 0.001), ("IWAE", 5, 0.001)), num_importance_samples=100, num_train=2_000, num_test=200),
     "standard": Budget((("VAE", 1, 1.0), *((*kind, 0.01) for kind in _KINDS))),
     "full": Budget(tuple((*kind, 1.0) for kind in _KINDS)),
 }
