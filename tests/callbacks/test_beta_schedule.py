@@ -209,6 +209,7 @@ def test_data_of_unknown_length_in_calls_of_many_steps(make_vae, images):
 
 
 @pytest.mark.parametrize("jit_compile", [False, True], ids=["graph", "xla"])
+@pytest.mark.slow
 def test_one_trace(make_vae, images, jit_compile):
     vae, traces = make_vae(jit_compile=jit_compile), []
     estimate = vae.estimate

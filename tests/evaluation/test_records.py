@@ -105,6 +105,7 @@ def test_array_split_and_data_set_give_the_same_numbers():
     assert np.any(other.per_example != records[0].per_example)
 
 
+@pytest.mark.slow
 def test_data_in_another_precision():
     vae, x, _ = linear_gaussian_vae()
     for data in (x.astype("float64"), x.astype("float16")):

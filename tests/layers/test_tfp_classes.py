@@ -195,6 +195,7 @@ def test_mean_and_log_mean_of_the_mixture_of_one_hot():
     np.testing.assert_allclose(y.log_prob(np.eye(4)[2]), np.log(expected)[..., 2], rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_log_mean_serves_a_cross_entropy_with_labels(tmp_path):
     model = keras.Sequential(
         [keras.layers.Dense(15), layers.CategoricalMixtureOfOneHotCategorical(4, 3, convert_to_tensor_fn=log_mean)]

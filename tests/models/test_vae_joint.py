@@ -187,6 +187,7 @@ def make(name):
 
 
 @pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_fit_and_evaluations_in_graphs(jit_compile):
     vae = make("learned prior")
     vae.compile(keras.optimizers.Adam(0.01), jit_compile=jit_compile)

@@ -72,6 +72,7 @@ def test_goes_on_bit_for_bit(tmp_path):
 
 
 @pytest.mark.parametrize("rate", [0.01, 0.1])
+@pytest.mark.slow
 def test_restart_goes_back_to_the_first_weights(rate):
     em, _ = learner(120)
     before = [variable.numpy() for variable in em._variables]

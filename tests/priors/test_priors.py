@@ -378,6 +378,7 @@ def test_every_weight_is_the_models_exactly_once_and_trains(name, encoder):
 
 @pytest.mark.parametrize("name", ["VampPrior", "Flow"])
 @pytest.mark.sampled(1)
+@pytest.mark.slow
 def test_fit_under_xla_moves_the_prior(name):
     vae, x = shake(vae_with(name), 0.1), images(10)
     before = [v.numpy() for v in vae.trainable_variables]

@@ -79,10 +79,14 @@ class Visitor:
         return np.array(data, np.uint8).reshape(height, width, 4)[..., :3]
 
     def settles_on(self, selector, mean):
-        """Whether a canvas comes to show a mean `[H, W, 1 or 3]`, pixel by pixel, but for rounding."""
-        wanted = np.broadcast_to(np.rint(255 * np.clip(mean, 0, 1)), (*mean.shape[:2], 3))
+        """Whether a canvas comes to show a mean `[H, W, 1 or 3]`, pixel by pixel, but for rounding.
+
+        A function says anew each time what the mean is: of the last question, while there may be another one yet.
+        """
 
         def shows():
+            asked = mean() if callable(mean) else mean
+            wanted = np.broadcast_to(np.rint(255 * np.clip(asked, 0, 1)), (*asked.shape[:2], 3))
             found = self.pixels(selector).astype(int)
             return found.shape == wanted.shape and np.abs(found - wanted).max() <= 1
 
