@@ -19,23 +19,19 @@ def examination_markdown(report: Mapping[str, Any]) -> list[str]:
 def _table(rows: list[tuple[str, Mapping[str, Any]]], unit: str = "nats") -> list[str]:
     lines = ["", "| quantity | value | ± examples | ± draws | unit |", "| --- | ---: | ---: | ---: | --- |"]
     return lines + [
-        f"| {name} | {_number(row['mean'])} | {_error(row, 'standard_error')} "
-        f"| {_error(row, 'monte_carlo_standard_error')} | {row.get('unit', unit)} |"
+        f"| {name} | {_number(row['mean'])} | {_number(row.get('standard_error'))} "
+        f"| {over_draws(row.get('monte_carlo_standard_error'))} | {row.get('unit', unit)} |"
         for name, row in rows
     ]
 
 
-def _number(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:.4f}"
+def _number(value: float | None, digits: int = 4) -> str:
+    return "unknown" if value is None else f"{value:.{digits}f}"
 
 
-def _error(row: Mapping[str, Any], name: str) -> str:
-    return _draws(row.get(name)) if name == "monte_carlo_standard_error" else _number(row.get(name))
-
-
-def _draws(error: float | None) -> str:
+def over_draws(error: float | None, digits: int = 4) -> str:
     """The error over seeds: what does not depend on them is exact."""
-    return "exact" if error == 0.0 else _number(error)
+    return "exact" if error == 0.0 else _number(error, digits)
 
 
 def _diagnostics(found: Mapping[str, Any]) -> list[str]:
@@ -63,7 +59,7 @@ def _diagnostics(found: Mapping[str, Any]) -> list[str]:
     if kls["mean"] is not None:
         lines += ["", f"KL by dimension: {kls['note']}.".replace("..", "."), ""]
         columns = [map(_number, kls["mean"]), map(_number, kls["standard_error"])]
-        columns.append(map(_draws, kls["monte_carlo_standard_error"]))
+        columns.append(map(over_draws, kls["monte_carlo_standard_error"]))
         titles = ["dimension", "KL", "± examples", "± draws"]
         if active is not None:
             columns += [map(_number, active["variance"]), map(_number, active["standard_error"])]

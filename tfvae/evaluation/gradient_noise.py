@@ -9,6 +9,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
+from tfvae._markdown import table_row
+
 
 @dataclasses.dataclass(frozen=True)
 class GradientNoise:
@@ -142,7 +144,7 @@ def noise_table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
             value, error = row[name], row.get(f"{name}_standard_error")  # reports of earlier versions lack some
             cells.append("no noise" if value is None else f"{value:.4g}")
             cells.append("exact" if value is None else "unknown" if error is None else f"{error:.2g}")
-        lines.append(f"| {' | '.join(cells)} |")
+        lines.append(table_row(cells))
     return lines
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tfvae.evaluation._trust import trust
-from tfvae.evaluation.examination_report import examination_markdown
+from tfvae.evaluation.examination_report import examination_markdown, over_draws
 from tfvae.evaluation.record import Record
 
 _TITLES = {
@@ -42,9 +42,7 @@ def rows(report: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
 
 
 def _row(name: str, record: Mapping[str, Any], unit: str, digits: int = 3) -> tuple[str, str, str, str]:
-    error = record["monte_carlo_standard_error"]
-    over_draws = "unknown" if error is None else "exact" if error == 0.0 else f"{error:.{digits + 1}f}"
-    return name, value_with_error(record, digits), over_draws, unit
+    return name, value_with_error(record, digits), over_draws(record["monte_carlo_standard_error"], digits + 1), unit
 
 
 def _part(elbo: Mapping[str, Any], name: str) -> dict[str, Any]:

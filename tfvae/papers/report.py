@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tfvae._files import replacing, write_json, write_text
+from tfvae._markdown import table_row
 from tfvae.papers.result import Result
 
 _DPI = 110
@@ -60,7 +61,7 @@ def write_page(output: Path, title: str, introduction: str, names: tuple[str, ..
     if claims:
         lines += ["| experiment | claim | holds | our numbers |", "| --- | --- | --- | --- |"]
         lines += [
-            _row(name, claim["statement"], "yes" if claim["holds"] else "**no**", claim["evidence"])
+            table_row([name, claim["statement"], "yes" if claim["holds"] else "**no**", claim["evidence"]])
             for name, claim in claims
         ]
         lines.append("")
@@ -79,7 +80,9 @@ def _section(content: Mapping[str, Any]) -> list[str]:
     for remark in content["remarks"]:
         lines += [remark, ""]
     lines += ["| symbol | meaning | name in the code | value |", "| --- | --- | --- | --- |"]
-    lines += [_row(_code(row["symbol"]), row["meaning"], _code(row["code"]), row["value"]) for row in content["setup"]]
+    lines += [
+        table_row([_code(row["symbol"]), row["meaning"], _code(row["code"]), row["value"]]) for row in content["setup"]
+    ]
     return [
         *lines,
         "",
@@ -87,11 +90,6 @@ def _section(content: Mapping[str, Any]) -> list[str]:
         f"{made['finished'][:10]}).",
         "",
     ]
-
-
-def _row(*cells: str) -> str:
-    """A row of a table; a bar within a cell would end it, in code too."""
-    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
 def _code(text: str) -> str:

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from tfvae._files import write_bytes, write_text
+from tfvae._markdown import table_row
 from tfvae.evaluation.report import value_with_error
 from tfvae.training.config import RunConfig
 from tfvae.training.run_folder import RunFolder
@@ -101,12 +102,12 @@ def comparison_markdown(runs: Sequence[ComparedRun]) -> str:
         lines += [
             f"On {data}:",
             "",
-            f"| {' | '.join(COLUMNS)} |",
+            table_row(COLUMNS),
             "| --- | --- | --- | ---: | ---: | ---: | ---: | ---: |",
         ]
         for run in group:
             cells = [f"**{text}**" if best(group, column) is run else text for column, text in run.cells.items()]
-            lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
+            lines.append(table_row(cells))
         lines.append("")
     lines += [
         "Nats; ± is one standard error over the examples, which the runs of one table share: the error of a difference "
