@@ -59,6 +59,7 @@ def make_app(model: ServedModel, *, limits: Limits | None = None, batching: bool
     app.add_exception_handler(RefusedRequest, answer_refusal)
     app.add_exception_handler(HTTPException, _answer_unknown_route)
     refusals, metadata, version_there = describe_refusals(), model.metadata(), str(model.version)
+    state = {"model_version_status": [{"version": version_there, **_STATE}]}
     here, at_version = "/v1/models/{name:model_name}", "/v1/models/{name:model_name}/versions/{version:model_name}"
     Name = Annotated[str, Path(json_schema_extra={"enum": [model.name]})]
     Version = Annotated[str, Path(json_schema_extra={"enum": [version_there]})]
@@ -73,12 +74,12 @@ def make_app(model: ServedModel, *, limits: Limits | None = None, batching: bool
     @app.get(here, responses=refusals(404, 405))
     async def status(name: Name) -> Any:
         check(name)
-        return {"model_version_status": [{"version": version_there, **_STATE}]}
+        return state
 
     @app.get(at_version, responses=refusals(404, 405))
     async def version_status(name: Name, version: Version) -> Any:
         check(name, version)
-        return {"model_version_status": [{"version": version_there, **_STATE}]}
+        return state
 
     @app.get(f"{here}/metadata", responses=refusals(404))
     async def signatures(name: Name) -> Any:

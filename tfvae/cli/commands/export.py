@@ -50,28 +50,26 @@ def _saved_model(order: _Order) -> None:
 
 
 def _litert(order: _Order) -> None:
-    with messages_hidden(ValueError):
-        converted = tfvae_export.save_litert(
-            order.run.vae,
-            order.output or order.run.folder.litert,
-            _training_data(order.run),
-            precisions=order.precisions,
-            overwrite=order.overwrite,
-            about=order.about,
-        )
-    _show("LiteRT files", converted)
+    _convert(order, tfvae_export.save_litert, "LiteRT files", order.run.folder.litert, precisions=order.precisions)
 
 
 def _onnx(order: _Order) -> None:
+    _convert(order, tfvae_export.save_onnx, "ONNX files", order.run.folder.onnx)
+
+
+def _convert(
+    order: _Order, save: Callable[..., ConvertedModel], title: str, usual_output: Path, **options: Any
+) -> None:
     with messages_hidden(ValueError):
-        converted = tfvae_export.save_onnx(
+        converted = save(
             order.run.vae,
-            order.output or order.run.folder.onnx,
+            order.output or usual_output,
             _training_data(order.run),
             overwrite=order.overwrite,
             about=order.about,
+            **options,
         )
-    _show("ONNX files", converted)
+    _show(title, converted)
 
 
 _TARGETS: dict[str, Callable[[_Order], None]] = {"saved-model": _saved_model, "litert": _litert, "onnx": _onnx}
