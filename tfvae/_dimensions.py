@@ -6,14 +6,12 @@ from typing import NamedTuple
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae._kl import exact_kl_or_none
+from tfvae._kl import INDEPENDENT, SAMPLE, exact_kl_or_none
 from tfvae.typing import Distribution, Tensor
 
 tfd = tfp.distributions
 
 _DIAGONAL = (tf.linalg.LinearOperatorDiag, tf.linalg.LinearOperatorIdentity, tf.linalg.LinearOperatorScaledIdentity)
-_INDEPENDENT = tfd.Independent.__bases__[0]
-_SAMPLE = tfd.Sample.__bases__[0]
 
 
 class DimensionKL(NamedTuple):
@@ -64,9 +62,9 @@ def _marginals(distribution: Distribution) -> tuple[Distribution | None, bool]:
     """The distribution of single dimensions, of batch shape `[..., D]` or one that broadcasts, and if it is all."""
     if isinstance(distribution, tfd.MultivariateNormalLinearOperator):
         return tfd.Normal(distribution.mean(), distribution.stddev()), has_diagonal_scale(distribution)
-    if isinstance(distribution, _INDEPENDENT) and distribution.distribution.event_shape.rank == 0:
+    if isinstance(distribution, INDEPENDENT) and distribution.distribution.event_shape.rank == 0:
         return distribution.distribution, True
-    if isinstance(distribution, _SAMPLE):
+    if isinstance(distribution, SAMPLE):
         inner = distribution.distribution
         if inner.event_shape.rank == 0 and inner.batch_shape.rank == 0:
             return inner, True

@@ -16,9 +16,9 @@ from tfvae.typing import Distribution, Tensor
 
 tfd = tfp.distributions
 
-# The classes TFP registers for: `Independent` and `Sample` are thin subclasses of these two.
-_INDEPENDENT = tfd.Independent.__bases__[0]
-_SAMPLE = tfd.Sample.__bases__[0]
+# The classes TFP registers for, and makes some of: `Independent` and `Sample` are thin subclasses of these two.
+INDEPENDENT = tfd.Independent.__bases__[0]
+SAMPLE = tfd.Sample.__bases__[0]
 _MULTIVARIATE_NORMAL = tfd.MultivariateNormalLinearOperator
 
 
@@ -61,9 +61,9 @@ def _independent_parts(joint: Distribution) -> list[Distribution]:
 
 def _elementwise_normal(distribution: Distribution) -> tuple[Distribution, int]:
     """The `Normal` with batch shape `[*batch, *event]` behind another spelling, and its number of event axes."""
-    if isinstance(distribution, _INDEPENDENT) and isinstance(distribution.distribution, tfd.Normal):
+    if isinstance(distribution, INDEPENDENT) and isinstance(distribution.distribution, tfd.Normal):
         return distribution.distribution, distribution.event_shape.rank
-    if isinstance(distribution, _SAMPLE) and isinstance(distribution.distribution, tfd.Normal):
+    if isinstance(distribution, SAMPLE) and isinstance(distribution.distribution, tfd.Normal):
         rank = distribution.event_shape.rank
         expand = (..., *([tf.newaxis] * rank))
         shape = tf.concat([distribution.batch_shape_tensor(), distribution.event_shape_tensor()], 0)
@@ -95,7 +95,7 @@ def _kl_normals(a: Distribution, b: Distribution, name: str | None = None) -> Te
         return tf.reduce_sum(tfd.kl_divergence(normal_a, normal_b), axis=list(range(-rank, 0)))
 
 
-for _a, _b in itertools.product((_MULTIVARIATE_NORMAL, _INDEPENDENT, _SAMPLE), repeat=2):
+for _a, _b in itertools.product((_MULTIVARIATE_NORMAL, INDEPENDENT, SAMPLE), repeat=2):
     if _a is not _b:
         try:
             tfd.RegisterKL(_a, _b)(_kl_normals)

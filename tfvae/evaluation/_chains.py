@@ -7,6 +7,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae._dimensions import is_vector
+from tfvae._kl import INDEPENDENT
 from tfvae.evaluation._simplex import Simplex
 from tfvae.typing import Distribution, Tensor
 
@@ -54,7 +55,7 @@ def _support(distribution: Distribution) -> Any:
     if isinstance(distribution, tfd.Mixture):
         found = [_support(component) for component in distribution.components]
         return found[0] if all(isinstance(one, tfb.Identity) for one in found) else None
-    if isinstance(distribution, tfd.Independent.__bases__[0]):
+    if isinstance(distribution, INDEPENDENT):
         return _support(distribution.distribution)
     try:
         return distribution.experimental_default_event_space_bijector()

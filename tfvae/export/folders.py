@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from os import PathLike, fspath
 from pathlib import Path
 
+MODEL_FILE = "saved_model.pb"  # what makes a folder a SavedModel
+
 
 @dataclass(frozen=True)
 class Kind:

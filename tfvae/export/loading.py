@@ -6,9 +6,9 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfvae.export.folders import MODEL_FILE
 from tfvae.export.manifest import CONVERTED_MANIFEST, check_files, read_manifest
 from tfvae.export.messages import first_line
-from tfvae.export.saving import MODEL_FILE
 from tfvae.export.signatures import SIGNATURES
 
 

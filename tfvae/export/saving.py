@@ -8,13 +8,12 @@ from typing import Any
 import tensorflow as tf
 
 from tfvae.export.checks import event_shape_of, require_one_tensor, require_vae
-from tfvae.export.folders import Kind, free_target, new_folder
+from tfvae.export.folders import MODEL_FILE, Kind, free_target, new_folder
 from tfvae.export.manifest import write_manifest
 from tfvae.export.signatures import Signatures, described
 from tfvae.export.warmup import warmup_requests, write_warmup
 from tfvae.models import VAE
 
-MODEL_FILE = "saved_model.pb"
 _KIND = Kind("SavedModel", "export.save", lambda folder: (folder / MODEL_FILE).is_file())
 
 

@@ -5,8 +5,8 @@ from os import PathLike
 from pathlib import Path
 
 from tfvae._files import write_text
+from tfvae.export.folders import MODEL_FILE
 
-_MODEL_FILE = "saved_model.pb"
 _BATCHING = """max_batch_size { value: 128 }
 batch_timeout_micros { value: 1000 }
 max_enqueued_batches { value: 100 }
@@ -32,7 +32,7 @@ def save_serving_config(folder: str | PathLike[str], *, base_path: str = "/model
         ValueError: where there is no model in the folder.
     """
     place = Path(folder)
-    names = sorted({path.parent.parent.name for path in place.glob(f"*/*/{_MODEL_FILE}") if _is_version(path.parent)})
+    names = sorted({path.parent.parent.name for path in place.glob(f"*/*/{MODEL_FILE}") if _is_version(path.parent)})
     if not names:
         raise ValueError(
             f"{place} holds no models NAME/VERSION, such as tfvae.export.save(vae, {str(place / 'digits' / '1')!r}) "

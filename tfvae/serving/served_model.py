@@ -12,10 +12,10 @@ from google.protobuf import json_format
 from tensorflow.core.protobuf import saved_model_pb2
 
 from tfvae import export
+from tfvae.export.folders import MODEL_FILE
 from tfvae.serving.signature import Signature, TensorInfo
 from tfvae.training.run_folder import RunFolder
 
-_FILE = "saved_model.pb"
 _NUM_TRIED = 8
 
 
@@ -45,7 +45,7 @@ class ServedModel:
                 f"A model's name is part of an address: no slash, colon or space. Received: {self.name!r}."
             )
         self._loaded = export.load(self.folder)
-        definitions = saved_model_pb2.SavedModel.FromString((self.folder / _FILE).read_bytes())
+        definitions = saved_model_pb2.SavedModel.FromString((self.folder / MODEL_FILE).read_bytes())
         self._definitions = definitions.meta_graphs[0].signature_def
         self.signatures = {
             name: Signature(name, _tensors(definition.inputs), _tensors(definition.outputs))
@@ -107,10 +107,10 @@ def _find(path: Path) -> tuple[str, int, Path]:
     path = path.resolve()
     if (path / "config.toml").is_file():
         folder = RunFolder(path).saved_model
-        if not (folder / _FILE).is_file():
+        if not (folder / MODEL_FILE).is_file():
             raise ValueError(f"The run {path} has no SavedModel yet. `tfvae export {path}` writes it.")
         return path.name, 1, folder
-    if (path / _FILE).is_file():
+    if (path / MODEL_FILE).is_file():
         return (path.parent.name, int(path.name), path) if path.name.isdecimal() else (path.name, 1, path)
     versions = [inner for inner in path.iterdir() if _is_version(inner)] if path.is_dir() else []
     if not versions:
@@ -123,7 +123,7 @@ def _find(path: Path) -> tuple[str, int, Path]:
 
 
 def _is_version(folder: Path) -> bool:
-    return folder.name.isdecimal() and (folder / _FILE).is_file()
+    return folder.name.isdecimal() and (folder / MODEL_FILE).is_file()
 
 
 def _tensors(infos: Mapping[str, Any]) -> dict[str, TensorInfo]:

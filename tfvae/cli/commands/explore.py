@@ -11,6 +11,7 @@ from tfvae.cli.commands.output import say
 
 # Before anything else of the servers: it says what to install where something is missing.
 from tfvae.cli.commands.serving import serving
+from tfvae.export.folders import MODEL_FILE
 from tfvae.training.saved_run import load_run
 
 
@@ -24,7 +25,7 @@ def explore(
 
     run = load_run(run_dir)
     explored = explored_run(run, split=split, num_examples=num_examples, on_stage=say)
-    has_rest = (run.folder.saved_model / "saved_model.pb").is_file()
+    has_rest = (run.folder.saved_model / MODEL_FILE).is_file()
     # A run that has not ended has no SavedModel yet; its newest checkpoint can be explored all the same.
     name = _in_an_address(explored.name)
     app = serving.make_app(serving.ServedModel(run_dir, name)) if has_rest else FastAPI(openapi_url=None)
