@@ -144,7 +144,7 @@ def _table(panels: Panels) -> str:
 
 
 def _figure(panels: Panels) -> Figure:
-    figure = Figure(figsize=(2.6 * len(panels) + 0.6, 3.2), layout="constrained")
+    figure = Figure(figsize=(2.6 * len(panels) + 0.6, 3.6), layout="constrained")
     axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for axis, (size, panel) in zip(axes, panels.items(), strict=True):
         for algorithm, curve in panel.items():
@@ -154,7 +154,7 @@ def _figure(panels: Panels) -> Figure:
         axis.set(xscale="log", title=f"$N_z = {size}$", xlabel="training samples")
         axis.grid(alpha=0.3)
     axes[0].set(ylabel="lower bound, nats", ylim=_limits(panels))
-    axes[-1].legend(fontsize="x-small", loc="lower right")
+    figure.legend(*axes[-1].get_legend_handles_labels(), fontsize="small", loc="outside lower center", ncols=2)
     return figure
 
 

@@ -36,6 +36,10 @@ def figure_3(job: Job, budget: Budget) -> Result:
     panels: Panels = {
         size: {algorithm: _curve(job, budget, algorithm, size) for algorithm in _ALGORITHMS} for size in TRAINING_SIZES
     }
+    transitions = [
+        f"{budget.num_samples / (NUM_UPDATES * size):,.0f} transitions each with {size:,} images"
+        for size in TRAINING_SIZES
+    ]
     return Result(
         title="Figure 3: the marginal log-likelihood, with few and with many training images",
         settings=[*settings([mnist()], [LATENT_SIZE], str(HIDDEN), budget.num_samples), *_settings(budget)],
@@ -48,7 +52,8 @@ def figure_3(job: Job, budget: Budget) -> Result:
         figures={"": _figure(panels)},
         remarks=[
             "A training sample counts each time it takes part in an update of the weights: a minibatch of Monte Carlo "
-            f"EM counts {NUM_UPDATES} times, its {NUM_LEAPFROG_STEPS} leapfrog steps do not count.",
+            f"EM counts {NUM_UPDATES} times, its {NUM_LEAPFROG_STEPS} leapfrog steps do not count. At the end its "
+            f"chains have made {' and '.join(transitions)}.",
             "The chains that estimate log p(x) start from draws of the prior that explain the image best, for all "
             "three algorithms, so that none is judged by its encoder.",
         ],
@@ -145,7 +150,7 @@ def _table(panels: Panels) -> str:
 
 
 def _figure(panels: Panels) -> Figure:
-    figure = Figure(figsize=(9.0, 3.8), layout="constrained")
+    figure = Figure(figsize=(9.0, 4.2), layout="constrained")
     axes = figure.subplots(1, len(panels), sharey=True)
     for axis, (size, panel) in zip(axes, panels.items(), strict=True):
         for algorithm, curve in panel.items():
@@ -163,5 +168,5 @@ def _figure(panels: Panels) -> Figure:
     ]
     margin = 0.05 * (max(later) - min(later))
     axes[0].set(ylabel="log p(x), nats", ylim=(min(later) - margin, max(later) + margin))
-    axes[-1].legend(fontsize="x-small", loc="lower right")
+    figure.legend(*axes[-1].get_legend_handles_labels(), fontsize="small", loc="outside lower center", ncols=3)
     return figure
