@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from tfvae.papers import curves
+from tfvae.papers import curves, provenance
 from tfvae.papers.curves import Pilots, decades, trained_curve
 from tfvae.papers.job import Job
 
@@ -71,6 +71,28 @@ def test_best_rate_is_taken_from_the_first_weights(tmp_path):
     assert all(found.made["seconds"][kind] >= 0.0 for kind in ("pilots", "training", "measuring"))
     assert (found.folder / "state").read_text() == repr(values[-1])
     assert [path.name for path in (tmp_path / "c").iterdir() if path.is_dir()] == ["state-40"]
+
+
+def test_all_machines_and_commits_that_trained_a_curve_are_named(tmp_path, monkeypatch):
+    class Stopped(Counting):
+        def advance(self, num_samples):
+            super().advance(num_samples)
+            if len(self.advanced) == 3 + 3:  # after the three pilots
+                raise KeyboardInterrupt
+
+    def at(machine, commit):
+        monkeypatch.setattr(provenance, "_here", lambda: {"machine": machine, "commit": commit})
+
+    at("A", "c1")
+    with pytest.raises(KeyboardInterrupt):
+        curve(tmp_path, make=Stopped)
+    at("B", None)  # an installed package
+    with pytest.raises(KeyboardInterrupt):
+        curve(tmp_path, make=lambda: (stopped := Stopped()).advanced.extend([0] * 3) or stopped)
+    at("A", "c2")
+    found, _ = curve(tmp_path)
+    assert (found.made["machine"], found.made["commit"]) == ("A; B", "c1; c2")
+    assert provenance.of_numbers({"curve": found.to_dict()})["machine"] == "A; B"
 
 
 def test_nothing_is_done_twice(tmp_path):

@@ -67,7 +67,7 @@ class Curve:
         seconds: of training, without the measurements.
         rates: what was measured of each learning rate that was tried, by the rate.
         folder: what `Learner.load` takes, of the trained model.
-        made: where and when the last point was measured, and what all of it took.
+        made: where, by which commits and when it was last trained, and what all of it took.
     """
 
     points: Sequence[Mapping[str, Any]]
@@ -226,7 +226,7 @@ class _Work:
         record, state = self.record, f"state-{self.record['samples']}"
         if point is not None:
             record["points"].append(_as_json({"samples": record["samples"], **point}))
-            record["made"] = provenance()
+        record["made"] = provenance(record.get("made"))
         shutil.rmtree(self.folder / state, ignore_errors=True)
         (self.folder / state).mkdir()
         self.learner.save(self.folder / state)

@@ -1,6 +1,7 @@
 """Where and when numbers were made."""
 
 import datetime
+import functools
 import os
 import platform
 from collections.abc import Mapping
@@ -10,21 +11,40 @@ from typing import Any
 from tfvae.training.environment import environment
 
 
-def provenance() -> dict[str, Any]:
-    """This machine, these versions, this moment."""
+def provenance(before: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """This machine, these versions, this moment.
+
+    Args:
+        before: of what is gone on with: its machines and commits are named too.
+    """
+    here, before = _here(), before or {}
+    return {
+        **here,
+        "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        **{key: _joined(before.get(key), here[key]) for key in ("machine", "commit")},
+    }
+
+
+@functools.cache
+def _here() -> dict[str, Any]:
+    """Of this process, as it was when first asked: what is committed later is not what runs."""
     where = environment()
     return {
         "machine": f"{os.cpu_count()} cores, {_processor()}",
-        "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         **{key: where[key] for key in ("tfvae", "commit", "python", "packages", "devices")},
     }
+
+
+def _joined(before: str | None, now: str | None) -> str | None:
+    """Both, each once; a checkout has a commit, an installed package none."""
+    return "; ".join(dict.fromkeys([*(before or "").split("; "), *(now or "").split("; ")])).strip("; ") or None
 
 
 def of_numbers(numbers: Any) -> dict[str, Any]:
     """The machines, the last moment and the seconds of all curves in `numbers`, whenever they were trained."""
     made = list(_found(numbers))
     return {
-        "machine": "; ".join(sorted({each["machine"] for each in made})),
+        "machine": "; ".join(sorted({part for each in made for part in each["machine"].split("; ")})),
         "finished": max((each["finished"] for each in made), default=""),
         "seconds": {
             kind: round(sum(each["seconds"][kind] for each in made)) for kind in ("pilots", "training", "measuring")
