@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from tfvae import estimators
 from tfvae.papers.kingma_welling_2013.algorithm_1 import ESTIMATORS, AlgorithmOne, build_vae
+from tfvae.papers.kingma_welling_2013.training import bound
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +26,13 @@ def test_first_weights_are_drawn_with_variance_a_hundredth(train, likelihood):
     assert len({weight.numpy().flat[0] for weight in vae.trainable_variables}) == len(vae.trainable_variables)
     np.testing.assert_allclose(weights.mean(), 0.0, atol=5 * 0.1 / weights.size**0.5)
     np.testing.assert_allclose(weights.var(), 0.01, rtol=5 * (2 / weights.size) ** 0.5)
+
+
+def test_a_diverged_model_has_no_bound(train):
+    vae = make_vae(train)
+    assert bound(vae, train.take(20), batch_size=10, seed=0).mean < 0.0
+    vae.trainable_variables[0].assign(np.nan * vae.trainable_variables[0])
+    assert bound(vae, train.take(20), batch_size=10, seed=0) is None
 
 
 def test_gaussian_means_lie_between_zero_and_one(train):

@@ -12,6 +12,7 @@ from tfvae.papers.kingma_welling_2013.figure_3 import _claims as claims_of_figur
 from tfvae.papers.kingma_welling_2013.figure_3 import _figure as picture_of_figure_3
 from tfvae.papers.kingma_welling_2013.figure_3 import _table as table_of_figure_3
 
+NAN = float("nan")
 SAMPLES = [10_000, 100_000, 1_000_000]
 
 
@@ -41,7 +42,7 @@ def test_above_counts_from_a_hundred_thousand_samples():
 
 
 def test_above_does_not_overlook_numbers_that_are_not_finite():
-    claim = figure_2._above({3: panel((-300, float("nan"), -100), (-300, -121, -102))})
+    claim = figure_2._above({3: panel((-300, NAN, -100), (-300, -121, -102))})
     assert not claim.holds
     assert "-inf nats (N_z = 3, train, 100,000 samples)" in claim.evidence
 
@@ -64,6 +65,7 @@ def test_sooner():
     assert fallen.holds is False  # above wake-sleep's last bound, never above its best
     never = figure_2._sooner({3: panel((-300, -130, -125), (-300, -130, -125))})
     assert never.holds is False
+    assert "AEVB never reached it (N_z = 3)" in never.evidence
 
 
 @pytest.mark.parametrize(
@@ -79,9 +81,17 @@ def test_no_overfitting(train, test, holds):
     assert claim.holds is holds
 
 
+def test_one_panel_says_nothing_of_superfluous_latents():
+    assert len(figure_2._claims({2: GOOD})) == 2
+    assert len(figure_2._claims({2: GOOD, 10: GOOD})) == 3
+
+
 def test_figure_2s_table_and_picture():
     assert "| 3 | AEVB | 0.02 | -100.00 ± 0.50 | -102.00 ± 0.60 |" in figure_2._table({3: GOOD})
     assert len(figure_2._figure({3: GOOD, 5: GOOD}).axes) == 2
+    diverged = panel((-300, -120, NAN), (-300, -121, NAN))
+    assert len(figure_2._figure({3: GOOD, 5: diverged}).axes) == 2
+    assert "| 5 | AEVB | 0.02 | nan ± 0.50 |" in figure_2._table({3: GOOD, 5: diverged})
 
 
 @pytest.mark.parametrize(
@@ -104,6 +114,16 @@ def test_figure_3s_claims(few, many, expected):
     assert "| 50,000 | Monte Carlo EM |" in table_of_figure_3(panels)
 
 
+@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("algorithm", ["aevb", "mcem"])
+def test_figure_3s_claims_do_not_overlook_numbers_that_are_not_finite(algorithm, number):
+    values = {"aevb": [-300, -200, -149], "wake_sleep": [-300, -200, -149], "mcem": [-300, -210, -160]}
+    values[algorithm][number] = NAN
+    panels = {size: {name: made_up(column, column) for name, column in values.items()} for size in (1_000, 50_000)}
+    assert not claims_of_figure_3(panels)[0].holds
+    assert len(picture_of_figure_3(panels).axes) == 2
+
+
 def test_appendix_fs_claim():
     def pair(map_test, variational_test):
         return {
@@ -114,6 +134,8 @@ def test_appendix_fs_claim():
     assert claim_of_appendix_f({100: pair(-250, -220), 10_000: pair(-150, -151)}).holds
     assert not claim_of_appendix_f({100: pair(-220, -250), 10_000: pair(-150, -151)}).holds
     assert not claim_of_appendix_f({100: pair(-220, -219), 10_000: pair(-150, -140)}).holds
+    assert not claim_of_appendix_f({100: pair(-250, -220), 10_000: pair(-150, NAN)}).holds
+    assert not claim_of_appendix_f({100: pair(-250, NAN), 10_000: pair(-150, -151)}).holds
 
 
 def test_table_1s_claims():
@@ -136,6 +158,15 @@ def test_table_1s_claims():
     assert not burda_2016._claims([found("VAE", 1, 1.0, 87.3)])[0].holds
     assert not burda_2016._claims([*entries, found("IWAE", 50, 0.1, 87.5)])[-1].holds
     assert "| IWAE | 5 | 328 | 87.00 ± 0.20 | 85.54 | 19 | 22 |" in burda_2016._table(entries)
+
+
+def test_table_1_says_where_its_estimates_cannot_be_trusted():
+    row, budget = burda_2016.PUBLISHED[0], burda_2016.BUDGETS["full"]
+    plain = Curve([{"samples": 60}], None, 60.0, {}, Path("nowhere"))
+    looked_at = Curve([{"samples": 60, "details": {"num_above_threshold": 8_980}}], None, 60.0, {}, Path("nowhere"))
+    assert burda_2016._trust(budget, [(row, 1.0, plain)]) == []
+    (remark,) = burda_2016._trust(budget, [(row, 1.0, looked_at), (row, 0.01, plain)])
+    assert remark.endswith("few samples decide (Pareto k above 0.7): VAE, k = 1, 1 of the schedule: 8,980.")
 
 
 def test_schedule_of_table_1():

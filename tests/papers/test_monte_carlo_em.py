@@ -1,5 +1,7 @@
 """Monte Carlo EM on a linear-Gaussian model, whose posterior and log p(x) are known."""
 
+import math
+
 import numpy as np
 import pytest
 from gaussian_vaes import exact_vae
@@ -26,6 +28,15 @@ def test_chains_sample_the_posterior():
     np.testing.assert_allclose(standard.mean(axis=0), 0.0, atol=5 / 600**0.5)
     np.testing.assert_allclose(np.cov(standard.T), np.eye(2), atol=5 * (2 / 600) ** 0.5)
     assert 0.85 < em.acceptance < 0.95
+
+
+def test_mean_acceptance_is_right_from_the_first_transition_on():
+    em, _ = learner(230)
+    assert math.isnan(em.acceptance)
+    em.restart(0.0)
+    em._step_size.assign(1e-4)  # everything is accepted
+    em.advance(5 * 100 * 3)
+    np.testing.assert_allclose(em.acceptance, 1.0, atol=0.01)
 
 
 def test_every_example_has_its_turn():

@@ -23,6 +23,9 @@ def reproduce(
         Path | None, typer.Option("--output", "-o", help="Where pictures and numbers go; by default the run folder.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of everything random.", min=0)] = 0,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="The folder of frey_faces.npz; by default that which TFVAE_DATA_DIR names.")
+    ] = None,
 ) -> None:
     """Run a paper's experiments: pictures, numbers as JSON, and whether its claims hold. Goes on where it was."""
     from tfvae.papers import BUDGETS, REPRODUCTIONS
@@ -30,4 +33,4 @@ def reproduce(
     for value, known, kind in ((name, REPRODUCTIONS, "reproduction"), (budget, BUDGETS, "budget")):
         if value not in known:
             raise ValueError(f"There is no {kind} {value!r}. There are: {', '.join(known)}.")
-    commands("papers").reproduce(name, budget, only or [], run_dir, output, seed)
+    commands("papers").reproduce(name, budget, only or [], run_dir, output, seed, data_dir)

@@ -13,8 +13,10 @@ class Job:
         folder: where its trained models stay, so that the next call goes on from them.
         seed: of everything random.
         say: takes a line about the progress.
+        data_dir: the folder of data that are given by path; None is that which `TFVAE_DATA_DIR` names.
     """
 
     folder: Path
     seed: int
     say: Callable[[str], None] = lambda line: None
+    data_dir: Path | None = None

@@ -8,12 +8,27 @@ from tfvae import papers
 from tfvae.cli.commands.output import console, said_warnings, say
 
 
-def reproduce(name: str, budget: str, only: list[str], run_dir: Path | None, output: Path | None, seed: int) -> None:
+def reproduce(
+    name: str,
+    budget: str,
+    only: list[str],
+    run_dir: Path | None,
+    output: Path | None,
+    seed: int,
+    data_dir: Path | None,
+) -> None:
     """`tfvae reproduce`."""
     try:
         with said_warnings():
             results = papers.reproduce(
-                name, budget=budget, only=only, run_dir=run_dir, output=output, seed=seed, say=say
+                name,
+                budget=budget,
+                only=only,
+                run_dir=run_dir,
+                output=output,
+                seed=seed,
+                data_dir=data_dir,
+                say=say,
             )
     except KeyboardInterrupt:
         raise InterruptedError("interrupted. The same command goes on from where it was.") from None

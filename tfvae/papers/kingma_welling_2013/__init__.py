@@ -1,9 +1,12 @@
 """Auto-Encoding Variational Bayes, Kingma & Welling 2013, arXiv 1312.6114: its figures and appendices, one a file."""
 
+from collections.abc import Callable
+
+from tfvae.papers.job import Job
 from tfvae.papers.kingma_welling_2013.algorithm_1 import AlgorithmOne, build_vae
 from tfvae.papers.kingma_welling_2013.appendix_f import appendix_f
 from tfvae.papers.kingma_welling_2013.budgets import BUDGETS, Budget
-from tfvae.papers.kingma_welling_2013.data_sets import frey_face, mnist
+from tfvae.papers.kingma_welling_2013.data_sets import DataSet, frey_face, mnist
 from tfvae.papers.kingma_welling_2013.figure_2 import figure_2_frey_face, figure_2_mnist
 from tfvae.papers.kingma_welling_2013.figure_3 import figure_3
 from tfvae.papers.kingma_welling_2013.figure_4 import figure_4
@@ -33,9 +36,9 @@ __all__ = [
 TITLE = "Auto-Encoding Variational Bayes, reproduced"
 INTRODUCTION = (
     "The experiments of Kingma & Welling 2013 ([arXiv 1312.6114](https://arxiv.org/abs/1312.6114)) as tfvae runs them. "
-    "The paper gives its results as curves; what it says of them is the first column, and what our numbers say to that "
-    "the other two. Where the paper does not say how something was done, the set-up below each figure says what we "
-    "chose: the digits are drawn once from their gray values, Frey Face is used as it is, in [0, 1]."
+    "The paper gives its results as curves; the second column is what it says of them, the other two are what our "
+    "numbers say to that. Where the paper does not say how something was done, the set-up below each figure says what "
+    "we chose: the digits are drawn once from their gray values, Frey Face is used as it is, in [0, 1]."
 )
 
 # By the name that the command line has for them, in the order of the paper.
@@ -49,9 +52,18 @@ EXPERIMENTS = {
     "appendix-f": appendix_f,
 }
 
+
+def _mnist(job: Job) -> DataSet:
+    return mnist()
+
+
+def _frey_face(job: Job) -> DataSet:
+    return frey_face(job.data_dir)
+
+
 # What each needs.
-DATA = {
-    **{name: (mnist,) for name in EXPERIMENTS},
-    "figure-2-frey-face": (frey_face,),
-    "figure-4": (mnist, frey_face),
+DATA: dict[str, tuple[Callable[[Job], DataSet], ...]] = {
+    **{name: (_mnist,) for name in EXPERIMENTS},
+    "figure-2-frey-face": (_frey_face,),
+    "figure-4": (_mnist, _frey_face),
 }

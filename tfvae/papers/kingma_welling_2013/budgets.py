@@ -42,7 +42,7 @@ class Budget:
     frey_latent_sizes: tuple[int, ...] = (2, 5, 10, 20)
     sample_latent_sizes: tuple[int, ...] = (2, 5, 10, 20)
     weights_training_sizes: tuple[int, ...] = (100, 300, 1_000, 3_000, 10_000)
-    weights_num_samples: int = 5_000_000
+    weights_num_samples: int = 2_000_000
     num_weight_draws: int = 8
     num_repeats: int = 100
     jit_compile: bool | Literal["auto"] = "auto"

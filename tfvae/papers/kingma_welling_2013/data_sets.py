@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from pathlib import Path
 from typing import Literal
 
 from tfvae import data
@@ -39,9 +40,13 @@ def mnist() -> DataSet:
 
 
 @functools.cache
-def frey_face() -> DataSet:
-    """Frey Face: 1,565 images to train on and 200 to test, gray values in [0, 1]."""
-    splits = data.load("frey_face")
+def frey_face(data_dir: Path | None = None) -> DataSet:
+    """Frey Face: 1,565 images to train on and 200 to test, gray values in [0, 1].
+
+    Args:
+        data_dir: the folder of `frey_faces.npz`; None is that which `TFVAE_DATA_DIR` names.
+    """
+    splits = data.load("frey_face", data_dir=data_dir)
     return DataSet("frey_face", _in_memory(splits.train), _in_memory(splits.test), "normal", 200)
 
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from tfvae.models import VAE
@@ -42,7 +43,7 @@ def figure_3(job: Job, budget: Budget) -> Result:
     ]
     return Result(
         title="Figure 3: the marginal log-likelihood, with few and with many training images",
-        settings=[*settings([mnist()], [LATENT_SIZE], str(HIDDEN), budget.num_samples), *_settings(budget)],
+        settings=[*settings([mnist()], [LATENT_SIZE], str(HIDDEN), budget, budget.num_samples), *_settings(budget)],
         numbers={
             f"N_train={size}": {algorithm: curve.to_dict() for algorithm, curve in panel.items()}
             for size, panel in panels.items()
@@ -99,8 +100,8 @@ def _claims(panels: Panels) -> list[Claim]:
     few, many = panels
     seen = panels[many]["aevb"].column("samples")
     start = min(COMPARED_FROM, seen[-1])
-    behind = {
-        samples: ours - theirs
+    behind = {  # a log p(x) that is not finite counts against the claim
+        samples: -math.inf if math.isnan(ours - theirs) else ours - theirs
         for samples, ours, theirs in zip(
             seen,
             panels[many]["aevb"].column("test"),
@@ -166,7 +167,8 @@ def _figure(panels: Panels) -> Figure:
         for split in ("train", "test")
         for value in curve.column(split)[len(curve.points) // 3 :]
     ]
-    margin = 0.05 * (max(later) - min(later))
-    axes[0].set(ylabel="log p(x), nats", ylim=(min(later) - margin, max(later) + margin))
+    low, high = float(np.nanmin(later)), float(np.nanmax(later))
+    margin = 0.05 * (high - low)
+    axes[0].set(ylabel="log p(x), nats", ylim=(low - margin, high + margin))
     figure.legend(*axes[-1].get_legend_handles_labels(), fontsize="small", loc="outside lower center", ncols=3)
     return figure

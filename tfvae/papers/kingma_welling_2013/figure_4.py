@@ -16,9 +16,8 @@ LATENT_SIZE, STEPS = 2, {"mnist": 20, "frey_face": 12}
 
 def figure_4(job: Job, budget: Budget) -> Result:
     """Figure 4: what z means, on a grid over the latent plane."""
-    curves = {
-        data_set.name: bound_curve(job, budget, data_set, "aevb", LATENT_SIZE) for data_set in (frey_face(), mnist())
-    }
+    data_sets = [frey_face(job.data_dir), mnist()]
+    curves = {data_set.name: bound_curve(job, budget, data_set, "aevb", LATENT_SIZE) for data_set in data_sets}
     figure = Figure(figsize=(11.0, 6.4), layout="constrained")
     titles = {"frey_face": "Frey Face", "mnist": "MNIST"}
     for axes, (name, curve) in zip(figure.subplots(1, 2), curves.items(), strict=True):
@@ -30,7 +29,7 @@ def figure_4(job: Job, budget: Budget) -> Result:
     return Result(
         title="Figure 4: learned manifolds of two latent dimensions",
         settings=[
-            *settings([frey_face(), mnist()], [LATENT_SIZE], "200, 500", budget.num_samples),
+            *settings(data_sets, [LATENT_SIZE], "200, 500", budget, budget.num_samples),
             Setting("", "z of the grid", "scipy.stats.norm.ppf", "inverse Gaussian CDF of an even grid of (0, 1)^2"),
         ],
         numbers={name: curve.to_dict() for name, curve in curves.items()},

@@ -29,7 +29,7 @@ def figure_5(job: Job, budget: Budget) -> Result:
     return Result(
         title="Figure 5: random samples from models of MNIST",
         settings=[
-            *settings([mnist()], sizes, "500", budget.num_samples),
+            *settings([mnist()], sizes, "500", budget, budget.num_samples),
             Setting("", "samples shown", "NUM_SAMPLES", f"{NUM_SAMPLES}, means of p(x|z) for z from p(z)"),
         ],
         numbers={f"N_z={size}": curve.to_dict() for size, curve in curves.items()},

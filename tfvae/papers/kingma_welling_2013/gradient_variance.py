@@ -49,7 +49,7 @@ def gradient_variance(job: Job, budget: Budget) -> Result:
     return Result(
         title="Section 2.2: the variance of the naive gradient estimator",
         settings=[
-            *settings([mnist()], [LATENT_SIZE], "500", curve.points[-1]["samples"]),
+            *settings([mnist()], [LATENT_SIZE], "500", budget, curve.points[-1]["samples"]),
             *(Setting("", f"estimator: {name}", "ESTIMATORS", f"`{each!r}`") for name, each in _ESTIMATORS.items()),
             Setting("", "gradients an estimator", "Budget.num_repeats", str(budget.num_repeats)),
         ],

@@ -1,5 +1,6 @@
 """Monte Carlo EM, the paper's baseline without an encoder (appendix E)."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ NUM_UPDATES = 5  # of the weights, with the z of one transition
 TARGET_ACCEPTANCE = 0.9
 _CHAINS = "chains.npz"
 _FIRST_STEP_SIZE, _RATE = 0.1, 0.2
+_NEWEST = 0.01  # weight of the newest transition in the mean acceptance
 
 
 class MonteCarloEM:
@@ -60,8 +62,9 @@ class MonteCarloEM:
 
     @property
     def acceptance(self) -> float:
-        """The mean acceptance probability, over about the last hundred transitions."""
-        return float(self._acceptance.numpy())
+        """The mean acceptance probability, over about the last hundred transitions; NaN before the first."""
+        weight = 1.0 - (1.0 - _NEWEST) ** int(self._num_cycles.numpy())  # what all transitions weigh by now
+        return float(self._acceptance.numpy()) / weight if weight else math.nan
 
     def diagnostics(self) -> dict[str, float]:
         return {"acceptance": self.acceptance, "step_size": float(self._step_size.numpy())}
@@ -114,7 +117,7 @@ class MonteCarloEM:
         acceptance = tf.reduce_mean(tf.exp(tf.minimum(results.log_accept_ratio, 0.0)))
         self._z.scatter_nd_update(rows[:, tf.newaxis], z)
         self._step_size.assign(self._step_size * tf.exp(_RATE * (acceptance - TARGET_ACCEPTANCE)))
-        self._acceptance.assign_add(0.01 * (acceptance - self._acceptance))
+        self._acceptance.assign_add(_NEWEST * (acceptance - self._acceptance))
         return z
 
     def _update(self, x: Tensor, z: Tensor) -> None:

@@ -84,8 +84,9 @@ def curve_of(
     def score(vae: VAE) -> float:
         if algorithm == "mcem":
             record = log_marginal(vae, data_set.train, _NUM_SCORED_BY_CHAINS, budget.chains, job.seed)
-            return math.nan if record is None else record.mean
-        return evaluation.elbo(vae, data_set.train.take(_NUM_SCORED), batch_size=_NUM_SCORED, seed=job.seed).mean
+        else:
+            record = bound(vae, data_set.train.take(_NUM_SCORED), batch_size=_NUM_SCORED, seed=job.seed)
+        return math.nan if record is None else record.mean
 
     return trained_curve(
         job,
@@ -101,6 +102,14 @@ def curve_of(
 def first(data_set: DataSet, num_train: int) -> DataSet:
     """The data set with its first training examples only."""
     return DataSet(data_set.name, data_set.train.take(num_train), data_set.test, data_set.likelihood, data_set.hidden)
+
+
+def bound(vae: VAE, split: Split, *, batch_size: int, seed: int) -> evaluation.Record | None:
+    """The ELBO with one draw an example; None where the model's is not finite: training diverged."""
+    try:
+        return evaluation.elbo(vae, split, batch_size=batch_size, seed=seed)
+    except NotFiniteError:
+        return None
 
 
 def log_marginal(
@@ -126,7 +135,9 @@ def log_marginal(
             return None
 
 
-def settings(data_sets: Sequence[DataSet], latent_sizes: Sequence[int], hidden: str, num_samples: int) -> list[Setting]:
+def settings(
+    data_sets: Sequence[DataSet], latent_sizes: Sequence[int], hidden: str, budget: Budget, num_samples: int
+) -> list[Setting]:
     """The rows of a set-up that all figures share."""
     likelihoods = {
         "bernoulli": "Bernoulli; each pixel drawn once from its gray value",
@@ -143,7 +154,12 @@ def settings(data_sets: Sequence[DataSet], latent_sizes: Sequence[int], hidden: 
         Setting("", "first weights", "INITIAL_VARIANCE", f"N(0, {INITIAL_VARIANCE}), its variance"),
         Setting("p(theta)", "prior on the weights, the encoder's too: MAP", "L2(1 / (2 N))", "N(0, I)"),
         Setting("", "optimizer", "adagrad", "Adagrad, sums of squares from zero"),
-        Setting("", "global step", "LEARNING_RATES", "the best of 0.01, 0.02, 0.1 on the first samples"),
+        Setting(
+            "",
+            "global step",
+            "LEARNING_RATES, Budget.pilot_samples",
+            f"the best of 0.01, 0.02, 0.1 on the first {budget.pilot_samples:,} samples",
+        ),
         Setting("", "training samples a curve", "Budget.num_samples", f"{num_samples:,}"),
     ]
 
