@@ -66,7 +66,12 @@ BUDGETS = {
         jit_compile=False,
     ),
     "standard": Budget(
-        num_samples=10_000_000, pilot_samples=100_000, points_per_decade=6, num_bound=10_000, num_marginal=1_000
+        num_samples=10_000_000,
+        pilot_samples=100_000,
+        points_per_decade=6,
+        num_bound=10_000,
+        num_marginal=1_000,
+        weights_training_sizes=(100, 1_000, 10_000),
     ),
     "full": Budget(
         num_samples=100_000_000,
