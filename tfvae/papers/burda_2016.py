@@ -244,7 +244,7 @@ def _table(found: Sequence[tuple[Row, float, Curve]]) -> str:
         lines.append(
             f"| {row.model} | {row.k} | {last['passes']:,} | {last['negative_log_likelihood']:.2f} ± "
             f"{last['standard_error']:.2f} | {row.negative_log_likelihood:.2f} | {last['active_units']} "
-            f"| {row.active_units} | {curve.seconds / 3600:.1f} h |"
+            f"| {row.active_units} | {curve.seconds / 60:,.0f} min |"
         )
     return "\n".join(lines)
 

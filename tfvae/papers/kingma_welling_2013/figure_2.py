@@ -87,7 +87,8 @@ def _remarks(data_set: DataSet) -> list[str]:
         return []
     return [
         f"The bounds take one draw of z an image. With {len(data_set.test):,} test images, a difference of a nat "
-        "between two of them is within the noise of the draws."
+        "between two of them is within the noise of the draws, and how far the training bound is above the test bound "
+        "is known no better than the errors over images in the table tell."
     ]
 
 
