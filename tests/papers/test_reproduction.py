@@ -126,8 +126,8 @@ def test_missing_data_are_missed_before_anything_is_trained(monkeypatch, tmp_pat
 
 
 def test_frey_face_by_path(find_archives, monkeypatch, tmp_path):
-    monkeypatch.delenv("TFVAE_DATA_DIR", raising=False)
     job = Job(tmp_path, 0, data_dir=find_archives("frey_faces.npz"))
+    monkeypatch.delenv("TFVAE_DATA_DIR", raising=False)
     for load in kingma_welling_2013.DATA["figure-2-frey-face"]:
         assert len(load(job).train) == 1_565
 
