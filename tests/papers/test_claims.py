@@ -163,7 +163,13 @@ def test_table_1s_claims():
 def test_table_1_says_where_its_estimates_cannot_be_trusted():
     row, budget = burda_2016.PUBLISHED[0], burda_2016.BUDGETS["full"]
     plain = Curve([{"samples": 60}], None, 60.0, {}, Path("nowhere"))
-    looked_at = Curve([{"samples": 60, "details": {"num_above_threshold": 8_980}}], None, 60.0, {}, Path("nowhere"))
+    looked_at = Curve(
+        [{"samples": 60, "details": {"num_above_threshold": 8_980, "pareto_k_threshold": 0.7}}],
+        None,
+        60.0,
+        {},
+        Path("nowhere"),
+    )
     assert burda_2016._trust(budget, [(row, 1.0, plain)]) == []
     (remark,) = burda_2016._trust(budget, [(row, 1.0, looked_at), (row, 0.01, plain)])
     assert remark.endswith("few samples decide (Pareto k above 0.7): VAE, k = 1, 1 of the schedule: 8,980.")

@@ -251,18 +251,17 @@ def _table(found: Sequence[tuple[Row, float, Curve]]) -> str:
 
 def _trust(budget: Budget, found: Sequence[tuple[Row, float, Curve]]) -> list[str]:
     """What the importance weights say of the estimates, where they were looked at."""
-    few = {
-        f"{row.model}, k = {row.k}, {share:g} of the schedule": details["num_above_threshold"]
-        for row, share, curve in found
-        if (details := curve.points[-1].get("details")) is not None
-    }
-    if not few:
+    known = [(row, share, curve.points[-1]["details"]) for row, share, curve in found if "details" in curve.points[-1]]
+    if not known:
         return []
-    told = "; ".join(f"{name}: {number:,}" for name, number in few.items())
+    threshold = known[0][2]["pareto_k_threshold"]  # of the number of samples
+    told = "; ".join(
+        f"{row.model}, k = {row.k}, {share:g} of the schedule: {d['num_above_threshold']:,}" for row, share, d in known
+    )
     return [
         f"The estimate by {budget.num_importance_samples:,} importance samples is the paper's, and compares with its "
         "numbers. As -log p(x) it is somewhat too high, by more than its error says: for so many of the "
-        f"{budget.num_test:,} test images a few samples decide (Pareto k above 0.7): {told}."
+        f"{budget.num_test:,} test images a few samples decide (Pareto k above {threshold:g}): {told}."
     ]
 
 

@@ -37,7 +37,8 @@ def _here() -> dict[str, Any]:
 
 def _joined(before: str | None, now: str | None) -> str | None:
     """Both, each once; a checkout has a commit, an installed package none."""
-    return "; ".join(dict.fromkeys([*(before or "").split("; "), *(now or "").split("; ")])).strip("; ") or None
+    parts = [part for text in (before, now) if text for part in text.split("; ")]
+    return "; ".join(dict.fromkeys(parts)) or None
 
 
 def of_numbers(numbers: Any) -> dict[str, Any]:

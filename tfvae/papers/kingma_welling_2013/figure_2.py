@@ -12,7 +12,7 @@ from tfvae.papers.curves import Curve
 from tfvae.papers.job import Job
 from tfvae.papers.kingma_welling_2013.budgets import Budget
 from tfvae.papers.kingma_welling_2013.data_sets import DataSet, frey_face, mnist
-from tfvae.papers.kingma_welling_2013.training import COLORS, NAMES, bound, curve_of, settings
+from tfvae.papers.kingma_welling_2013.training import COLORS, NAMES, bound, curve_of, lead, mean_and_error, settings
 from tfvae.papers.result import Claim, Result, Setting
 
 _ALGORITHMS = ("aevb", "wake_sleep")
@@ -43,8 +43,7 @@ def bound_curve(job: Job, budget: Budget, data_set: DataSet, algorithm: Any, lat
         numbers: dict[str, Any] = {}
         for name, split in (("train", data_set.train), ("test", data_set.test)):
             record = bound(vae, split.take(budget.num_bound), batch_size=500, seed=job.seed)
-            numbers[name] = math.nan if record is None else record.mean
-            numbers[f"{name}_standard_error"] = math.nan if record is None else record.standard_error
+            numbers |= mean_and_error(name, record)
         return numbers
 
     return curve_of(
@@ -108,8 +107,7 @@ def _above(panels: Panels) -> Claim:
     for size, panel in panels.items():
         for ours, theirs in zip(panel["aevb"].points, panel["wake_sleep"].points, strict=True):
             for split in ("train", "test") if ours["samples"] >= start else ():
-                difference = ours[split] - theirs[split]
-                difference = -math.inf if math.isnan(difference) else difference  # it is not above
+                difference = lead(ours[split], theirs[split])
                 if difference < least:
                     least, where = difference, f"N_z = {size}, {split}, {ours['samples']:,} samples"
     return Claim(

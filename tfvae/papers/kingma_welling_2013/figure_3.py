@@ -1,6 +1,5 @@
 """Figure 3: log p(x) against training samples, for a small and a large training set; AEVB, wake-sleep and MCEM."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,7 +19,9 @@ from tfvae.papers.kingma_welling_2013.training import (
     Algorithm,
     chain_settings,
     curve_of,
+    lead,
     log_marginal,
+    mean_and_error,
     settings,
 )
 from tfvae.papers.result import Claim, Result, Setting
@@ -66,8 +67,7 @@ def _curve(job: Job, budget: Budget, algorithm: Algorithm, num_train: int) -> Cu
         numbers: dict[str, Any] = {}
         for name, split in (("train", data_set.train), ("test", data_set.test)):
             record = log_marginal(vae, split, budget.num_marginal, budget.chains, job.seed)
-            numbers[name] = math.nan if record is None else record.mean
-            numbers[f"{name}_standard_error"] = math.nan if record is None else record.standard_error
+            numbers |= mean_and_error(name, record)
             numbers[f"{name}_details"] = None if record is None else record.to_dict()
         return numbers
 
@@ -100,8 +100,8 @@ def _claims(panels: Panels) -> list[Claim]:
     few, many = panels
     seen = panels[many]["aevb"].column("samples")
     start = min(COMPARED_FROM, seen[-1])
-    behind = {  # a log p(x) that is not finite counts against the claim
-        samples: -math.inf if math.isnan(ours - theirs) else ours - theirs
+    behind = {
+        samples: lead(ours, theirs)
         for samples, ours, theirs in zip(
             seen,
             panels[many]["aevb"].column("test"),

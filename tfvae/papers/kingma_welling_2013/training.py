@@ -86,7 +86,7 @@ def curve_of(
             record = log_marginal(vae, data_set.train, _NUM_SCORED_BY_CHAINS, budget.chains, job.seed)
         else:
             record = bound(vae, data_set.train.take(_NUM_SCORED), batch_size=_NUM_SCORED, seed=job.seed)
-        return math.nan if record is None else record.mean
+        return mean_and_error("score", record)["score"]
 
     return trained_curve(
         job,
@@ -110,6 +110,17 @@ def bound(vae: VAE, split: Split, *, batch_size: int, seed: int) -> evaluation.R
         return evaluation.elbo(vae, split, batch_size=batch_size, seed=seed)
     except NotFiniteError:
         return None
+
+
+def mean_and_error(name: str, record: evaluation.Record | None) -> dict[str, float]:
+    """What a curve keeps of a bound or of log p(x): NaN where it was not finite."""
+    mean, error = (math.nan, math.nan) if record is None else (record.mean, record.standard_error)
+    return {name: mean, f"{name}_standard_error": error}
+
+
+def lead(ours: float, theirs: float) -> float:
+    """By how much ours is above theirs; minus infinity where one is not finite: then it is not above."""
+    return -math.inf if math.isnan(ours - theirs) else ours - theirs
 
 
 def log_marginal(
