@@ -13,9 +13,9 @@ from tensorflow_serving.apis import prediction_log_pb2
 from tensorflow_serving.config import model_server_config_pb2
 
 import tfvae
-from tfvae.export.signatures import MEANS, SIGNATURES
+from tfvae.export.signatures import DEFAULT, MEANS, SIGNATURES
 
-NAMES = {*SIGNATURES, *MEANS, "serving_default"}
+NAMES = {*SIGNATURES, *MEANS, DEFAULT}
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +90,7 @@ def test_a_changed_byte_and_a_missing_file_are_found(folder, tmp_path, name):
         tfvae.export.load(copy)
 
 
-def test_a_damaged_manifest_is_one_error_and_none_is_no_error(folder, tmp_path):
+def test_a_damaged_manifest_and_none_are_one_error(folder, tmp_path):
     copy = shutil.copytree(folder, tmp_path / "copy")
     path = copy / "assets.extra" / "tfvae.json"
     for content in ("{", "[]", json.dumps({"files": 3})):
@@ -99,7 +99,8 @@ def test_a_damaged_manifest_is_one_error_and_none_is_no_error(folder, tmp_path):
             tfvae.export.load(copy)
     path.unlink()
     assert tfvae.export.read_manifest(copy) is None
-    tfvae.export.load(copy)
+    with pytest.raises(ValueError, match=r"it has no assets\.extra/tfvae\.json\. \(Models of tfvae 0\.1\.0 had none"):
+        tfvae.export.load(copy)
 
 
 def test_a_changed_manifest_and_one_of_a_later_version_are_refused(folder, tmp_path):

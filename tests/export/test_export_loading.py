@@ -7,14 +7,19 @@ import pytest
 import tensorflow as tf
 
 import tfvae
+from tfvae.export.inspecting import check_ours
+from tfvae.export.manifest import write_manifest
 
 
 @pytest.fixture
 def copy(vector_model, tmp_path):
-    """A model without checksums of its files, as earlier versions wrote them: TensorFlow finds what is wrong."""
-    copy = shutil.copytree(vector_model, tmp_path / "copy")
-    (copy / "assets.extra" / "tfvae.json").unlink()
-    return copy
+    return shutil.copytree(vector_model, tmp_path / "copy")
+
+
+def sign(folder):
+    """Writes the manifest again, with the checksums of what lies there now."""
+    manifest = tfvae.export.read_manifest(folder)
+    write_manifest(folder, {key: value for key, value in manifest.items() if key not in ("tfvae", "format", "files")})
 
 
 def test_an_exported_model(vector_model, vector_vae):
@@ -50,6 +55,7 @@ def test_truncated_files(copy, name, kept):
     file = copy / name
     content = file.read_bytes()
     file.write_bytes(content[: int(kept * len(content))])
+    sign(copy)  # else the checksums find it
     with pytest.raises(ValueError, match=r"(damaged or incomplete|not written by tfvae)"):
         tfvae.export.load(copy)
 
@@ -57,6 +63,7 @@ def test_truncated_files(copy, name, kept):
 @pytest.mark.parametrize("name", ["variables/variables.index", "variables/variables.data-00000-of-00001"])
 def test_missing_files(copy, name):
     (copy / name).unlink()
+    sign(copy)
     with pytest.raises(ValueError, match=r"damaged or incomplete: .*overwrite=True"):
         tfvae.export.load(copy)
 
@@ -64,6 +71,7 @@ def test_missing_files(copy, name):
 @pytest.mark.parametrize("name", ["saved_model.pb", "variables/variables.index"])
 def test_files_of_something_else(copy, name):
     (copy / name).write_bytes(b"<html>404 not found</html>" * 100)
+    sign(copy)
     with pytest.raises(ValueError, match="damaged or incomplete"):
         tfvae.export.load(copy)
 
@@ -73,6 +81,7 @@ def test_a_changed_weight(copy):
     content = bytearray(file.read_bytes())
     content[10] ^= 0xFF
     file.write_bytes(content)
+    sign(copy)
     with pytest.raises(ValueError, match=r"damaged or incomplete: .*[Cc]hecksum"):
         tfvae.export.load(copy)
 
@@ -83,3 +92,77 @@ def test_another_saved_model(tmp_path):
     tf.saved_model.save(module, str(tmp_path / "other"), signatures={"serving_default": module.double})
     with pytest.raises(ValueError, match=r"no signature encode, decode.*tf\.saved_model\.load"):
         tfvae.export.load(tmp_path / "other")
+
+
+class RunsWhenOpened(tf.saved_model.experimental.TrackableResource):
+    """A resource whose initializer writes a file: a harmless stand-in for any program."""
+
+    def __init__(self, file):
+        super().__init__()
+        self.file, self.handle = file, self.resource_handle  # made when it is first read
+
+    def _create_resource(self):
+        return tf.raw_ops.MutableHashTableV2(key_dtype=tf.string, value_dtype=tf.int64)
+
+    @tf.function(input_signature=[])
+    def _initialize(self):
+        tf.io.write_file(str(self.file), "it has run")
+
+
+@pytest.fixture
+def foreign(tmp_path, vector_model):
+    """A SavedModel of plain TensorFlow that runs a program when it is opened, with our signatures; and its mark."""
+    mark, module = tmp_path / "mark", tf.Module()
+    module.resource = RunsWhenOpened(mark)
+    manifest, signatures = tfvae.export.read_manifest(vector_model), {}
+    for name, described in manifest["signatures"].items():
+        signatures[name] = copy_of(described, module.resource)
+    tf.saved_model.save(module, str(tmp_path / "foreign"), signatures=signatures)
+    mark.unlink(missing_ok=True)
+    return tmp_path / "foreign", mark
+
+
+def copy_of(described, resource):
+    """A function with the inputs and outputs of a signature, which uses the resource and answers zeros."""
+    whole = {"num_samples", "seed"}
+    specs = [
+        tf.TensorSpec(shape, tf.int32 if name in whole else tf.float32, name)
+        for name, shape in described["inputs"].items()
+    ]
+
+    @tf.function(input_signature=specs)
+    def function(*inputs):
+        tf.raw_ops.LookupTableSizeV2(table_handle=resource.resource_handle)
+        rows = tf.shape(inputs[0])[0] if inputs[0].shape.rank else inputs[0]
+        return {name: tf.zeros([rows, *shape[1:]]) for name, shape in described["outputs"].items()}
+
+    return function
+
+
+def test_a_foreign_model_is_refused_before_anything_of_it_runs(foreign, vector_model):
+    """Without a manifest, with one of another model, and with one that a forger has written for it."""
+    folder, mark = foreign
+    with pytest.raises(ValueError, match=r"it has no assets\.extra/tfvae\.json.*It has not been opened"):
+        tfvae.export.load(folder)
+    shutil.copytree(vector_model / "assets.extra", folder / "assets.extra")
+    with pytest.raises(ValueError, match=r"is not as it was written: its checksum differs"):
+        tfvae.export.load(folder)
+    sign(folder)
+    with pytest.raises(ValueError, match=r"kind 'resource', which runs something as it is opened"):
+        tfvae.export.load(folder)
+    assert not mark.exists()
+    tf.saved_model.load(str(folder))
+    assert mark.read_text() == "it has run"
+
+
+def test_a_manifest_that_describes_another_model_is_refused(vector_model):
+    """Its shapes, and files that it does not vouch for."""
+    manifest = tfvae.export.read_manifest(vector_model)
+    check_ours(vector_model, manifest)
+    encode = {**manifest["signatures"]["encode"], "inputs": {"x": [None, 6], "seed": [2]}}
+    for other in ({**manifest["signatures"], "encode": encode}, {}, None, [1]):
+        with pytest.raises(ValueError, match=r"its signatures are not those that assets\.extra/tfvae\.json describes"):
+            check_ours(vector_model, {**manifest, "signatures": other})
+    files = {name: checksum for name, checksum in manifest["files"].items() if name != "saved_model.pb"}
+    with pytest.raises(ValueError, match=r"has no checksum of saved_model\.pb"):
+        check_ours(vector_model, {**manifest, "files": files})

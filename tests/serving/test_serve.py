@@ -1,10 +1,16 @@
 """The REST server: TensorFlow Serving's paths and bodies, refusals, joined requests, metrics."""
 
 import asyncio
+import base64
+import contextlib
 import gc
 import gzip
+import hashlib
+import html
+import io
 import json
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -29,6 +35,7 @@ from tfvae.serving.predict_body import read_predict
 from tfvae.serving.refusal import RefusedRequest
 from tfvae.serving.running import _listening
 from tfvae.serving.signature import Signature, TensorInfo
+from tfvae.serving.start_page import example_command
 from tfvae.training.run_folder import RunFolder
 
 LIMITS = Limits(rows=40, num_samples=50, draws=100, waiting=30)
@@ -58,6 +65,7 @@ def loaded(folder):
 X = np.random.default_rng(0).uniform(size=(3, 4, 2)).astype("float32")
 Z = np.random.default_rng(1).normal(size=(3, 2)).astype("float32")
 SEED = [3, -7]
+SEED_INFO = TensorInfo(np.dtype("int32"), (2,))
 INPUTS = {
     "encode": {"x": X.tolist(), "seed": SEED},
     "decode": {"z": Z.tolist(), "seed": SEED},
@@ -67,6 +75,7 @@ INPUTS = {
     "log_marginal": {"x": X.tolist(), "num_samples": 6, "seed": SEED},
     "posterior": {"x": X.tolist()},
     "likelihood": {"z": Z.tolist()},
+    "serving_default": {"x": X.tolist()},
 }
 DTYPES = {"x": tf.float32, "z": tf.float32, "seed": tf.int32, "num_samples": tf.int32}
 PREDICT = "/v1/models/toy:predict"
@@ -101,10 +110,16 @@ def test_columns_are_answered_as_the_signature_does(client, loaded, name):
 
 
 def test_signature_that_is_not_named_is_the_default(client, loaded):
+    """The means, without a seed: row by row too, which is the plainest of requests."""
+    wanted = expected(loaded, "serving_default")["mean"]
+    z = tf.constant(expected(loaded, "posterior")["loc"])
+    np.testing.assert_allclose(wanted, loaded["likelihood"](z=z)["mean"], rtol=1e-6)
     for path in (PREDICT, "/v1/models/toy/versions/3:predict", f"{PREDICT}?version=7"):
         for unnamed in ({}, {"signature_name": ""}):
-            found = client.post(path, json={**unnamed, "inputs": INPUTS["reconstruct"]}).json()["outputs"]
-            np.testing.assert_array_equal(np.asarray(found["mean"], "float32"), expected(loaded, "reconstruct")["mean"])
+            found = client.post(path, json={**unnamed, "inputs": X.tolist()}).json()["outputs"]
+            np.testing.assert_array_equal(np.asarray(found, "float32"), wanted)
+            found = client.post(path, json={**unnamed, "instances": X.tolist()}).json()["predictions"]
+            np.testing.assert_array_equal(np.asarray(found, "float32"), wanted)
 
 
 def test_rows(client, loaded):
@@ -216,7 +231,7 @@ def test_a_body_of_unknown_length_is_cut(client):
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        ("GET", "/", 404),
+        ("GET", "/redoc", 404),
         ("GET", "/v1/models/other", 404),
         ("GET", "/v1/models/toy/versions/4", 404),
         ("GET", "/v1/models/toy/versions/4/metadata", 404),
@@ -246,6 +261,79 @@ def test_methods_that_are_not_there_are_told_as_tensorflow_serving_does(client):
             assert f"Expected {kind} signature method_name to be tensorflow/serving/{method}" in answer.json()["error"]
     assert client.put(PREDICT).headers["allow"] == "POST"
     assert client.head("/healthz").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/docs"])
+def test_the_page_says_how_to_ask(client, model, path):
+    """Every example on it is answered, and it needs nothing from elsewhere."""
+    page = client.get(path)
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    style = re.search("<style>(.*)</style>", page.text)[1]
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert f"style-src 'sha256-{digest}'" in page.headers["content-security-policy"]
+    assert not re.search(r"<script|<link|<img|@import|url\(", page.text)
+    assert set(re.findall(r"\w+://[^/]*", page.text)) == {"http://testserver"}
+    for link in re.findall('href="([^"]*)"', page.text):
+        assert client.get(link).status_code == 200
+    commands = [html.unescape(found) for found in re.findall("<pre>(.*?)</pre>", page.text, re.DOTALL)]
+    assert len(commands) == len(model.signatures)
+    assert commands[0] == (
+        """curl -d '{"instances": [[[0.0, 0.0], [0.0, 0.0], [0.0, 0.0], [0.0, 0.0]]]}' """
+        "http://testserver/v1/models/toy:predict"
+    )
+    for command in commands:
+        _, _, body, address = shlex.split(command)
+        answer = client.post(address, content=body.encode())
+        assert answer.status_code == 200, answer.text
+
+
+def test_examples_of_large_images_are_short():
+    signature = Signature("encode", {"x": TensorInfo(np.dtype("float32"), (None, 28, 28, 1)), "seed": SEED_INFO}, {})
+    command = example_command(signature, "http://host/v1/models/toy:predict")
+    python, _, curl = command.partition(" | ")
+    assert curl == "curl -d @- http://host/v1/models/toy:predict"
+    name, option, code = shlex.split(python)
+    assert (name, option, len(command) < 200) == ("python3", "-c", True)
+    with contextlib.redirect_stdout(io.StringIO()) as written:
+        exec(code, {})
+    body = json.loads(written.getvalue())
+    assert body == {
+        "signature_name": "encode",
+        "inputs": {"x": np.zeros([1, 28, 28, 1]).tolist(), "seed": [0, 1]},
+    }
+
+
+def strict_json(text):
+    """As readers of JSON have it that are not Python's own."""
+
+    def refuse(constant):
+        raise ValueError(f"{constant} is no JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def test_numbers_that_are_not_finite_are_text(client, model, monkeypatch):
+    """Alone, in rows, among others and in long answers; NumPy reads them."""
+    odd = np.array([[np.nan, 1.5], [np.inf, -np.inf], [0.1, 2]], "float32")
+    for value in (odd, np.tile(odd, (1, 3_000))):
+        monkeypatch.setattr(model, "run", lambda name, inputs, value=value: {"mean": value, "other": value[:, 0]})
+        columns = client.post(PREDICT, json={"inputs": X.tolist()})
+        found = strict_json(columns.text)["outputs"]
+        assert found["mean"][1][:2] == ["Infinity", "-Infinity"]
+        np.testing.assert_array_equal(np.asarray(found["mean"], "float32"), value)
+        assert found["other"][:2] == ["NaN", "Infinity"]
+        rows = strict_json(client.post(PREDICT, json={"instances": X.tolist()}).text)["predictions"]
+        assert [row["other"] for row in rows][:2] == ["NaN", "Infinity"]
+        np.testing.assert_array_equal(np.asarray([row["mean"] for row in rows], "float32"), value)
+
+
+def test_pages_of_other_sites_have_nothing_computed(client, model, monkeypatch):
+    monkeypatch.setattr(model, "run", lambda name, inputs: pytest.fail("it is computed"))
+    foreign = {"origin": "http://evil.example", "content-type": "text/plain"}
+    answer = client.post(PREDICT, content=predict(instances=X.tolist()), headers=foreign)
+    assert answer.status_code == 403
+    assert "another site" in answer.json()["error"]
 
 
 def test_schema_names_the_model(client):
@@ -304,7 +392,10 @@ def test_large_examples_are_fewer(model):
 def test_long_answers_are_those_of_short_ones(model, monkeypatch):
     """They are written in parts."""
     rng = np.random.default_rng(0)
-    body = {"inputs": {"x": rng.uniform(size=(30, 4, 2)).tolist(), "seed": SEED}}
+    body = {
+        "signature_name": "reconstruct",
+        "inputs": {"x": rng.uniform(size=(30, 4, 2)).tolist(), "seed": SEED},
+    }
     with TestClient(make_app(model)) as client:
         whole = client.post(PREDICT, json=body)
         monkeypatch.setattr(predict_answer, "_NUMBERS_AT_ONCE", 5)
@@ -444,7 +535,11 @@ def test_short_requests_do_not_wait_for_long_ones(model, monkeypatch):
 
 def test_examples_are_joined_only_where_they_are_answered_as_alone(folder, model, monkeypatch):
     """As if a layer drew in every call, another number for another place in the batch: no shape tells."""
-    assert {name for name, signature in model.signatures.items() if signature.is_by_row} == {"posterior", "likelihood"}
+    assert {name for name, signature in model.signatures.items() if signature.is_by_row} == {
+        "posterior",
+        "likelihood",
+        "serving_default",
+    }
     run, noise = ServedModel.run, np.random.default_rng(0).normal(size=(8, 1)).astype("float32")
 
     def draws(self, name, inputs):
@@ -453,7 +548,10 @@ def test_examples_are_joined_only_where_they_are_answered_as_alone(folder, model
 
     monkeypatch.setattr(ServedModel, "run", draws)
     drawing = ServedModel(folder)
-    assert {name for name, signature in drawing.signatures.items() if signature.is_by_row} == {"likelihood"}
+    assert {name for name, signature in drawing.signatures.items() if signature.is_by_row} == {
+        "likelihood",
+        "serving_default",
+    }
 
 
 def test_metrics_count_what_happened(folder):

@@ -6,13 +6,14 @@ import typer
 
 from tfvae.cli.arguments import RunArgument
 from tfvae.cli.loading import commands
-from tfvae.cli.serving import HostOption, PortOption
+from tfvae.cli.serving import AllowedHostOption, HostOption, PortOption
 
 
 def explore(
     run: RunArgument,
     port: PortOption = 8600,
     host: HostOption = "127.0.0.1",
+    allowed_host: AllowedHostOption = None,
     split: Annotated[str, typer.Option(help="Examples on the map: train, validation or test.")] = "test",
     num_examples: Annotated[int, typer.Option("--num-examples", "-n", min=1, help="The first n of them.")] = 5000,
     open_page: Annotated[
@@ -20,4 +21,12 @@ def explore(
     ] = None,
 ) -> None:
     """Explore a run's latent space in the browser: a map, sliders, paths, your own images."""
-    commands("explore").explore(run, port, host, split=split, num_examples=num_examples, open_page=open_page)
+    commands("explore").explore(
+        run,
+        port,
+        host,
+        allowed_hosts=allowed_host or (),
+        split=split,
+        num_examples=num_examples,
+        open_page=open_page,
+    )

@@ -11,6 +11,15 @@ PortOption = Annotated[int, typer.Option(help="Port to listen on; 0 takes a free
 HostOption = Annotated[
     str, typer.Option(help="Address to listen on: this machine alone, unless you say 0.0.0.0 or another.")
 ]
+AllowedHostOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allowed-host",
+        metavar="NAME",
+        help="Name by which the server is asked for, besides localhost and --host; *.example.com is all names that end "
+        "so, and * turns this protection against foreign pages off. Can be given several times.",
+    ),
+]
 
 
 def serve(
@@ -19,6 +28,7 @@ def serve(
     ],
     port: PortOption = 8501,
     host: HostOption = "127.0.0.1",
+    allowed_host: AllowedHostOption = None,
     name: Annotated[str | None, typer.Option(help="Model's name in addresses. (default: the folder's)")] = None,
     batching: Annotated[bool, typer.Option(help="Join waiting requests where that changes no answer.")] = True,
     max_batch_rows: Annotated[
@@ -41,4 +51,6 @@ def serve(
         "waiting": max_waiting,
         "batch_rows": max_batch_rows,
     }
-    commands("serving").serve(model, port, host, name=name, batching=batching, limits=limits)
+    commands("serving").serve(
+        model, port, host, allowed_hosts=allowed_host or (), name=name, batching=batching, limits=limits
+    )

@@ -7,15 +7,19 @@ from typing import Any
 import tensorflow as tf
 
 from tfvae.export.folders import MODEL_FILE
+from tfvae.export.inspecting import check_ours
 from tfvae.export.manifest import CONVERTED_MANIFEST, check_files, read_manifest
 from tfvae.export.messages import first_line
-from tfvae.export.signatures import SIGNATURES
 
 
 def load(path: str | PathLike[str]) -> Any:
     """Loads what `save` wrote, as `tf.saved_model.load` does, with one clear error where the files are not whole.
 
     Prefer `tf.saved_model.load` itself where tfvae is not installed: the files need TensorFlow only.
+
+    A SavedModel is a program, which TensorFlow runs with the rights of its caller: load models that you trust. Before
+    the model is opened, its manifest, checksums and signatures are compared, and other SavedModels are refused. The
+    checksums show damage. They do not show who wrote a model, for whoever changes a file can compute them again.
 
     Args:
         path: the folder, such as "saved_models/digits_vae/1".
@@ -24,8 +28,8 @@ def load(path: str | PathLike[str]) -> Any:
         The loaded object: `loaded.signatures["encode"](x=x, seed=seed)` and its kin, see `save`.
 
     Raises:
-        ValueError: when there is no such folder, when its files are missing or damaged, or when it is a SavedModel
-            without tfvae's signatures.
+        ValueError: when there is no such folder, when its files are missing or damaged, or when it is a SavedModel that
+            `save` did not write, which is not opened.
     """
     folder = Path(path)
     if not folder.is_dir():
@@ -35,20 +39,14 @@ def load(path: str | PathLike[str]) -> Any:
     manifest = read_manifest(folder)
     if manifest is not None:
         check_files(folder, manifest)
+    check_ours(folder, manifest)
     try:
-        loaded = tf.saved_model.load(fspath(folder))
+        return tf.saved_model.load(fspath(folder))
     except Exception as error:  # a damaged file shows as any of a dozen types, according to where it is damaged
         raise ValueError(
             f"The exported model at {path} is damaged or incomplete: {first_line(error)}. Use another copy, or export "
             "the model again with tfvae.export.save(vae, path, overwrite=True)."
         ) from error
-    missing = [name for name in SIGNATURES if name not in getattr(loaded, "signatures", {})]
-    if missing:
-        raise ValueError(
-            f"The SavedModel at {path} was not written by tfvae.export.save: it has no signature {', '.join(missing)}. "
-            "Load it with tf.saved_model.load."
-        )
-    return loaded
 
 
 def _hint(folder: Path) -> str:

@@ -1,5 +1,7 @@
 """What other packages' errors and absences are to a user of an export."""
 
+from tfvae._extras import how_to_install
+
 
 def first_line(error: Exception) -> str:
     """The first line of an error's text, without its full stop; the name of its class where it has none."""
@@ -11,11 +13,8 @@ def missing(error: ModuleNotFoundError, function: str, extra: str) -> ValueError
     """The error to raise where an import failed: it names the extra to install.
 
     Args:
-        error: of the import; one of tfvae's own modules is a mistake of ours, and raised again.
+        error: of the import.
         function: what needs the package, such as "export.save_litert".
         extra: the name of the extra.
     """
-    if error.name is None or error.name.startswith("tfvae"):
-        raise error
-    package = error.name.partition(".")[0]
-    return ValueError(f"{function} needs {package}, which is not installed: pip install 'tfvae[{extra}]'.")
+    return ValueError(how_to_install(error, function, extra))

@@ -27,7 +27,8 @@ def save(
 
     * `encode(x, seed)`: `loc`, `scale` (or `scale_tril`; `mean`, `stddev` of other families), `z`, one draw `[B, D]`;
     * `decode(z, seed)`: `mean`, `sample` `[B, *event]`;
-    * `reconstruct(x, seed)`, which is also `serving_default`: `mean`, `sample`, through one z from q(z|x);
+    * `serving_default(x)`, for requests that name no signature: `mean` of p(x|z) at z = E[z|x], which no draw changes;
+    * `reconstruct(x, seed)`: `mean`, `sample`, through one z from q(z|x);
     * `sample(num_samples, seed)`: `mean`, `sample` `[num_samples, *event]`, from the prior;
     * `elbo(x, num_samples, seed)`: `elbo`, `log_likelihood`, `kl` `[B]`, nats;
     * `log_marginal(x, num_samples, seed)`: `[B]`, nats, by importance sampling; its memory does not grow with

@@ -18,6 +18,8 @@ tfd = tfp.distributions
 SIGNATURES = ("encode", "decode", "reconstruct", "sample", "elbo", "log_marginal")
 # Without draws, each example answered for itself; models exported by earlier versions do not have them.
 MEANS = ("posterior", "likelihood")
+# What a client gets that names no signature: TensorFlow's own name for it.
+DEFAULT = "serving_default"
 
 
 class Signatures(tf.Module):
@@ -30,13 +32,13 @@ class Signatures(tf.Module):
     Args:
         vae: a built model, with one tensor of latents.
         event_shape: the shape of one x.
-        names: the functions to make, of `SIGNATURES` and `MEANS`.
+        names: the functions to make, of `SIGNATURES`, `MEANS` and `DEFAULT`.
 
     Attributes:
         model_variables: the `tf.Variable`s that the functions read.
     """
 
-    def __init__(self, vae: VAE, event_shape: tuple[int, ...], names: Sequence[str] = (*SIGNATURES, *MEANS)):
+    def __init__(self, vae: VAE, event_shape: tuple[int, ...], names: Sequence[str] = (*SIGNATURES, *MEANS, DEFAULT)):
         super().__init__(name="vae")
         x = tf.TensorSpec([None, *event_shape], tf.float32, name="x")
         z = tf.TensorSpec([None, *vae.latent_shape], tf.float32, name="z")
@@ -51,6 +53,7 @@ class Signatures(tf.Module):
             "log_marginal": (x, num_samples, seed),
             "posterior": (x,),
             "likelihood": (z,),
+            DEFAULT: (x,),
         }
         answers = _Answers(vae)
         self._names = tuple(names)
@@ -63,11 +66,10 @@ class Signatures(tf.Module):
         self.model_variables = [*in_order, *read.values()]
 
     def by_name(self) -> dict[str, Any]:
-        """The functions by signature; `serving_default` is `reconstruct`."""
+        """The functions by signature."""
         functions = {name: getattr(self, name) for name in self._names}
         # A family that knows neither its parameters nor its moments has nothing to answer without a draw.
-        answering = {name: fn for name, fn in functions.items() if _outputs(fn)}
-        return answering | ({"serving_default": self.reconstruct} if "reconstruct" in answering else {})
+        return {name: function for name, function in functions.items() if _outputs(function)}
 
 
 def described(functions: Mapping[str, Any]) -> dict[str, Any]:
@@ -106,6 +108,11 @@ class _Answers:
 
     def likelihood(self, z: Tensor) -> dict[str, Tensor]:
         return _defined(mean=self._likelihood(tf.cast(z, self.dtype), tf.zeros([2], tf.int32)).mean)
+
+    def serving_default(self, x: Tensor) -> dict[str, Tensor]:
+        seed = tf.zeros([2], tf.int32)
+        (z,) = _center(self._posterior(x, seed), seed).values()
+        return _center(self._likelihood(tf.cast(z, self.dtype), seed), seed)
 
     def encode(self, x: Tensor, seed: Tensor) -> dict[str, Tensor]:
         posterior = self._posterior(x, seed)
@@ -172,6 +179,14 @@ def _parameters(posterior: Distribution) -> dict[str, Tensor]:
         shape = tf.concat([tf.shape(loc), tf.shape(loc)[-1:]], axis=0)
         return {"loc": loc, "scale_tril": tf.broadcast_to(posterior.scale.to_dense(), shape)}
     return _defined(mean=posterior.mean, stddev=posterior.stddev)
+
+
+def _center(distribution: Distribution, seed: Tensor) -> dict[str, Tensor]:
+    """The mean; of a family that does not define it the mode, else a draw, which is the same one in each request."""
+    for moments in ({"mean": distribution.mean}, {"mode": distribution.mode}):
+        if values := _defined(**moments):
+            return values
+    return {"sample": distribution.sample(seed=seed)}
 
 
 def _mean_and_sample(likelihood: Distribution, seed: Tensor) -> dict[str, Tensor]:

@@ -1,8 +1,13 @@
 """Serving over HTTP: TensorFlow Serving's REST API for an exported model; needs the extra `serve`."""
 
-from tfvae.serving.limits import Limits
-from tfvae.serving.rest import make_app
-from tfvae.serving.running import run_app
-from tfvae.serving.served_model import ServedModel
+from tfvae._extras import how_to_install
+
+try:
+    from tfvae.serving.limits import Limits
+    from tfvae.serving.rest import make_app
+    from tfvae.serving.running import run_app
+    from tfvae.serving.served_model import ServedModel
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(how_to_install(error, "tfvae.serving", "serve"), name=error.name) from error
 
 __all__ = ["Limits", "ServedModel", "make_app", "run_app"]

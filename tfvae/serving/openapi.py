@@ -12,6 +12,7 @@ from tfvae.serving.signature import DEFAULT_SIGNATURE, Signature, TensorInfo
 _ERROR = {"type": "object", "properties": {"error": {"type": "string"}}, "required": ["error"]}
 _MEANINGS = {
     400: "The body asks for nothing that the model can answer.",
+    403: "A page of another site asks.",
     404: "There is no such model or version.",
     405: "A name with a colon is a method's, which takes POST.",
     408: "The request did not come within its time.",

@@ -1,6 +1,5 @@
 """The answers of `:predict`, as TensorFlow Serving's REST API has them."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -35,8 +34,12 @@ def _array(value: Any) -> bytes:
         return orjson.dumps(
             np.ascontiguousarray(value) if np.ndim(value) else value[()], option=orjson.OPT_SERIALIZE_NUMPY
         )
-    # JSON has no NaN or infinity; TensorFlow Serving writes them all the same, and Python reads them.
-    return json.dumps(value.tolist()).encode()
+    # JSON has no NaN or infinity. As text, in the words of Protocol Buffers' JSON, they tell what they are, and NumPy
+    # and float() read them. TensorFlow Serving writes them bare, which many readers refuse.
+    shown = np.asarray(value).astype(object)
+    for is_such, text in ((np.isnan, "NaN"), (np.isposinf, "Infinity"), (np.isneginf, "-Infinity")):
+        shown[is_such(value)] = text
+    return orjson.dumps(shown.tolist())
 
 
 def _object(values: Mapping[str, bytes]) -> bytes:

@@ -5,16 +5,18 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Path, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.exceptions import HTTPException
 
 from tfvae._version import __version__
+from tfvae.serving.access import SameOrigin
 from tfvae.serving.limits import Limits
 from tfvae.serving.openapi import describe_predict, describe_refusals
 from tfvae.serving.predicting import Predictor
 from tfvae.serving.refusal import RefusedRequest, answer_refusal
 from tfvae.serving.served_model import ServedModel
+from tfvae.serving.start_page import start_page
 
 _STATE = {"state": "AVAILABLE", "status": {"error_code": "OK", "error_message": ""}}
 _OTHER_METHODS = {"classify": "classification", "regress": "regression"}
@@ -35,9 +37,11 @@ def make_app(model: ServedModel, *, limits: Limits | None = None, batching: bool
     * `GET /v1/models/NAME`, also with `/versions/V`: the model's state; `.../metadata`: its signatures;
     * `POST /v1/models/NAME:predict`, also with `/versions/V`: `{"signature_name": ..., "inputs": {...}}`, or
       `"instances"` for a signature whose inputs all count examples; `serving_default` where no signature is named;
-    * `GET /healthz`; `GET /metrics`, for Prometheus; `GET /openapi.json` and `/docs`.
+    * `GET /healthz`; `GET /metrics`, for Prometheus; `GET /openapi.json`;
+    * `GET /` and `/docs`: a page that says what is here and how to ask, without scripts.
 
-    A mistake in a request is a 4xx with `{"error": one sentence}`. Other routes can be added to the app.
+    A mistake in a request is a 4xx with `{"error": one sentence}`, and so is a request of another site's page
+    (`SameOrigin`). `run_app` refuses foreign names too. Other routes can be added to the app.
 
     Args:
         model: what is served.
@@ -55,7 +59,10 @@ def make_app(model: ServedModel, *, limits: Limits | None = None, batching: bool
         yield
         predictor.close()
 
-    app = FastAPI(title=f"{model.name}, served by tfvae", version=__version__, lifespan=lifespan)
+    # FastAPI's own pages load scripts from elsewhere.
+    title = f"{model.name}, served by tfvae"
+    app = FastAPI(title=title, version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
+    app.add_middleware(SameOrigin)
     app.add_exception_handler(RefusedRequest, answer_refusal)
     app.add_exception_handler(HTTPException, _answer_unknown_route)
     refusals, metadata, version_there = describe_refusals(), model.metadata(), str(model.version)
@@ -93,7 +100,7 @@ def make_app(model: ServedModel, *, limits: Limits | None = None, batching: bool
 
     documented: dict[str, Any] = {
         "openapi_extra": describe_predict(model, limits),
-        "responses": refusals(400, 404, 408, 413, 415, 429, 503),
+        "responses": refusals(400, 403, 404, 408, 413, 415, 429, 503),
     }
 
     @app.post(f"{here}:predict", **documented)
@@ -141,6 +148,16 @@ def make_app(model: ServedModel, *, limits: Limits | None = None, batching: bool
             f"{model.name}, or its version {model.version} by number.",
         )
 
+    @app.get("/", include_in_schema=False)
+    async def start(request: Request) -> Response:
+        if _has_explore(app):
+            return RedirectResponse("explore/")
+        return await about(request)
+
+    @app.get("/docs", include_in_schema=False)
+    async def about(request: Request) -> Response:
+        return start_page(model, str(request.base_url), has_explore=_has_explore(app))
+
     @app.head("/healthz", include_in_schema=False)
     @app.get("/healthz")
     async def health() -> Any:
@@ -151,6 +168,10 @@ def make_app(model: ServedModel, *, limits: Limits | None = None, batching: bool
         return Response(predictor.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     return app
+
+
+def _has_explore(app: FastAPI) -> bool:
+    return getattr(app.state, "has_explore", False)
 
 
 async def _answer_unknown_route(request: Request, error: Exception) -> Response:

@@ -5,11 +5,12 @@ import errno
 import functools
 import gc
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
+from tfvae.serving.access import AllowedHosts
 from tfvae.serving.connections import TimedProtocol, TimedServer
 
 try:
@@ -22,27 +23,38 @@ _MOST_CONNECTIONS, _MOST_AT_ONCE = 1000, 128
 
 
 def run_app(
-    app: FastAPI, host: str = "127.0.0.1", port: int = 8501, *, on_start: Callable[[str], None] = lambda address: None
+    app: ASGIApp,
+    host: str = "127.0.0.1",
+    port: int = 8501,
+    *,
+    allowed_hosts: Sequence[str] = (),
+    on_start: Callable[[str], None] = lambda address: None,
 ) -> None:
     """Serves until SIGINT or SIGTERM; then requests that are being answered have ten seconds to end.
+
+    Requests that ask for the server by a foreign name are refused (`AllowedHosts`).
 
     Args:
         app: what to serve.
         host: the address to listen on; 127.0.0.1 is for this machine alone, 0.0.0.0 for whoever can reach it.
         port: the port; 0 takes a free one.
+        allowed_hosts: names by which the server is asked for, besides localhost and `host`, such as
+            "models.example.com" or "*.example.com"; "*" is any name.
         on_start: called with the address, such as "http://127.0.0.1:8501", when requests are taken.
 
     Raises:
         OSError: where nothing can listen there.
+        ValueError: when one of `allowed_hosts` is no name.
     """
     with _listening(host, port) as listener, _without_long_pauses():
+        guarded = AllowedHosts(app, host=host, address=listener.getsockname()[0], more=allowed_hosts)
         shown = f"[{host}]" if ":" in host else host
         on_start(f"http://{shown}:{listener.getsockname()[1]}")
         with contextlib.suppress(KeyboardInterrupt):  # raised again by uvicorn once all is shut down
-            make_server(app).run(sockets=[listener])
+            make_server(guarded).run(sockets=[listener])
 
 
-def make_server(app: FastAPI) -> TimedServer:
+def make_server(app: ASGIApp) -> TimedServer:
     """The server of `run_app`."""
     most, at_once = _most_connections()
     config = uvicorn.Config(

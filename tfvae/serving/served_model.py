@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 from google.protobuf import json_format
-from tensorflow.core.protobuf import saved_model_pb2
 
 from tfvae import export
 from tfvae.export.folders import MODEL_FILE
+from tfvae.export.inspecting import read_meta_graph
 from tfvae.serving.signature import Signature, TensorInfo
 from tfvae.training.run_folder import RunFolder
 
@@ -45,8 +45,7 @@ class ServedModel:
                 f"A model's name is part of an address: no slash, colon or space. Received: {self.name!r}."
             )
         self._loaded = export.load(self.folder)
-        definitions = saved_model_pb2.SavedModel.FromString((self.folder / MODEL_FILE).read_bytes())
-        self._definitions = definitions.meta_graphs[0].signature_def
+        self._definitions = read_meta_graph(self.folder).signature_def
         self.signatures = {
             name: Signature(name, _tensors(definition.inputs), _tensors(definition.outputs))
             for name, definition in sorted(self._definitions.items())

@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 
 import tfvae
 from tfvae.serving.explore import ExploredModel, add_explore, explored_run
-from tfvae.serving.explore.explored_model import _scales
+from tfvae.serving.explore.explored_model import _moments, _scales
 from tfvae.serving.explore.model_input import ModelInput
 from tfvae.serving.explore.plane import principal_plane
 
@@ -128,6 +128,32 @@ def test_a_decoder_that_overflows_is_no_server_error(client, explored, monkeypat
     response = client.post("/explore/api/decode", content=body(0.0, 0.0))
     assert response.status_code == 422
     assert "not finite" in response.json()["error"]
+
+
+def test_pages_of_other_sites_are_not_answered(client, explored, monkeypatch):
+    """Nor is anything computed for them, in a form that browsers send without asking."""
+    monkeypatch.setattr(explored, "decode", lambda z: pytest.fail("it is computed"))
+    foreign = {"origin": "http://evil.example", "content-type": "text/plain"}
+    assert client.post("/explore/api/decode", content=body(0.0, 0.0), headers=foreign).status_code == 403
+    image = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors"}
+    for path in ("/explore/api/example/7", "/explore/api/points", "/explore/explore.js"):
+        assert client.get(path, headers=image).status_code == 403
+
+
+def test_numbers_that_are_not_finite_are_null(explored, monkeypatch):
+    """JSON has no NaN."""
+    monkeypatch.setattr(explored, "_prior_mean", np.array([np.nan, np.inf]))
+    page = TestClient(add_explore(FastAPI(), explored)).get("/explore/api/model")
+    assert json.loads(page.text, parse_constant=pytest.fail)["prior"]["mean"] == [None, None]
+
+
+def test_a_prior_without_moments_has_those_of_its_middle():
+    """Cauchy: the median, and half of what holds as many draws as one deviation of a normal, tan(0.3413 pi)."""
+    prior = tfp.distributions.Independent(tfp.distributions.Cauchy([0.0, 3.0], [1.0, 2.0]), 1)
+    mean, stddev = _moments(prior)
+    # Of 4,096 draws, five standard errors of a quantile: 5 sqrt(p (1 - p) / N) / density.
+    np.testing.assert_allclose(mean, [0, 3], atol=0.25)
+    np.testing.assert_allclose(stddev, np.tan(0.3413 * np.pi) * np.array([1, 2]), rtol=0.16)
 
 
 def test_the_page_keeps_to_itself(client):

@@ -19,7 +19,7 @@ def explore(monkeypatch, capsys):
     def run(*arguments):
         served, opened = [], []
 
-        def run_app(app, host, port, *, on_start):
+        def run_app(app, host, port, *, allowed_hosts, on_start):
             served.append((app, host, port))
             on_start(f"http://{host}:{port}")
 
@@ -48,6 +48,8 @@ def test_the_page_stands_beside_the_rest_api(explore, digits_run, tmp_path):
     model = client.get("/explore/api/model").json()
     assert (model["name"], model["num_examples"]) == ("my digits", 50)
     assert client.get("/explore/").status_code == 200
+    assert client.get("/").url.path == "/explore/"
+    assert '<a href="/explore/">' in client.get("/docs").text
     assert "http://127.0.0.1:8600/v1/models/my-digits," in said
     assert client.get("/v1/models/my-digits").json()["model_version_status"][0]["state"] == "AVAILABLE"
     # Each answers its own mistakes.

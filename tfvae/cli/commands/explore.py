@@ -5,6 +5,7 @@ import re
 import sys
 import threading
 import webbrowser
+from collections.abc import Sequence
 from pathlib import Path
 
 from tfvae.cli.commands.output import say
@@ -16,7 +17,14 @@ from tfvae.training.saved_run import load_run
 
 
 def explore(
-    run_dir: Path, port: int, host: str, *, split: str, num_examples: int, open_page: bool | None = None
+    run_dir: Path,
+    port: int,
+    host: str,
+    *,
+    allowed_hosts: Sequence[str],
+    split: str,
+    num_examples: int,
+    open_page: bool | None = None,
 ) -> None:
     """`tfvae explore`."""
     from fastapi import FastAPI
@@ -38,7 +46,7 @@ def explore(
         if _has_browser() if open_page is None else open_page:
             threading.Thread(target=webbrowser.open, args=[f"{address}/explore/"], daemon=True).start()
 
-    serving.run_app(add_explore(app, explored), host, port, on_start=on_start)
+    serving.run_app(add_explore(app, explored), host, port, allowed_hosts=allowed_hosts, on_start=on_start)
     say("ended")
 
 

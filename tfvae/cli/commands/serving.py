@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from tfvae.cli.commands.output import say
@@ -11,10 +12,19 @@ try:
 except ModuleNotFoundError as error:
     if error.name is None or error.name.startswith("tfvae"):
         raise
-    raise ValueError(f"This needs {error.name}, which is not installed: pip install 'tfvae[serve]'.") from error
+    raise ValueError(str(error)) from error
 
 
-def serve(path: Path, port: int, host: str, *, name: str | None, batching: bool, limits: dict[str, int]) -> None:
+def serve(
+    path: Path,
+    port: int,
+    host: str,
+    *,
+    allowed_hosts: Sequence[str],
+    name: str | None,
+    batching: bool,
+    limits: dict[str, int],
+) -> None:
     """`tfvae serve`."""
     model = serving.ServedModel(path, name)
     app = serving.make_app(model, limits=serving.Limits(**limits), batching=batching)
@@ -22,11 +32,11 @@ def serve(path: Path, port: int, host: str, *, name: str | None, batching: bool,
     def on_start(address: str) -> None:
         say(f"serving {model.name}, version {model.version}, at {address}/v1/models/{model.name}")
         say(f"  signatures   {', '.join(model.signatures)}")
-        say(f"  about them   {address}/docs, {address}/v1/models/{model.name}/metadata")
+        say(f"  how to ask   {address}/")
         say(f"  health       {address}/healthz, {address}/metrics")
         say("Ctrl-C ends it.")
 
-    serving.run_app(app, host, port, on_start=on_start)
+    serving.run_app(app, host, port, allowed_hosts=allowed_hosts, on_start=on_start)
     say("ended")
     # A computation in a thread cannot be stopped, and Python's own end would wait for it.
     sys.stdout.flush()

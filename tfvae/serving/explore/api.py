@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import orjson
 from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, Response
@@ -22,7 +23,7 @@ def explore_api(explored: ExploredModel) -> APIRouter:
 
     | route | in | out |
     | --- | --- | --- |
-    | `GET model` | | what there is to explore, JSON |
+    | `GET model` | | what there is to explore, JSON; null for a number that is not finite |
     | `GET points` | | float32 `[N, D]`, then int32 `[N]`: E[z|x] and classes of the examples |
     | `GET example/I` | | float32 `[2, *event]`: an example and its reconstruction |
     | `POST decode` | float32 `[n, D]`, n to 512 | float32 `[n, *event]`: means of p(x|z) |
@@ -31,11 +32,12 @@ def explore_api(explored: ExploredModel) -> APIRouter:
     """
     router = APIRouter(prefix="/explore/api", include_in_schema=False)
     latent_size, event_size = explored.latent_size, math.prod(explored.event_shape)
-    model, points = explored.describe(), explored.points()
+    # orjson writes what is not finite as null; such are the moments of a Cauchy prior.
+    model, points = orjson.dumps(explored.describe()), explored.points()
 
     @router.get("/model")
     async def describe() -> Response:
-        return JSONResponse(model)
+        return Response(model, media_type="application/json")
 
     @router.get("/points")
     async def lay_out() -> Response:

@@ -182,10 +182,17 @@ def _scales(x: np.ndarray) -> list[list[float]] | None:
 
 
 def _moments(prior: Distribution) -> tuple[np.ndarray, np.ndarray]:
-    """The prior's mean and standard deviations, `[D]` each."""
+    """The prior's mean and standard deviations, `[D]` each; of heavy tails, which have none, what holds as many draws."""
     try:
-        mean, stddev = prior.mean(), prior.stddev()
+        mean, stddev = np.asarray(prior.mean(), np.float64), np.asarray(prior.stddev(), np.float64)
     except NotImplementedError:
-        draws = prior.sample(_NUM_PRIOR_DRAWS, seed=stateless_seed(0)).numpy()
+        draws = _draws(prior)
         mean, stddev = draws.mean(axis=0), draws.std(axis=0)
-    return np.asarray(mean, np.float64), np.maximum(np.asarray(stddev, np.float64), 1e-6)
+    if not (np.isfinite(mean).all() and np.isfinite(stddev).all()):
+        low, mean, high = np.quantile(_draws(prior), [0.1587, 0.5, 0.8413], axis=0)  # one deviation of a normal
+        stddev = (high - low) / 2
+    return mean, np.maximum(stddev, 1e-6)
+
+
+def _draws(prior: Distribution) -> np.ndarray:
+    return prior.sample(_NUM_PRIOR_DRAWS, seed=stateless_seed(0)).numpy().astype(np.float64)

@@ -1,0 +1,98 @@
+"""What a SavedModel holds, read from its file before TensorFlow opens it.
+
+A SavedModel is a program: opening one runs the initializers of its tables, and other resources, and rebuilds Python
+objects that libraries have registered. A model that `save` wrote has neither.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from google.protobuf.message import DecodeError
+from tensorflow.core.framework import types_pb2
+from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
+
+from tfvae.export.folders import MODEL_FILE
+from tfvae.export.manifest import MANIFEST
+from tfvae.export.messages import first_line
+from tfvae.export.signatures import SIGNATURES
+
+_INIT_SIGNATURE = "__saved_model_init_op"
+# What opening a model makes without running anything: functions, variables, numbers, and containers of them.
+_KINDS = {"user_object", "function", "bare_concrete_function", "variable", "constant", "captured_tensor"}
+_CONTAINERS = {"_generic_user_object", "signature_map", "trackable_list_wrapper", "trackable_tuple_wrapper"}
+_WHOLE_NUMBERS = {"num_samples", "seed"}
+
+
+def read_meta_graph(folder: Path) -> meta_graph_pb2.MetaGraphDef:
+    """The graph of a SavedModel with its signatures; nothing of it runs.
+
+    Raises:
+        ValueError: when the file is damaged, or holds more or less than one graph.
+    """
+    try:
+        model = saved_model_pb2.SavedModel.FromString((folder / MODEL_FILE).read_bytes())
+    except DecodeError as error:
+        raise ValueError(
+            f"The exported model at {folder} is damaged or incomplete: {MODEL_FILE} cannot be read: "
+            f"{first_line(error)}. Use another copy, or export the model again with tfvae.export.save(vae, path, "
+            "overwrite=True)."
+        ) from error
+    if len(model.meta_graphs) != 1:
+        raise _foreign(folder, f"it has {len(model.meta_graphs)} graphs, not one")
+    return model.meta_graphs[0]
+
+
+def check_ours(folder: Path, manifest: Mapping[str, Any] | None) -> None:
+    """Checks that a SavedModel is one that `save` writes, without running anything of it.
+
+    Args:
+        folder: of the SavedModel.
+        manifest: what `read_manifest` read there.
+
+    Raises:
+        ValueError: when signatures are missing or others than the manifest describes, when there is no manifest, or
+            when the model would run something as soon as it is opened.
+    """
+    graph = read_meta_graph(folder)
+    signatures = {name: value for name, value in graph.signature_def.items() if name != _INIT_SIGNATURE}
+    if missing := [name for name in SIGNATURES if name not in signatures]:
+        raise _foreign(folder, f"it has no signature {', '.join(missing)}")
+    if manifest is None:
+        raise _foreign(folder, f"it has no {MANIFEST.as_posix()}. (Models of tfvae 0.1.0 had none: export them again)")
+    shapes = {name: _each(definition, _shape) for name, definition in signatures.items()}
+    if shapes != manifest.get("signatures") or not all(map(_has_our_dtypes, signatures.values())):
+        raise _foreign(folder, f"its signatures are not those that {MANIFEST.as_posix()} describes")
+    opened = [folder / MODEL_FILE, *(folder / "variables").rglob("*")]
+    if unlisted := {path.relative_to(folder).as_posix() for path in opened} - set(manifest["files"]):
+        raise _foreign(folder, f"{MANIFEST.as_posix()} has no checksum of {', '.join(sorted(unlisted))}")
+    if not graph.HasField("object_graph_def"):
+        raise _foreign(folder, "it has the form of TensorFlow 1, which runs its own initial operation")
+    for node in graph.object_graph_def.nodes:
+        kind = node.WhichOneof("kind")
+        if kind not in _KINDS or (kind == "user_object" and node.user_object.identifier not in _CONTAINERS):
+            name = node.user_object.identifier if kind == "user_object" else kind
+            raise _foreign(folder, f"it holds an object of kind {name!r}, which runs something as it is opened")
+
+
+def _each(definition: Any, describe: Callable[[Any], Any]) -> dict[str, Any]:
+    """A signature's tensors, each as `describe` has it."""
+    groups = (("inputs", definition.inputs), ("outputs", definition.outputs))
+    return {group: {name: describe(info) for name, info in tensors.items()} for group, tensors in groups}
+
+
+def _shape(info: Any) -> list[int | None]:
+    return [None if dim.size < 0 else dim.size for dim in info.tensor_shape.dim]
+
+
+def _has_our_dtypes(definition: Any) -> bool:
+    dtypes = _each(definition, lambda info: info.dtype)
+    wanted = {name: types_pb2.DT_INT32 if name in _WHOLE_NUMBERS else types_pb2.DT_FLOAT for name in dtypes["inputs"]}
+    return dtypes["inputs"] == wanted and set(dtypes["outputs"].values()) <= {types_pb2.DT_FLOAT}
+
+
+def _foreign(folder: Path, reason: str) -> ValueError:
+    return ValueError(
+        f"The SavedModel at {folder} was not written by tfvae.export.save: {reason}. It has not been opened, because a "
+        "SavedModel is a program. If you trust it, load it with tf.saved_model.load."
+    )
