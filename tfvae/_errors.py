@@ -33,7 +33,7 @@ def reading(path: str | os.PathLike[str], advice: str, *, kind: type[ValueError]
     try:
         yield
     except Exception as error:
-        raise kind(f"{os.fspath(path)} cannot be read: {reason(error)}. {advice}") from error
+        raise kind(f"{shortened(os.fspath(path))} cannot be read: {reason(error)}. {advice}") from error
 
 
 def reason(error: BaseException) -> str:

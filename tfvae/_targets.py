@@ -40,18 +40,22 @@ def output_folder(path: str | os.PathLike[str]) -> Path:
     return target
 
 
-def expanded(path: str | os.PathLike[str]) -> Path:
+def expanded(path: str | os.PathLike[str], *, kind: type[ValueError] = ValueError) -> Path:
     """The path with the home folder in place of `~`.
 
+    Args:
+        path: as a user gave it.
+        kind: of the error.
+
     Raises:
-        ValueError: for the home folder of a user who does not exist, and for what is no path.
+        ValueError: of type `kind`, for the home folder of a user who does not exist, and for what is no path.
     """
     try:
         if "\0" in os.fspath(path):
             raise ValueError("it holds a zero character")
         return Path(path).expanduser()
     except (RuntimeError, ValueError) as error:
-        raise ValueError(f"{quoted(os.fspath(path))} is not a path: {reason(error)}.") from error
+        raise kind(f"{quoted(os.fspath(path))} is not a path: {reason(error)}.") from error
 
 
 def require_space(path: str | os.PathLike[str], num_bytes: int) -> None:
