@@ -4,9 +4,12 @@ import contextlib
 import json
 import os
 import re
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from tfvae._targets import output_file
 
 try:
     import fcntl
@@ -21,12 +24,18 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Gives a path beside `path`, of the same ending; what is written there takes its place when the block succeeds.
 
     It is on the disk before it is renamed, so that a power failure cannot leave an empty file under the good name.
+    A symbolic link stays, and the file it leads to is replaced. The new file has the mode of the old one, and its owner
+    where the system allows that. Other hard links keep the old content.
+
+    Raises:
+        ValueError: as `output_file`.
     """
-    path = Path(path)
+    path = output_file(path)
     beside = _beside(path)
     try:
         yield beside
         _to_disk(beside, os.O_RDWR)
+        _take_mode(beside, path)
         os.replace(beside, path)
         with contextlib.suppress(OSError):  # not every system can open a folder
             _to_disk(path.parent, os.O_RDONLY)
@@ -41,11 +50,10 @@ def is_partial(name: str) -> bool:
 
 def write_bytes(path: str | os.PathLike[str], content: bytes) -> Path:
     """Writes a file; whatever stood at `path` stays until the new one is complete."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    output_file(path).parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as beside:
         beside.write_bytes(content)
-    return path
+    return Path(path)
 
 
 def write_new(path: str | os.PathLike[str], content: bytes) -> Path:
@@ -110,6 +118,15 @@ def locked(folder: str | os.PathLike[str], refusal: str) -> Iterator[None]:
     finally:
         if descriptor is not None:
             os.close(descriptor)
+
+
+def _take_mode(new: Path, old: Path) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        before = old.stat()
+        if (before.st_uid, before.st_gid) != (new.stat().st_uid, new.stat().st_gid):
+            with contextlib.suppress(OSError, AttributeError):  # only the administrator may give files away
+                os.chown(new, before.st_uid, before.st_gid)
+        new.chmod(stat.S_IMODE(before.st_mode))
 
 
 def _beside(path: Path) -> Path:

@@ -11,7 +11,7 @@ from typing import IO, Any, Self
 import numpy as np
 from numpy.lib import format as npy
 
-from tfvae._files import replacing
+from tfvae._files import output_file, replacing
 
 # At zlib's default level, draws of pixels take seven times as long to compress, and other floats hardly get smaller.
 _COMPRESS_LEVEL = 1
@@ -25,10 +25,10 @@ class NpzWriter:
     them however the process ends. Whatever stands at `path` stays until the new file is complete.
 
     Args:
-        path: the file; its folder is made where there is none.
+        path: the file; its folder is made where there is none. A symbolic link is followed.
 
     Raises:
-        ValueError: from `add`, for parts that do not go together.
+        ValueError: for a path that is no regular file; and from `add`, for parts that do not go together.
 
     Example:
         >>> with NpzWriter("latents.npz") as file:  # doctest: +SKIP
@@ -38,6 +38,7 @@ class NpzWriter:
 
     def __init__(self, path: str | os.PathLike[str]):
         self.path = Path(path)
+        self._folder = output_file(path).parent
         self._files: dict[str, IO[bytes]] = {}
         self._dtypes: dict[str, np.dtype[Any]] = {}
         self._shapes: dict[str, tuple[int, ...]] = {}
@@ -48,7 +49,7 @@ class NpzWriter:
         return dict(self._shapes)
 
     def __enter__(self) -> Self:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._folder.mkdir(parents=True, exist_ok=True)
         return self
 
     def add(self, **parts: Any) -> None:
@@ -59,7 +60,7 @@ class NpzWriter:
             raise ValueError(f"{self.path} takes as many rows of each array, of numbers or text. Received: {found}.")
         for name, rows in arrays.items():
             if name not in self._files:
-                self._files[name] = tempfile.TemporaryFile(dir=self.path.parent)
+                self._files[name] = tempfile.TemporaryFile(dir=self._folder)
                 self._dtypes[name], self._shapes[name] = rows.dtype, (0, *rows.shape[1:])
             num_rows, *event = self._shapes[name]
             if rows.dtype != self._dtypes[name] or rows.shape[1:] != tuple(event):

@@ -1,14 +1,18 @@
 """`.npy` and `.npz` files: the forms, the content rules, and every way in which they fail."""
 
+import contextlib
 import io
 import pickle
 import re
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tfvae.data import DataError, load
+from tfvae import _memory
+from tfvae.data import DataError, load, load_examples
+from tfvae.data.load import check_name
 
 
 @pytest.fixture
@@ -263,6 +267,148 @@ def test_relative_path_starts_in_data_dir(save):
 def test_other_endings_name_the_forms(tmp_path):
     with pytest.raises(DataError, match=r"path of a \.npy or \.npz file"):
         load(tmp_path / "own.csv")
+
+
+def test_files_that_are_there_and_not_read_say_how_to_go_on(tmp_path):
+    cases = {"t.csv": r"Tables in \.csv", "p.JPG": r"'\.JPG' are not", "n": "of this kind"}
+    for name, words in cases.items():
+        (tmp_path / name).write_text("1,2\n")
+        for refuse in (load, check_name):
+            with pytest.raises(DataError, match=f"{name} exists but cannot be read.*{words}.*numpy.save"):
+                refuse(tmp_path / name)
+    with pytest.raises(DataError, match="holds no shards"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["~nosuchuser/x.npy", "a\0.npy", "a" * 5000, "a" * 5000 + "/b.npz", ""])
+def test_names_that_are_no_paths(name):
+    for refuse in (load, check_name, load_examples):
+        with pytest.raises(DataError) as refused:
+            refuse(name)
+        assert "\n" not in str(refused.value)
+        assert len(str(refused.value)) < 1000
+
+
+@pytest.mark.parametrize("split", ["__class__", "name", "", "tset"])
+def test_splits_that_do_not_exist(split):
+    with pytest.raises(DataError, match=r"must be one of train, validation, test\. Received: split="):
+        load_examples("digits", split=split)
+
+
+# Damage that is not noise --------------------------------------------------------------------------------------------
+
+
+def npy(shape, content=b"\0" * 400, descr="<f4"):
+    header = f"{{'descr': {descr!r}, 'fortran_order': False, 'shape': {shape}, }}".encode()
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + content
+
+
+def archive(members, method=zipfile.ZIP_DEFLATED):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as file:
+        for name, content in members.items():
+            file.writestr(name, content)
+    return buffer.getvalue()
+
+
+def encrypted(content):
+    """As if: the bit that says so is set, in both headers of the one member."""
+    content = bytearray(content)
+    for mark, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        content[content.index(mark) + place] |= 1
+    return bytes(content)
+
+
+GOOD = npy("(10, 10)")
+
+
+@pytest.mark.parametrize("name", ["own.npy", "own.npz"])
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (npy("(10, 1e40)"), "shape"),
+        (npy("(10, 10000000000000000000000000000000000000000)"), "holds 400"),
+        (npy("(10, -10)"), "negative length"),
+        (npy("(-1, 10)"), "negative length"),
+        (npy("(10, 10"), "cannot be read"),
+        (npy("(" * 5000), "cannot be read"),
+        (npy("(10, 11)"), "promises 440 bytes"),
+        (npy("(10, 10)", descr="|O"), "holds Python objects"),
+        (npy("(10, 10)", descr="nonsense"), "cannot be read"),
+        (npy("(10, 10)", descr="V999999999"), "promises"),
+        (b"\x93NUMPY\x03\x00" + GOOD[8:], "version 3.0"),
+        (b"\x93NUMPY\x09\x00" + GOOD[8:], "cannot be read"),
+    ],
+)
+def test_headers_that_cannot_be_right(tmp_path, name, content, words):
+    path = tmp_path / name
+    path.write_bytes(archive({"x.npy": content}) if name.endswith("z") else content)
+    assert words in one_refusal(path)
+
+
+@pytest.mark.parametrize("name", ["own.npy", "own.npz"])
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (archive({"x.npy": b"no array"}), "cannot be read"),
+        (archive({"readme.txt": b"no array"}), "in no known form"),
+        (archive({}), "in no known form"),
+        (encrypted(archive({"x.npy": GOOD})), "encrypted"),
+        (archive({"x.npy": GOOD}, zipfile.ZIP_LZMA)[:-300], "cannot be read"),
+        (archive({"x.npy": GOOD}).replace(b"\x08\x00", b"\x63\x00"), "cannot be read"),
+        (archive({f"{i}.npy": GOOD for i in range(300)}), "in no known form"),
+    ],
+)
+def test_archives_that_cannot_be_right(tmp_path, name, content, words):
+    path = tmp_path / name
+    path.write_bytes(content)
+    assert words in one_refusal(path)
+
+
+def one_refusal(path):
+    with pytest.raises(DataError) as refused:
+        load(path)
+    text = str(refused.value)
+    assert str(path) in text
+    assert "\n" not in text
+    assert len(text) < 1200
+    with contextlib.suppress(DataError):  # what the values tell, the headers do not
+        check_name(path)
+    return text
+
+
+def test_damage_in_the_values(tmp_path):
+    content = bytearray(archive({"x.npy": np.random.default_rng(0).bytes(90) and GOOD[:-400] + bytes(range(200)) * 2}))
+    middle = content.index(b"x.npy") + 150
+    content[middle : middle + 9] = b"\xff" * 9
+    (tmp_path / "own.npz").write_bytes(content)
+    assert "cannot be read" in one_refusal(tmp_path / "own.npz")
+
+
+def test_any_method_of_compression_and_other_members_are_read(tmp_path):
+    for method in (zipfile.ZIP_STORED, zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2):
+        (tmp_path / "own.npz").write_bytes(archive({"x.npy": GOOD, "readme.txt": b"no array"}, method))
+        assert load(tmp_path / "own.npz").event_shape == (10,)
+    (tmp_path / "own.npy").write_bytes(GOOD + b"another array after it")
+    assert load(tmp_path / "own.npy").event_shape == (10,)
+
+
+def test_what_unpacks_to_more_than_there_is_room_for_is_not_read(tmp_path, monkeypatch):
+    path = tmp_path / "own.npz"
+    np.savez_compressed(path, x=np.zeros((1000, 1000)), other=np.zeros((1000, 1000)))
+    monkeypatch.setattr(_memory, "available_memory", lambda: 8_000_000)
+    assert len(load(path).train) == 800  # the other is left where it is
+    monkeypatch.setattr(_memory, "available_memory", lambda: 7_999_999)
+    monkeypatch.setattr(np, "load", None)
+    with pytest.raises(MemoryError, match=r"own.npz \(x\) takes 8.0 MB, and 8.0 MB of memory.*tfvae data shard"):
+        load(path)
+    np.savez_compressed(path, x=np.zeros((1000, 1000), complex))
+    with pytest.raises(DataError, match="not a plain number"):  # before anything is read
+        load(path)
+
+
+def test_how_much_memory_is_free():
+    assert _memory.available_memory() is None or _memory.available_memory() > 10**6
 
 
 def test_real_colour_images(find_archives):

@@ -15,6 +15,7 @@ import pytest
 import tensorflow as tf
 
 from tfvae.data import DataError, ShardedSplit, Split, Splits, load, load_examples, shard_batches, write_shards
+from tfvae.data.shard_header import ShardHeader
 
 
 def numbered(num_examples, name="numbered"):
@@ -391,6 +392,12 @@ def change_header(folder, **changes):
     (folder / "shards.json").write_text(json.dumps(header | changes))
 
 
+def swap(a, b):
+    content = a.read_bytes()
+    a.write_bytes(b.read_bytes())
+    b.write_bytes(content)
+
+
 SHARD = "train-00003-of-00012.tfrecord"
 
 
@@ -413,6 +420,14 @@ SHARD = "train-00003-of-00012.tfrecord"
         (lambda f: change_header(f, num_examples={"test": [31]}), ["num_examples cannot be"]),
         (lambda f: change_header(f, dtype="float16"), ["dtype cannot be"]),
         (lambda f: change_header(f, value_range=[1, 0]), ["value_range cannot be"]),
+        (lambda f: change_header(f, value_range=[0, 10**400]), ["value_range cannot be"]),
+        (lambda f: change_header(f, num_examples={"train": [10**400]}), ["num_examples cannot be"]),
+        (lambda f: change_header(f, checksums=[1]), ["shards.json cannot be read"]),
+        (lambda f: change_header(f, checksums={"train": [1]}), ["train-00000", "not the one"]),
+        (lambda f: (f / "shards.json").write_text("[" * 100_000), ["shards.json cannot be read", "too deeply"]),
+        (lambda f: (f / "shards.json").write_bytes(b"\xff"), ["shards.json cannot be read"]),
+        (lambda f: shutil.copy(f / "train-00001-of-00012.tfrecord", f / SHARD), [SHARD, "another shard was copied"]),
+        (lambda f: swap(f / SHARD, f / "train-00001-of-00012.tfrecord"), ["train-00001", "another shard was copied"]),
     ],
 )
 def test_what_is_not_whole_is_refused(damage, words, copy):
@@ -421,6 +436,49 @@ def test_what_is_not_whole_is_refused(damage, words, copy):
         load(copy)
     for word in words:
         assert word in str(refused.value)
+    assert len(str(refused.value)) < 700
+
+
+def test_shards_of_earlier_versions_have_no_checksums(copy):
+    header = json.loads((copy / "shards.json").read_text())
+    del header["checksums"]
+    (copy / "shards.json").write_text(json.dumps(header))
+    assert len(load(copy).train.take(5000)) == 1003
+
+
+@pytest.mark.parametrize("form", ["array", "split", "stream"])
+def test_a_value_that_is_not_finite_is_told_by_its_place_in_all_data(form, tmp_path):
+    x = np.zeros((4000, 5), "float32")
+    x[3217, 2] = np.nan
+    source = {
+        "array": x,
+        "split": {"train": x[:1], "test": x},
+        "stream": {"train": tf.data.Dataset.from_tensor_slices(x).batch(100)},
+    }[form]
+    with pytest.raises(DataError, match=r"not finite in float32, at index \(3217, 2\): nan"):
+        write_shards(source, tmp_path / "shards")
+
+
+def test_another_writer_was_quicker(tmp_path, monkeypatch):
+    write_header = ShardHeader.write
+
+    def write(header, folder):
+        write_header(header, folder)
+        if not (tmp_path / "shards").exists():
+            shutil.copytree(folder, tmp_path / "shards")
+
+    monkeypatch.setattr(ShardHeader, "write", write)
+    with pytest.raises(DataError, match="exists already"):
+        write_shards(numbered(9), tmp_path / "shards")
+    assert [path.name for path in tmp_path.iterdir()] == ["shards"]
+    assert len(load(tmp_path / "shards").train) == 9
+
+
+def test_a_link_to_a_folder_that_is_not_there_yet(tmp_path):
+    (tmp_path / "link").symlink_to("disk")
+    write_shards(numbered(9), tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+    assert len(load(tmp_path / "disk").train) == 9
 
 
 def flip_a_bit(path):

@@ -93,7 +93,7 @@ def test_bad_runs_are_one_clear_error(tmp_path):
     with pytest.raises(ValueError, match="no run folder"):
         read_runs([run, tmp_path])
     (other / "report.json").write_text('{"elbo": ')
-    with pytest.raises(ValueError, match=r"report.json is damaged.*tfvae evaluate"):
+    with pytest.raises(ValueError, match=r"report.json cannot be read.*tfvae evaluate"):
         read_runs([run, other])
     (other / "report.json").unlink()
     with pytest.raises(ValueError, match=r"has no report yet.*tfvae evaluate"):
@@ -131,11 +131,11 @@ def test_report_is_one_file(tmp_path):
     path = write_html_report(run)
     assert path == run / "report.html"
     page = Page(path.read_text())
-    picture, gone = page.addresses
+    (picture,) = page.addresses
     head, _, content = picture.partition(",")
     assert head == "data:image/png;base64"
     assert base64.b64decode(content) == buffer.getvalue()
-    assert gone == "figures/gone.png"
+    assert "Gone (no picture of this run: figures/gone.png)" in "".join(page.texts)
     assert "script" not in page.tags
     assert {"table", "details"} <= set(page.tags)
     text = "".join(page.texts)
@@ -145,6 +145,89 @@ def test_report_is_one_file(tmp_path):
     (run / "report.md").unlink()
     with pytest.raises(ValueError, match=r"has no report yet.*tfvae evaluate"):
         write_html_report(run)
+
+
+def test_no_other_file_than_the_runs_own_pictures_goes_into_a_report(tmp_path):
+    run, secret, png = make_run(tmp_path / "run"), tmp_path / "secret.png", b"\x89PNG\r\n\x1a\n"
+    secret.write_bytes(png + b"secret")
+    (tmp_path / "run-2").mkdir()
+    (tmp_path / "run-2" / "a.png").write_bytes(png + b"secret")
+    (run / "link.png").symlink_to(secret)
+    (run / "folder").symlink_to(tmp_path)
+    (run / "notes.png").write_text("a secret, and no picture")
+    (run / "my picture.jpg").write_bytes(b"\xff\xd8\xff mine")
+    sources = [
+        str(secret), "../secret.png", "..%2Fsecret.png", "%2e%2e/secret.png", f"file://{secret}", "folder/secret.png",
+        "folder/run-2/a.png", "../run-2/a.png", "link.png", "notes.png", "config.toml", "report.md", "figures", "",
+        "http://127.0.0.1/secret.png", "//127.0.0.1/x.png", "a" * 5000, "a%00b", "data:image/png;base64,c2VjcmV0",
+        "my%20picture.jpg",
+    ]  # fmt: skip
+    (run / "report.md").write_text("# x\n\n" + "\n\n".join(f'![words](<{source}> "title")' for source in sources))
+    text = write_html_report(run).read_text()
+    assert Page(text).addresses == ["data:image/jpeg;base64," + base64.b64encode(b"\xff\xd8\xff mine").decode()]
+    # Markdown itself takes an address of the kind file: for no picture.
+    assert text.count("<em>words (no picture of this run: ") == len(sources) - 2
+
+
+DEEP = "[" * 100_000
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("report.json", "[]"),
+        ("report.json", "null"),
+        ("report.json", DEEP),
+        ("report.json", b"\xff"),
+        ("report.json", "1" + "0" * 5000),
+        *((f"report.json/{key}", None) for key in ("elbo", "log_marginal", "split", "config", "epochs")),
+        ("report.json/elbo", 3),
+        ("report.json/elbo", {"mean": "x", "standard_error": 1, "num_examples": 3}),
+        ("report.json/log_marginal", {"mean": 1, "standard_error": 10**400, "num_importance_samples": 3}),
+        ("report.json/training_seconds", 10**400),
+        ("report.json/split", "x" * 100_000),
+        ("report.json/active_units", [3]),
+        ("config.toml", DEEP),
+        ("metrics.csv", "epoch,elbo\n0,x\n"),
+        ("metrics.csv", "epoch,elbo\n0,1,2,3\n"),
+        ("metrics.csv", "epoch,elbo\n0," + "1" * 200_000 + "\n"),
+        ("metrics.csv", b"epoch,elbo\n0,\xff\n"),
+    ],
+)
+def test_edited_run_files_are_one_short_sentence_with_their_name(tmp_path, name, content):
+    run, other = make_run(tmp_path / "run"), make_run(tmp_path / "other")
+    name, _, key = name.partition("/")
+    if key:
+        report = json.loads((run / name).read_text())
+        report[key] = content
+        if content is None:
+            del report[key]
+        content = json.dumps(report)
+    (run / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(ValueError, match=f"run/{name}") as refused:
+        read_runs([run, other])
+    assert "\n" not in str(refused.value)
+    assert len(str(refused.value)) < 700
+
+
+@pytest.mark.parametrize("content", ["[]", "3", '{"packages": []}', DEEP, b"\xff", '"x"'])
+def test_an_edited_environment_is_one_short_sentence(tmp_path, content):
+    run = make_run(tmp_path / "run")
+    (run / "report.md").write_text("# x\n")
+    (run / "environment.json").write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(ValueError, match=r"environment\.json cannot be read") as refused:
+        write_html_report(run)
+    assert len(str(refused.value)) < 500
+
+
+def test_numbers_that_are_none_leave_gaps_in_the_curves(tmp_path):
+    runs = [make_run(tmp_path / name) for name in "abc"]
+    columns, *rows = (runs[0] / "metrics.csv").read_text().splitlines()
+    (runs[0] / "metrics.csv").write_text("\n".join([columns, *rows, "3,nan,inf,-inf,nan,nan,1e400", ""]))
+    (runs[1] / "metrics.csv").write_text(f"{columns}\n0,nan,nan,nan,nan,nan,nan\n")
+    figure = comparison_figure(read_runs(runs))
+    assert figure.axes[0].get_ylim()[0] < -30 < -28 < figure.axes[0].get_ylim()[1] < 0
+    write_comparison(read_runs(runs), tmp_path)
 
 
 @pytest.mark.parametrize("num_runs", [2, 5])

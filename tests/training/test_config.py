@@ -53,5 +53,44 @@ def test_unreadable_files_are_one_clear_error(tmp_path):
     with pytest.raises(ValueError, match="no configuration file"):
         RunConfig.from_toml(tmp_path / "missing.toml")
     (tmp_path / "bad.toml").write_text("[model\n")
-    with pytest.raises(ValueError, match=r"bad.toml cannot be read as TOML"):
+    with pytest.raises(ValueError, match=r"bad.toml cannot be read: .*Expected TOML"):
         RunConfig.from_toml(tmp_path / "bad.toml")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xff\xfe",
+        b"x = " + b"[" * 5000,
+        b"training.epochs = 1" + b"0" * 400,
+        b"training.epochs = 1" + b"0" * 5000,
+        b"training.beta = 1" + b"0" * 400,
+        b"training.batch_size = 9223372036854775808",
+        b"training.checkpoint_steps = false",
+        b"evaluation.num_samples = 9223372036854775808",
+        b"model.hidden = [10000000000]",
+        b"model.activation = 3",
+        b"data = 3",
+        b'data = "digits"',
+        b"data = [1]",
+        b"data.name = 3",
+        b'data.name = "a\\u0000"',
+        b'"' + b"x" * 100_000 + b'" = 3',
+        b'model."' + b"x" * 100_000 + b'" = 3',
+        b'training.kl = "' + b"x" * 100_000 + b'"',
+        b"training = 1979-05-27",
+    ],
+)
+def test_files_that_cannot_be_right_are_one_short_sentence_with_their_name(tmp_path, content):
+    path = tmp_path / "config.toml"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"config\.toml") as refused:
+        RunConfig.from_toml(path, {"training": {"epochs": 3}})
+    assert "\n" not in str(refused.value)
+    assert len(str(refused.value)) < 800
+
+
+def test_an_option_that_is_wrong_is_not_blamed_on_the_file(tmp_path):
+    (tmp_path / "config.toml").write_text("training.epochs = 3")
+    with pytest.raises(ValueError, match=r"^training\.epochs must be"):
+        RunConfig.from_toml(tmp_path / "config.toml", {"training": {"epochs": 0}})

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import tomllib
+from pathlib import Path
 
 import keras
 import matplotlib.image
@@ -16,7 +17,7 @@ import pytest
 import tensorflow as tf
 
 import tfvae
-from tfvae.training import RunConfig, build_vae, load_run, train
+from tfvae.training import RunConfig, build_vae, environment, load_run, train
 from tfvae.training.build import evaluation_split, resolve
 from tfvae.training.run_folder import RunFolder
 
@@ -284,3 +285,28 @@ def test_a_run_on_a_file_can_be_evaluated_from_elsewhere(tmp_path, monkeypatch):
     train(config, "run")
     assert load_run("run").config.model.likelihood == "bernoulli"  # floats that are all 0 and 1 are binary
     assert load_run("run").config.data.name == str(tmp_path / "own.npy")
+
+
+@pytest.mark.parametrize("inside", ["ours", "another's"])
+def test_only_the_commit_of_our_own_checkout_is_told(tmp_path, monkeypatch, inside):
+    """An installed package may lie in the repository of whoever uses it."""
+    root = tmp_path if inside == "ours" else tmp_path / "lib" / "site-packages"
+    module = root / "tfvae" / "training" / "environment.py"
+    module.parent.mkdir(parents=True)
+    (root / "setup.cfg").write_text("[metadata]\nname = tfvae\n")
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b.c"]
+    for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "x"]):
+        subprocess.run([*git, *command], check=True)
+    head = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout.strip()
+    monkeypatch.setattr(environment, "__file__", str(module))
+    monkeypatch.setenv("GIT_DIR", str(Path(__file__).parents[2] / ".git"))
+    assert environment._commit() == (head if inside == "ours" else None)
+    (root / "setup.cfg").write_text("[metadata]\nname = another\n")
+    assert environment._commit() is None
+
+
+def test_the_split_that_is_out_of_range_is_the_one_that_is_named(tmp_path):
+    np.savez(tmp_path / "x.npz", x_train=np.full((9, 2), 0.5), x_test=np.full((3, 2), -7.5))
+    config = RunConfig.from_dict({"data": {"name": str(tmp_path / "x.npz")}, "model": {"likelihood": "bernoulli"}})
+    with pytest.raises(ValueError, match=r"but x/test holds values from -7\.5 to -7\.5"):
+        resolve(config, tfvae.data.load(config.data.name))

@@ -49,7 +49,7 @@ def train(
     ] = None,
 ) -> None:
     """Train a VAE; the run folder gets the model, logs, figures, a report and a SavedModel."""
-    from tfvae.training.config import RunConfig, read_toml
+    from tfvae.training.config import RunConfig
     from tfvae.training.run_folder import RunFolder
 
     options: dict[str, dict[str, Any]] = {
@@ -90,15 +90,16 @@ def train(
         folder.require_run()
         settings = RunConfig.from_toml(folder.config, given)
     else:
-        settings = RunConfig.from_dict(read_toml(config) if config is not None else {}, given)
+        settings = RunConfig.from_dict(given) if config is None else RunConfig.from_toml(config, given)
     commands("training").train(
         settings, run_dir if resume is None else resume, resume=resume is not None, given=given["training"]
     )
 
 
 def _not_resumable(given: dict[str, dict[str, Any]]) -> set[str]:
-    resumable = {"epochs", "learning_rate", "beta", "keep", "checkpoint_steps", "on_nan", "strategy"}
-    return {key for table in given.values() for key in table} - resumable
+    from tfvae.training.config import RESUMABLE
+
+    return {key for table in given.values() for key in table}.difference(RESUMABLE)
 
 
 def _sizes(text: str | None) -> tuple[int, ...] | None:

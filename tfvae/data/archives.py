@@ -5,11 +5,17 @@ from pathlib import Path
 
 import numpy as np
 
+from tfvae._targets import expanded
+from tfvae.data.array_file import ArrayFile
 from tfvae.data.errors import DataError
-from tfvae.data.files import read_arrays
 from tfvae.data.splits import Splits, make_splits
 
 ENVIRONMENT_VARIABLE = "TFVAE_DATA_DIR"
+FILES = {
+    "frey_face": "frey_faces.npz",
+    "caltech101_silhouettes": "caltech101_silhouettes_28.npz",
+    "omniglot": "omniglot28_area.npz",
+}
 
 
 def load_frey_face(data_dir: Path | None) -> Splits:
@@ -20,7 +26,7 @@ def load_frey_face(data_dir: Path | None) -> Splits:
     References:
         van den Berg et al., Sylvester Normalizing Flows for Variational Inference, 2018, arXiv 1803.05649.
     """
-    path, (images, order) = _read("frey_face", "frey_faces.npz", ("images", "perm_seed123"), data_dir)
+    path, (images, order) = _read("frey_face", ("images", "perm_seed123"), data_dir)
     if len(images) < 1765 + 1 or not np.array_equal(np.sort(order), np.arange(len(images))):
         raise DataError(
             f"{path} is not the Frey Face archive. Expected 1965 images and a permutation of them. Received images of "
@@ -39,7 +45,7 @@ def load_caltech101_silhouettes(data_dir: Path | None) -> Splits:
         Marlin et al., Inductive Principles for Restricted Boltzmann Machine Learning, 2010.
     """
     keys = ("x_train", "x_valid", "x_test", "y_train", "y_valid", "y_test")
-    path, found = _read("caltech101_silhouettes", "caltech101_silhouettes_28.npz", keys, data_dir)
+    path, found = _read("caltech101_silhouettes", keys, data_dir)
     splits = ("train", "validation", "test")
     arrays = {split: array == 0 for split, array in zip(splits, found[:3], strict=True)}
     return make_splits("caltech101_silhouettes", arrays, dict(zip(splits, found[3:], strict=True)), str(path))
@@ -55,24 +61,30 @@ def load_omniglot(data_dir: Path | None) -> Splits:
         Lake, Salakhutdinov & Tenenbaum, Human-level concept learning through probabilistic program induction, 2015.
     """
     keys = ("x_background", "x_evaluation", "char_background", "char_evaluation")
-    path, found = _read("omniglot", "omniglot28_area.npz", keys, data_dir)
+    path, found = _read("omniglot", keys, data_dir)
     splits = ("train", "test")
     return make_splits(
         "omniglot", dict(zip(splits, found[:2], strict=True)), dict(zip(splits, found[2:], strict=True)), str(path)
     )
 
 
-def _read(name: str, file_name: str, keys: tuple[str, ...], data_dir: Path | None) -> tuple[Path, list[np.ndarray]]:
+def find(name: str, data_dir: Path | None) -> Path:
+    """The file of a data set; DataError where it is not found."""
+    file_name = FILES[name]
     setting = os.environ.get(ENVIRONMENT_VARIABLE)
-    folder = data_dir or (Path(setting).expanduser() if setting else None)
+    folder = data_dir or (expanded(setting, kind=DataError) if setting else None)
     if folder is None or not (folder / file_name).is_file():
         raise DataError(
             f"The data set {name!r} is read from a file {file_name}, which was not found. Set the environment variable "
             f"{ENVIRONMENT_VARIABLE} (or the argument data_dir) to the folder that holds {file_name}. Received "
             f"{ENVIRONMENT_VARIABLE}={setting!r}, data_dir={None if data_dir is None else str(data_dir)!r}."
         )
-    path = folder / file_name
-    contents = read_arrays(path)
+    return folder / file_name
+
+
+def _read(name: str, keys: tuple[str, ...], data_dir: Path | None) -> tuple[Path, list[np.ndarray]]:
+    path = find(name, data_dir)
+    contents = ArrayFile(path)
     missing = [key for key in keys if key not in contents]
     if missing:
         raise DataError(

@@ -1,6 +1,7 @@
 """The rules that turn any numeric array into what a `Split` holds: uint8 levels or float32 values, channels last."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -44,31 +45,42 @@ def clean_labels(labels: np.ndarray, num_examples: int, source: str) -> np.ndarr
     return labels.astype(np.int64)
 
 
-def clean_values(array: np.ndarray, source: str) -> np.ndarray:
+def clean_values(array: np.ndarray, source: str, rows: np.ndarray | None = None) -> np.ndarray:
     """An array of examples as uint8 or finite float32, with a channel axis where (N, H, W) images lack one.
+
+    Args:
+        array: the examples, along the first axis.
+        source: where they were read from, for messages.
+        rows: of a part of the data, the number of each example in all of them, for messages.
 
     Raises:
         DataError: for values, types or shapes that no rule covers.
     """
-    _require_shape(array, source)
-    array = np.ascontiguousarray(_clean_values(array, source))
+    require_form(array.shape, array.dtype, source)
+    array = np.ascontiguousarray(_clean_values(array, source, rows))
     return array[..., np.newaxis] if array.ndim == 3 else array
 
 
-def _require_shape(array: np.ndarray, source: str) -> None:
-    if array.ndim < 2:
+def require_form(shape: tuple[int, ...], dtype: np.dtype[Any], source: str) -> None:
+    """Raises DataError for a shape or type that no rule covers; looks at no value."""
+    if len(shape) < 2:
         raise DataError(
             f"{source} has no event axis. Expected (N, D) vectors, (N, H, W) or (N, H, W, C) images, or more axes, "
-            f"with the N examples along the first; reshape single numbers to (N, 1). Received shape {array.shape}."
+            f"with the N examples along the first; reshape single numbers to (N, 1). Received shape {shape}."
         )
-    if 0 in array.shape:
+    if 0 in shape:
         raise DataError(
             f"{source} is empty. Expected at least one example and no axis of length zero; check how the array was "
-            f"made. Received shape {array.shape}."
+            f"made. Received shape {shape}."
+        )
+    if dtype.kind not in "buif":
+        raise DataError(
+            f"{source} has dtype {dtype}, which is not a plain number. Expected uint8, bool, or a float type; "
+            "convert the array with numpy's astype and save it again."
         )
 
 
-def _clean_values(array: np.ndarray, source: str) -> np.ndarray:
+def _clean_values(array: np.ndarray, source: str, rows: np.ndarray | None) -> np.ndarray:
     kind = array.dtype.kind
     if array.dtype == np.uint8:
         return array
@@ -82,12 +94,7 @@ def _clean_values(array: np.ndarray, source: str) -> np.ndarray:
                 "0..255, zeros and ones, or floats. Store the array as uint8, or divide it by its maximum."
             )
         return array.astype(np.uint8)
-    if kind == "f":
-        return _finite_float32(array, source)
-    raise DataError(
-        f"{source} has dtype {array.dtype}, which is not a plain number. Expected uint8, bool, or a float type; "
-        "convert the array with numpy's astype and save it again."
-    )
+    return _finite_float32(array, source, rows)
 
 
 def _binary_floats_as_levels(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -97,16 +104,19 @@ def _binary_floats_as_levels(arrays: dict[str, np.ndarray]) -> dict[str, np.ndar
     return arrays
 
 
-def _finite_float32(array: np.ndarray, source: str) -> np.ndarray:
+def _finite_float32(array: np.ndarray, source: str, rows: np.ndarray | None) -> np.ndarray:
     with np.errstate(over="ignore"):
         values = array.astype(np.float32, copy=False)
     finite = np.isfinite(values)
     if finite.all():
         return values
     first = tuple(int(i) for i in np.unravel_index(np.argmin(finite), finite.shape))
+    count = f"{int(finite.size - finite.sum())} values that are not finite in float32, the first at index {first}"
+    if rows is not None:
+        count = f"a value that is not finite in float32, at index {(int(rows[first[0]]), *first[1:])}"
     raise DataError(
-        f"{source} has {int(finite.size - finite.sum())} values that are not finite in float32, the first at "
-        f"index {first}: {array[first]}. Expected finite numbers only; leave out the examples that hold such values."
+        f"{source} has {count}: {array[first]}. Expected finite numbers only; leave out the examples that hold such "
+        "values."
     )
 
 

@@ -1,14 +1,15 @@
 """Data sets from `.npy` and `.npz` files, read without pickle."""
 
-import zipfile
-import zlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 
+from tfvae._errors import quoted
 from tfvae.data import noise
+from tfvae.data.array_file import ArrayFile
+from tfvae.data.contents import require_form
 from tfvae.data.errors import DataError
 from tfvae.data.split import Split
 from tfvae.data.splits import Splits, make_splits
@@ -29,15 +30,20 @@ def load_file(path: Path, seed: int) -> Splits:
 
     Raises:
         DataError: for a file that is missing, damaged, pickled, or in none of the known forms.
+        MemoryError: for arrays larger than what is free.
     """
-    contents = read_arrays(path)
-    if "x_train" in contents:
-        arrays, labels = _stored_splits(contents, path)
-        if "test" not in arrays:
-            _cut_off(arrays, labels, ("test",), seed, path)
+    file = ArrayFile(path)
+    if "x_train" in file:
+        x, y = _stored_splits(file)
+        missing: tuple[str, ...] = () if "test" in x else ("test",)
     else:
-        arrays, labels = _single_array(contents, path)
-        _cut_off(arrays, labels, ("validation", "test"), seed, path)
+        x, y = _single_array(file)
+        missing = ("validation", "test")
+    if missing:
+        _require_enough(file.forms[x["train"]].shape, missing, path)
+    arrays, labels = _read(file, x, y)
+    if missing:
+        _cut_off(arrays, labels, missing, seed, path)
     return make_splits(path.stem, arrays, labels, str(path))
 
 
@@ -46,72 +52,81 @@ def load_whole(path: Path) -> Split | None:
 
     Raises:
         DataError: for a file that is missing, damaged, pickled, or in none of the known forms.
+        MemoryError: for arrays larger than what is free.
     """
-    contents = read_arrays(path)
-    if "x_train" in contents:
+    file = ArrayFile(path)
+    if "x_train" in file:
         return None
-    arrays, labels = _single_array(contents, path)
+    arrays, labels = _read(file, *_single_array(file))
     return cast(Split, make_splits(path.stem, arrays, labels, str(path)).train)
 
 
-def read_arrays(path: Path, *, mapped: bool = False) -> dict[str, np.ndarray]:
-    """Every array in a file; the one in a `.npy` is called arr_0.
-
-    Args:
-        path: the file.
-        mapped: whether the array of a `.npy` stays on disk until its values are used.
+def check_file(path: Path) -> None:
+    """What can be said of a file at once: it is there, and its headers have one of the known forms.
 
     Raises:
-        DataError: for a file that is missing or cannot be read without pickle.
+        DataError: as `load_file`.
+        MemoryError: as `load_file`.
     """
-    if not path.is_file():
-        raise DataError(
-            f"There is no file {path} (looked at {path.absolute()}). Give the path of an existing .npy or .npz file."
-        )
-    try:
-        stored = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
-        if isinstance(stored, np.ndarray):
-            return {"arr_0": stored}
-        with stored:
-            return {key: stored[key] for key in stored.files}
-    except (OSError, ValueError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(
-            f"{path} cannot be read: it is damaged, or holds Python objects, which tfvae does not load because "
-            "unpickling runs code. Expected plain numeric arrays; save them again with numpy.save or numpy.savez. "
-            f"Received from numpy: {error}"
-        ) from error
+    file = ArrayFile(path)
+    x, y = _stored_splits(file) if "x_train" in file else _single_array(file)
+    _check(file, x, y)
 
 
-def _stored_splits(contents: dict[str, np.ndarray], path: Path) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    arrays: dict[str, np.ndarray] = {}
-    labels: dict[str, np.ndarray] = {}
+def _read(file: ArrayFile, x: dict[str, str], y: dict[str, str]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    _check(file, x, y)
+    return {split: file[name] for split, name in x.items()}, {split: file[name] for split, name in y.items()}
+
+
+def _check(file: ArrayFile, x: dict[str, str], y: dict[str, str]) -> None:
+    """Refuses what the headers tell before the values, which may take far more room than the file, are read."""
+    for split, name in x.items():
+        require_form(*file.forms[name], f"{file.path} ({split})")
+    file.require_memory([*x.values(), *y.values()])
+
+
+def _stored_splits(file: ArrayFile) -> tuple[dict[str, str], dict[str, str]]:
+    """The names of the data and of the labels of each split."""
+    arrays: dict[str, str] = {}
+    labels: dict[str, str] = {}
     for split, spellings in _SPLIT_KEYS.items():
         for prefix, found in (("x", arrays), ("y", labels)):
-            keys = [f"{prefix}_{spelling}" for spelling in spellings if f"{prefix}_{spelling}" in contents]
+            keys = [f"{prefix}_{spelling}" for spelling in spellings if f"{prefix}_{spelling}" in file]
             if len(keys) > 1:
                 raise DataError(
-                    f"{path} holds the {split} split more than once. Keep one of these arrays. Received {keys}."
+                    f"{file.path} holds the {split} split more than once. Keep one of these arrays. Received {keys}."
                 )
             if keys:
-                found[split] = contents[keys[0]]
+                found[split] = keys[0]
     return arrays, {split: y for split, y in labels.items() if split in arrays}
 
 
-def _single_array(contents: dict[str, np.ndarray], path: Path) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    key = _first(_SINGLE_KEYS, contents)
-    others = [name for name in contents if name not in _LABEL_KEYS]
+def _single_array(file: ArrayFile) -> tuple[dict[str, str], dict[str, str]]:
+    """The names of the data and of their labels, as the training split."""
+    key = _first(_SINGLE_KEYS, file)
+    others = [name for name in file if name not in _LABEL_KEYS]
     if key is None and len(others) == 1:
         key = others[0]
-    if key is None or any(name.startswith("x_") for name in contents):
+    if key is None or any(name.startswith("x_") for name in file):
         raise DataError(
-            f"{path} holds arrays in no known form. Expected {_FORMS}. Rename the arrays. Received {sorted(contents)}."
+            f"{file.path} holds arrays in no known form. Expected {_FORMS}. Rename the arrays. Received "
+            f"{quoted(sorted(file))}."
         )
-    label_key = _first(_LABEL_KEYS, contents)
-    return {"train": contents[key]}, {} if label_key is None else {"train": contents[label_key]}
+    label_key = _first(_LABEL_KEYS, file)
+    return {"train": key}, {} if label_key is None else {"train": label_key}
 
 
-def _first(keys: Iterable[str], contents: dict[str, np.ndarray]) -> str | None:
+def _first(keys: Iterable[str], contents: ArrayFile) -> str | None:
     return next((key for key in keys if key in contents), None)
+
+
+def _require_enough(shape: tuple[int, ...], splits: tuple[str, ...], path: Path) -> None:
+    num_examples = shape[0] if shape else 0
+    if num_examples <= len(splits):
+        raise DataError(
+            f"{path} has {num_examples} training examples, too few to cut {' and '.join(splits)} off. Expected "
+            f"at least {len(splits) + 1}, or splits of its own: {_FORMS}. Received shape {shape}."
+        )
 
 
 def _cut_off(
@@ -123,12 +138,7 @@ def _cut_off(
 ) -> None:
     """Moves a tenth of the shuffled training examples, at least one, into each of `splits`."""
     x, y = arrays["train"], labels.get("train")
-    num_examples = len(x) if x.ndim else 0
-    if num_examples <= len(splits):
-        raise DataError(
-            f"{path} has {num_examples} training examples, too few to cut {' and '.join(splits)} off. Expected "
-            f"at least {len(splits) + 1}, or splits of its own: {_FORMS}. Received shape {x.shape}."
-        )
+    num_examples = len(x)
     if y is not None and len(np.atleast_1d(y)) != num_examples:
         raise DataError(
             f"{path} has labels of shape {y.shape} for data of shape {x.shape}. Expected one label an example; correct "

@@ -6,15 +6,19 @@ from collections.abc import Callable
 from pathlib import Path
 from types import MappingProxyType
 
+from tfvae._errors import quoted, reason
+from tfvae._targets import expanded
 from tfvae.data import archives, digits, files
 from tfvae.data.errors import DataError
-from tfvae.data.shard_header import is_shards
+from tfvae.data.shard_header import ShardHeader, is_shards
 from tfvae.data.sharded_split import ShardedSplit, load_shards
 from tfvae.data.split import Split
 from tfvae.data.splits import Splits
 from tfvae.data.tensorflow_datasets_source import load_from_tfds
 
 _TFDS_PREFIX = "tfds:"
+_SPLIT_NAMES = ("train", "validation", "test")
+_TABLES = (".csv", ".tsv", ".txt", ".parquet", ".xlsx")
 
 _LOADERS: MappingProxyType[str, Callable[[Path | None], Splits]] = MappingProxyType(
     {
@@ -61,25 +65,40 @@ def load(name: str | os.PathLike[str], *, data_dir: str | os.PathLike[str] | Non
         >>> len(splits.train), splits.event_shape, splits.num_levels
         (1437, (8, 8, 1), 17)
     """
-    folder = None if data_dir is None else Path(data_dir).expanduser()
+    folder = None if data_dir is None else expanded(data_dir, kind=DataError)
     text = os.fspath(name)
     if text in _LOADERS:
         return _LOADERS[text](folder)
     if text.startswith(_TFDS_PREFIX):
         return load_from_tfds(text.removeprefix(_TFDS_PREFIX), folder)
-    path = Path(text).expanduser()
-    path = path if folder is None else folder / path
+    path = _require_path(text, folder)
+    return files.load_file(path, seed) if path.suffix in files.SUFFIXES else load_shards(path)
+
+
+def check_name(name: str | os.PathLike[str]) -> None:
+    """What can be said of a name or path without TensorFlow and without reading the data.
+
+    Raises:
+        DataError: for an unknown name, a path that leads nowhere, and a file whose headers tell that `load` refuses it.
+        MemoryError: for arrays that are larger than what is free.
+    """
+    text = os.fspath(name)
+    if text in archives.FILES:
+        archives.find(text, None)
+    if text in _LOADERS or text.startswith(_TFDS_PREFIX):
+        return
+    path = _require_path(text, None)
     if path.suffix in files.SUFFIXES:
-        return files.load_file(path, seed)
-    if path.suffix == ".tfrecord":
-        path = path.parent if path.parent.is_dir() else path
-        raise DataError(
-            f"{text} is one shard at most: give the folder of all of them, {path}, with the shards.json that "
-            "`tfvae data shard` or tfvae.data.write_shards wrote."
-        )
-    if is_shards(path):
-        return load_shards(path)
-    raise _unknown(text)
+        files.check_file(path)
+    else:
+        ShardHeader.read(path)
+
+
+def check_split(split: str) -> str:
+    """The name of a split; DataError for another."""
+    if split not in _SPLIT_NAMES:
+        raise DataError(f"split must be one of {', '.join(_SPLIT_NAMES)}. Received: split={quoted(split)}.")
+    return split
 
 
 def load_examples(
@@ -95,11 +114,10 @@ def load_examples(
     Raises:
         DataError: for what `load` refuses, and for a split that the data set lacks.
     """
-    if split not in ("train", "validation", "test"):
-        raise DataError(f"split is train, validation or test. Received: {split!r}.")
-    path = Path(os.fspath(name)).expanduser()
+    check_split(split)
+    path = expanded(name, kind=DataError)
     if path.suffix in files.SUFFIXES and os.fspath(name) not in _LOADERS:
-        whole = files.load_whole(path if data_dir is None else Path(data_dir).expanduser() / path)
+        whole = files.load_whole(path if data_dir is None else expanded(data_dir, kind=DataError) / path)
         if whole is not None:
             return whole
     found = getattr(load(name, data_dir=data_dir), split)
@@ -108,10 +126,49 @@ def load_examples(
     return found
 
 
+def _require_path(text: str, folder: Path | None) -> Path:
+    """The path of a file or of a folder of shards."""
+    path = expanded(text, kind=DataError)
+    path = path if folder is None else folder / path
+    if path.suffix in files.SUFFIXES:
+        return path
+    try:
+        if path.suffix == ".tfrecord":
+            path = path.parent if path.parent.is_dir() else path
+            raise DataError(
+                f"{text} is one shard at most: give the folder of all of them, {path}, with the shards.json that "
+                "`tfvae data shard` or tfvae.data.write_shards wrote."
+            )
+        if is_shards(path):
+            return path
+        exists = path.exists()
+    except OSError as error:  # a name that is too long, a folder that may not be read
+        raise DataError(f"The data {quoted(text)} cannot be read: {reason(error)}. Give another path.") from error
+    raise _unreadable(text, path) if exists else _unknown(text)
+
+
+def _unreadable(text: str, path: Path) -> DataError:
+    """The error for a path where there is something else."""
+    if path.is_dir():
+        return DataError(
+            f"The folder {text} holds no shards. `tfvae data shard DATA FOLDER` makes such a folder; for a folder of "
+            "images, see tfvae.data.write_shards."
+        )
+    if path.suffix.lower() in _TABLES:
+        what, array = f"Tables in {path.suffix} files are", "pandas.read_csv(PATH).to_numpy('float32')"
+    else:
+        what, array = f"Files ending in {path.suffix!r} are" if path.suffix else "Files of this kind are", "array"
+    return DataError(
+        f"{text} exists but cannot be read. {what} not read yet; save the numbers as a .npy or .npz file, one row an "
+        f"example: numpy.save('data.npy', {array})."
+    )
+
+
 def _unknown(text: str) -> DataError:
-    near = difflib.get_close_matches(text, _LOADERS, n=1)
+    near = difflib.get_close_matches(text[:100], _LOADERS, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     return DataError(
-        f"There is no data set named {text!r}.{hint} Expected one of {', '.join(_LOADERS)}; tfds:NAME for an image "
-        f"data set of TensorFlow Datasets; the path of a .npy or .npz file; or a folder of shards. Received {text!r}."
+        f"There is no data set named {quoted(text)}.{hint} Expected one of {', '.join(_LOADERS)}; tfds:NAME for an "
+        "image data set of TensorFlow Datasets; the path of a .npy or .npz file; or a folder of shards. Received "
+        f"{quoted(text)}."
     )

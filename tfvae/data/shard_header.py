@@ -3,12 +3,14 @@
 import dataclasses
 import json
 import math
-from collections.abc import Mapping
+import zlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from tfvae._errors import quoted, reading
 from tfvae._files import write_json
 from tfvae.data.errors import DataError
 
@@ -19,9 +21,11 @@ _FORMAT = "tfvae shards"
 _VERSION = 1
 _DTYPES = ("uint8", "float32")
 _LABEL_BYTES = 8
+_LARGEST = float(np.finfo(np.float32).max)
 # A record stands in its file after its length (8 bytes) and a checksum of that (4), and before a checksum of its own.
 _BEFORE, _AFTER = 12, 4
 _NUM_PROBED = 64
+_COPY_AGAIN = "Copy it again, or write the shards anew."
 _HOW_TO_MAKE = "`tfvae data shard DATA FOLDER` makes such a folder of a data set, tfvae.data.write_shards of a stream"
 
 
@@ -37,6 +41,8 @@ class ShardHeader:
         value_range: the smallest and the largest x, as in `Split`.
         has_labels: whether records end with a label.
         num_examples: for each split, of each of its shards.
+        checksums: for each split, of a few records of each shard: they tell which shard of the data set a file is. None
+            for shards of earlier versions.
     """
 
     name: str
@@ -46,6 +52,7 @@ class ShardHeader:
     value_range: tuple[float, float]
     has_labels: bool
     num_examples: Mapping[str, tuple[int, ...]]
+    checksums: Mapping[str, Sequence[int]] | None = None
 
     @property
     def num_values(self) -> int:
@@ -66,9 +73,19 @@ class ShardHeader:
         """Writes `shards.json`; done last, it says that the folder is complete."""
         write_json(folder / HEADER, {"format": _FORMAT, "version": _VERSION, **dataclasses.asdict(self)})
 
+    def with_checksums(self, folder: Path) -> "ShardHeader":
+        """The header of the files in a folder, with their checksums."""
+        sums = {
+            split: tuple(
+                self._checksum(folder / file, size) for file, size in zip(self.files(split), sizes, strict=True)
+            )
+            for split, sizes in self.num_examples.items()
+        }
+        return dataclasses.replace(self, checksums=sums)
+
     @classmethod
     def read(cls, folder: Path) -> "ShardHeader":
-        """Reads the header and holds it against the files' sizes and the first records of each split.
+        """Reads the header and holds it against the files' sizes, a few records of each and the first of each split.
 
         Raises:
             DataError: for what is no folder of shards, or not all of one.
@@ -84,27 +101,23 @@ class ShardHeader:
             for file, size in zip(header.files(split), header.num_examples[split], strict=True):
                 header._require_size(folder / file, size)
             header._require_values(folder / header.files(split)[0])
+        header._require_checksums(folder)
         return header
 
     @classmethod
     def _parsed(cls, path: Path) -> "ShardHeader":
-        try:
+        with reading(path, _COPY_AGAIN, kind=DataError):
             fields = json.loads(path.read_text("utf-8"))
-        except (ValueError, OSError) as error:
-            raise DataError(f"{path} cannot be read: {error}. Copy it again, or write the shards anew.") from error
         if not isinstance(fields, dict) or fields.get("format") != _FORMAT:
             raise DataError(f"{path} is not the header of tfvae's shards. {_HOW_TO_MAKE}.")
         if fields.get("version") != _VERSION:
             raise DataError(
-                f"{path} is of version {fields.get('version')!r}, and this tfvae reads version {_VERSION}. Write the "
-                "shards anew with it, or read them with the tfvae that wrote them."
+                f"{path} is of version {quoted(fields.get('version'))}, and this tfvae reads version {_VERSION}. Write "
+                "the shards anew with it, or read them with the tfvae that wrote them."
             )
         for name, is_right in _CHECKS.items():
             if name not in fields or not is_right(fields[name]):
-                raise DataError(
-                    f"{path} is damaged: {name} cannot be {json.dumps(fields.get(name))}. Copy it again, or write the "
-                    "shards anew."
-                )
+                raise DataError(f"{path} is damaged: {name} cannot be {quoted(fields.get(name))}. {_COPY_AGAIN}")
         return cls(
             name=fields["name"],
             event_shape=tuple(fields["event_shape"]),
@@ -113,6 +126,7 @@ class ShardHeader:
             value_range=tuple(fields["value_range"]),
             has_labels=fields["has_labels"],
             num_examples={split: tuple(sizes) for split, sizes in fields["num_examples"].items()},
+            checksums=fields.get("checksums"),
         )
 
     def _require_size(self, path: Path, num_examples: int) -> None:
@@ -130,10 +144,36 @@ class ShardHeader:
                 f"has {size}. Copy both again, or write the shards anew."
             )
 
+    def _checksum(self, path: Path, num_examples: int) -> int:
+        """Of the first, the middle and the last record of a file."""
+        frame = _BEFORE + self.record_size + _AFTER
+        checksum = 0
+        with path.open("rb") as file:
+            for i in sorted({0, num_examples // 2, num_examples - 1}):
+                file.seek(i * frame)
+                checksum = zlib.crc32(file.read(frame), checksum)
+        return checksum
+
+    def _require_checksums(self, folder: Path) -> None:
+        if self.checksums is None:
+            return
+        for split, sizes in self.num_examples.items():
+            for i, (file, size) in enumerate(zip(self.files(split), sizes, strict=True)):
+                with reading(folder / HEADER, _COPY_AGAIN, kind=DataError):
+                    expected = self.checksums[split][i]
+                with reading(folder / file, _COPY_AGAIN, kind=DataError):
+                    found = self._checksum(folder / file, size)
+                if found != expected:
+                    raise DataError(
+                        f"The shard {folder / file} is not the one that was written under this name: it is damaged, or "
+                        f"another shard was copied over it. {_COPY_AGAIN}"
+                    )
+
     def _require_values(self, path: Path) -> None:
         """Looks at the first records as bytes, without TensorFlow."""
         frame = _BEFORE + self.record_size + _AFTER
-        records = np.fromfile(path, np.uint8, _NUM_PROBED * frame).reshape(-1, frame)
+        with reading(path, _COPY_AGAIN, kind=DataError):
+            records = np.fromfile(path, np.uint8, _NUM_PROBED * frame).reshape(-1, frame)
         lengths = records[:, :8].copy().view("<u8")
         values = records[:, _BEFORE : _BEFORE + self.record_size - _LABEL_BYTES * self.has_labels].copy()
         if (lengths != self.record_size).any():
@@ -142,7 +182,7 @@ class ShardHeader:
             x = values.view("<f4")
             if np.isfinite(x).all() and self.value_range[0] <= x.min() and x.max() <= self.value_range[1]:
                 return
-            problem = f"values from {x.min()} to {x.max()}, outside {list(self.value_range)}"
+            problem = f"values from {x.min()} to {x.max()}, outside {quoted(list(self.value_range))}"
         elif self.num_levels is not None and values.max() < self.num_levels:
             return
         else:
@@ -163,7 +203,7 @@ def _has_records(folder: Path) -> bool:
 
 
 def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value < 2**63
 
 
 def _are_counts(value: Any) -> bool:
@@ -174,7 +214,7 @@ def _is_range(value: Any) -> bool:
     return (
         isinstance(value, list)
         and len(value) == 2
-        and all(isinstance(end, int | float) and math.isfinite(end) for end in value)
+        and all(isinstance(end, int | float) and abs(end) <= _LARGEST for end in value)
         and value[0] <= value[1]
     )
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from tfvae.data.contents import clean_labels, clean_values
+from tfvae.data.contents import clean_labels, clean_values, require_form
 from tfvae.data.errors import DataError
 from tfvae.data.shard_header import SPLITS
 from tfvae.data.sharded_split import ShardedSplit
@@ -69,7 +69,7 @@ def _source(examples: Examples, name: str) -> Source:
 
 def _cut(x: np.ndarray, name: str, seed: int) -> dict[str, Source]:
     """One array as three splits."""
-    clean_values(np.atleast_1d(x)[:1], name)  # refuses what has no examples
+    require_form(x.shape, x.dtype, name)
     num_cut = min(len(x) // 10 or 1, _MOST_CUT_OFF)
     if len(x) <= 2 * num_cut:
         raise DataError(
@@ -89,7 +89,7 @@ def _of_array(
     x: np.ndarray, y: np.ndarray | None, name: str, order: np.random.Generator | None, without: np.ndarray | None = None
 ) -> Iterator[Piece]:
     """Runs of neighbouring rows, of a length that a disk reads at once, but at least a thousand of them."""
-    clean_values(np.atleast_1d(x)[:1], name)
+    require_form(x.shape, x.dtype, name)
     step = max(1, min(_PIECE_BYTES // x[0].nbytes, len(x) // 1000))
     starts = np.arange(0, len(x), step)
     if order is not None:
@@ -100,14 +100,15 @@ def _of_array(
             low, high = np.searchsorted(without, [start, start + step])
             rows = np.setdiff1d(rows, without[low:high], assume_unique=True)
         if len(rows):
-            yield clean_values(x[rows], name), None if y is None else y[rows]
+            yield clean_values(x[rows], name, rows), None if y is None else y[rows]
 
 
 def _of_rows(x: np.ndarray, rows: np.ndarray, name: str) -> Iterator[Piece]:
-    clean_values(np.atleast_1d(x)[:1], name)
+    require_form(x.shape, x.dtype, name)
     step = max(1, _PIECE_BYTES // x[0].nbytes)
     for start in range(0, len(rows), step):
-        yield clean_values(x[rows[start : start + step]], name), None
+        chosen = rows[start : start + step]
+        yield clean_values(x[chosen], name, chosen), None
 
 
 def _of_shards(split: ShardedSplit) -> Iterator[Piece]:
@@ -118,9 +119,12 @@ def _of_shards(split: ShardedSplit) -> Iterator[Piece]:
 
 
 def _of_stream(dataset: "tf.data.Dataset", name: str) -> Iterator[Piece]:
+    start = 0
     for batch in dataset.as_numpy_iterator():
         x, y = batch if isinstance(batch, tuple) else (batch, None)
-        yield clean_values(x, name), None if y is None else clean_labels(y, len(x), name)
+        rows = np.arange(start, start + len(np.atleast_1d(x)))
+        start += len(rows)
+        yield clean_values(x, name, rows), None if y is None else clean_labels(y, len(x), name)
 
 
 def _require_batches(spec: object, name: str) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from tfvae._checks import whole_number
+from tfvae._targets import expanded, output_folder
 from tfvae.data import noise
 from tfvae.data.errors import DataError
 from tfvae.data.shard_header import ShardHeader
@@ -59,13 +60,14 @@ def write_shards(
         >>> tfvae.data.load(folder).train
         ShardedSplit('digits/train': 1437 examples of shape (8, 8, 1) in 3 files, 17 levels, labels)
     """
-    folder = Path(folder).expanduser()
+    folder = expanded(folder, kind=DataError)
     require_free(folder)
     seed = noise.checked_seed(seed)
     size = None if shard_size is None else whole_number(shard_size, "shard_size")
     name = name or (source.name if isinstance(source, Splits) else folder.name)
     sources = make_sources(source, name, seed)
-    partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
+    target = output_folder(folder)
+    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     partial.mkdir(parents=True)
     try:
         found = {}
@@ -76,21 +78,26 @@ def write_shards(
         for split in found:
             for i, file in enumerate(header.files(split)):
                 (partial / _unfinished(split, i)).rename(partial / file)
-        header.write(partial)
-        with contextlib.suppress(FileNotFoundError):
-            folder.rmdir()  # an empty one
-        partial.rename(folder)
+        header.with_checksums(partial).write(partial)
+        with contextlib.suppress(OSError):
+            target.rmdir()  # an empty one
+        try:
+            partial.rename(target)
+        except OSError:  # another process was quicker
+            require_free(folder)
+            raise
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return folder
 
 
 def require_free(folder: Path) -> None:
-    """Raises DataError for a path where something stands already."""
+    """Raises DataError for a path where something stands already, and ValueError where no folder can be made."""
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise DataError(
             f"{folder} exists already. Give the shards a folder of their own, or remove it. Nothing was changed."
         )
+    output_folder(folder)
 
 
 def _in_shards(pieces: Iterator[Piece], size: int | None) -> Iterator[Piece]:

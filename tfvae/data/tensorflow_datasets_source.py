@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tfvae._targets import expanded
 from tfvae.data.errors import DataError
 from tfvae.data.splits import Splits, make_splits
 
@@ -58,7 +59,7 @@ def load_from_tfds(name: str, data_dir: Path | None) -> Splits:
 def _folder_from_environment() -> Path | None:
     # TFDS reads the variable once, at its first import; read here, it also counts when set later.
     setting = os.environ.get(ENVIRONMENT_VARIABLE)
-    return Path(setting).expanduser() if setting else None
+    return expanded(setting, kind=DataError) if setting else None
 
 
 def _builder(name: str, folder: Path | None) -> Any:

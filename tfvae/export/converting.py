@@ -111,7 +111,7 @@ def save_converted(
     converted = ConvertedModel(
         Path(path), {name: len(content) for name, content in files.items()}, tuple(deviations), len(measured)
     )
-    with new_folder(target) as new:
+    with new_folder(target, overwrite, kind) as new:
         new.mkdir()
         for name, content in files.items():
             (new / name).parent.mkdir(exist_ok=True)

@@ -1,11 +1,14 @@
 """Folders of exported files: free or replaceable, and never there by half."""
 
 import contextlib
+import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from os import PathLike, fspath
 from pathlib import Path
+
+from tfvae._targets import output_folder
 
 MODEL_FILE = "saved_model.pb"  # what makes a folder a SavedModel
 
@@ -36,12 +39,10 @@ def free_target(path: str | PathLike[str], overwrite: bool, kind: Kind) -> Path:
             f"{kind.function} writes to a local folder, so that it can rename it when it is complete. Received: "
             f"{path!r}. Export to a local folder and copy it there."
         )
-    target = Path(path).resolve()
-    if not target.exists():
-        return target
-    if not target.is_dir():
+    if Path(path).exists() and not Path(path).is_dir():
         raise ValueError(f"A {kind.name} is a folder, but {path} is a file. Choose another path, or remove the file.")
-    if not any(target.iterdir()):
+    target = output_folder(path)
+    if not target.exists() or not any(target.iterdir()):
         return target
     if not kind.is_one(target):
         raise ValueError(
@@ -57,18 +58,28 @@ def free_target(path: str | PathLike[str], overwrite: bool, kind: Kind) -> Path:
 
 
 @contextlib.contextmanager
-def new_folder(target: Path) -> Iterator[Path]:
-    """Gives a path beside `target` to make a folder at; it takes the place of `target` when the block succeeds."""
+def new_folder(target: Path, overwrite: bool, kind: Kind) -> Iterator[Path]:
+    """Gives a path beside `target` to make a folder at; it takes the place of `target` when the block succeeds.
+
+    Of two processes that want one new place, one gets it: a folder is renamed only to a free name or an empty folder.
+
+    Raises:
+        ValueError: as `free_target`, for what was put there in the meantime.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     # The hidden folder goes in any case; a version number it is not, so that a server does not look into it.
     with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as workplace:
         new, old = Path(workplace) / "new", Path(workplace) / "old"
         yield new
-        if target.exists():
-            target.rename(old)
+        free_target(target, overwrite, kind)
+        with contextlib.suppress(FileNotFoundError):
+            new.chmod(stat.S_IMODE(target.stat().st_mode))
+            if overwrite:
+                target.rename(old)
         try:
             new.rename(target)
         except OSError:
             if old.exists():
                 old.rename(target)
+            free_target(target, overwrite, kind)
             raise

@@ -7,6 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from tfvae._errors import quoted, reading
 from tfvae._files import write_json
 from tfvae._version import __version__
 
@@ -42,16 +43,14 @@ def read_manifest(path: str | PathLike[str]) -> dict[str, Any] | None:
     file = next((place for place in places if place.is_file()), None)
     if file is None:
         return None
-    try:
-        content = json.loads(file.read_text())
-    except ValueError as error:
-        raise ValueError(f"{file} is damaged: {error}. Use another copy, or export the model again.") from error
+    with reading(file, "Use another copy, or export the model again."):
+        content = json.loads(file.read_text("utf-8"))
     if not isinstance(content, dict) or not isinstance(content.get("files"), dict) or not content["files"]:
         raise ValueError(f"{file} is damaged: it lists no files. Use another copy, or export the model again.")
     if content.get("format") != _FORMAT:
         raise ValueError(
-            f"{file} is of format {content.get('format')!r}, and this tfvae {__version__} reads format {_FORMAT}. "
-            f"Use tfvae {content.get('tfvae')}, or export the model again."
+            f"{file} is of format {quoted(content.get('format'))}, and this tfvae {__version__} reads format "
+            f"{_FORMAT}. Use tfvae {quoted(content.get('tfvae'))}, or export the model again."
         )
     if content.pop("checksum", None) != _checksum(content):
         raise ValueError(f"{file} is not as it was written. Use another copy, or export the model again.")

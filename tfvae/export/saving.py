@@ -72,7 +72,7 @@ def save(
     event_shape = event_shape_of(vae)
     module = Signatures(vae, event_shape)
 
-    with new_folder(target) as new:
+    with new_folder(target, overwrite, _KIND) as new:
         functions = module.by_name()
         tf.saved_model.save(module, fspath(new), signatures=functions)
         write_warmup(new, _name(target), warmup_requests(functions))

@@ -2,6 +2,7 @@
 
 import zipfile
 from os import PathLike, fspath
+from os.path import exists
 from typing import Any
 
 import keras
@@ -10,7 +11,10 @@ import keras
 from tfvae import estimators as _estimators  # noqa: F401
 from tfvae import layers as _layers  # noqa: F401
 from tfvae import priors as _priors  # noqa: F401
-from tfvae.models import vae as _vae  # noqa: F401
+from tfvae._errors import quoted, reading, reason
+from tfvae.models.vae import VAE
+
+_ADVICE = "It is not a Keras model file, or it is damaged. Save the model again."
 
 
 def load_model(path: str | PathLike[str], *, custom_objects: dict[str, Any] | None = None, compile: bool = True) -> Any:
@@ -28,28 +32,37 @@ def load_model(path: str | PathLike[str], *, custom_objects: dict[str, Any] | No
         ValueError: when there is no such file, it is damaged or no Keras model, or it holds a lambda.
     """
     path = fspath(path)
-    try:
-        # Reading every member checks its checksum, so that a damaged file is one error and not a half-loaded model.
-        with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()
-    except FileNotFoundError as error:
-        raise ValueError(f"There is no model at {path}. `model.save('name.keras')` writes one.") from error
-    except (zipfile.BadZipFile, OSError, EOFError) as error:
-        raise ValueError(
-            f"{path} is not a Keras model file, or it is damaged ({error}). Save the model again."
-        ) from error
+    if not exists(path):
+        raise ValueError(f"There is no model at {path}. `model.save('name.keras')` writes one.")
+    # Reading every member checks its checksum, so that a damaged file is one error and not a half-loaded model.
+    with reading(path, _ADVICE), zipfile.ZipFile(path) as archive:
+        damaged = archive.testzip()
     if damaged is not None:
-        raise ValueError(f"{path} is damaged: its part {damaged!r} fails its checksum. Use another copy.")
+        raise ValueError(f"{path} is damaged: its part {quoted(damaged)} fails its checksum. Use another copy.")
     try:
         return keras.saving.load_model(path, custom_objects=custom_objects, compile=compile, safe_mode=True)
-    except ValueError as error:
-        if "Python lambda" not in str(error):
-            raise ValueError(f"{path} cannot be loaded: {error}") from error
+    except Exception as error:  # of a dozen types, according to what the file holds
+        if "Python lambda" in str(error):
+            raise ValueError(
+                f"{path} holds a Python lambda, such as a loss given to compile, which would have to run stored code. "
+                "Load it with compile=False and compile it again, or save it with a registered function."
+            ) from error
         raise ValueError(
-            f"{path} holds a Python lambda, such as a loss given to compile, which would have to run stored code. Load "
-            "it with compile=False and compile it again, or save it with a registered function."
+            f"{path} cannot be loaded: {reason(error)}. It is incomplete, no Keras model, or of classes that are not "
+            "imported: import what registers them, or save the model again."
         ) from error
-    except (KeyError, OSError, EOFError) as error:
+
+
+def load_vae(path: str | PathLike[str]) -> VAE:
+    """Like `load_model`, for a file that must hold a `VAE`.
+
+    Raises:
+        ValueError: for another model too.
+    """
+    model = load_model(path)
+    if not isinstance(model, VAE):
         raise ValueError(
-            f"{path} is not a Keras model file, or it is incomplete ({error}). Save the model again."
-        ) from error
+            f"{fspath(path)} holds a Keras model of class {type(model).__name__}, not a tfvae.models.VAE, which this "
+            "takes. Use the file that `tfvae train` or VAE.save wrote."
+        )
+    return model

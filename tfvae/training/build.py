@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from tfvae import estimators, layers, networks, priors
+from tfvae._targets import expanded
 from tfvae.data import ShardedSplit, Split, Splits, known_names
 from tfvae.data.in_memory import endless
 from tfvae.data.shard_header import is_shards
@@ -34,14 +35,15 @@ def resolve(config: RunConfig, splits: Splits) -> RunConfig:
     if likelihood == "auto":
         is_gray_image = splits.train.in_unit_interval and splits.event_shape[-1] == 1 and len(splits.event_shape) == 3
         likelihood = "bernoulli" if splits.train.is_binary or is_gray_image else "normal"
-    if likelihood == "bernoulli" and not all(split.in_unit_interval for split in _all(splits)):
-        low, high = splits.train.value_range
+    outside = next((split for split in _all(splits) if not split.in_unit_interval), None)
+    if likelihood == "bernoulli" and outside is not None:
+        low, high = outside.value_range
         raise ValueError(
-            f"A Bernoulli likelihood takes values in [0, 1], but {splits.name} holds values from {low:g} to {high:g}. "
+            f"A Bernoulli likelihood takes values in [0, 1], but {outside.name} holds values from {low:g} to {high:g}. "
             "Scale the data to [0, 1] (8-bit images: store them as uint8), or use --likelihood normal."
         )
     name = data.name
-    path = Path(name).expanduser()
+    path = Path(name) if name in known_names() else expanded(name)
     if name not in known_names() and ((path.suffix in (".npy", ".npz") and path.exists()) or is_shards(path)):
         name = str(path.resolve())  # so that the run can be evaluated from any folder
     activation = {"mlp": "tanh", "conv": "relu"}[model.network] if model.activation == "auto" else model.activation

@@ -1,5 +1,7 @@
 """Checkpoints of a run: whole models, and how far training had come."""
 
+import dataclasses
+import json
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -9,11 +11,22 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfvae._errors import quoted, reason
 from tfvae._files import replacing
-from tfvae.models import VAE, load_model
+from tfvae.models import VAE
+from tfvae.models.load import load_vae
+from tfvae.training.config import RESUMABLE, EvaluationConfig, RunConfig
 from tfvae.training.epoch_clock import EpochClock
 from tfvae.training.run_folder import RunFolder
 from tfvae.training.training_state import TrainingState
+
+_PUT_BACK = "Put it back, or start a new run: `tfvae train --config RUN/config.toml`."
+# The data may have been moved; what is measured at the end changes no step.
+_MAY_CHANGE = {
+    "data.name",
+    *(f"training.{name}" for name in RESUMABLE),
+    *(f"evaluation.{field.name}" for field in dataclasses.fields(EvaluationConfig)),
+}
 
 
 class Checkpoints(keras.callbacks.Callback):
@@ -94,7 +107,7 @@ class Checkpoints(keras.callbacks.Callback):
 
     def _save(self, **position: Any) -> None:
         history = self._folder.metrics.read_text("utf-8") if self._folder.metrics.exists() else ""
-        state = TrainingState(**position, history=history, rewinds=self._start.rewinds)
+        state = TrainingState(**position, history=history, rewinds=self._start.rewinds, settings=self._start.settings)
         saved = write_checkpoint(self._folder, self.model, state)
         best = self._folder.best_checkpoint()
         for _, path in self._folder.saved_checkpoints()[: -self._keep]:
@@ -116,27 +129,64 @@ def write_checkpoint(folder: RunFolder, vae: VAE, state: TrainingState) -> Path:
             state.add_to(beside)
     except (OSError, RuntimeError) as error:  # HDF5 has a RuntimeError for some failed writes
         raise OSError(
-            f"The checkpoint {path} cannot be written: {error}. What was saved before is as it was. Make room, then "
-            f"go on with `tfvae train --resume {folder.path}`."
+            f"The checkpoint {path} cannot be written: {reason(error)}. What was saved before is as it was. Make room, "
+            f"then go on with `tfvae train --resume {folder.path}`."
         ) from error
     return path
 
 
-def read_checkpoint(folder: RunFolder) -> tuple[VAE | None, TrainingState]:
+def read_checkpoint(folder: RunFolder, config: RunConfig | None = None) -> tuple[VAE | None, TrainingState]:
     """The newest checkpoint that can be loaded; no model, and the state of a beginning, where there is none at all.
 
+    Args:
+        folder: the run folder.
+        config: what the checkpoint has to be of; None takes any.
+
     Raises:
-        ValueError: when there are some and all are damaged.
+        ValueError: when there are some, and all are damaged or of another configuration.
     """
     damage: ValueError | None = None
     for _, path in reversed(folder.saved_checkpoints()):
         try:
-            return load_model(path), TrainingState.read(path)
+            return _read(folder, path, config)
         except ValueError as error:  # an older one is better than none
             damage = error
     if damage is not None:
         raise ValueError(f"No checkpoint of {folder.path} can be loaded. {damage}") from damage
     return None, TrainingState()
+
+
+def _read(folder: RunFolder, path: Path, config: RunConfig | None) -> tuple[VAE, TrainingState]:
+    state = TrainingState.read(path)
+    if folder.checkpoint(state.epochs, state.steps) != path:
+        raise ValueError(f"{path} is a copy of the checkpoint after {state.epochs} epochs and {state.steps} steps.")
+    if config is not None:
+        _require_settings(path, state, config)
+    vae = load_vae(path)
+    if getattr(vae, "optimizer", None) is None:
+        raise ValueError(f"{path} holds a model that is not compiled, so training cannot go on from it.")
+    if config is not None and tuple(vae.latent_shape) != (config.model.latent_size,):
+        raise ValueError(
+            f"{path} has latents of shape {tuple(vae.latent_shape)}, but the configuration says model.latent_size = "
+            f"{config.model.latent_size}. {_PUT_BACK}"
+        )
+    return vae, state
+
+
+def _require_settings(path: Path, state: TrainingState, config: RunConfig) -> None:
+    """Refuses what cannot change within a run: another model, other batches or another order of the data."""
+    before, now = state.settings or {}, config.to_dict()
+    for table, settings in before.items():
+        for name, value in settings.items():
+            # JSON has lists for tuples; a setting that one of the versions lacks is not compared.
+            if f"{table}.{name}" in _MAY_CHANGE or name not in now.get(table, {}):
+                continue
+            wanted = json.loads(json.dumps(now[table][name]))
+            if wanted != value:
+                raise ValueError(
+                    f"{path} was made with {table}.{name} = {quoted(value)}, but the configuration says "
+                    f"{quoted(wanted)}. {_PUT_BACK}"
+                )
 
 
 def _all_finite(model: keras.Model) -> bool:

@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import json
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from tfvae._errors import reading
 from tfvae._files import write_bytes, write_text
 from tfvae._markdown import table_row
 from tfvae.evaluation.report import value_with_error
@@ -19,6 +21,7 @@ from tfvae.training.config import RunConfig
 from tfvae.training.run_folder import RunFolder
 
 COLUMNS = ("run", "model", "estimator", "ELBO", "log p(x)", "active units", "epochs", "training")
+_MOST_CHARACTERS = 2000
 _MEASURED = {"ELBO": "elbo", "log p(x)": "log_marginal"}
 
 
@@ -37,6 +40,12 @@ class ComparedRun:
     config: RunConfig
     report: dict[str, Any]
     history: dict[str, list[float]]
+
+    def require_complete(self) -> None:
+        """Raises an error of one kind or another where the report lacks something that is shown of it."""
+        for text in (self.data, *self.cells.values()):
+            if len(text) > _MOST_CHARACTERS:
+                raise ValueError(f"a text of {len(text):,} characters stands where a name or a number is expected")
 
     @property
     def data(self) -> str:
@@ -156,9 +165,11 @@ def _draw(axes: Axes, run: ComparedRun, name: str, color: str) -> Line2D | None:
             continue
         (drawn,) = axes.plot(epochs, values, style, color=color, lw=1.4)
         # The first epochs would flatten the rest.
-        later = values[len(values) // 10 :]
+        later = [value for value in values[len(values) // 10 :] if math.isfinite(value)]
+        if not later:
+            continue
         margin = 0.05 * (max(later) - min(later)) + 1e-6
-        low, high = axes.get_ylim() if len(axes.lines) > 1 else (float("inf"), float("-inf"))
+        low, high = axes.get_ylim() if not axes.get_autoscaley_on() else (math.inf, -math.inf)
         axes.set_ylim(min(low, min(later) - margin), max(high, max(later) + margin))
     return drawn
 
@@ -176,13 +187,11 @@ def _read(path: Path, name: str) -> ComparedRun:
     folder.require_run()
     if not folder.report_json.is_file():
         raise ValueError(f"The run {path} has no report yet. `tfvae evaluate {path}` writes it.")
-    try:
-        report = json.loads(folder.report_json.read_text())
-    except ValueError as error:
-        raise ValueError(
-            f"{folder.report_json} is damaged: {error}. `tfvae evaluate {path}` writes it anew."
-        ) from error
-    return ComparedRun(name, RunConfig.from_toml(folder.config), report, folder.history())
+    config, history = RunConfig.from_toml(folder.config), folder.history()
+    with reading(folder.report_json, f"`tfvae evaluate {path}` writes it anew."):
+        run = ComparedRun(name, config, json.loads(folder.report_json.read_text("utf-8")), history)
+        run.require_complete()
+    return run
 
 
 def _shortest_names(paths: Sequence[Path]) -> list[str]:

@@ -1,14 +1,23 @@
 """The configuration of a run: frozen, validated when built, and TOML on disk."""
 
 import dataclasses
-import math
 import os
+import sys
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
 import tomli_w
+
+from tfvae._errors import quoted, reading, shortened
+
+# Settings of training that may change when a run goes on.
+RESUMABLE = ("epochs", "learning_rate", "beta", "keep", "checkpoint_steps", "on_nan", "strategy")
+
+_LARGEST = 2**31 - 1  # TensorFlow counts in 32 bits
+_HOW_TO_WRITE = "Expected TOML with tables such as [model] and [training]; the config.toml of a run is an example."
+_COUNT = f"a whole number up to {_LARGEST}, at least 1"
 
 # What differs from the defaults for a data set, where the user says nothing.
 _PRESETS: dict[str, dict[str, dict[str, Any]]] = {
@@ -38,7 +47,8 @@ class DataConfig:
     binarize: str = "dynamic"
 
     def __post_init__(self) -> None:
-        _require(self.name != "", "data.name", "a data set's name or path", self.name)
+        valid = isinstance(self.name, str) and self.name != "" and "\0" not in self.name
+        _require(valid, "data.name", "a data set's name or path", self.name)
         _require_choice(self.binarize, "data.binarize", ("dynamic", "static", "threshold", "none"))
 
 
@@ -73,9 +83,10 @@ class ModelConfig:
             sizes = getattr(self, name)
             sizes = tuple(sizes) if isinstance(sizes, list | tuple) else sizes
             valid = isinstance(sizes, tuple) and bool(sizes) and all(_is_count(size) for size in sizes)
-            _require(valid, f"model.{name}", "a list of whole numbers, each at least 1", sizes)
+            _require(valid, f"model.{name}", f"a list of whole numbers up to {_LARGEST}, each at least 1", sizes)
             object.__setattr__(self, name, sizes)
-        _require(_is_count(self.latent_size), "model.latent_size", "a whole number, at least 1", self.latent_size)
+        _require(isinstance(self.activation, str), "model.activation", "the name of an activation", self.activation)
+        _require(_is_count(self.latent_size), "model.latent_size", _COUNT, self.latent_size)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,9 +123,7 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "num_samples", "keep"):
-            _require(
-                _is_count(getattr(self, name)), f"training.{name}", "a whole number, at least 1", getattr(self, name)
-            )
+            _require(_is_count(getattr(self, name)), f"training.{name}", _COUNT, getattr(self, name))
         rate, beta = self.learning_rate, self.beta
         _require(_is_number(rate) and rate > 0, "training.learning_rate", "a number above 0", rate)
         _require(_is_number(beta) and beta >= 0, "training.beta", "a number, at least 0", beta)
@@ -122,7 +131,8 @@ class TrainingConfig:
         _require_choice(self.on_nan, "training.on_nan", ("stop", "rewind"))
         _require_choice(self.strategy, "training.strategy", ("none", "mirrored", "multi_worker"))
         steps = self.checkpoint_steps
-        _require(steps == 0 or _is_count(steps), "training.checkpoint_steps", "a whole number, at least 0", steps)
+        valid = (type(steps) is int and steps == 0) or _is_count(steps)
+        _require(valid, "training.checkpoint_steps", "a whole number, at least 0", steps)
         valid = isinstance(self.seed, int) and not isinstance(self.seed, bool) and 0 <= self.seed < 2**31
         _require(valid, "training.seed", "a whole number from 0 to 2147483647", self.seed)
 
@@ -144,7 +154,7 @@ class EvaluationConfig:
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            _require(_is_count(value), f"evaluation.{field.name}", "a whole number, at least 1", value)
+            _require(_is_count(value), f"evaluation.{field.name}", _COUNT, value)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -166,17 +176,20 @@ class RunConfig:
         classes: dict[str, Any] = {field.name: field.default_factory for field in dataclasses.fields(cls)}
         merged: dict[str, dict[str, Any]] = {name: {} for name in classes}
         given = [table for table in tables if table]
-        name = next((t["data"]["name"] for t in reversed(given) if "name" in t.get("data", {})), DataConfig.name)
+        data = [table["data"] for table in reversed(given) if isinstance(table.get("data"), Mapping)]
+        name = next((table["name"] for table in data if "name" in table), DataConfig.name)
         for table in (_PRESETS.get(str(name), {}), *given):
             for section, values in table.items():
                 if section not in merged:
-                    raise ValueError(f"Unknown table [{section}] in the configuration. Known: {sorted(merged)}.")
+                    unknown = shortened(section)
+                    raise ValueError(f"Unknown table [{unknown}] in the configuration. Known: {sorted(merged)}.")
                 if not isinstance(values, Mapping):
-                    raise ValueError(f"[{section}] is a table of settings. Received: {section} = {values!r}.")
+                    raise ValueError(f"[{section}] is a table of settings. Received: {section} = {quoted(values)}.")
                 known = {field.name for field in dataclasses.fields(classes[section])}
                 for key, value in values.items():
                     if key not in known:
-                        raise ValueError(f"Unknown setting {section}.{key}. Known in [{section}]: {sorted(known)}.")
+                        unknown = shortened(key)
+                        raise ValueError(f"Unknown setting {section}.{unknown}. Known in [{section}]: {sorted(known)}.")
                     merged[section][key] = value
         return cls(**{name: classes[name](**values) for name, values in merged.items()})
 
@@ -187,7 +200,12 @@ class RunConfig:
         Raises:
             ValueError: when the file is missing or is no TOML, or for what `from_dict` refuses.
         """
-        return cls.from_dict(read_toml(path), *overrides)
+        tables = read_toml(path)
+        try:
+            cls.from_dict(tables)
+        except ValueError as error:
+            raise ValueError(f"{os.fspath(path)} is no configuration: {error}") from error
+        return cls.from_dict(tables, *overrides)
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
         """The four tables, with every setting."""
@@ -200,25 +218,23 @@ class RunConfig:
 
 def read_toml(path: str | os.PathLike[str]) -> dict[str, Any]:
     """A TOML file as tables; ValueError when it is missing or no TOML."""
-    try:
+    if not os.path.exists(path):
+        raise ValueError(f"There is no configuration file {shortened(os.fspath(path))}.")
+    with reading(path, _HOW_TO_WRITE):
         return tomllib.loads(Path(path).read_text("utf-8"))
-    except FileNotFoundError as error:
-        raise ValueError(f"There is no configuration file {os.fspath(path)}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise ValueError(f"{os.fspath(path)} cannot be read as TOML: {error}.") from error
 
 
 def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _LARGEST
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def _require(condition: bool, name: str, expected: str, received: Any) -> None:
     if not condition:
-        raise ValueError(f"{name} must be {expected}. Received: {received!r}.")
+        raise ValueError(f"{name} must be {expected}. Received: {quoted(received)}.")
 
 
 def _require_choice(value: Any, name: str, choices: tuple[str, ...]) -> None:

@@ -36,15 +36,21 @@ def _device_name(device: Any) -> str:
 
 
 def _commit() -> str | None:
+    """The commit of tfvae's own checkout; None for an installed package, whatever repository is around it."""
+    root = Path(__file__).resolve().parents[2]
     try:
         result = subprocess.run(
-            ["git", "rev-parse", "HEAD"],  # noqa: S607
-            cwd=Path(__file__).parent,
+            ["git", "rev-parse", "--show-toplevel", "HEAD"],  # noqa: S607
+            cwd=root,
+            # These would name another repository.
+            env={name: value for name, value in os.environ.items() if name not in ("GIT_DIR", "GIT_WORK_TREE")},
             capture_output=True,
             text=True,
             timeout=10,
             check=True,
         )
-    except (OSError, subprocess.SubprocessError):
+        top, commit = result.stdout.rstrip("\n").rsplit("\n", 1)
+        is_ours = Path(top).resolve() == root and "name = tfvae\n" in (root / "setup.cfg").read_text("utf-8")
+    except (OSError, ValueError, subprocess.SubprocessError):
         return None
-    return result.stdout.strip() or None
+    return commit if is_ours else None

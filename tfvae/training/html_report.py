@@ -1,19 +1,24 @@
 """A run's report as one HTML file, with its figures inside."""
 
 import base64
+import contextlib
 import html
 import json
 import os
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from markdown_it import MarkdownIt
 
+from tfvae._errors import reading, shortened
 from tfvae._files import write_text
 from tfvae.training.run_folder import RunFolder
 
-_IMAGE = re.compile(r'<img src="([^"]+)"')
+_IMAGE = re.compile(r'<img src="([^"]*)" alt="([^"]*)"[^>]*>')
+# What a browser shows, by the first bytes of the file.
+_KINDS = {b"\x89PNG\r\n\x1a\n": "png", b"\xff\xd8\xff": "jpeg", b"GIF8": "gif"}
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1c2330; --paper: #fff; --faint: #667085; --line: #e4e7ec; --tint: #f7f8fa; }
@@ -46,7 +51,7 @@ def write_html_report(run_dir: str | os.PathLike[str], path: str | os.PathLike[s
         path: where to write; None is `report.html` in the run folder.
 
     Raises:
-        ValueError: when it is no run folder, or has no report.
+        ValueError: when it is no run folder, has no report, or its files are damaged.
     """
     folder = RunFolder(run_dir)
     folder.require_run()
@@ -57,11 +62,11 @@ def write_html_report(run_dir: str | os.PathLike[str], path: str | os.PathLike[s
 
 
 def _page(folder: RunFolder) -> str:
-    markdown = folder.report_markdown.read_text()
+    config, markdown = (_text(path) for path in (folder.config, folder.report_markdown))
+    environment = _environment(folder)
     title = markdown.partition("\n")[0].lstrip("# ")
     body = MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown)
-    body = _IMAGE.sub(lambda match: f'<img src="{_inlined(folder.path, html.unescape(match[1]))}"', body)
-    environment = json.loads(folder.environment.read_text()) if folder.environment.is_file() else {}
+    body = _IMAGE.sub(lambda match: _inlined(folder.path, html.unescape(match[1]), match[2]), body)
     return "\n".join(
         [
             "<!doctype html>",
@@ -70,7 +75,7 @@ def _page(folder: RunFolder) -> str:
             f"<title>{html.escape(title)}</title><style>{_STYLE}</style></head><body>",
             body,
             "<h2>How it was made</h2>",
-            _details("Configuration", folder.config.read_text()),
+            _details("Configuration", config),
             _details("Environment", json.dumps(environment, indent=2)) if environment else "",
             f"<footer>{html.escape(_made(environment))}</footer>",
             "</body></html>",
@@ -78,12 +83,39 @@ def _page(folder: RunFolder) -> str:
     )
 
 
-def _inlined(folder: Path, source: str) -> str:
-    """The picture itself in place of its address; one that is gone keeps its address, and shows as missing."""
-    place = folder / source
-    if not place.is_file():
-        return html.escape(source)
-    return f"data:image/png;base64,{base64.b64encode(place.read_bytes()).decode()}"
+def _text(path: Path) -> str:
+    with reading(path, "Expected text."):
+        return path.read_text("utf-8")
+
+
+def _environment(folder: RunFolder) -> dict[str, Any]:
+    if not folder.environment.is_file():
+        return {}
+    with reading(folder.environment, "Expected what `tfvae train` wrote; without the file, a report leaves it out."):
+        environment = json.loads(folder.environment.read_text("utf-8"))
+        if not isinstance(environment, dict) or not isinstance(environment.get("packages", {}), dict):
+            raise ValueError("it holds no table of versions")
+        return environment
+
+
+def _inlined(folder: Path, source: str, words: str) -> str:
+    """A picture of the run folder itself, in place of its address; of anything else the words that describe it.
+
+    So no other file of this machine goes into a report, and a report asks the network for nothing.
+
+    Args:
+        folder: the run folder.
+        source: the address, as `report.md` has it.
+        words: the description, as HTML.
+    """
+    with contextlib.suppress(OSError, ValueError):  # a name that is too long, or no name
+        place = (folder / unquote(source)).resolve()
+        if place.is_relative_to(folder.resolve()) and place.is_file():
+            content = place.read_bytes()
+            for first, kind in _KINDS.items():
+                if content.startswith(first):
+                    return f'<img src="data:image/{kind};base64,{base64.b64encode(content).decode()}" alt="{words}">'
+    return f"<em>{words} (no picture of this run: {html.escape(shortened(source))})</em>"
 
 
 def _details(summary: str, text: str) -> str:

@@ -26,7 +26,7 @@ def restore(folder: RunFolder, config: RunConfig, splits: Splits) -> tuple[VAE, 
     Raises:
         ValueError: when no checkpoint can be loaded, or the run has gone further than is wanted.
     """
-    vae, state = read_checkpoint(folder)
+    vae, state = read_checkpoint(folder, config)
     if vae is None and folder.model.exists():
         raise ValueError(f"{folder.path} has ended and holds no checkpoint. Start anew under another name: --run-dir.")
     epochs, wanted = state.epochs, config.training.epochs
@@ -35,6 +35,7 @@ def restore(folder: RunFolder, config: RunConfig, splits: Splits) -> tuple[VAE, 
         raise ValueError(
             f"{folder.path} has done {epochs} epochs{within} already; --epochs {wanted} is fewer. Nothing was changed."
         )
+    state = dataclasses.replace(state, settings=config.to_dict())
     return build_vae(config, splits) if vae is None else vae, state
 
 
@@ -71,10 +72,10 @@ def take_up(
 
 def rewind(folder: RunFolder, config: RunConfig, splits: Splits) -> tuple[VAE, TrainingState]:
     """Goes back to the newest checkpoint, or to the beginning, with half the learning rate, and saves that."""
-    vae, state = read_checkpoint(folder)
+    vae, state = read_checkpoint(folder, config)
     vae = build_vae(config, splits) if vae is None else vae
     vae.optimizer.learning_rate.assign(_SMALLER * float(vae.optimizer.learning_rate.numpy()))
-    state = dataclasses.replace(state, rewinds=state.rewinds + 1)
+    state = dataclasses.replace(state, rewinds=state.rewinds + 1, settings=config.to_dict())
     write_checkpoint(folder, vae, state)
     put_back(folder, state)
     return vae, state

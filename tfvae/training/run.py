@@ -15,7 +15,8 @@ from tfvae._files import write_json
 from tfvae.callbacks import NonFiniteLossError, StopOnNonFinite, VAETensorBoard
 from tfvae.data import Split, Splits
 from tfvae.data.sharded_split import naming_damage
-from tfvae.models import VAE, load_model
+from tfvae.models import VAE
+from tfvae.models.load import load_vae
 from tfvae.training.build import build_vae, evaluation_split, held, num_steps, resolve, training_batches
 from tfvae.training.checkpoints import Checkpoints
 from tfvae.training.config import RunConfig
@@ -99,7 +100,10 @@ def _train(
     splits = tfvae_data.load(config.data.name)
     config = resolve(config, splits)
     with scope(strategy):
-        vae, state = restore(folder, config, splits) if resume else (build_vae(config, splits), TrainingState())
+        if resume:
+            vae, state = restore(folder, config, splits)
+        else:
+            vae, state = build_vae(config, splits), TrainingState(settings=config.to_dict())
     validation = evaluation_split(config, monitored_split(splits))
     vae.check_data(validation.x)
     if resume:
@@ -128,7 +132,7 @@ def _train(
         return folder, {}
     vae.save(folder.model)
     if strategy is not None:
-        vae = load_model(folder.model)  # what follows is one process' work
+        vae = load_vae(folder.model)  # what follows is one process' work
     report = evaluate(Run(folder, config, vae), splits, on_stage=on_stage)
     write_reported(folder.tensorboard, report)
     on_stage("exporting")

@@ -7,6 +7,7 @@ import re
 import shutil
 from pathlib import Path
 
+from tfvae._errors import reading
 from tfvae._files import is_partial, take_lock, write_new
 from tfvae.training.training_state import TrainingState
 
@@ -113,10 +114,14 @@ class RunFolder:
                 shutil.rmtree(path, ignore_errors=True)
 
     def history(self) -> dict[str, list[float]]:
-        """The columns of `metrics.csv`; empty before the first epoch."""
+        """The columns of `metrics.csv`; empty before the first epoch.
+
+        Raises:
+            ValueError: when it is not as training left it.
+        """
         if not self.metrics.exists():
             return {}
-        with self.metrics.open(newline="") as file:
+        with reading(self.metrics, "Expected a number in each field."), self.metrics.open(newline="") as file:
             # A run that was killed may have left half a line.
             lines = [line for line in csv.DictReader(file) if all(line.values())]
-        return {name: [float(line[name]) for line in lines] for name in (lines[0] if lines else {})}
+            return {name: [float(line[name]) for line in lines] for name in (lines[0] if lines else {})}

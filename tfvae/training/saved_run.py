@@ -3,7 +3,9 @@
 import dataclasses
 import os
 
-from tfvae.models import VAE, load_model
+from tfvae.models import VAE
+from tfvae.models.load import load_vae
+from tfvae.training.checkpoints import read_checkpoint
 from tfvae.training.config import RunConfig
 from tfvae.training.run_folder import RunFolder
 
@@ -25,6 +27,13 @@ def load_run(run_dir: str | os.PathLike[str]) -> Run:
     """
     folder = RunFolder(run_dir)
     folder.require_run()
-    saved = folder.saved_checkpoints()
-    path = folder.model if folder.model.exists() or not saved else saved[-1][1]
-    return Run(folder, RunConfig.from_toml(folder.config), load_model(path))
+    config = RunConfig.from_toml(folder.config)
+    if folder.model.exists():
+        return Run(folder, config, load_vae(folder.model))
+    vae, _ = read_checkpoint(folder)
+    if vae is None:
+        raise ValueError(
+            f"The run {folder.path} has no model yet: it ended before its first checkpoint. Go on with it: "
+            f"`tfvae train --resume {folder.path}`."
+        )
+    return Run(folder, config, vae)

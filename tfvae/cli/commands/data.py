@@ -3,18 +3,20 @@
 from pathlib import Path
 
 from tfvae import data as tfvae_data
+from tfvae._targets import expanded
 from tfvae.cli.commands.output import say
-from tfvae.data.files import read_arrays
+from tfvae.data.array_file import ArrayFile
 from tfvae.data.shards import require_free
 
 
 def shard(data: str, folder: Path, shard_size: int | None, seed: int) -> None:
     """`tfvae data shard`."""
     require_free(folder)
-    path = Path(data).expanduser()
+    path = expanded(data)
     # An array on disk may be larger than memory.
-    is_array = path.suffix == ".npy"
-    source = read_arrays(path, mapped=True)["arr_0"] if is_array else tfvae_data.load(data)
+    file = ArrayFile(path) if path.suffix == ".npy" else None
+    is_array = file is not None and not file.is_archive
+    source = file.mapped() if file is not None and is_array else tfvae_data.load(data)
     name = path.stem if is_array else None
     tfvae_data.write_shards(source, folder, shard_size=shard_size, seed=seed, name=name)
     splits = tfvae_data.load(folder)

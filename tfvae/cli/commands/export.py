@@ -11,6 +11,7 @@ from rich.table import Table
 
 from tfvae import data as tfvae_data
 from tfvae import export as tfvae_export
+from tfvae._errors import reading
 from tfvae.cli.commands.output import console, say
 from tfvae.cli.loading import messages_hidden
 from tfvae.data import ShardedSplit, Split
@@ -37,8 +38,10 @@ def export(run_dir: Path, to: str, output: Path | None, *, overwrite: bool, prec
     if precision is not None and to != "litert":
         raise ValueError(f"--precision is for --to litert. A {to} export has the precision of the model.")
     run = load_run(run_dir)
-    report = json.loads(run.folder.report_json.read_text()) if run.folder.report_json.is_file() else None
-    about = None if report is None else about_run(report)
+    about = None
+    if run.folder.report_json.is_file():
+        with reading(run.folder.report_json, f"`tfvae evaluate {run_dir}` writes it anew."):
+            about = about_run(json.loads(run.folder.report_json.read_text("utf-8")))
     precisions = PRECISIONS if precision is None else precision.split(",")
     _TARGETS[to](_Order(run, output, overwrite or output is None, about, precisions))
 

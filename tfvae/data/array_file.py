@@ -1,0 +1,121 @@
+"""`.npy` and `.npz` files: their headers first, then the arrays that are wanted, all without pickle."""
+
+import math
+import os
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+import numpy as np
+from numpy.lib import format as npy
+
+from tfvae._errors import quoted, reading, shortened
+from tfvae._memory import require_memory
+from tfvae.data.errors import DataError
+
+_ADVICE = (
+    "It is damaged, or holds Python objects, which tfvae does not load because unpickling runs code. Expected plain "
+    "numeric arrays; save them again with numpy.save or numpy.savez."
+)
+_ENDING = ".npy"
+
+
+class Form(NamedTuple):
+    """What the header of an array says."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    @property
+    def num_bytes(self) -> int:
+        """The size of the values."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+
+class ArrayFile(Mapping[str, np.ndarray]):
+    """The arrays in a file by name, each read when it is asked for; the one of a `.npy` is called arr_0.
+
+    Args:
+        path: the file.
+
+    Attributes:
+        forms: the shape and type of each array.
+
+    Raises:
+        DataError: for a file that is missing, and for what cannot be read without pickle.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        if not os.path.isfile(path):
+            raise DataError(
+                f"There is no file {shortened(str(path))} (looked at {shortened(str(path.absolute()))}). Give the path "
+                "of an existing .npy or .npz file."
+            )
+        with reading(path, _ADVICE, kind=DataError):
+            with path.open("rb") as file:
+                self.is_archive = file.read(2) == b"PK"
+                file.seek(0)
+                self.forms = (
+                    _forms(file) if self.is_archive else {"arr_0": _form(file, os.fstat(file.fileno()).st_size)}
+                )
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        self.require_memory([name])
+        with reading(self.path, _ADVICE, kind=DataError):
+            stored = np.load(self.path, allow_pickle=False)
+            if isinstance(stored, np.ndarray):
+                return stored
+            with stored:
+                return stored[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.forms)
+
+    def __len__(self) -> int:
+        return len(self.forms)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.forms
+
+    def require_memory(self, names: list[str]) -> None:
+        """Raises MemoryError when these arrays are larger, unpacked, than what is free."""
+        advice = "Save it as .npy and train on shards of it: `tfvae data shard`."
+        num_bytes = sum(self.forms[name].num_bytes for name in names)
+        require_memory(num_bytes, f"{self.path} ({', '.join(names)})", advice)
+
+    def mapped(self) -> np.ndarray:
+        """The array of a `.npy`, which stays on disk until its values are used."""
+        with reading(self.path, _ADVICE, kind=DataError):
+            return np.load(self.path, mmap_mode="r", allow_pickle=False)
+
+
+def _forms(file: IO[bytes]) -> dict[str, Form]:
+    forms = {}
+    with zipfile.ZipFile(file) as archive:
+        for member in archive.infolist():
+            with archive.open(member) as content:
+                if member.filename.endswith(_ENDING):
+                    forms[member.filename.removesuffix(_ENDING)] = _form(content, member.file_size, member.filename)
+    return forms
+
+
+def _form(file: IO[bytes], size: int, member: str | None = None) -> Form:
+    """The header at the beginning of `file`, once it is sure that the values it promises are there."""
+    where = "it" if member is None else f"its part {quoted(member)}"
+    version = npy.read_magic(file)
+    if version not in ((1, 0), (2, 0)):
+        raise ValueError(f"{where} has a header of version {version[0]}.{version[1]}, which is for named fields")
+    shape, _, dtype = (npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0)(file)
+    form = Form(tuple(shape), dtype)
+    if dtype.hasobject:
+        raise ValueError(f"{where} holds Python objects")
+    if any(length < 0 for length in shape):
+        raise ValueError(f"{where} has a negative length in its shape, {quoted(form.shape)}")
+    if form.num_bytes > size - file.tell():
+        raise ValueError(
+            f"{where} promises {quoted(form.num_bytes)} bytes, shape {quoted(form.shape)} of {dtype}, and holds "
+            f"{size - file.tell()}"
+        )
+    return form
