@@ -37,6 +37,7 @@ class ShardHeader:
         value_range: the smallest and the largest x, as in `Split`.
         has_labels: whether records end with a label.
         num_examples: for each split, of each of its shards.
+        channel_added: as in `Split`; headers of earlier versions do not have it.
     """
 
     name: str
@@ -46,6 +47,7 @@ class ShardHeader:
     value_range: tuple[float, float]
     has_labels: bool
     num_examples: Mapping[str, tuple[int, ...]]
+    channel_added: bool = False
 
     @property
     def num_values(self) -> int:
@@ -113,6 +115,7 @@ class ShardHeader:
             value_range=tuple(fields["value_range"]),
             has_labels=fields["has_labels"],
             num_examples={split: tuple(sizes) for split, sizes in fields["num_examples"].items()},
+            channel_added=fields.get("channel_added") is True,
         )
 
     def _require_size(self, path: Path, num_examples: int) -> None:

@@ -98,9 +98,11 @@ def _chunks(data: Any) -> Iterator[np.ndarray]:
 
 
 def _named(chosen: np.ndarray) -> str:
-    """ "1 of 13 values of an example (index 3) is", "20 of 784 values of an example (the first at index (0, 1)) are"."""
-    places = [place[0] if len(place) == 1 else place for place in zip(*(i.tolist() for i in np.nonzero(chosen)))]
-    count = f"{len(places)} of {chosen.size} values of an example"
+    """The subject and verb of a sentence: how many values of an example are chosen, and where the first one is."""
     if not chosen.ndim:
         return "The values are"
-    return f"{count} (index {places[0]}) is" if len(places) == 1 else f"{count} (the first at index {places[0]}) are"
+    first = [int(axis[0]) for axis in np.nonzero(chosen)]
+    place = first[0] if len(first) == 1 else tuple(first)
+    number = int(chosen.sum())
+    count = f"{number} of {chosen.size} values of an example"
+    return f"{count} (index {place}) is" if number == 1 else f"{count} (the first at index {place}) are"

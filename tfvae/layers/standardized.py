@@ -14,6 +14,7 @@ from tfvae.typing import ConvertToTensorFn, Distribution, Tensor
 
 tfd = tfp.distributions
 
+
 @register
 class Standardized(DistributionLayer, Adapted):
     """Makes the distribution of x = loc + scale * u, where another layer makes that of u: a likelihood in any unit.

@@ -18,6 +18,7 @@ from tfvae.data.sharded_split import naming_damage
 from tfvae.models import VAE, load_model
 from tfvae.training.build import build_vae, evaluation_split, held, num_steps, resolve, training_batches
 from tfvae.training.checkpoints import Checkpoints
+from tfvae.training.choices import choices
 from tfvae.training.config import RunConfig
 from tfvae.training.environment import environment
 from tfvae.training.epoch_clock import EpochClock
@@ -98,6 +99,8 @@ def _train(
     on_stage(f"loading {config.data.name}")
     splits = tfvae_data.load(config.data.name)
     config = resolve(config, splits)
+    for choice in choices(config, splits):
+        on_stage(str(choice))
     with scope(strategy):
         vae, state = restore(folder, config, splits) if resume else (build_vae(config, splits), TrainingState())
     validation = evaluation_split(config, monitored_split(splits))

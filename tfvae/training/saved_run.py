@@ -27,4 +27,4 @@ def load_run(run_dir: str | os.PathLike[str]) -> Run:
     folder.require_run()
     saved = folder.saved_checkpoints()
     path = folder.model if folder.model.exists() or not saved else saved[-1][1]
-    return Run(folder, RunConfig.from_toml(folder.config), load_model(path))
+    return Run(folder, RunConfig.of_run(folder.config), load_model(path))
