@@ -22,9 +22,18 @@ def train(
     activation: Annotated[str | None, typer.Option(help="Activation. (default: mlp tanh, conv relu)")] = None,
     posterior: Annotated[str | None, typer.Option(help="diag or tril (full covariance).")] = None,
     likelihood: Annotated[str | None, typer.Option(help="auto, bernoulli or normal.")] = None,
-    binarize: Annotated[str | None, typer.Option(help="dynamic, static, threshold or none.")] = None,
+    standardize: Annotated[
+        str | None,
+        typer.Option(help="auto, on or off: whether values are standardised inside the model. (auto: not images)"),
+    ] = None,
+    binarize: Annotated[
+        str | None, typer.Option(help="Of gray data for bernoulli: auto (dynamic), dynamic, static, threshold or none.")
+    ] = None,
     epochs: Annotated[
-        int | None, typer.Option(help="Passes over the data. (default: 10; digits: 300; frey_face: 200)")
+        int | None,
+        typer.Option(
+            min=1, help="Passes over the data. (default: 10; own data: 10 to 300, by size; digits: 300; frey_face: 200)"
+        ),
     ] = None,
     batch_size: Annotated[int | None, typer.Option(help="Examples a step. (default: 100)")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Of Adam. (default: 0.001)")] = None,
@@ -62,6 +71,7 @@ def train(
             "latent_size": latent_size,
             "posterior": posterior,
             "likelihood": likelihood,
+            "standardize": standardize,
         },
         "training": {
             "epochs": epochs,
@@ -88,7 +98,7 @@ def train(
             )
         folder = RunFolder(resume)
         folder.require_run()
-        settings = RunConfig.from_toml(folder.config, given)
+        settings = RunConfig.of_run(folder.config, given)
     else:
         settings = RunConfig.from_dict(given) if config is None else RunConfig.from_toml(config, given)
     commands("training").train(

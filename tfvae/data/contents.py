@@ -29,6 +29,18 @@ def clean_arrays(arrays: Mapping[str, np.ndarray], source: str) -> tuple[dict[st
     return cleaned, 2 if all(array.max() <= 1 for array in cleaned.values()) else 256
 
 
+def is_image(
+    event_shape: tuple[int, ...], num_levels: int | None, value_range: tuple[float, float], channel_added: bool
+) -> bool:
+    """Whether an example is an image for sure: levels (H, W, C), or floats in [0, 1] stored with 1, 3 or 4 channels.
+
+    Of floats (N, H, W) nobody knows whether they are N gray images or N series of H steps.
+    """
+    if len(event_shape) != 3 or num_levels is not None:
+        return len(event_shape) == 3
+    return not channel_added and event_shape[-1] in (1, 3, 4) and value_range[0] >= 0 and value_range[1] <= 1
+
+
 def clean_labels(labels: np.ndarray, num_examples: int, source: str) -> np.ndarray:
     """Class numbers as int64 [N].
 

@@ -43,6 +43,7 @@ class ShardHeader:
         num_examples: for each split, of each of its shards.
         checksums: for each split, of a few records of each shard: they tell which shard of the data set a file is. None
             for shards of earlier versions.
+        channel_added: as in `Split`; headers of earlier versions do not have it.
     """
 
     name: str
@@ -53,6 +54,7 @@ class ShardHeader:
     has_labels: bool
     num_examples: Mapping[str, tuple[int, ...]]
     checksums: Mapping[str, Sequence[int]] | None = None
+    channel_added: bool = False
 
     @property
     def num_values(self) -> int:
@@ -127,6 +129,7 @@ class ShardHeader:
             has_labels=fields["has_labels"],
             num_examples={split: tuple(sizes) for split, sizes in fields["num_examples"].items()},
             checksums=fields.get("checksums"),
+            channel_added=fields.get("channel_added") is True,
         )
 
     def _require_size(self, path: Path, num_examples: int) -> None:

@@ -30,6 +30,7 @@ class Source:
 
     pieces: Callable[[np.random.Generator | None], Iterator[Piece]]
     num_levels: int | None = None
+    channel_added: bool = False
 
 
 def make_sources(source: "Splits | Examples | Mapping[str, Examples]", name: str, seed: int) -> dict[str, Source]:
@@ -54,14 +55,19 @@ def make_sources(source: "Splits | Examples | Mapping[str, Examples]", name: str
 
 def _source(examples: Examples, name: str) -> Source:
     if isinstance(examples, Split):
-        return Source(lambda order: _of_array(examples.raw, examples.labels, name, order), examples.num_levels)
+        return Source(
+            lambda order: _of_array(examples.raw, examples.labels, name, order),
+            examples.num_levels,
+            examples.channel_added,
+        )
     if isinstance(examples, ShardedSplit):
-        return Source(lambda order: _of_shards(examples), examples.num_levels)
+        return Source(lambda order: _of_shards(examples), examples.num_levels, examples.header.channel_added)
     if isinstance(examples, np.ndarray):
-        return Source(lambda order: _of_array(examples, None, name, order))
+        return Source(lambda order: _of_array(examples, None, name, order), channel_added=examples.ndim == 3)
     if hasattr(examples, "element_spec"):
         _require_batches(examples.element_spec, name)
-        return Source(lambda order: _of_stream(examples, name))
+        spec = examples.element_spec[0] if isinstance(examples.element_spec, tuple) else examples.element_spec
+        return Source(lambda order: _of_stream(examples, name), channel_added=spec.shape.rank == 3)
     raise TypeError(
         f"{name} has to come from a split, a numpy array or a tf.data.Dataset. Received: {type(examples).__name__}."
     )
@@ -79,8 +85,13 @@ def _cut(x: np.ndarray, name: str, seed: int) -> dict[str, Source]:
     chosen = np.random.default_rng(seed).choice(len(x), 2 * num_cut, replace=False)
     parts = {"validation": np.sort(chosen[:num_cut]), "test": np.sort(chosen[num_cut:])}
     chosen = np.sort(chosen)
-    return {"train": Source(lambda order: _of_array(x, None, f"{name}/train", order, without=chosen))} | {
-        split: Source(lambda order, rows=rows, split=split: _of_rows(x, rows, f"{name}/{split}"))  # type: ignore[misc]
+    added = x.ndim == 3
+    train = Source(lambda order: _of_array(x, None, f"{name}/train", order, without=chosen), channel_added=added)
+    return {"train": train} | {
+        split: Source(
+            lambda order, rows=rows, split=split: _of_rows(x, rows, f"{name}/{split}"),  # type: ignore[misc]
+            channel_added=added,
+        )
         for split, rows in parts.items()
     }
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from tfvae._checks import whole_number
+from tfvae.data.contents import is_image
 from tfvae.data.errors import DataError
 from tfvae.data.noise import checked_seed
 from tfvae.data.requirements import choose_draw, require_levels, require_unit_interval
@@ -90,6 +91,16 @@ class ShardedSplit:
         return self.value_range[0] >= 0 and self.value_range[1] <= 1
 
     @property
+    def is_image(self) -> bool:
+        """As `Split.is_image`."""
+        return is_image(self.event_shape, self.num_levels, self.value_range, self.channel_added)
+
+    @property
+    def channel_added(self) -> bool:
+        """As in `Split`."""
+        return self.header.channel_added
+
+    @property
     def has_labels(self) -> bool:
         """Whether there is a label for each example."""
         return self.header.has_labels
@@ -127,7 +138,8 @@ class ShardedSplit:
                 start = rows.stop
                 if start == n:
                     break
-        return Split(raw, labels, self.num_levels, self.name if n == len(self) else f"{self.name}[:{n}]")
+        name = self.name if n == len(self) else f"{self.name}[:{n}]"
+        return Split(raw, labels, self.num_levels, name, self.channel_added)
 
     def check(self) -> None:
         """Reads every record of every shard; their checksums tell what the sizes, which `load` looks at, do not.

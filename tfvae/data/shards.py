@@ -75,6 +75,8 @@ def write_shards(
             order = np.random.default_rng(seed) if split == "train" else None
             found[split] = _write_split(partial, split, _in_shards(examples.pieces(order), size), order)
         header = _header(name, found, {examples.num_levels for examples in sources.values() if examples.num_levels})
+        added = header.num_levels is None and any(part.channel_added for part in sources.values())
+        header = dataclasses.replace(header, channel_added=added)
         for split in found:
             for i, file in enumerate(header.files(split)):
                 (partial / _unfinished(split, i)).rename(partial / file)

@@ -1,12 +1,13 @@
 """One split of a data set: the array as stored, how to scale it, and batches of it."""
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from tfvae.data import noise
+from tfvae.data.contents import is_image
 from tfvae.data.errors import DataError
 from tfvae.data.requirements import choose_draw, require_levels, require_unit_interval
 
@@ -24,6 +25,7 @@ class Split:
         labels: one integer an example, or None.
         num_levels: 2 for binary data, 256 for 8-bit images, anything between for other scans; None for floats.
         name: what messages call it, such as "mnist/train".
+        channel_added: whether the last axis, of length 1, was added to floats (N, H, W) when they were loaded.
 
     Raises:
         DataError: for an empty array, another dtype, values outside the levels, or labels of another length.
@@ -33,6 +35,7 @@ class Split:
     labels: np.ndarray | None = None
     num_levels: int | None = None
     name: str = "data"
+    channel_added: bool = False
 
     def __post_init__(self) -> None:
         raw = np.asarray(self.raw).view()
@@ -94,6 +97,11 @@ class Split:
         return self.num_levels == 2
 
     @property
+    def is_image(self) -> bool:
+        """Whether each example is an image for sure; floats (N, H, W) may be series as well, and are not."""
+        return is_image(self.event_shape, self.num_levels, self.value_range, self.channel_added)
+
+    @property
     def has_labels(self) -> bool:
         """Whether there is a label for each example."""
         return self.labels is not None
@@ -117,7 +125,7 @@ class Split:
         if n < 1:
             raise ValueError(f"take needs at least one example. Received n={n} for {self.name}.")
         labels = None if self.labels is None else self.labels[:n]
-        return Split(self.raw[:n], labels, self.num_levels, self.name)
+        return replace(self, raw=self.raw[:n], labels=labels)
 
     def binarized(self, seed: int) -> "Split":
         """A split with one fixed Bernoulli(x) draw, the same for the same seed, so that evaluations can be repeated.
@@ -133,7 +141,7 @@ class Split:
         if self.is_binary:
             return self
         require_unit_interval(self)
-        return Split(noise.bernoulli(self.raw, self.num_levels, seed), self.labels, 2, self.name)
+        return replace(self, raw=noise.bernoulli(self.raw, self.num_levels, seed), num_levels=2)
 
     def thresholded(self, threshold: float = 0.5) -> "Split":
         """A binary split: 1 where x is above `threshold`; data that are binary already come back unchanged.
@@ -144,7 +152,7 @@ class Split:
         if self.is_binary:
             return self
         require_unit_interval(self)
-        return Split((self.x > threshold).astype(np.uint8), self.labels, 2, self.name)
+        return replace(self, raw=(self.x > threshold).astype(np.uint8), num_levels=2)
 
     def dequantized(self, seed: int) -> "Split":
         """A split of floats (raw + u) / num_levels with one fixed draw of u, uniform on [0, 1).
@@ -163,7 +171,7 @@ class Split:
             evaluation of generative models, 2016, arXiv 1511.01844, section 3.1.
         """
         levels = require_levels(self)
-        return Split(noise.dequantized(self.raw, levels, seed), self.labels, None, self.name)
+        return replace(self, raw=noise.dequantized(self.raw, levels, seed), num_levels=None)
 
     def batches(
         self,

@@ -74,6 +74,7 @@ def make_splits(
                 clean_labels(labels[key], len(array), f"{source} ({key})") if key in labels else None,
                 num_levels,
                 f"{name}/{key}",
+                channel_added=num_levels is None and arrays[key].ndim == 3,
             )
             for key, array in cleaned.items()
         },

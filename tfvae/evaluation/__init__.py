@@ -3,6 +3,7 @@
 from tfvae import _backend as _backend
 from tfvae.evaluation._finite import NotFiniteError
 from tfvae.evaluation.active_units import active_units
+from tfvae.evaluation.baseline import independent_log_likelihood
 from tfvae.evaluation.diagnostics import Diagnostics, diagnostics
 from tfvae.evaluation.dimensions import ActiveUnits, DimensionKLs
 from tfvae.evaluation.elbo import elbo
@@ -38,6 +39,7 @@ __all__ = [
     "diagnostics",
     "elbo",
     "gradient_variance",
+    "independent_log_likelihood",
     "inference_gaps",
     "interpolate",
     "latent_traversal",

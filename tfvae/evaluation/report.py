@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tfvae.evaluation._trust import trust
+from tfvae.evaluation.baseline import baseline_warning
 from tfvae.evaluation.examination_report import examination_markdown, over_draws
 from tfvae.evaluation.record import Record
 
@@ -36,9 +37,18 @@ def rows(report: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
         _row("  KL", _part(elbo, "kl"), "nats"),
         _row(f"log p(x), {k} importance samples", log_marginal, "nats"),
         ("  untrustworthy log p(x)", trust(log_marginal)[0], "", ""),
+        *_baseline(report),
         _row("bits per dimension", bits, "bits", digits=4),
         *_active_units(report),
     ]
+
+
+def _baseline(report: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
+    baseline = report.get("baseline")  # a report of an earlier version has none
+    if baseline is None:
+        return []
+    family = {"normal": "normals", "bernoulli": "Bernoullis"}[baseline["family"]]
+    return [_row(f"baseline: independent {family}", baseline, "nats")]
 
 
 def _row(name: str, record: Mapping[str, Any], unit: str, digits: int = 3) -> tuple[str, str, str, str]:
@@ -80,11 +90,21 @@ def report_markdown(report: Mapping[str, Any], figures: Sequence[str]) -> str:
         "",
         *_notes(report),
         f"{report['note']}",
+        *_choices(report),
         *examination_markdown(report),
     ]
     for name in figures:
         lines += ["", f"## {_TITLES.get(name, name)}", "", f"![{_TITLES.get(name, name)}](figures/{name}.png)"]
     return "\n".join(lines) + "\n"
+
+
+def _choices(report: Mapping[str, Any]) -> list[str]:
+    """What was decided from the data, and the option that changes it."""
+    found = report.get("choices")
+    if not found:
+        return []
+    rows = (f"| {choice['name']} | {choice['value']} | {choice['option']} |" for choice in found)
+    return ["", "| setting | used | changed by |", "| --- | --- | --- |", *rows]
 
 
 def _notes(report: Mapping[str, Any]) -> list[str]:
@@ -94,6 +114,22 @@ def _notes(report: Mapping[str, Any]) -> list[str]:
         f"ELBO averages {report['elbo']['num_samples']} draws an example.",
         trust(report["log_marginal"])[1],
     ]
+    warning = baseline_warning(report)
+    if warning is not None:
+        paragraphs.append(f"**Warning: {warning}**")
+    baseline = report.get("baseline")
+    if baseline is not None:
+        paragraphs.append(
+            "The baseline gives each value of an example a distribution of its own, fitted to the training data: what "
+            "a model reaches that knows nothing of how values hang together."
+            + (
+                f" {baseline['num_constant']} values are the same in all training examples; a density has no upper "
+                "bound there, so that part of log p(x) says nothing, and the baseline gives them a standard deviation "
+                "of 1."
+                if baseline["num_constant"]
+                else ""
+            )
+        )
     active = report.get("active_units")
     if active is not None:
         paragraphs.append(

@@ -30,6 +30,8 @@ from tfvae.layers.multivariate_normal_diag import MultivariateNormalDiag
 from tfvae.layers.multivariate_normal_diag_plus_low_rank import MultivariateNormalDiagPlusLowRank
 from tfvae.layers.multivariate_normal_tril import MultivariateNormalTriL
 from tfvae.layers.one_hot_categorical import OneHotCategorical
+from tfvae.layers.standardization import Standardization
+from tfvae.layers.standardized import Standardized
 from tfvae.layers.variable_layer import VariableLayer
 from tfvae.layers.variational_gaussian_process import VariationalGaussianProcess
 from tfvae.layers.variational_weights import VariationalWeights
@@ -64,6 +66,8 @@ __all__ = [
     "MultivariateNormalDiagPlusLowRank",
     "MultivariateNormalTriL",
     "OneHotCategorical",
+    "Standardization",
+    "Standardized",
     "VariableLayer",
     "VariationalGaussianProcess",
     "VariationalWeights",

@@ -14,8 +14,9 @@ from tfvae.data import ShardedSplit, Split, Splits, known_names
 from tfvae.data.in_memory import endless
 from tfvae.data.shard_header import is_shards
 from tfvae.models import VAE
+from tfvae.training.choices import choose_binarize, choose_epochs, choose_likelihood, choose_standardize
 from tfvae.training.config import ModelConfig, RunConfig
-from tfvae.training.initial_weights import start_at_marginals
+from tfvae.training.initial_weights import start_at_marginals, start_at_unit_normal
 
 _POSTERIORS: dict[str, Any] = {"diag": layers.MultivariateNormalDiag, "tril": layers.MultivariateNormalTriL}
 # The most examples, and bytes of them, that are held in memory of a split on disk.
@@ -31,32 +32,23 @@ def resolve(config: RunConfig, splits: Splits) -> RunConfig:
         ValueError: when the data do not fit what was asked for.
     """
     model, data = config.model, config.data
-    likelihood = model.likelihood
-    if likelihood == "auto":
-        is_gray_image = splits.train.in_unit_interval and splits.event_shape[-1] == 1 and len(splits.event_shape) == 3
-        likelihood = "bernoulli" if splits.train.is_binary or is_gray_image else "normal"
-    outside = next((split for split in _all(splits) if not split.in_unit_interval), None)
-    if likelihood == "bernoulli" and outside is not None:
-        low, high = outside.value_range
-        raise ValueError(
-            f"A Bernoulli likelihood takes values in [0, 1], but {outside.name} holds values from {low:g} to {high:g}. "
-            "Scale the data to [0, 1] (8-bit images: store them as uint8), or use --likelihood normal."
-        )
+    likelihood = choose_likelihood(config, splits)
     name = data.name
     path = Path(name) if name in known_names() else expanded(name)
     if name not in known_names() and ((path.suffix in (".npy", ".npz") and path.exists()) or is_shards(path)):
         name = str(path.resolve())  # so that the run can be evaluated from any folder
     activation = {"mlp": "tanh", "conv": "relu"}[model.network] if model.activation == "auto" else model.activation
-    binarize = data.binarize if likelihood == "bernoulli" and not splits.train.is_binary else "none"
     return dataclasses.replace(
         config,
-        data=dataclasses.replace(data, name=name, binarize=binarize),
-        model=dataclasses.replace(model, likelihood=likelihood, activation=activation),
+        data=dataclasses.replace(data, name=name, binarize=choose_binarize(config, splits, likelihood)),
+        model=dataclasses.replace(
+            model,
+            likelihood=likelihood,
+            activation=activation,
+            standardize=choose_standardize(config, splits, likelihood),
+        ),
+        training=dataclasses.replace(config.training, epochs=choose_epochs(config, splits)),
     )
-
-
-def _all(splits: Splits) -> list[Split | ShardedSplit]:
-    return [split for split in (splits.train, splits.validation, splits.test) if split is not None]
 
 
 def held(split: Split | ShardedSplit) -> Split:
@@ -78,16 +70,31 @@ def build_vae(config: RunConfig, splits: Splits) -> VAE:
         posterior.params_size(config.model.latent_size),
         likelihood.params_size(event_shape),
     )
+    encoder = [encoder_body, posterior(config.model.latent_size, name="posterior")]
+    decoder = [decoder_body, likelihood(event_shape, name="likelihood")]
+    adapted: list[Any] = []
+    if config.model.standardize == "on":
+        adapted = [
+            layers.Standardization(name="standardization"),
+            layers.Standardized(likelihood(event_shape, name="standardized"), name="likelihood"),
+        ]
+        encoder, decoder = [adapted[0], *encoder], [decoder_body, adapted[1]]
     vae = VAE(
-        keras.Sequential([encoder_body, posterior(config.model.latent_size, name="posterior")], name="encoder"),
-        keras.Sequential([decoder_body, likelihood(event_shape, name="likelihood")], name="decoder"),
+        keras.Sequential(encoder, name="encoder"),
+        keras.Sequential(decoder, name="decoder"),
         prior=priors.StandardNormal(config.model.latent_size, name="prior"),
         estimator=estimators.SGVB(config.training.num_samples, kl=config.training.kl),  # type: ignore[arg-type]
         beta=config.training.beta,
         seed=config.training.seed,
         name="vae",
     )
-    start_at_marginals(vae, evaluation_split(config, held(splits.train)), config.model.likelihood)
+    train = evaluation_split(config, held(splits.train))
+    if adapted:
+        for layer in adapted:
+            layer.adapt(train.x)
+        start_at_unit_normal(vae)
+    else:
+        start_at_marginals(vae, train, config.model.likelihood)
     vae.compile(keras.optimizers.Adam(config.training.learning_rate))
     return vae
 

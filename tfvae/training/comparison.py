@@ -187,7 +187,7 @@ def _read(path: Path, name: str) -> ComparedRun:
     folder.require_run()
     if not folder.report_json.is_file():
         raise ValueError(f"The run {path} has no report yet. `tfvae evaluate {path}` writes it.")
-    config, history = RunConfig.from_toml(folder.config), folder.history()
+    config, history = RunConfig.of_run(folder.config), folder.history()
     with reading(folder.report_json, f"`tfvae evaluate {path}` writes it anew."):
         run = ComparedRun(name, config, json.loads(folder.report_json.read_text("utf-8")), history)
         run.require_complete()

@@ -11,6 +11,7 @@ from typing import Any, Self
 import tomli_w
 
 from tfvae._errors import quoted, reading, shortened
+from tfvae.data import known_names
 
 # Settings of training that may change when a run goes on.
 RESUMABLE = ("epochs", "learning_rate", "beta", "keep", "checkpoint_steps", "on_nan", "strategy")
@@ -31,6 +32,10 @@ _PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     # The paper's Frey Face network (appendix C); its 1,565 images make short epochs too.
     "frey_face": {"model": {"hidden": (200,), "likelihood": "normal"}, "training": {"epochs": 200}},
 }
+# The same for data of one's own, which may be few: as many epochs as they need.
+_OWN_DATA: dict[str, dict[str, Any]] = {"training": {"epochs": 0}}
+# Settings that did not exist, as the runs of that time had them.
+_EARLIER_VERSIONS: dict[str, dict[str, Any]] = {"model": {"standardize": "off"}}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,16 +45,17 @@ class DataConfig:
     Attributes:
         name: a name that `tfvae.data.load` knows, or the path of a .npy or .npz file or of a folder of shards.
         binarize: of gray data for a Bernoulli likelihood: "dynamic" (x is drawn with probability equal to the gray
-            value, anew in each epoch), "static" (drawn once), "threshold" (above one half) or "none".
+            value, anew in each epoch), "static" (drawn once), "threshold" (above one half) or "none"; "auto" is
+            "dynamic" for gray data under a Bernoulli likelihood.
     """
 
     name: str = "digits"
-    binarize: str = "dynamic"
+    binarize: str = "auto"
 
     def __post_init__(self) -> None:
         valid = isinstance(self.name, str) and self.name != "" and "\0" not in self.name
         _require(valid, "data.name", "a data set's name or path", self.name)
-        _require_choice(self.binarize, "data.binarize", ("dynamic", "static", "threshold", "none"))
+        _require_choice(self.binarize, "data.binarize", ("auto", "dynamic", "static", "threshold", "none"))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +70,9 @@ class ModelConfig:
         latent_size: D.
         posterior: "diag" or "tril" (full covariance).
         likelihood: "bernoulli", "normal", or "auto": bernoulli for data with two levels and for images in [0, 1] with
-            one channel, otherwise normal.
+            one channel (8-bit ones, or floats stored as (N, H, W, 1)), otherwise normal.
+        standardize: whether the model subtracts each value's mean and divides by its standard deviation; "auto" is "on"
+            for a normal likelihood of anything but images, otherwise "off". log p(x) is in the data's units either way.
     """
 
     network: str = "mlp"
@@ -74,11 +82,13 @@ class ModelConfig:
     latent_size: int = 20
     posterior: str = "diag"
     likelihood: str = "auto"
+    standardize: str = "auto"
 
     def __post_init__(self) -> None:
         _require_choice(self.network, "model.network", ("mlp", "conv"))
         _require_choice(self.posterior, "model.posterior", ("diag", "tril"))
         _require_choice(self.likelihood, "model.likelihood", ("auto", "bernoulli", "normal"))
+        _require_choice(self.standardize, "model.standardize", ("auto", "on", "off"))
         for name in ("hidden", "filters"):
             sizes = getattr(self, name)
             sizes = tuple(sizes) if isinstance(sizes, list | tuple) else sizes
@@ -94,7 +104,8 @@ class TrainingConfig:
     """How to train.
 
     Attributes:
-        epochs: passes over the training data.
+        epochs: passes over the training data; 0, the default for own data, is as many as make 1,000 steps, from 10
+            to 300.
         batch_size: M, examples a step.
         learning_rate: of Adam.
         num_samples: S (the paper's L), draws of z an example.
@@ -122,8 +133,10 @@ class TrainingConfig:
     strategy: str = "none"
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "num_samples", "keep"):
+        for name in ("batch_size", "num_samples", "keep"):
             _require(_is_count(getattr(self, name)), f"training.{name}", _COUNT, getattr(self, name))
+        is_count = _is_count(self.epochs) or (self.epochs == 0 and not isinstance(self.epochs, bool))
+        _require(is_count, "training.epochs", f"a whole number up to {_LARGEST}, at least 0", self.epochs)
         rate, beta = self.learning_rate, self.beta
         _require(_is_number(rate) and rate > 0, "training.learning_rate", "a number above 0", rate)
         _require(_is_number(beta) and beta >= 0, "training.beta", "a number, at least 0", beta)
@@ -178,7 +191,8 @@ class RunConfig:
         given = [table for table in tables if table]
         data = [table["data"] for table in reversed(given) if isinstance(table.get("data"), Mapping)]
         name = next((table["name"] for table in data if "name" in table), DataConfig.name)
-        for table in (_PRESETS.get(str(name), {}), *given):
+        preset = _PRESETS.get(str(name), {} if str(name) in known_names() else _OWN_DATA)
+        for table in (preset, *given):
             for section, values in table.items():
                 if section not in merged:
                     unknown = shortened(section)
@@ -191,6 +205,8 @@ class RunConfig:
                         unknown = shortened(key)
                         raise ValueError(f"Unknown setting {section}.{unknown}. Known in [{section}]: {sorted(known)}.")
                     merged[section][key] = value
+        if merged["model"].get("likelihood") == "normal" and not any("binarize" in table for table in data):
+            merged["data"].pop("binarize", None)  # a preset's is for the likelihood that its data get by default
         return cls(**{name: classes[name](**values) for name, values in merged.items()})
 
     @classmethod
@@ -200,12 +216,27 @@ class RunConfig:
         Raises:
             ValueError: when the file is missing or is no TOML, or for what `from_dict` refuses.
         """
+        return cls._from_file(path, {}, *overrides)
+
+    @classmethod
+    def of_run(cls, path: str | os.PathLike[str], *overrides: Mapping[str, Mapping[str, Any]]) -> Self:
+        """Reads the `config.toml` of a run folder; what earlier versions did not write there is as it was with them.
+
+        Raises:
+            ValueError: when the file is missing or is no TOML, or for what `from_dict` refuses.
+        """
+        return cls._from_file(path, _EARLIER_VERSIONS, *overrides)
+
+    @classmethod
+    def _from_file(
+        cls, path: str | os.PathLike[str], defaults: Mapping[str, Any], *overrides: Mapping[str, Any]
+    ) -> Self:
         tables = read_toml(path)
         try:
-            cls.from_dict(tables)
+            cls.from_dict(defaults, tables)
         except ValueError as error:
             raise ValueError(f"{os.fspath(path)} is no configuration: {error}") from error
-        return cls.from_dict(tables, *overrides)
+        return cls.from_dict(defaults, tables, *overrides)
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
         """The four tables, with every setting."""

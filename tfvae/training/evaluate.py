@@ -11,7 +11,9 @@ from tfvae._files import write_bytes, write_json, write_text
 from tfvae.data import Split, Splits
 from tfvae.evaluation import figures
 from tfvae.evaluation.report import report_dict, report_markdown
+from tfvae.training.baseline import measure_baseline
 from tfvae.training.build import dequantizes, evaluation_split, held
+from tfvae.training.choices import choices
 from tfvae.training.config import RunConfig
 from tfvae.training.examine import examine
 from tfvae.training.saved_run import Run
@@ -60,6 +62,8 @@ def evaluate(
             "examples_per_second": round(epochs * len(splits.train) / seconds, 1) if seconds else None,
             "num_parameters": int(sum(v.value.shape.num_elements() for v in vae.trainable_variables)),
             "note": _note(config, raw),
+            "baseline": measure_baseline(config, splits, split),
+            "choices": [choice._asdict() for choice in choices(config, splits)],
             "config": config.to_dict(),
         },
     )
@@ -95,6 +99,11 @@ def _note(config: RunConfig, raw: Split) -> str:
         return (
             "The data are gray values under a Bernoulli likelihood: the numbers are cross-entropies, no "
             "log-probabilities of the values."
+        )
+    if config.model.standardize == "on":
+        return (
+            "The model standardizes each value inside; log p(x) is a density in the data's own units, so it moves with "
+            "the unit, and bits per dimension can be negative."
         )
     if raw.num_levels is None:
         return "The data are continuous: log p(x) is a density, and bits per dimension can be negative."

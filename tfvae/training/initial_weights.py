@@ -8,6 +8,10 @@ from tfvae.models import VAE
 
 _LEAST_PROBABILITY = 1e-3
 _LEAST_SCALE = 1e-2
+# Softplus of it is 1.
+_UNIT_RAW_SCALE = float(np.log(np.expm1(1.0)))
+# Share of the usual size that the last kernels have where a model starts as a standard normal.
+_SMALL = 0.1
 
 
 def start_at_marginals(vae: VAE, split: Split, likelihood: str) -> None:
@@ -33,7 +37,31 @@ def start_at_marginals(vae: VAE, split: Split, likelihood: str) -> None:
     else:
         scale = np.maximum(x.std(axis=0, dtype=np.float64), _LEAST_SCALE)
         parameters = np.stack([mean, scale + np.log(-np.expm1(-scale))])  # the inverse of softplus
-    layers = [layer for layer in vae.decoder.layers[0].layers if getattr(layer, "bias", None) is not None]
-    if isinstance(layers[-1], keras.layers.Conv2D):
+    layer = _last_with_bias(vae.decoder)
+    if isinstance(layer, keras.layers.Conv2D):
         parameters = parameters.mean(axis=(1, 2))  # [parameter, channel], the order of the filters
-    layers[-1].bias.assign(parameters.reshape(-1))
+    layer.bias.assign(parameters.reshape(-1))
+
+
+def start_at_unit_normal(vae: VAE) -> None:
+    """Makes p(x|z) and q(z|x) almost standard normals, whatever z and x are, for a model that standardizes its data.
+
+    Then the first ELBO is about that of independent normals fitted to the values, and training only adds to it; with
+    weights of the usual size it would start some nats below, which few examples take long to make up for.
+
+    Args:
+        vae: a model whose encoder and decoder each hold a body of `tfvae.networks` before a distribution layer of locs
+            and raw scales.
+    """
+    decoder, encoder = _last_with_bias(vae.decoder), _last_with_bias(vae.encoder)
+    for layer in (decoder, encoder):
+        layer.kernel.assign(_SMALL * layer.kernel)
+    for layer, num_parameters in ((decoder, 2), (encoder, encoder.bias.shape[0] / vae.latent_shape[0])):
+        if num_parameters == 2:  # a full covariance stays at the usual start, smaller than one
+            layer.bias.assign(np.repeat([0.0, _UNIT_RAW_SCALE], layer.bias.shape[0] // 2))
+
+
+def _last_with_bias(network: keras.Sequential) -> keras.layers.Layer:
+    """The layer that emits the parameters of the distribution."""
+    body = next(layer for layer in network.layers if isinstance(layer, keras.Sequential))
+    return [layer for layer in body.layers if getattr(layer, "bias", None) is not None][-1]

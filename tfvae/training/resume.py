@@ -56,7 +56,7 @@ def take_up(
         The state to go on from.
     """
     put_back(folder, state)
-    before, now = RunConfig.from_toml(folder.config).training, config.training
+    before, now = RunConfig.of_run(folder.config).training, config.training
     names = ("learning_rate", "beta")
     changed = {name for name in names if name in given or getattr(before, name) != getattr(now, name)}
     if "learning_rate" in changed:

@@ -19,6 +19,7 @@ from tfvae.models import VAE
 from tfvae.models.load import load_vae
 from tfvae.training.build import build_vae, evaluation_split, held, num_steps, resolve, training_batches
 from tfvae.training.checkpoints import Checkpoints
+from tfvae.training.choices import choices
 from tfvae.training.config import RunConfig
 from tfvae.training.environment import environment
 from tfvae.training.epoch_clock import EpochClock
@@ -99,6 +100,8 @@ def _train(
     on_stage(f"loading {config.data.name}")
     splits = tfvae_data.load(config.data.name)
     config = resolve(config, splits)
+    for choice in choices(config, splits):
+        on_stage(str(choice))
     with scope(strategy):
         if resume:
             vae, state = restore(folder, config, splits)

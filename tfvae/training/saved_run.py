@@ -27,7 +27,7 @@ def load_run(run_dir: str | os.PathLike[str]) -> Run:
     """
     folder = RunFolder(run_dir)
     folder.require_run()
-    config = RunConfig.from_toml(folder.config)
+    config = RunConfig.of_run(folder.config)
     if folder.model.exists():
         return Run(folder, config, load_vae(folder.model))
     vae, _ = read_checkpoint(folder)

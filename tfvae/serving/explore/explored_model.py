@@ -182,7 +182,7 @@ def _scales(x: np.ndarray) -> list[list[float]] | None:
 
 
 def _moments(prior: Distribution) -> tuple[np.ndarray, np.ndarray]:
-    """The prior's mean and standard deviations, `[D]` each; of heavy tails, which have none, what holds as many draws."""
+    """The prior's mean and standard deviations `[D]`; of heavy tails, median and the spread of the middle 68 %."""
     try:
         mean, stddev = np.asarray(prior.mean(), np.float64), np.asarray(prior.stddev(), np.float64)
     except NotImplementedError:

@@ -1,0 +1,67 @@
+"""What a model without latents reaches: every value of an example on its own."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+
+from tfvae.evaluation.record import Record
+
+_LOG_2_PI = float(np.log(2.0 * np.pi))
+
+
+def independent_log_likelihood(train: np.ndarray, test: np.ndarray, family: Literal["normal", "bernoulli"]) -> Record:
+    """The log-likelihood of test examples under one independent distribution for each value, fitted to training data.
+
+    A VAE that does not exceed it has learned nothing of how the values hang together.
+
+    Args:
+        train: examples `[N, *event]`, as the model's likelihood has them.
+        test: examples `[M, *event]`.
+        family: "normal", with mean and standard deviation of the training examples, or "bernoulli", with the
+            probability (k + 1/2) / (N + 1) for k ones, which is never 0 or 1.
+
+    Returns:
+        A `Record` named "baseline", in nats per example; its diagnostics hold the family and the number of values that
+        are the same in all training examples. Such a value has no standard deviation; it gets 1.
+
+    References:
+        Krichevsky & Trofimov, The performance of universal encoding, 1981, for the probability.
+    """
+    axes = tuple(range(1, train.ndim))
+    mean, x = train.mean(axis=0, dtype=np.float64), test.astype(np.float64)
+    if family == "bernoulli":
+        probability = (mean * len(train) + 0.5) / (len(train) + 1.0)
+        each = x * np.log(probability) + (1.0 - x) * np.log1p(-probability)
+        constant = np.zeros(mean.shape, bool)
+    else:
+        stddev = train.std(axis=0, dtype=np.float64)
+        constant = stddev <= np.finfo(np.float32).eps * np.abs(mean)
+        scale = np.where(constant, 1.0, stddev)
+        each = -0.5 * np.square((x - mean) / scale) - np.log(scale) - 0.5 * _LOG_2_PI
+    per_example = each.sum(axis=axes)
+    return Record(
+        name="baseline",
+        unit="nats",
+        per_example=per_example,
+        monte_carlo_variance=np.zeros_like(per_example),
+        diagnostics={"family": family, "num_constant": int(constant.sum())},
+    )
+
+
+def baseline_warning(report: Mapping[str, Any]) -> str | None:
+    """What to say where the test ELBO is below the baseline; None where it is not, or where that is not known."""
+    baseline, elbo = report.get("baseline"), report["elbo"]["mean"]  # a report of an earlier version has no baseline
+    if baseline is None or elbo is None or elbo >= baseline["mean"]:
+        return None
+    log_marginal = report["log_marginal"]["mean"]
+    is_below = log_marginal is None or log_marginal < baseline["mean"]
+    family = {"normal": "normal", "bernoulli": "Bernoulli"}[baseline["family"]]
+    return (
+        f"The test ELBO, {elbo:.2f} nats, is below that of independent {family} distributions fitted to each value of "
+        f"the training data, {baseline['mean']:.2f} nats"
+        + (". " if is_below else ", though log p(x) is not. ")
+        + "The model says no more about new data than the mean and spread of each value do. Where the training ELBO is "
+        "low too, train longer (`--epochs`); where it is much higher, the model overfits: use more data, fewer epochs "
+        "or a smaller model (`--hidden`, `--latent-size`)."
+    )

@@ -1,0 +1,70 @@
+"""A distribution in other units."""
+
+from typing import Any
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfvae.typing import Distribution, Tensor
+
+
+class Affine(tfp.distributions.Distribution):
+    """The distribution of x = loc + scale * u, element by element, for u of a continuous `distribution`.
+
+    `tfd.TransformedDistribution` with shift and scale bijectors does the same, but knows neither mode nor standard
+    deviation, and its bijectors remember values by tensor.
+
+    Args:
+        distribution: of u.
+        loc: of the event's shape.
+        scale: of the event's shape, positive.
+    """
+
+    def __init__(self, distribution: Distribution, loc: Tensor, scale: Tensor):
+        self.distribution = distribution
+        self.shift = tf.convert_to_tensor(loc)
+        self.factor = tf.convert_to_tensor(scale)
+        super().__init__(
+            dtype=distribution.dtype,
+            reparameterization_type=distribution.reparameterization_type,
+            validate_args=distribution.validate_args,
+            allow_nan_stats=distribution.allow_nan_stats,
+            parameters={"distribution": distribution, "loc": loc, "scale": scale},
+            name=distribution.name,
+        )
+
+    def _batch_shape(self) -> tf.TensorShape:
+        return self.distribution.batch_shape
+
+    def _batch_shape_tensor(self, **_: Any) -> Tensor:
+        return self.distribution.batch_shape_tensor()
+
+    def _event_shape(self) -> tf.TensorShape:
+        return self.distribution.event_shape
+
+    def _event_shape_tensor(self) -> Tensor:
+        return self.distribution.event_shape_tensor()
+
+    def _log_factors(self) -> Tensor:
+        return tf.reduce_sum(tf.math.log(self.factor))
+
+    def _sample_n(self, n: Tensor, seed: Any = None) -> Tensor:
+        return self.shift + self.factor * self.distribution.sample(n, seed=seed)
+
+    def _log_prob(self, value: Tensor) -> Tensor:
+        return self.distribution.log_prob((value - self.shift) / self.factor) - self._log_factors()
+
+    def _entropy(self) -> Tensor:
+        return self.distribution.entropy() + self._log_factors()
+
+    def _mean(self) -> Tensor:
+        return self.shift + self.factor * self.distribution.mean()
+
+    def _mode(self) -> Tensor:
+        return self.shift + self.factor * self.distribution.mode()
+
+    def _stddev(self) -> Tensor:
+        return self.factor * self.distribution.stddev()
+
+    def _variance(self) -> Tensor:
+        return tf.square(self._stddev())
