@@ -11,6 +11,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from tfvae._files import write_bytes, write_text
 from tfvae._markdown import table_row
@@ -133,6 +134,7 @@ def comparison_figure(runs: Sequence[ComparedRun]) -> Figure:
             for run in group:
                 handles[run.name] = _draw(axes, run, name, colors[run.name])
             axes.set(title=title, xlabel="epoch", ylabel="nats per example")
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             axes.grid(alpha=0.3)
         row[0].set_title(group[0].report["split"], loc="left", fontsize="small")
     figure.legend(

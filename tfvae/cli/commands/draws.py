@@ -8,7 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfvae import data as tfvae_data
-from tfvae._images import beside, tile, to_displayable
+from tfvae._display import Display
+from tfvae._images import beside, tile
 from tfvae._seeds import fold_in, split_seed
 from tfvae.cli.commands.output import write_npz, write_picture
 from tfvae.data import ShardedSplit, Split
@@ -33,7 +34,9 @@ def sample(run_dir: Path, num_samples: int, seed: int, output: Path | None) -> N
     numbers = (min(_BATCH_SIZE, num_samples - start) for start in range(0, num_samples, _BATCH_SIZE))
     parts = (program(number, fold_in(seed, i)) for i, number in enumerate(numbers))
     path, first = write_npz(output or run.folder.path / "samples.npz", parts)
-    write_picture(path, tile(to_displayable(first["mean"][:100])))
+    means = np.asarray(first["mean"][:100])
+    display = Display.of(means)
+    write_picture(path, tile(display.pictures(means)), display.words())
 
 
 def reconstruct(
@@ -51,7 +54,9 @@ def reconstruct(
     program = _program(through, tf.TensorSpec([None, *split.event_shape], tf.float32))
     parts = (program(x, fold_in(seed, i)) for i, x in enumerate(_first(_batches(split), num_examples)))
     path, first = write_npz(output or run.folder.path / "reconstructions.npz", parts)
-    write_picture(path, beside(to_displayable(first["x"][:40]), to_displayable(first["mean"][:40]), 10))
+    x, means = (np.asarray(first[name][:40]) for name in ("x", "mean"))
+    display = Display.of(x)
+    write_picture(path, beside(display.pictures(x), display.pictures(means), 10), display.words())
 
 
 def encode(run_dir: Path, data: str | None, split_name: str, seed: int, output: Path | None) -> None:

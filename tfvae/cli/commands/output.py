@@ -27,11 +27,12 @@ def write_npz(path: Path, parts: Iterable[dict[str, Any]]) -> tuple[Path, dict[s
     return file.path, first
 
 
-def write_picture(path: Path, picture: np.ndarray) -> None:
-    """Writes a PNG where the path says, with that ending."""
+def write_picture(path: Path, picture: np.ndarray, words: str = "") -> None:
+    """Writes a PNG where the path says, with that ending; `words` say how to read it."""
     buffer = io.BytesIO()
     _save_png(buffer, picture)
-    say(str(write_bytes(path.with_suffix(".png"), buffer.getvalue())))
+    written = write_bytes(path.with_suffix(".png"), buffer.getvalue())
+    say(f"{written}: {words}" if words else str(written))
 
 
 def _save_png(buffer: io.BytesIO, picture: np.ndarray) -> None:

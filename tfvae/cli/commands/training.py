@@ -13,7 +13,7 @@ from tfvae.callbacks import NonFiniteLossError
 from tfvae.cli.commands.output import console, said_warnings, say
 from tfvae.cli.interrupt import Interruptible
 from tfvae.cli.progress import TrainingProgress
-from tfvae.evaluation.report import rows
+from tfvae.evaluation.report import collapse_warning, rows
 from tfvae.training import run as runs
 from tfvae.training.config import RunConfig
 from tfvae.training.evaluate import evaluate as evaluate_run
@@ -95,6 +95,9 @@ def _print_report(folder: RunFolder, report: dict[str, Any]) -> None:
     for row in rows(report):
         table.add_row(*row)
     console.print(table)
+    collapsed = collapse_warning(report)
+    if collapsed is not None:
+        say(f"warning: {collapsed}")
     places = (
         ("report", folder.report_markdown),
         ("figures", folder.figures),
