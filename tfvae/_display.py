@@ -3,7 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -25,6 +25,18 @@ _MOST_NAMED = 12
 _MOST_RANGES = 8
 # As many values tell the scale of larger data; every so many examples are read.
 _MOST_VALUES = 2**23
+
+
+class Layout(NamedTuple):
+    """How an example's values lie in a picture.
+
+    Attributes:
+        shape: of the picture, `(H, W, 1 or 3)`.
+        pixels: the number of each pixel's value in the example, -1 for none; None where they are in order.
+    """
+
+    shape: tuple[int, int, int]
+    pixels: list[int] | None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -124,6 +136,21 @@ class Display:
         return pictures
 
     @property
+    def line_shape(self) -> tuple[int, int] | None:
+        """Steps and lines of what is drawn as lines; None for bars and images."""
+        if self.kind == "series":
+            return series_shape(self.event_shape)
+        return (self.num_columns, 1) if self.kind == "table" and self.num_columns > MOST_BARS else None
+
+    def layout(self) -> Layout:
+        """Where the values of an image or a volume lie in its picture."""
+        numbers = np.arange(np.prod(self.event_shape, dtype=int)).reshape(1, *self.event_shape)
+        pictures = as_pictures(numbers, self.kind, -1)
+        in_order = pictures.size == numbers.size and bool(np.all(np.diff(pictures.ravel()) == 1))
+        height, width, channels = pictures.shape[1:]
+        return Layout((height, width, channels), None if in_order else pictures.ravel().tolist())
+
+    @property
     def foot(self) -> NDArray[np.float64]:
         """Where the bars of a table begin, on the scale from 0 to 1: at nought, or at the end that is next to it."""
         if self.low.ndim:
@@ -184,7 +211,7 @@ def _scale(array: NDArray[np.float64], kind: Kind) -> tuple[NDArray[np.float64],
     if have_one_unit or (kind == "table" and len(ends) > MOST_BARS):
         low, high = low.min(keepdims=True)[0], high.max(keepdims=True)[0]
     low, high = np.asarray(low, np.float64), np.asarray(high, np.float64)
-    still = np.where(high > low, 0.0, np.maximum(np.abs(low), 1.0) * 0.5)
+    still = np.where(high > low, 0.0, 1.0)
     return low - still, high + still
 
 

@@ -1,11 +1,11 @@
 """Series and tables as plots with axes and names, where a report has room for them."""
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
 from tfvae._display import MOST_BARS, Display
@@ -60,7 +60,7 @@ def column_densities(display: Display, x: ArrayLike, samples: ArrayLike, title: 
     return figure
 
 
-def _grid(num: int, title: str, height: float) -> tuple[Figure, Sequence[Axes]]:
+def _grid(num: int, title: str, height: float) -> tuple[Figure, list[Axes]]:
     columns = min(num, _COLUMNS)
     rows = math.ceil(num / columns)
     figure = Figure(figsize=(9.0, height * rows + 0.9), layout="constrained")
@@ -68,7 +68,7 @@ def _grid(num: int, title: str, height: float) -> tuple[Figure, Sequence[Axes]]:
     for panel in axes[num:]:
         panel.set_axis_off()
     figure.suptitle(title, fontsize=11)
-    return figure, axes[:num]
+    return figure, list(axes[:num])
 
 
 def _draw_lines(axes: Axes, display: Display, x: np.ndarray, other: np.ndarray | None) -> None:
@@ -88,16 +88,13 @@ def _draw_lines(axes: Axes, display: Display, x: np.ndarray, other: np.ndarray |
     axes.set_ylim((-0.02, 1.02) if own else _padded(display))
     if own:
         axes.set_yticks([])
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def _draw_bars(axes: Axes, display: Display, x: np.ndarray, other: np.ndarray | None) -> None:
     own = display.low.ndim > 0
     place = np.arange(display.num_columns)
-    values, others = (
-        None if part is None else (display.scaled(part[np.newaxis])[0] if own else np.asarray(part).reshape(-1))
-        for part in (x, other)
-    )
+    values, others = _on_axis(display, x), None if other is None else _on_axis(display, other)
     axes.bar(place, values, width=0.8, color="0.75" if others is not None else "C0", label="data")
     if others is not None:
         axes.plot(place, others, "_", color="C0", ms=max(3, 90 // len(place)), mew=2, label="reconstruction")
@@ -107,6 +104,11 @@ def _draw_bars(axes: Axes, display: Display, x: np.ndarray, other: np.ndarray | 
     step = math.ceil(len(place) / 16)
     is_long = max(map(len, display.names)) > 2
     axes.set_xticks(place[::step], display.names[::step], rotation=90 if is_long else 0)
+
+
+def _on_axis(display: Display, row: np.ndarray) -> np.ndarray:
+    """A row's values, from 0 to 1 where each column has its own range."""
+    return display.scaled(row[np.newaxis])[0] if display.low.ndim else np.asarray(row).reshape(-1)
 
 
 def _padded(display: Display) -> tuple[float, float]:

@@ -2,7 +2,7 @@
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import scipy.stats
@@ -89,9 +89,12 @@ def manifold(vae: VAE, x: TensorLike | None = None, *, num_steps: int = 20, disp
     Raises:
         ValueError: when the latent space is not a plane, and there are no examples.
     """
-    latent_size = require_vector(vae, "manifold") if x is not None else 2
-    display = display or (None if x is None else Display.of(x))
-    if display is not None and display.kind in ("series", "table"):
+    if x is None:
+        picture = manifold_picture(vae, num_steps=num_steps, display=display)
+        return _image_figure(picture, "p(x|z) over the latent plane (means; inverse Gaussian CDF grid)", display)
+    latent_size = require_vector(vae, "manifold")
+    display = display or Display.of(x)
+    if display.kind in ("series", "table"):
         num_steps = min(num_steps, _MOST_PLOTS)  # a plot needs more room than an image
     if latent_size == 2:
         picture = manifold_picture(vae, num_steps=num_steps, display=display)
@@ -254,7 +257,7 @@ def _image_figure(picture: np.ndarray, title: str, display: Display | None = Non
     figure = Figure(figsize=(8.0, min(8.0 * height / width, _MOST_HEIGHT) + 0.5), layout="constrained")
     axes = figure.add_subplot()
     # What is much taller than wide is squeezed rather than cut.
-    aspect = "equal" if 8.0 * height / width <= _MOST_HEIGHT else "auto"
+    aspect: Literal["equal", "auto"] = "equal" if 8.0 * height / width <= _MOST_HEIGHT else "auto"
     axes.imshow(picture.squeeze(), cmap="gray", vmin=0, vmax=255, interpolation="nearest", aspect=aspect)
     axes.set_axis_off()
     axes.set_title(title)

@@ -81,9 +81,7 @@ def evaluate(
     display = display_of(run, splits)
     drawn = _figures(run, split, raw, history, display, attempt)
     if thorough:
-        found = examine(
-            run, splits, split, num_levels=num_levels, display=display, attempt=attempt, on_stage=on_stage
-        )
+        found = examine(run, splits, split, num_levels=num_levels, display=display, attempt=attempt, on_stage=on_stage)
         report |= found.report
         drawn |= found.figures
     saved = [name for name, figure in drawn.items() if attempt(name, functools.partial(_save, run, name, figure))]

@@ -10,16 +10,17 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
+from tfvae._csv import CsvWriter
 from tfvae._files import write_bytes
 from tfvae._npz import NpzWriter
 
 console = Console()
 
 
-def write_npz(path: Path, parts: Iterable[dict[str, Any]]) -> tuple[Path, dict[str, Any]]:
-    """Writes parts as they come; returns where, and the first of them."""
+def write_arrays(path: Path, parts: Iterable[dict[str, Any]]) -> tuple[Path, dict[str, Any]]:
+    """Writes parts as they come, as .csv or .npz; returns where, and the first of them."""
     first: dict[str, Any] = {}
-    with NpzWriter(path if path.suffix == ".npz" else path.with_name(path.name + ".npz")) as file:
+    with CsvWriter(path) if path.suffix.lower() == ".csv" else NpzWriter(path) as file:
         for part in parts:
             first = first or part
             file.add(**part)
