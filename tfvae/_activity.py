@@ -25,6 +25,6 @@ def collapse(rate: float, units: tuple[int, int] | None, rate_error: float | Non
     if (units is not None and units[0] == 0) or rate < COLLAPSE_THRESHOLD:
         return True, (
             f"Posterior collapse: {measured} (alarm: no unit active, or less than {COLLAPSE_THRESHOLD} nats), so that "
-            "the decoder ignores z. Train with a KL warm-up, free bits or a weaker decoder."
+            "the decoder ignores z. Train with a KL warm-up, free bits, a smaller beta or a weaker decoder."
         )
     return False, f"No posterior collapse: {measured}."

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 # Mid-grey: it parts digits on black as well as drawings on white.
-_BACKGROUND = 128
+BACKGROUND = 128
 
 
 def to_displayable(images: ArrayLike) -> NDArray[np.uint8]:
@@ -54,7 +54,7 @@ def tile(images: ArrayLike, num_columns: int | None = None, padding: int = 1) ->
             f"padding={padding}."
         )
     num_rows = math.ceil(num / num_columns)
-    cells = np.full((num_rows * num_columns, height + padding, width + padding, channels), _BACKGROUND, np.uint8)
+    cells = np.full((num_rows * num_columns, height + padding, width + padding, channels), BACKGROUND, np.uint8)
     cells[:num, :height, :width] = pictures
     cells = cells.reshape(num_rows, num_columns, height + padding, width + padding, channels)
     grid = cells.transpose(0, 2, 1, 3, 4).reshape(num_rows * (height + padding), -1, channels)
@@ -75,7 +75,7 @@ def beside(
     Raises:
         ValueError: for different shapes, or as `tile` does.
     """
-    above, below = to_displayable(originals), to_displayable(reconstructions)
+    above, below = _alike(to_displayable(originals), to_displayable(reconstructions))
     if above.shape != below.shape:
         raise ValueError(
             "Originals and reconstructions are shown in pairs and need the same shape. Received: "
@@ -85,9 +85,16 @@ def beside(
     num_columns = _square_columns(num, rows_each=2) if num_columns is None else num_columns
     if num_columns < 1:
         raise ValueError(f"A grid has at least 1 column. Received: num_columns={num_columns}.")
-    empty = np.full((-num % num_columns, *above.shape[1:]), _BACKGROUND, np.uint8)
+    empty = np.full((-num % num_columns, *above.shape[1:]), BACKGROUND, np.uint8)
     rows = [np.concatenate([part, empty]).reshape(-1, num_columns, *above.shape[1:]) for part in (above, below)]
     return tile(np.stack(rows, axis=1).reshape(-1, *above.shape[1:]), num_columns, padding)
+
+
+def _alike(*pictures: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+    """Gray pictures beside coloured ones as colours too: pictures with values that are not finite are coloured."""
+    if len({part.shape[-1] for part in pictures}) == 1:
+        return list(pictures)
+    return [np.repeat(part, 3, axis=-1) if part.shape[-1] == 1 else part for part in pictures]
 
 
 def _square_columns(num: int, rows_each: int) -> int:

@@ -47,7 +47,7 @@ def run_folder(tmp_path_factory):
 def test_train_says_how_it_goes_and_where_things_are(run_folder):
     path, result = run_folder
     assert result.stderr == ""  # nothing but what we print, TensorFlow's start-up messages included
-    for word in ("epoch 3/3", "images/s", "ELBO", "log-lik", "KL", "left", "test ELBO", "nats", "bits per dimension"):
+    for word in ("epoch 3/3", "examples/s", "ELBO", "log-lik", "KL", "left", "test ELBO", "nats", "bits per dimension"):
         assert word in result.stdout
     assert "10 importance samples" in result.stdout
     assert "±" in result.stdout

@@ -49,6 +49,8 @@ class VAETensorBoard(keras.callbacks.Callback):
     * `heat_map`: a picture of that table, dimensions against epochs.
     * `histograms`: `posterior/mean`, `posterior/stddev`, and, where the KL has a closed form,
       `posterior/kl_per_dimension` (nats, batch mean), in which unused dimensions are those at 0.
+    * `pictures`: how they are to be read, once, for data that are not images in [0, 1]: a line a channel of a series, a
+      bar a column of a table, and what black and white stand for.
     * pictures, means of p(x|z) with the same noise in every epoch, so that the eye can follow one: `reconstructions`
       (originals, theirs below), `samples` (of the prior), `posterior_samples` (rows of an original and what several z
       from its q(z|x) decode to), `traversals` (rows that move one dimension from -3 to 3), `interpolations` (rows from
@@ -121,6 +123,7 @@ class VAETensorBoard(keras.callbacks.Callback):
         self._is_new = True
         self._finished: tuple[int, dict[str, Any]] = (0, {})
         self._written: dict[str, int] = {}
+        self._is_described = False
 
     def close(self) -> None:
         """Closes the event files; `fit` does it at its end, and after an exception the next `fit` does."""
@@ -134,7 +137,7 @@ class VAETensorBoard(keras.callbacks.Callback):
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self.close()
         self._views, self._embedding, self._history = None, None, None
-        self._written = {}
+        self._written, self._is_described = {}, False
         self._is_new = not any(self.log_dir.glob("*/events.*"))
         self._steps_before = optimizer_steps(self.model)
         if _is_chief():
@@ -258,6 +261,10 @@ class VAETensorBoard(keras.callbacks.Callback):
                 if self._embedding is None:
                     self._embedding = Embedding(self.log_dir / "train", np.asarray(x), self._examples.labels)
                 self._embedding.write(seen.means)
+        if pictures and self._is_new and not self._is_described:
+            self._is_described = True
+            if seen.display.words():
+                summaries.add_text("pictures", seen.display.words())
         summaries.write(step)
         for name, picture in pictures.items():
             if picture is not None:

@@ -14,7 +14,7 @@ _LINES = 10  # without a terminal, about this many lines in place of the bar
 
 
 class TrainingProgress(keras.callbacks.Callback):
-    """Shows epoch, images per second, ELBO, log-likelihood, KL and time left; a context manager.
+    """Shows epoch, examples per second, ELBO, log-likelihood, KL and time left; a context manager.
 
     Args:
         console: where to draw; without a terminal behind it, a line every so many epochs.
@@ -30,7 +30,7 @@ class TrainingProgress(keras.callbacks.Callback):
         self._progress = Progress(
             TextColumn("epoch {task.fields[epoch]}"),
             BarColumn(bar_width=12),
-            TextColumn("{task.fields[rate]} images/s"),
+            TextColumn("{task.fields[rate]} examples/s"),
             TextColumn("ELBO {task.fields[elbo]} log-lik {task.fields[log_likelihood]} KL {task.fields[kl]}"),
             TimeRemainingColumn(compact=True, table_column=Column(min_width=5, no_wrap=True)),
             TextColumn("left"),
@@ -83,7 +83,7 @@ class TrainingProgress(keras.callbacks.Callback):
             values = self._values(logs or {})
             validation = (logs or {}).get("val_elbo")
             self.console.print(
-                f"epoch {self._epoch(epoch)}  {self._rate(steps)} images/s  ELBO {values['elbo']}"
+                f"epoch {self._epoch(epoch)}  {self._rate(steps)} examples/s  ELBO {values['elbo']}"
                 + (f" (validation {validation:.2f})" if validation is not None else "")
                 + f"  log-lik {values['log_likelihood']}  KL {values['kl']}  left {left:.0f} s",
                 highlight=False,

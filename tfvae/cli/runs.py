@@ -7,6 +7,7 @@ import typer
 
 from tfvae.cli.arguments import DataArgument, OutputOption, RunArgument, SeedOption, SplitOption
 from tfvae.cli.loading import commands
+from tfvae.cli.output_path import checked_output
 
 
 def evaluate(
@@ -27,7 +28,8 @@ def sample(
     seed: SeedOption = 0,
     output: OutputOption = None,
 ) -> None:
-    """Draw from the model: an .npz with `sample`, `mean` and `z`, and a picture of the means beside it."""
+    """Draw from the model: an .npz or .csv with `sample`, `mean` and `z`, and a picture of the means beside it."""
+    output = checked_output(output)
     commands("draws").sample(run, num_samples, seed, output)
 
 
@@ -41,7 +43,8 @@ def reconstruct(
     seed: SeedOption = 0,
     output: OutputOption = None,
 ) -> None:
-    """Reconstruct data through q(z|x): an .npz with `x`, `mean` and `sample`, and a picture beside it."""
+    """Reconstruct data through q(z|x): an .npz or .csv with `x`, `mean` and `sample`, and a picture beside it."""
+    output = checked_output(output)
     commands("draws").reconstruct(run, data, split, num_examples, seed, output)
 
 
@@ -52,7 +55,8 @@ def encode(
     seed: SeedOption = 0,
     output: OutputOption = None,
 ) -> None:
-    """Encode data: an .npz with the posterior's `mean` and `stddev`, a draw `z`, and `labels` where there are any."""
+    """Encode data: an .npz or .csv with the posterior's `mean`, `stddev`, a draw `z`, and `labels` where known."""
+    output = checked_output(output)
     commands("draws").encode(run, data, split, seed, output)
 
 

@@ -10,51 +10,73 @@ from tfvae.cli.loading import commands
 
 def train(
     data: Annotated[
-        str | None, typer.Option(help="digits, mnist, frey_face ..., tfds:NAME, a .npy or .npz file, or shards.")
+        str | None,
+        typer.Option(
+            help="digits, mnist, frey_face ..., tfds:NAME, a .npy or .npz file, or shards.", show_default="digits"
+        ),
     ] = None,
-    run_dir: Annotated[Path | None, typer.Option(help="Run folder to make. (default: runs/DATA-TIME)")] = None,
+    run_dir: Annotated[Path | None, typer.Option(help="Run folder to make.", show_default="runs/DATA-TIME")] = None,
     config: Annotated[Path | None, typer.Option(help="TOML file of settings; options override it.")] = None,
     resume: Annotated[Path | None, typer.Option(help="Run folder to go on with, from its newest checkpoint.")] = None,
-    latent_size: Annotated[int | None, typer.Option(help="Latent dimensions. (default: 20; digits: 2)")] = None,
-    hidden: Annotated[str | None, typer.Option(help="Units of the mlp's hidden layers, e.g. 500 or 200,200.")] = None,
-    network: Annotated[str | None, typer.Option(help="mlp or conv.")] = None,
-    filters: Annotated[str | None, typer.Option(help="Channels of the conv network's levels, e.g. 32,64.")] = None,
-    activation: Annotated[str | None, typer.Option(help="Activation. (default: mlp tanh, conv relu)")] = None,
-    posterior: Annotated[str | None, typer.Option(help="diag or tril (full covariance).")] = None,
-    likelihood: Annotated[str | None, typer.Option(help="auto, bernoulli or normal.")] = None,
+    latent_size: Annotated[int | None, typer.Option(help="Latent dimensions.", show_default="20; digits: 10")] = None,
+    hidden: Annotated[
+        str | None,
+        typer.Option(help="Units of the mlp's hidden layers, e.g. 500 or 200,200.", show_default="500; frey_face: 200"),
+    ] = None,
+    network: Annotated[str | None, typer.Option(help="mlp or conv.", show_default="mlp")] = None,
+    filters: Annotated[
+        str | None, typer.Option(help="Channels of the conv network's levels, e.g. 32,64.", show_default="32,64")
+    ] = None,
+    activation: Annotated[str | None, typer.Option(help="Activation.", show_default="mlp: tanh; conv: relu")] = None,
+    posterior: Annotated[str | None, typer.Option(help="diag or tril (full covariance).", show_default="diag")] = None,
+    likelihood: Annotated[
+        str | None, typer.Option(help="auto, bernoulli or normal.", show_default="auto; frey_face: normal")
+    ] = None,
     standardize: Annotated[
         str | None,
-        typer.Option(help="auto, on or off: whether values are standardised inside the model. (auto: not images)"),
+        typer.Option(
+            help="auto, on or off: whether values are standardised inside the model.", show_default="auto: not images"
+        ),
     ] = None,
     binarize: Annotated[
-        str | None, typer.Option(help="Of gray data for bernoulli: auto (dynamic), dynamic, static, threshold or none.")
+        str | None,
+        typer.Option(
+            help="Of gray data for bernoulli: auto, dynamic, static, threshold or none.",
+            show_default="auto: dynamic; digits: threshold",
+        ),
     ] = None,
     epochs: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Passes over the data. (default: 10; own data: 10 to 300, by size; digits: 300; frey_face: 200)"
+            min=1, help="Passes over the data.", show_default="10; own data: 10 to 300, by size; digits, frey_face: 200"
         ),
     ] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Examples a step. (default: 100)")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Of Adam. (default: 0.001)")] = None,
-    num_samples: Annotated[int | None, typer.Option(help="Draws of z an example in training. (default: 1)")] = None,
-    kl: Annotated[str | None, typer.Option(help="analytic (estimator B) or monte_carlo (estimator A).")] = None,
-    beta: Annotated[float | None, typer.Option(help="Weight of the KL. (default: 1)")] = None,
-    num_importance_samples: Annotated[
-        int | None, typer.Option(help="K for log p(x) at the end. (default: 500)")
+    batch_size: Annotated[int | None, typer.Option(help="Examples a step.", show_default="100")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Of Adam.", show_default="0.001; digits: 0.003")] = None,
+    num_samples: Annotated[
+        int | None, typer.Option(help="Draws of z an example in training.", show_default="1")
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of everything random. (default: 0)")] = None,
-    keep: Annotated[int | None, typer.Option(help="Newest checkpoints to keep, besides the best. (default: 3)")] = None,
+    kl: Annotated[
+        str | None, typer.Option(help="analytic (estimator B) or monte_carlo (estimator A).", show_default="analytic")
+    ] = None,
+    beta: Annotated[float | None, typer.Option(help="Weight of the KL.", show_default="1")] = None,
+    num_importance_samples: Annotated[
+        int | None, typer.Option(help="K for log p(x) at the end.", show_default="500")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of everything random.", show_default="0")] = None,
+    keep: Annotated[
+        int | None, typer.Option(help="Newest checkpoints to keep, besides the best.", show_default="3")
+    ] = None,
     checkpoint_steps: Annotated[
-        int | None, typer.Option(help="Steps between checkpoints within an epoch. (default: 0, none there)")
+        int | None, typer.Option(help="Steps between checkpoints within an epoch.", show_default="0, none there")
     ] = None,
     on_nan: Annotated[
         str | None,
-        typer.Option(help="stop, or rewind: back one checkpoint with half the learning rate. (default: stop)"),
+        typer.Option(help="stop, or rewind: back one checkpoint with half the learning rate.", show_default="stop"),
     ] = None,
     strategy: Annotated[
         str | None,
-        typer.Option(help="none, mirrored (all GPUs) or multi_worker (several machines). (default: none)"),
+        typer.Option(help="none, mirrored (all GPUs) or multi_worker (several machines).", show_default="none"),
     ] = None,
 ) -> None:
     """Train a VAE; the run folder gets the model, logs, figures, a report and a SavedModel."""

@@ -35,7 +35,10 @@ def trust(record: Mapping[str, Any]) -> tuple[str, str | None]:
     """
     k, num_above = record["num_importance_samples"], record["num_above_threshold"]
     if not tail_size(k):
-        return "unknown", f"{k} importance samples are too few to tell whether log p(x) can be trusted."
+        few = f"{k} importance samples are too few"
+        return f"unknown: {few}", f"{few} to tell whether log p(x) can be trusted."
+    if num_above is None:
+        return "unknown: log p(x) is not known", None
     said = None
     if num_above:
         said = distrust(

@@ -1,60 +1,117 @@
 """Pictures of a trained model, as matplotlib figures; nothing here opens a window."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import scipy.stats
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from sklearn.decomposition import PCA
+from matplotlib.ticker import MaxNLocator
 
+from tfvae._display import Display
 from tfvae._images import beside, tile, to_displayable
-from tfvae._seeds import stateless_seed
+from tfvae._seeds import split_seed, stateless_seed
 from tfvae.evaluation._latents import require_vector
+from tfvae.evaluation.example_plots import column_densities, example_panels
+from tfvae.evaluation.latent_map import encoded_means, principal_plane
+from tfvae.evaluation.latent_map import latent_scatter as latent_scatter
 from tfvae.evaluation.prior_vs_posterior import PriorVsPosterior
 from tfvae.evaluation.traversal import interpolate, latent_traversal
 from tfvae.models import VAE
 from tfvae.typing import Seed, TensorLike
 
-_MAX_LEGEND = 20
 _MAX_ROWS = 16
+_MOST_PLOTS = 9
+_MOST_HEIGHT = 14.0  # inches
+_MOST_DRAWS = 2000
 
 
-def _image_figure(picture: np.ndarray, title: str) -> Figure:
-    height, width = picture.shape[:2]
-    figure = Figure(figsize=(8.0, 8.0 * height / width + 0.5), layout="constrained")
-    axes = figure.add_subplot()
-    axes.imshow(picture.squeeze(), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-    axes.set_axis_off()
-    axes.set_title(title)
-    return figure
+def reconstructions(
+    vae: VAE, x: TensorLike, *, seed: Seed = 0, num_columns: int = 10, display: Display | None = None
+) -> Figure:
+    """Originals, and below each the mean of p(x|z) for one z drawn from q(z|x); of series and tables laid over each."""
+    display = display or Display.of(x)
+    x, means = np.asarray(x), np.asarray(vae.reconstruct(x, seed=seed))
+    if display.kind in ("series", "table"):
+        return _said(example_panels(display, x, "Examples, and their reconstructions", means), display)
+    picture = beside(display.pictures(x), display.pictures(means), min(num_columns, len(x)))
+    return _image_figure(picture, "Originals, and their reconstructions below", display)
 
 
-def reconstructions(vae: VAE, x: TensorLike, *, seed: Seed = 0, num_columns: int = 10) -> Figure:
-    """Originals, and below each the mean of p(x|z) for one z drawn from q(z|x)."""
-    picture = beside(to_displayable(x), to_displayable(vae.reconstruct(x, seed=seed)), num_columns)
-    return _image_figure(picture, "Originals, and their reconstructions below")
+def prior_samples(
+    vae: VAE,
+    *,
+    num_samples: int = 64,
+    seed: Seed = 0,
+    data: TensorLike | None = None,
+    display: Display | None = None,
+) -> Figure:
+    """The mean of p(x|z) for z drawn from the prior; of tables, how each column of data and of draws is distributed.
 
-
-def prior_samples(vae: VAE, *, num_samples: int = 64, seed: Seed = 0) -> Figure:
-    """The mean of p(x|z) for z drawn from the prior."""
+    Args:
+        vae: the model.
+        num_samples: pictures; the distributions of a table's columns take as many draws as there are data.
+        seed: of the draws.
+        data: what draws of a table are laid over, `[N, D]`.
+        display: how to show them; None makes one from `data`, or from the means.
+    """
     z = vae.prior.distribution().sample(num_samples, seed=stateless_seed(seed))
-    return _image_figure(tile(to_displayable(vae.decode(z).mean())), "p(x|z) for z from the prior (means)")
+    means = np.asarray(vae.decode(z).mean())
+    display = display or Display.of(means if data is None else data)
+    if display.kind == "table" and data is not None:
+        return _densities(vae, np.asarray(data), display, seed)
+    if display.kind in ("series", "table"):
+        return _said(example_panels(display, means, "p(x|z) for z from the prior (means)"), display)
+    return _image_figure(tile(display.pictures(means)), "p(x|z) for z from the prior (means)", display)
 
 
-def manifold(vae: VAE, *, num_steps: int = 20) -> Figure:
-    """The mean of p(x|z) on a grid over two latent dimensions, evenly spaced in prior probability.
+def _densities(vae: VAE, x: np.ndarray, display: Display, seed: Seed) -> Figure:
+    num = min(max(len(x), 100), _MOST_DRAWS)
+    seed_z, seed_x = split_seed(stateless_seed(seed), 2, "densities")
+    drawn = np.asarray(vae.decode(vae.prior.distribution().sample(num, seed=seed_z)).sample(seed=seed_x))
+    return column_densities(display, x, drawn, "Columns of the data, and of draws of the model (x ~ p(x|z), z ~ p(z))")
+
+
+def manifold(vae: VAE, x: TensorLike | None = None, *, num_steps: int = 20, display: Display | None = None) -> Figure:
+    """The mean of p(x|z) on a grid over a plane of latent space, evenly spaced in prior probability.
+
+    Of two latent dimensions it is the plane itself; of more, the plane in which the E[z|x] of examples vary most.
+
+    Args:
+        vae: the model; z is a vector of floats.
+        x: examples `[N, *event]`, which more than two dimensions need.
+        num_steps: pictures on each side.
+        display: how to show them; None makes one from `x`.
 
     Raises:
-        ValueError: when the latent space is not a plane.
+        ValueError: when the latent space is not a plane, and there are no examples.
     """
-    return _image_figure(
-        manifold_picture(vae, num_steps=num_steps), "p(x|z) over the latent plane (means; inverse Gaussian CDF grid)"
-    )
+    if x is None:
+        picture = manifold_picture(vae, num_steps=num_steps, display=display)
+        return _image_figure(picture, "p(x|z) over the latent plane (means; inverse Gaussian CDF grid)", display)
+    latent_size = require_vector(vae, "manifold")
+    display = display or Display.of(x)
+    if display.kind in ("series", "table"):
+        num_steps = min(num_steps, _MOST_PLOTS)  # a plot needs more room than an image
+    if latent_size == 2:
+        picture = manifold_picture(vae, num_steps=num_steps, display=display)
+        return _image_figure(picture, "p(x|z) over the latent plane (means; inverse Gaussian CDF grid)", display)
+    plane = principal_plane(encoded_means(vae, np.asarray(x)))
+    quantiles = scipy.stats.norm.ppf((np.arange(num_steps) + 0.5) / num_steps)
+    title = "p(x|z) in the plane in which E[z|x] varies most (means)"
+    across, up = np.meshgrid(quantiles, quantiles[::-1])
+    if latent_size == 1:
+        title = "p(x|z) along the latent dimension (means)"
+        across, up = quantiles, 0.0 * quantiles
+    means = np.asarray(vae.decode(plane.point(np.stack([across, up], axis=-1).reshape(-1, 2)).astype("float32")).mean())
+    return _image_figure(tile(display.pictures(means), num_steps), title, display)
 
 
-def manifold_picture(vae: VAE, *, num_steps: int = 20) -> np.ndarray:
-    """The pixels of `manifold`, `[H, W, C]`.
+def manifold_picture(vae: VAE, *, num_steps: int = 20, display: Display | None = None) -> np.ndarray:
+    """The pixels of `manifold` of two latent dimensions, `[H, W, C]`; without a display, of values in [0, 1].
 
     The grid of the unit square goes through the inverse Gaussian CDF (Kingma & Welling 2013, appendix A, figure 4).
 
@@ -68,35 +125,8 @@ def manifold_picture(vae: VAE, *, num_steps: int = 20) -> np.ndarray:
     quantiles = scipy.stats.norm.ppf((np.arange(num_steps) + 0.5) / num_steps)
     across, up = np.meshgrid(quantiles, quantiles[::-1])
     z = np.stack([across, up], axis=-1).reshape(-1, 2).astype("float32")
-    return tile(to_displayable(vae.decode(z).mean()), num_steps, padding=1)
-
-
-def latent_scatter(vae: VAE, x: TensorLike, labels: np.ndarray | None = None) -> Figure:
-    """Posterior means of examples, coloured by label; more than two dimensions through their principal components."""
-    means = np.concatenate([vae.encode(x[i : i + 1000]).mean() for i in range(0, len(x), 1000)])
-    axis_names = ["z[0]", "z[1]"]
-    if means.shape[1] == 1:
-        means, axis_names = np.concatenate([means, np.zeros_like(means)], axis=1), ["z[0]", ""]
-    elif means.shape[1] > 2:
-        pca = PCA(2, random_state=0).fit(means)
-        means = pca.transform(means)
-        axis_names = [f"PC {i + 1} ({share:.0%} of variance)" for i, share in enumerate(pca.explained_variance_ratio_)]
-    figure = Figure(figsize=(7.5, 6.5), layout="constrained")
-    axes = figure.add_subplot()
-    if labels is None:
-        axes.scatter(means[:, 0], means[:, 1], s=8, alpha=0.6, linewidths=0)
-    else:
-        classes = np.unique(labels)
-        for i, label in enumerate(classes):
-            member = means[labels == label]
-            axes.scatter(
-                member[:, 0], member[:, 1], s=10, alpha=0.8, linewidths=0, color=f"C{i % 10}", label=str(label)
-            )
-        if len(classes) <= _MAX_LEGEND:
-            axes.legend(title="label", loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, markerscale=2)
-    axes.set(xlabel=axis_names[0], ylabel=axis_names[1], title="Posterior means")
-    axes.set_aspect("equal", adjustable="datalim")
-    return figure
+    means = np.asarray(vae.decode(z).mean())
+    return tile(to_displayable(means) if display is None else display.pictures(means), num_steps, padding=1)
 
 
 def training_curves(history: Mapping[str, Sequence[float]]) -> Figure:
@@ -119,6 +149,7 @@ def training_curves(history: Mapping[str, Sequence[float]]) -> Figure:
             margin = 0.08 * (high - low) + 1e-6
             axes.set_ylim(low - margin, high + margin)
         axes.set(title=title, xlabel="epoch", ylabel="nats per example")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
         axes.legend(frameon=False)
     return figure
@@ -132,6 +163,7 @@ def traversals(
     num_steps: int = 11,
     span: float = 3.0,
     seed: Seed = 0,
+    display: Display | None = None,
 ) -> Figure:
     """E[x|z] from one example on, while one latent dimension a row goes from -span to span.
 
@@ -142,13 +174,16 @@ def traversals(
         num_steps: pictures in a row.
         span: half the length of the walk, around 0.
         seed: for posteriors that do not know their mean.
+        display: how to show them; None makes one from the means.
     """
     latent_size = require_vector(vae, "traversals")
     if dimensions is None:
         dimensions = range(min(latent_size, _MAX_ROWS))
     walk = latent_traversal(vae, x, dimensions, values=np.linspace(-span, span, num_steps), seed=seed)
-    picture = tile(walk.means.reshape(-1, *walk.means.shape[2:]), num_steps)
-    figure = _image_figure(picture, "p(x|z) while one latent dimension moves (means)")
+    means = walk.means.reshape(-1, *walk.means.shape[2:])
+    display = display or Display.of(means)
+    picture = tile(display.pictures(means), num_steps)
+    figure = _image_figure(picture, "p(x|z) while one latent dimension moves (means)", display)
     axes = figure.axes[0]
     axes.set_axis_on()
     _label_rows(axes, picture, [f"z[{dimension}]" for dimension in walk.dimensions])
@@ -158,7 +193,15 @@ def traversals(
     return figure
 
 
-def interpolations(vae: VAE, x_a: TensorLike, x_b: TensorLike, *, num_steps: int = 10, seed: Seed = 0) -> Figure:
+def interpolations(
+    vae: VAE,
+    x_a: TensorLike,
+    x_b: TensorLike,
+    *,
+    num_steps: int = 10,
+    seed: Seed = 0,
+    display: Display | None = None,
+) -> Figure:
     """A row for each pair: x_a, the decoded way from its E[z|x] to that of x_b, and x_b.
 
     Args:
@@ -167,19 +210,22 @@ def interpolations(vae: VAE, x_a: TensorLike, x_b: TensorLike, *, num_steps: int
         x_b: as many others, right.
         num_steps: decoded pictures in a row.
         seed: for posteriors that do not know their mean.
+        display: how to show them; None makes one from the examples.
     """
     way = interpolate(vae, x_a, x_b, num_steps, seed=seed)
     rows = np.concatenate([np.asarray(x_a)[:, np.newaxis], way.means, np.asarray(x_b)[:, np.newaxis]], axis=1)
-    picture = tile(rows.reshape(-1, *rows.shape[2:]), num_steps + 2)
-    return _image_figure(picture, "From one example to another (the ends are data, the rest means of p(x|z))")
+    display = display or Display.of(np.concatenate([np.asarray(x_a), np.asarray(x_b)]))
+    picture = tile(display.pictures(rows.reshape(-1, *rows.shape[2:])), num_steps + 2)
+    return _image_figure(picture, "From one example to another (the ends are data, the rest means of p(x|z))", display)
 
 
-def prior_vs_posterior(samples: PriorVsPosterior, *, num_images: int = 64) -> Figure:
+def prior_vs_posterior(samples: PriorVsPosterior, *, num_images: int = 64, display: Display | None = None) -> Figure:
     """E[x|z] for z of the prior, of the aggregated posterior and of a mixture fitted to it, side by side.
 
     Args:
         samples: what `tfvae.evaluation.prior_vs_posterior` returned.
         num_images: pictures of each, at most.
+        display: how to show them; None makes one from the means.
     """
     prior, mixture = samples.prior_accuracy, samples.mixture_accuracy
     panels = (
@@ -195,13 +241,37 @@ def prior_vs_posterior(samples: PriorVsPosterior, *, num_images: int = 64) -> Fi
             samples.means_mixture,
         ),
     )
-    pictures = [tile(to_displayable(means[:num_images])) for _, _, means in panels]
+    display = display or Display.of(samples.means_posterior)
+    pictures = [tile(display.pictures(means[:num_images])) for _, _, means in panels]
     height, width = pictures[0].shape[:2]
     figure = Figure(figsize=(12.0, 4.0 * height / width + 0.9), layout="constrained")
     for axes, (title, below, _), picture in zip(figure.subplots(1, 3), panels, pictures, strict=True):
         axes.imshow(picture.squeeze(), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
         axes.set_axis_off()
         axes.set_title(f"{title}\n{below}", fontsize=11)
+    return _said(figure, display)
+
+
+def _image_figure(picture: np.ndarray, title: str, display: Display | None = None) -> Figure:
+    height, width = picture.shape[:2]
+    figure = Figure(figsize=(8.0, min(8.0 * height / width, _MOST_HEIGHT) + 0.5), layout="constrained")
+    axes = figure.add_subplot()
+    # What is much taller than wide is squeezed rather than cut.
+    aspect: Literal["equal", "auto"] = "equal" if 8.0 * height / width <= _MOST_HEIGHT else "auto"
+    axes.imshow(picture.squeeze(), cmap="gray", vmin=0, vmax=255, interpolation="nearest", aspect=aspect)
+    axes.set_axis_off()
+    axes.set_title(title)
+    return figure if display is None else _said(figure, display)
+
+
+def _said(figure: Figure, display: Display) -> Figure:
+    """The figure with a bar of its grays, and what else is to be known of its pictures in words."""
+    if display.has_color_bar:
+        scale = ScalarMappable(Normalize(float(display.low), float(display.high)), "gray")
+        figure.colorbar(scale, ax=figure.axes, shrink=0.7, pad=0.02)
+    words = display.words()
+    if words:
+        figure.supxlabel(textwrap.fill(words, 110), fontsize=8)
     return figure
 
 

@@ -29,6 +29,12 @@ class Record:
     diagnostics: dict[str, Any] = dataclasses.field(default_factory=dict)
     details: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
+    @classmethod
+    def unknown(cls, name: str, unit: str, num_examples: int, **diagnostics: Any) -> "Record":
+        """What could not be measured: NaN for every example, and None in `to_dict`."""
+        missing = np.full(num_examples, np.nan)
+        return cls(name, unit, missing, missing, diagnostics)
+
     @property
     def mean(self) -> float:
         """The mean over examples."""

@@ -62,9 +62,9 @@ def _part(elbo: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def _active_units(report: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
-    active = report.get("active_units")  # a report of an earlier version has none
-    if active is None:
-        return []
+    active = report.get("active_units")
+    if active is None:  # a report of an earlier version has none
+        return [("active units", "unknown", "", "")] if "active_units" in report else []
     uncertain = f", {active['num_uncertain']} uncertain" if "num_uncertain" in active else ""
     return [("active units", f"{active['num_active']} of {len(active['active'])}{uncertain}", "", "")]
 
@@ -72,6 +72,8 @@ def _active_units(report: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
 def value_with_error(record: Mapping[str, Any], digits: int = 3) -> str:
     """A record's mean ± its standard error over examples."""
     error = record["standard_error"]
+    if record["mean"] is None:
+        return "unknown"
     return f"{record['mean']:.{digits}f} ± " + ("unknown" if error is None else f"{error:.{digits}f}")
 
 
@@ -84,6 +86,7 @@ def report_markdown(report: Mapping[str, Any], figures: Sequence[str]) -> str:
         f"{report['training_seconds']:.0f} s of training and validation; measured on "
         f"{report['elbo']['num_examples']:,} examples of {report['split']}.",
         "",
+        *_failures(report),
         "| quantity | value ± examples | ± draws | unit |",
         "| --- | ---: | ---: | --- |",
         *(f"| {name.strip()} | {' | '.join(cells)} |" for name, *cells in rows(report)),
@@ -105,6 +108,26 @@ def _choices(report: Mapping[str, Any]) -> list[str]:
         return []
     rows = (f"| {choice['name']} | {choice['value']} | {choice['option']} |" for choice in found)
     return ["", "| setting | used | changed by |", "| --- | --- | --- |", *rows]
+
+
+def collapse_warning(report: Mapping[str, Any]) -> str | None:
+    """What to say where the posterior has collapsed; None where it has not, or where that is not known."""
+    found = report.get("collapse")  # a report of an earlier version has none
+    if not (found and found["has_collapsed"]):
+        return None
+    return (
+        f"{found['message']} From the shell: `tfvae train --beta 0.2`, smaller `--hidden` layers, or more `--epochs`."
+    )
+
+
+def _failures(report: Mapping[str, Any]) -> list[str]:
+    """What could not be measured, and why; and first of all whether the model uses its latents."""
+    failed: Mapping[str, str] = report.get("failed") or {}
+    said = collapse_warning(report)
+    lines = [] if said is None else [f"**{said}**", ""]
+    if failed:
+        lines += ["This could not be measured or drawn:", "", *(f"- {name}: {why}" for name, why in failed.items()), ""]
+    return lines
 
 
 def _notes(report: Mapping[str, Any]) -> list[str]:

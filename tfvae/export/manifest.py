@@ -57,6 +57,20 @@ def read_manifest(path: str | PathLike[str]) -> dict[str, Any] | None:
     return content
 
 
+def write_about(path: str | PathLike[str], about: Mapping[str, Any]) -> None:
+    """Changes what the manifest of an exported model has under `about`; the model stays as it is.
+
+    Raises:
+        ValueError: where the manifest is damaged, or there is none.
+    """
+    content = read_manifest(path)
+    if content is None:
+        raise ValueError(f"{path} holds no model exported by tfvae. Expected the folder of one.")
+    whole = {**content, "about": dict(about)}
+    name = MANIFEST if (Path(path) / MANIFEST).is_file() else CONVERTED_MANIFEST
+    write_json(Path(path) / name, {**whole, "checksum": _checksum(whole)})
+
+
 def check_files(folder: Path, manifest: Mapping[str, Any]) -> None:
     """Raises ValueError, with its name, for a file that is missing or not as it was written."""
     for name, checksum in manifest["files"].items():

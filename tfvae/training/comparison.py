@@ -12,17 +12,20 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from tfvae._errors import reading
 from tfvae._files import write_bytes, write_text
 from tfvae._markdown import table_row
 from tfvae.evaluation.report import value_with_error
 from tfvae.training.config import RunConfig
+from tfvae.training.differences import Difference, difference
+from tfvae.training.per_example import PerExample, read_per_example
 from tfvae.training.run_folder import RunFolder
 
 COLUMNS = ("run", "model", "estimator", "ELBO", "log p(x)", "active units", "epochs", "training")
+MEASURED = {"ELBO": "elbo", "log p(x)": "log_marginal"}
 _MOST_CHARACTERS = 2000
-_MEASURED = {"ELBO": "elbo", "log p(x)": "log_marginal"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,12 +37,14 @@ class ComparedRun:
         config: how it was made.
         report: what `report.json` holds.
         history: the columns of `metrics.csv`.
+        per_example: what was measured of single examples; None for a run of an earlier version.
     """
 
     name: str
     config: RunConfig
     report: dict[str, Any]
     history: dict[str, list[float]]
+    per_example: PerExample | None = None
 
     def require_complete(self) -> None:
         """Raises an error of one kind or another where the report lacks something that is shown of it."""
@@ -97,15 +102,49 @@ def groups(runs: Sequence[ComparedRun]) -> dict[str, list[ComparedRun]]:
     return found
 
 
-def best(runs: Sequence[ComparedRun], column: str) -> ComparedRun | None:
-    """The run with the highest mean in a column of measurements; None for other columns, and for one run alone."""
-    if column not in _MEASURED or len(runs) < 2:
+def highest(runs: Sequence[ComparedRun], column: str) -> ComparedRun | None:
+    """The run with the highest mean in a column of measurements; None for other columns, and where none is known."""
+    if column not in MEASURED:
         return None
-    return max(runs, key=lambda run: run.report[_MEASURED[column]]["mean"])
+    name = MEASURED[column]
+    known = [run for run in runs if run.report[name]["mean"] is not None]
+    return max(known, key=lambda run: run.report[name]["mean"]) if known else None
+
+
+def behind(runs: Sequence[ComparedRun], column: str) -> dict[str, Difference]:
+    """How far the other runs are behind the highest one in a column of measurements, by their names."""
+    ahead = highest(runs, column)
+    if ahead is None:
+        return {}
+    name = MEASURED[column]
+    others = [run for run in runs if run is not ahead and run.report[name]["mean"] is not None]
+    return {run.name: difference(ahead, run, name) for run in others}
+
+
+def best(runs: Sequence[ComparedRun], column: str) -> ComparedRun | None:
+    """The run that is ahead of every other in a column by more than two standard errors of the difference, if any."""
+    apart = behind(runs, column)
+    return highest(runs, column) if apart and all(found.is_clear for found in apart.values()) else None
+
+
+def about_differences(runs: Sequence[ComparedRun]) -> str:
+    """What the errors of the differences are, in words."""
+    unpaired = sorted({name for column in MEASURED for name, d in behind(runs, column).items() if not d.is_paired})
+    said = (
+        "A value is bold where it is ahead of every other one by more than two standard errors of the difference. "
+        "Differences are of the same examples, example by example, and so are their errors."
+    )
+    if not unpaired:
+        return said
+    return (
+        f"{said} Not those of {', '.join(unpaired)}: not all runs have the values of the same single examples "
+        "(`tfvae evaluate RUN` writes them), so the errors of both means are added up, which is too much for runs that "
+        "were measured on the same data."
+    )
 
 
 def comparison_markdown(runs: Sequence[ComparedRun]) -> str:
-    """The tables, one for each data set that was measured on, and the picture's place."""
+    """The tables, two for each data set that was measured on, and the picture's place."""
     lines = ["# Runs compared", ""]
     for data, group in groups(runs).items():
         lines += [
@@ -118,13 +157,25 @@ def comparison_markdown(runs: Sequence[ComparedRun]) -> str:
             cells = [f"**{text}**" if best(group, column) is run else text for column, text in run.cells.items()]
             lines.append(table_row(cells))
         lines.append("")
-    lines += [
-        "Nats; ± is one standard error over the examples, which the runs of one table share: the error of a difference "
-        "between two of them is smaller than these errors suggest. The highest value is bold.",
-        "",
-        "![Curves](comparison.png)",
-    ]
+        if len(group) > 1:
+            lines += [table_row(("behind the highest", *MEASURED)), "| --- | ---: | ---: |"]
+            lines += [table_row(row) for row in differences(group)]
+            lines += ["", about_differences(group), ""]
+    lines += ["Nats; ± is one standard error over the examples.", "", "![Curves](comparison.png)"]
     return "\n".join(lines) + "\n"
+
+
+def differences(runs: Sequence[ComparedRun]) -> list[tuple[str, ...]]:
+    """Rows of a table: how far each run is behind the highest in each measurement."""
+    columns = [behind(runs, column) for column in MEASURED]
+    ahead = [highest(runs, column) for column in MEASURED]
+
+    def cell(run: ComparedRun, i: int) -> str:
+        if ahead[i] is run:
+            return "the highest"
+        return str(columns[i][run.name]) if run.name in columns[i] else "unknown"
+
+    return [(run.name, *(cell(run, i) for i in range(len(MEASURED)))) for run in runs]
 
 
 def comparison_figure(runs: Sequence[ComparedRun]) -> Figure:
@@ -142,6 +193,7 @@ def comparison_figure(runs: Sequence[ComparedRun]) -> Figure:
             for run in group:
                 handles[run.name] = _draw(axes, run, name, colors[run.name])
             axes.set(title=title, xlabel="epoch", ylabel="nats per example")
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             axes.grid(alpha=0.3)
         row[0].set_title(group[0].report["split"], loc="left", fontsize="small")
     figure.legend(
@@ -188,8 +240,9 @@ def _read(path: Path, name: str) -> ComparedRun:
     if not folder.report_json.is_file():
         raise ValueError(f"The run {path} has no report yet. `tfvae evaluate {path}` writes it.")
     config, history = RunConfig.of_run(folder.config), folder.history()
+    values = read_per_example(folder.per_example)
     with reading(folder.report_json, f"`tfvae evaluate {path}` writes it anew."):
-        run = ComparedRun(name, config, json.loads(folder.report_json.read_text("utf-8")), history)
+        run = ComparedRun(name, config, json.loads(folder.report_json.read_text("utf-8")), history, values)
         run.require_complete()
     return run
 

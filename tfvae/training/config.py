@@ -22,12 +22,12 @@ _COUNT = f"a whole number up to {_LARGEST}, at least 1"
 
 # What differs from the defaults for a data set, where the user says nothing.
 _PRESETS: dict[str, dict[str, dict[str, Any]]] = {
-    # Two latents, which can be drawn as a plane; many short epochs. At 8x8 a pixel drawn by its gray value is mostly
+    # Ten latents, with which strokes are sharp; many short epochs. At 8x8 a pixel drawn by its gray value is mostly
     # noise, so the strokes are cut out at one half.
     "digits": {
         "data": {"binarize": "threshold"},
-        "model": {"latent_size": 2},
-        "training": {"epochs": 300, "learning_rate": 3e-3},
+        "model": {"latent_size": 10},
+        "training": {"epochs": 200, "learning_rate": 3e-3},
     },
     # The paper's Frey Face network (appendix C); its 1,565 images make short epochs too.
     "frey_face": {"model": {"hidden": (200,), "likelihood": "normal"}, "training": {"epochs": 200}},

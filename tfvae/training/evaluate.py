@@ -1,22 +1,33 @@
 """The report of a run: what is measured when training ends, and what `tfvae evaluate` adds."""
 
+import functools
 import io
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
 
 from tfvae import evaluation
+from tfvae._activity import collapse
+from tfvae._display import Display
 from tfvae._files import write_bytes, write_json, write_text
 from tfvae.data import Split, Splits
 from tfvae.evaluation import figures
 from tfvae.evaluation.report import report_dict, report_markdown
+from tfvae.training.attempts import Attempts
 from tfvae.training.baseline import measure_baseline
 from tfvae.training.build import dequantizes, evaluation_split, held
 from tfvae.training.choices import choices
 from tfvae.training.config import RunConfig
 from tfvae.training.examine import examine
+from tfvae.training.per_example import write_per_example
 from tfvae.training.saved_run import Run
+
+# Examples on the map of latents, at most.
+_MOST_SCATTERED = 5000
+# Training examples whose range the pictures have.
+_MOST_SCALED = 2000
 
 
 def reported_split(splits: Splits) -> Split:
@@ -29,6 +40,8 @@ def evaluate(
 ) -> dict[str, Any]:
     """Measures the test data, draws the figures and writes the report; returns it as `report.json` holds it.
 
+    A measure or a figure that fails does not stop the others: its number is unknown, and `failed` says why.
+
     Args:
         run: the run.
         splits: its data.
@@ -36,17 +49,15 @@ def evaluate(
             than seconds.
         on_stage: called with a line of text when a stage begins.
     """
-    config, vae, settings = run.config, run.vae, run.config.evaluation
+    config, vae = run.config, run.vae
     raw = reported_split(splits)
     split = evaluation_split(config, raw)
-    on_stage(f"measuring the ELBO of {len(split):,} examples")
-    elbo = evaluation.elbo(vae, split, num_samples=settings.num_samples)
-    on_stage(f"measuring log p(x) with {settings.num_importance_samples} importance samples an example")
-    log_marginal = evaluation.log_marginal(vae, split, num_importance_samples=settings.num_importance_samples)
-    active = evaluation.active_units(vae, split)
+    attempt = Attempts()
+    elbo, log_marginal = _bounds(run, split, attempt, on_stage)
+    active = attempt("active units", lambda: evaluation.active_units(vae, split))
     num_levels = raw.num_levels if dequantizes(config, raw) else None
     num_dimensions = int(split.x[0].size)
-    history = run.folder.history()
+    history = attempt("training curves", run.folder.history) or {}
     seconds = sum(history.get("seconds", ()))
     epochs = len(history.get("epoch", ()))
     report = report_dict(
@@ -55,6 +66,7 @@ def evaluate(
         evaluation.bits_per_dim(log_marginal, num_dimensions, num_levels),
         {
             "active_units": None if active is None else active.to_dict(),
+            "collapse": _collapse(elbo, active),
             "title": f"{splits.name}: {config.model.network}, {config.model.latent_size} latent dimensions",
             "split": raw.name,
             "epochs": epochs,
@@ -62,21 +74,51 @@ def evaluate(
             "examples_per_second": round(epochs * len(splits.train) / seconds, 1) if seconds else None,
             "num_parameters": int(sum(v.value.shape.num_elements() for v in vae.trainable_variables)),
             "note": _note(config, raw),
-            "baseline": measure_baseline(config, splits, split),
+            "baseline": attempt("baseline", lambda: measure_baseline(config, splits, split)),
             "choices": [choice._asdict() for choice in choices(config, splits)],
             "config": config.to_dict(),
         },
     )
+    per_example = {record.name: record.per_example for record in (elbo, log_marginal)}
+    write_per_example(run.folder.per_example, split.x, per_example)
     on_stage("drawing the figures")
-    drawn = _figures(run, split, raw, history)
+    display = display_of(run, splits)
+    drawn = _figures(run, split, raw, history, display, attempt)
     if thorough:
-        found = examine(run, splits, split, num_levels=num_levels, on_stage=on_stage)
+        found = examine(run, splits, split, num_levels=num_levels, display=display, attempt=attempt, on_stage=on_stage)
         report |= found.report
         drawn |= found.figures
-    _save(run, drawn)
+    saved = [name for name, figure in drawn.items() if attempt(name, functools.partial(_save, run, name, figure))]
+    report["failed"] = attempt.failed
     write_json(run.folder.report_json, report)
-    write_text(run.folder.report_markdown, report_markdown(report, list(drawn)))
+    write_text(run.folder.report_markdown, report_markdown(report, saved))
     return report
+
+
+def _bounds(
+    run: Run, split: Split, attempt: Attempts, on_stage: Callable[[str], None]
+) -> tuple[evaluation.Record, evaluation.Record]:
+    """The ELBO and log p(x), each unknown where it could not be measured."""
+    num_samples, k = run.config.evaluation.num_samples, run.config.evaluation.num_importance_samples
+    on_stage(f"measuring the ELBO of {len(split):,} examples")
+    elbo = attempt("ELBO", lambda: evaluation.elbo(run.vae, split, num_samples=num_samples))
+    on_stage(f"measuring log p(x) with {k} importance samples an example")
+    log_marginal = attempt("log p(x)", lambda: evaluation.log_marginal(run.vae, split, num_importance_samples=k))
+    unknown = functools.partial(evaluation.Record.unknown, unit="nats", num_examples=len(split))
+    return (
+        elbo or unknown("elbo", num_samples=num_samples, log_likelihood=None, kl=None),
+        log_marginal or unknown("log_marginal", num_importance_samples=k, num_above_threshold=None),
+    )
+
+
+def _collapse(elbo: evaluation.Record, active: evaluation.ActiveUnits | None) -> dict[str, Any] | None:
+    """Whether the posterior has collapsed, in a sentence; None where the rate is unknown."""
+    rate = elbo.diagnostics["kl"]
+    if rate is None:
+        return None
+    units = None if active is None else (active.num_active, len(active.active))
+    has_collapsed, message = collapse(rate, units, elbo.diagnostics.get("kl_standard_error"))
+    return {"has_collapsed": has_collapsed, "message": message}
 
 
 def about_run(report: Mapping[str, Any]) -> dict[str, Any]:
@@ -110,22 +152,35 @@ def _note(config: RunConfig, raw: Split) -> str:
     return "The data are binary."
 
 
-def _figures(run: Run, split: Split, raw: Split, history: dict[str, list[float]]) -> dict[str, Figure]:
+def display_of(run: Run, splits: Splits) -> Display:
+    """How the data are shown: on the scale of the first training examples, since a test split may have a single one."""
+    train = held(splits.train)
+    return Display.of(evaluation_split(run.config, train.take(min(_MOST_SCALED, len(train)))).x)
+
+
+def _figures(
+    run: Run,
+    split: Split,
+    raw: Split,
+    history: Mapping[str, list[float]],
+    display: Display,
+    attempt: Attempts,
+) -> dict[str, Figure]:
     vae, x = run.vae, split.x
-    drawn = {
-        "reconstructions": figures.reconstructions(vae, x[:40]),
-        "prior_samples": figures.prior_samples(vae),
-        "latent_scatter": figures.latent_scatter(vae, x[:5000], None if raw.labels is None else raw.labels[:5000]),
+    labels = None if raw.labels is None else raw.labels[:_MOST_SCATTERED]
+    steps: dict[str, Callable[[], Figure]] = {
+        "reconstructions": lambda: figures.reconstructions(vae, x[:40], display=display),
+        "prior_samples": lambda: figures.prior_samples(vae, data=x, display=display),
+        "latent_scatter": lambda: figures.latent_scatter(vae, x[:_MOST_SCATTERED], labels),
+        "manifold": lambda: figures.manifold(vae, x[:_MOST_SCATTERED], display=display),
     }
-    if tuple(vae.latent_shape) == (2,):
-        drawn["manifold"] = figures.manifold(vae)
     if history:
-        drawn["training_curves"] = figures.training_curves(history)
-    return drawn
+        steps["training_curves"] = lambda: figures.training_curves(history)
+    drawn = {name: attempt(name, step) for name, step in steps.items()}
+    return {name: figure for name, figure in drawn.items() if figure is not None}
 
 
-def _save(run: Run, drawn: dict[str, Figure]) -> None:
-    for name, figure in drawn.items():
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", dpi=110)
-        write_bytes(run.folder.figures / f"{name}.png", buffer.getvalue())
+def _save(run: Run, name: str, figure: Figure) -> Path:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
+    return write_bytes(run.folder.figures / f"{name}.png", buffer.getvalue())

@@ -33,6 +33,7 @@ def write_reported(folder: Path, report: Mapping[str, Any]) -> None:
     shutil.rmtree(folder / "test", ignore_errors=True)
     active = report["active_units"]
     numbers = {name: report[name]["mean"] for name in ("elbo", "log_marginal", "bits_per_dim")}
+    numbers = {name: value for name, value in numbers.items() if value is not None}
     if active is not None:
         numbers["active_units"] = active["num_active"]
     writer = tf.summary.create_file_writer(str(folder / "test"))

@@ -6,9 +6,12 @@ from typing import Any, NamedTuple
 from matplotlib.figure import Figure
 
 from tfvae import evaluation
+from tfvae._display import Display
 from tfvae.data import Split, Splits
 from tfvae.estimators import SGVB, DReG, Estimator, ImportanceWeighted, ScoreFunction, StickingTheLanding
 from tfvae.evaluation import figures
+from tfvae.models import VAE
+from tfvae.training.attempts import Attempts
 from tfvae.training.build import evaluation_split, held
 from tfvae.training.saved_run import Run
 
@@ -26,7 +29,14 @@ class Examination(NamedTuple):
 
 
 def examine(
-    run: Run, splits: Splits, split: Split, *, num_levels: int | None, on_stage: Callable[[str], None]
+    run: Run,
+    splits: Splits,
+    split: Split,
+    *,
+    num_levels: int | None,
+    display: Display,
+    attempt: Attempts,
+    on_stage: Callable[[str], None],
 ) -> Examination:
     """Latents, inference, log p(x) by other ways, representation and gradients of a run's model.
 
@@ -36,6 +46,8 @@ def examine(
         split: the examples to report, as the likelihood models them; the costly measures take the first
             `config.evaluation.num_examples` of them.
         num_levels: of dequantised data, else None.
+        display: how the data are shown.
+        attempt: runs each measure and each figure; what fails is left out.
         on_stage: called with a line of text when a stage begins.
     """
     vae, settings = run.vae, run.config.evaluation
@@ -43,41 +55,57 @@ def examine(
     report: dict[str, Any] = {}
     drawn: dict[str, Figure] = {}
 
+    def measure(name: str, step: Callable[[], Any]) -> Any:
+        """Puts `step()` into the report; returns it, or None where it failed."""
+        found = attempt(name.replace("_", " "), step)
+        if found is not None:
+            report[name] = found if isinstance(found, dict) else found.to_dict()
+        return found
+
+    def draw(name: str, step: Callable[[], Figure]) -> None:
+        figure = attempt(name, step)
+        if figure is not None:
+            drawn[name] = figure
+
     on_stage("taking the ELBO apart")
-    found = evaluation.diagnostics(vae, split, num_samples=settings.num_samples, num_levels=num_levels)
-    report["diagnostics"] = found.to_dict()
+    measure(
+        "diagnostics",
+        lambda: evaluation.diagnostics(vae, split, num_samples=settings.num_samples, num_levels=num_levels),
+    )
     on_stage(f"refining q(z|x) for {len(few)} examples")
-    k = settings.num_importance_samples
-    report["inference_gaps"] = evaluation.inference_gaps(vae, few, num_importance_samples=max(k, 2)).to_dict()
+    k = max(settings.num_importance_samples, 2)
+    measure("inference_gaps", lambda: evaluation.inference_gaps(vae, few, num_importance_samples=k))
     on_stage(f"annealed importance sampling for {len(few)} examples, and for as many simulated ones")
-    report["log_marginal_ais"] = evaluation.log_marginal_ais(vae, few, num_steps=_NUM_ANNEALING_STEPS).to_dict()
-    both = evaluation.bidirectional_ais(vae, num_examples=len(few), num_steps=_NUM_ANNEALING_STEPS)
-    report["bidirectional_ais"] = {
-        "lower": both.lower.to_dict(),
-        "upper": both.upper.to_dict(),
-        "gap": both.gap.to_dict(),
-    }
+    measure("log_marginal_ais", lambda: evaluation.log_marginal_ais(vae, few, num_steps=_NUM_ANNEALING_STEPS))
+    measure("bidirectional_ais", lambda: _both_ways(vae, len(few)))
     if vae.latent_shape[0] <= _MOST_DIMENSIONS_HMC:
         on_stage(f"Hamiltonian Monte Carlo for {len(few)} examples")
-        report["log_marginal_hmc"] = evaluation.log_marginal_hmc(vae, few, num_samples=200, num_burnin=200).to_dict()
+        measure("log_marginal_hmc", lambda: evaluation.log_marginal_hmc(vae, few, num_samples=200, num_burnin=200))
     train = evaluation_split(run.config, held(splits.train))
     if train.labels is not None and split.labels is not None:
         on_stage("reading labels off the latents")
         learn = train.take(min(_NUM_LABELED, len(train)))
-        report["representation"] = evaluation.representation(vae, learn, split).to_dict()
+        measure("representation", lambda: evaluation.representation(vae, learn, split))
     on_stage("comparing prior and posterior")
-    samples = evaluation.prior_vs_posterior(vae, split)
-    report["prior_vs_posterior"] = samples.to_dict()
-    drawn["prior_vs_posterior"] = figures.prior_vs_posterior(samples)
-    drawn["traversals"] = figures.traversals(vae, split.x[0])
+    samples = measure("prior_vs_posterior", lambda: evaluation.prior_vs_posterior(vae, split))
+    if samples is not None:
+        draw("prior_vs_posterior", lambda: figures.prior_vs_posterior(samples, display=display))
+    draw("traversals", lambda: figures.traversals(vae, split.x[0], display=display))
     half = min(8, len(split) // 2)
-    drawn["interpolations"] = figures.interpolations(vae, split.x[:half], split.x[half : 2 * half])
+    if half:
+        pair = split.x[:half], split.x[half : 2 * half]
+        draw("interpolations", lambda: figures.interpolations(vae, *pair, display=display))
     on_stage("measuring the noise of gradients")
     batch = train.x[: run.config.training.batch_size]
-    noise = evaluation.gradient_variance(vae, batch, _ESTIMATORS)
-    report["gradient_variance"] = noise.to_dict()
-    drawn["gradient_variance"] = noise.figure()
+    noise = measure("gradient_variance", lambda: evaluation.gradient_variance(vae, batch, _ESTIMATORS))
+    if noise is not None:
+        draw("gradient_variance", noise.figure)
     return Examination(report, drawn)
+
+
+def _both_ways(vae: VAE, num_examples: int) -> dict[str, Any]:
+    both = evaluation.bidirectional_ais(vae, num_examples=num_examples, num_steps=_NUM_ANNEALING_STEPS)
+    return {"lower": both.lower.to_dict(), "upper": both.upper.to_dict(), "gap": both.gap.to_dict()}
 
 
 _ESTIMATORS: dict[str, Estimator] = {

@@ -15,6 +15,7 @@ from tfvae._files import write_json
 from tfvae.callbacks import NonFiniteLossError, StopOnNonFinite, VAETensorBoard
 from tfvae.data import Split, Splits
 from tfvae.data.sharded_split import naming_damage
+from tfvae.export.manifest import write_about
 from tfvae.models import VAE
 from tfvae.models.load import load_vae
 from tfvae.training.build import build_vae, evaluation_split, held, num_steps, resolve, training_batches
@@ -136,10 +137,11 @@ def _train(
     vae.save(folder.model)
     if strategy is not None:
         vae = load_vae(folder.model)  # what follows is one process' work
+    on_stage("exporting")
+    export.save(vae, folder.saved_model, overwrite=True)  # before the report, so that no measure can prevent it
     report = evaluate(Run(folder, config, vae), splits, on_stage=on_stage)
     write_reported(folder.tensorboard, report)
-    on_stage("exporting")
-    export.save(vae, folder.saved_model, overwrite=True, about=about_run(report))
+    write_about(folder.saved_model, about_run(report))
     return folder, report
 
 

@@ -35,6 +35,7 @@ class RunFolder:
         self.figures = self.path / "figures"
         self.report_json = self.path / "report.json"
         self.report_markdown = self.path / "report.md"
+        self.per_example = self.path / "per_example.npz"
         self._held: int | None = None
 
     def require_free(self) -> None:

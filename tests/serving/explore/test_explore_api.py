@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 import tfvae
+from tfvae._display import Display
 from tfvae.serving.explore import ExploredModel, add_explore, explored_run
 from tfvae.serving.explore.explored_model import _moments, _scales
 from tfvae.serving.explore.model_input import ModelInput
@@ -214,11 +215,12 @@ def test_a_collapsed_model_says_so(explored, monkeypatch):
 
 def test_columns_of_different_units_have_scales_of_their_own():
     x = np.random.default_rng(0).normal(size=(50, 4)).astype("float32")
-    assert _scales(x) is None
-    assert _scales(np.repeat(x, 11, axis=1)) is None  # a line
+    assert Display.of(x).low.ndim == 0
+    assert Display.of(np.repeat(x, 11, axis=1)).low.ndim == 0  # a line
     x[:, 1] += 2000
     x[:, 3] = 5
-    scales = np.array(_scales(x))
+    display = Display.of(x)
+    scales = np.stack([display.low, display.high], axis=1)
     np.testing.assert_allclose(scales[:3], np.stack([x.min(axis=0), x.max(axis=0)], axis=1)[:3])
     np.testing.assert_allclose(scales[3], [4, 6])
 

@@ -9,8 +9,9 @@ import numpy as np
 import tensorflow as tf
 from tensorboard.plugins import projector
 
+from tfvae._display import Display
 from tfvae._files import write_bytes, write_text
-from tfvae._images import tile, to_displayable
+from tfvae._images import tile
 
 _CONFIG, _TENSORS, _LABELS, _SPRITE = "projector_config.pbtxt", "latents.tsv", "labels.tsv", "thumbnails.png"
 _MOST_PIXELS = 8192  # a side of the sprite, that browsers take
@@ -50,7 +51,7 @@ class Embedding:
         labels = np.arange(num) if self._labels is None else self._labels[:num]
         write_text(self._folder / _LABELS, "".join(f"{' '.join(str(label).split())}\n" for label in labels))
         embedding.metadata_path = _LABELS
-        pictures = to_displayable(self._x)
+        pictures = Display.of(self._x).pictures(self._x)
         columns = math.ceil(math.sqrt(num))
         height, width = pictures.shape[1:3]
         if max(height, width) * columns <= _MOST_PIXELS:

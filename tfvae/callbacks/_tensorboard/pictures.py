@@ -11,6 +11,7 @@ import scipy.stats
 import tensorflow as tf
 
 from tfvae import _images
+from tfvae._display import Display
 from tfvae.callbacks._tensorboard.views import NUM_DRAWS, Encoding, ModelViews
 from tfvae.typing import Tensor
 
@@ -44,6 +45,15 @@ class Seen:
         mean = self.encoding.statistics.get("mean")
         return np.asarray(self.encoding.z[0] if mean is None else mean)
 
+    @functools.cached_property
+    def display(self) -> Display:
+        """How examples are shown: by the range of the data, or of what the model draws where there are no data."""
+        return Display.of(self.views.decode(self.views.from_prior(self.num_images)) if self.x is None else self.x)
+
+    def tile(self, x: Any, num_columns: int | None = None) -> np.ndarray:
+        """A grid of examples, or of what the model makes."""
+        return _images.tile(self.display.pictures(x), num_columns)
+
     def first_draws(self, num: int, num_draws: int) -> Any:
         """Draws of z for the first examples, those of an example in a row: `[num * num_draws, D]`, or a nest."""
         return tf.nest.map_structure(
@@ -54,7 +64,7 @@ class Seen:
 
 def _samples(seen: Seen) -> np.ndarray:
     """Means of p(x|z) for z from the prior."""
-    return _images.tile(seen.views.decode(seen.views.from_prior(seen.num_images)))
+    return seen.tile(seen.views.decode(seen.views.from_prior(seen.num_images)))
 
 
 def _reconstructions(seen: Seen) -> np.ndarray | None:
@@ -62,17 +72,18 @@ def _reconstructions(seen: Seen) -> np.ndarray | None:
     if seen.x is None:
         return None
     x = seen.x[: seen.num_images]
-    return _images.beside(x, seen.views.decode(seen.first_draws(x.shape[0], 1)))
+    means = seen.views.decode(seen.first_draws(x.shape[0], 1))
+    return _images.beside(seen.display.pictures(x), seen.display.pictures(means))
 
 
 def _posterior_samples(seen: Seen) -> np.ndarray | None:
     """In each row an original, and the means of p(x|z) for several z from its q(z|x)."""
     if seen.x is None:
         return None
-    x = _images.to_displayable(seen.x[:_NUM_ROWS])
-    drawn = _images.to_displayable(seen.views.decode(seen.first_draws(len(x), NUM_DRAWS)))
+    x = np.asarray(seen.x[:_NUM_ROWS])
+    drawn = np.asarray(seen.views.decode(seen.first_draws(len(x), NUM_DRAWS)))
     rows = np.concatenate([x[:, np.newaxis], drawn.reshape(len(x), NUM_DRAWS, *x.shape[1:])], axis=1)
-    return _images.tile(rows.reshape(-1, *x.shape[1:]), NUM_DRAWS + 1)
+    return seen.tile(rows.reshape(-1, *x.shape[1:]), NUM_DRAWS + 1)
 
 
 def _traversals(seen: Seen) -> np.ndarray | None:
@@ -87,7 +98,7 @@ def _traversals(seen: Seen) -> np.ndarray | None:
     z = np.tile(means[0], (len(most), len(_STEPS), 1))
     for row, dimension in enumerate(np.sort(most)):
         z[row, :, dimension] = _STEPS
-    return _images.tile(_decoded(seen, z), len(_STEPS))
+    return seen.tile(_decoded(seen, z), len(_STEPS))
 
 
 def _interpolations(seen: Seen) -> np.ndarray | None:
@@ -98,7 +109,7 @@ def _interpolations(seen: Seen) -> np.ndarray | None:
     num_rows = min(_NUM_ROWS, len(means) // 2)
     share = np.linspace(0.0, 1.0, len(_STEPS), dtype=means.dtype)[:, np.newaxis]
     starts, ends = means[: 2 * num_rows : 2, np.newaxis], means[1 : 2 * num_rows : 2, np.newaxis]
-    return _images.tile(_decoded(seen, (1.0 - share) * starts + share * ends), len(_STEPS))
+    return seen.tile(_decoded(seen, (1.0 - share) * starts + share * ends), len(_STEPS))
 
 
 def _manifold(seen: Seen) -> np.ndarray | None:
@@ -108,7 +119,7 @@ def _manifold(seen: Seen) -> np.ndarray | None:
         return None
     quantiles = scipy.stats.norm.ppf((np.arange(_GRID) + 0.5) / _GRID)
     z = np.stack(np.meshgrid(quantiles, quantiles[::-1]), axis=-1).astype(means.dtype)
-    return _images.tile(_decoded(seen, z), _GRID)
+    return seen.tile(_decoded(seen, z), _GRID)
 
 
 def _decoded(seen: Seen, z: np.ndarray) -> Tensor:

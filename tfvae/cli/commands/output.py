@@ -10,16 +10,17 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
+from tfvae._csv import CsvWriter
 from tfvae._files import write_bytes
 from tfvae._npz import NpzWriter
 
 console = Console()
 
 
-def write_npz(path: Path, parts: Iterable[dict[str, Any]]) -> tuple[Path, dict[str, Any]]:
-    """Writes parts as they come; returns where, and the first of them."""
+def write_arrays(path: Path, parts: Iterable[dict[str, Any]]) -> tuple[Path, dict[str, Any]]:
+    """Writes parts as they come, as .csv or .npz; returns where, and the first of them."""
     first: dict[str, Any] = {}
-    with NpzWriter(path if path.suffix == ".npz" else path.with_name(path.name + ".npz")) as file:
+    with CsvWriter(path) if path.suffix.lower() == ".csv" else NpzWriter(path) as file:
         for part in parts:
             first = first or part
             file.add(**part)
@@ -27,11 +28,12 @@ def write_npz(path: Path, parts: Iterable[dict[str, Any]]) -> tuple[Path, dict[s
     return file.path, first
 
 
-def write_picture(path: Path, picture: np.ndarray) -> None:
-    """Writes a PNG where the path says, with that ending."""
+def write_picture(path: Path, picture: np.ndarray, words: str = "") -> None:
+    """Writes a PNG where the path says, with that ending; `words` say how to read it."""
     buffer = io.BytesIO()
     _save_png(buffer, picture)
-    say(str(write_bytes(path.with_suffix(".png"), buffer.getvalue())))
+    written = write_bytes(path.with_suffix(".png"), buffer.getvalue())
+    say(f"{written}: {words}" if words else str(written))
 
 
 def _save_png(buffer: io.BytesIO, picture: np.ndarray) -> None:

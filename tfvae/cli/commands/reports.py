@@ -7,7 +7,17 @@ from rich.markup import escape
 from rich.table import Table
 
 from tfvae.cli.commands.output import console, say
-from tfvae.training.comparison import COLUMNS, ComparedRun, best, groups, read_runs, write_comparison
+from tfvae.training.comparison import (
+    COLUMNS,
+    MEASURED,
+    ComparedRun,
+    about_differences,
+    best,
+    differences,
+    groups,
+    read_runs,
+    write_comparison,
+)
 from tfvae.training.html_report import write_html_report
 
 _MOST_RUNS_ABREAST = 4
@@ -20,6 +30,9 @@ def compare(run_dirs: list[Path], output: Path) -> None:
     for data, group in groups(runs).items():
         say(f"On {data}:")
         console.print(_abreast(group) if len(group) <= _MOST_RUNS_ABREAST else _one_below_the_other(group))
+        if len(group) > 1:
+            console.print(_differences(group))
+            say(about_differences(group))
     if len(groups(runs)) > 1:
         say("What these runs were measured on differs: numbers of different tables are not comparable.")
     say(f"  {write_comparison(runs, output)}")
@@ -39,6 +52,15 @@ def _one_below_the_other(group: Sequence[ComparedRun]) -> Table:
         table.add_column(column, no_wrap=column != "run", justify="left" if column == "run" else "right")
     for run in group:
         table.add_row(*(_marked(run, column, group) for column in _NUMBERS))
+    return table
+
+
+def _differences(group: Sequence[ComparedRun]) -> Table:
+    table = Table("behind the highest")
+    for column in MEASURED:
+        table.add_column(column, justify="right", no_wrap=True)
+    for name, *cells in differences(group):
+        table.add_row(escape(name), *cells)
     return table
 
 

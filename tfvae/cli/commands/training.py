@@ -14,7 +14,7 @@ from tfvae.cli.commands.output import console, said_warnings, say
 from tfvae.cli.interrupt import Interruptible
 from tfvae.cli.progress import TrainingProgress
 from tfvae.evaluation.baseline import baseline_warning
-from tfvae.evaluation.report import rows
+from tfvae.evaluation.report import collapse_warning, rows
 from tfvae.training import run as runs
 from tfvae.training.config import RunConfig
 from tfvae.training.evaluate import evaluate as evaluate_run
@@ -96,9 +96,9 @@ def _print_report(folder: RunFolder, report: dict[str, Any]) -> None:
     for row in rows(report):
         table.add_row(*row)
     console.print(table)
-    below = baseline_warning(report)
-    if below is not None:
-        say(f"warning: {below}")
+    for warning in (collapse_warning(report), baseline_warning(report)):
+        if warning is not None:
+            say(f"warning: {warning}")
     places = (
         ("report", folder.report_markdown),
         ("figures", folder.figures),

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tfvae._activity import ACTIVE_THRESHOLD, collapse
+from tfvae._display import Display, Layout
 from tfvae._seeds import split_seed, stateless_seed
 from tfvae.data import Split
 from tfvae.models import VAE
@@ -16,10 +17,6 @@ from tfvae.typing import Distribution
 
 # Draws for the prior's mean and spread, where its family does not know them.
 _NUM_PRIOR_DRAWS = 4096
-# Values of one x that are drawn as bars; more of them are a line, which has one scale.
-_MOST_BARS = 40
-# Columns of which one spans so many times what another does are measured in different units.
-_UNITS_APART = 10.0
 
 
 class Encoded(NamedTuple):
@@ -70,6 +67,7 @@ class ExploredModel:
         vae.check_data(examples.x)
         self.name, self.event_shape, self.latent_size = name, examples.event_shape, int(vae.latent_shape[0])
         self._vae, self._examples, self._x = vae, examples, examples.x
+        self._display = Display.of(self._x)
         self._input = model_input or ModelInput("range", *examples.value_range)
         self._programs = Programs(vae, self.event_shape)
         self._terms = self._programs.examine(self._x)
@@ -84,13 +82,15 @@ class ExploredModel:
 
     @property
     def is_image(self) -> bool:
-        """Whether one x is a picture `(H, W)` or `(H, W, 1 or 3)`, and not a list of values."""
-        shape = self.event_shape
-        return min(shape) > 1 if len(shape) == 2 else len(shape) == 3 and shape[2] in (1, 3) and min(shape[:2]) > 1
+        """Whether one x is drawn pixel by pixel, and not as lines or bars."""
+        return self._display.kind in ("image", "volume")
 
     def describe(self) -> dict[str, Any]:
         """What the page needs to know before anything moves, as JSON."""
-        low, high = self._shown_range()
+        display = self._display
+        low, high = float(display.low.min()), float(display.high.max())
+        layout = display.layout() if self.is_image else None
+        takes_images = layout is not None and layout.pixels is None
         # A low end that the best and the worst examples bound, for "better than so many of the examples".
         quantiles = np.quantile(self._terms.elbo.astype(np.float64), np.linspace(0.0, 1.0, 101))
         activity = self._terms.loc.var(axis=0, dtype=np.float64)
@@ -100,14 +100,19 @@ class ExploredModel:
             "name": self.name,
             "data": self._examples.name,
             "event_shape": list(self.event_shape),
+            "kind": display.kind,
             "is_image": self.is_image,
+            "takes_images": takes_images,
+            "picture": None if layout is None else layout._asdict(),
+            "lines": display.line_shape,
+            "words": display.words(),
             "latent_size": self.latent_size,
             "num_examples": len(self),
             "classes": self._classes,
             "range": [low, high],
-            "scales": None if self.is_image else _scales(self._x.reshape(len(self), -1)),
+            "scales": np.stack([display.low, display.high], axis=1).tolist() if display.low.ndim else None,
             "input": self._input.to_dict(),
-            "dark_border": self.is_image and has_dark_border(self._x, low, high),
+            "dark_border": self._has_dark_border(layout),
             "prior": {"mean": self._prior_mean.tolist(), "stddev": self._prior_stddev.tolist()},
             "active": active.tolist(),
             "kl": kl if math.isfinite(kl) else None,
@@ -116,6 +121,12 @@ class ExploredModel:
             "principal_plane": principal_plane(self._terms.loc),
             "elbo": {"num_samples": NUM_SAMPLES, "quantiles": [float(q) for q in quantiles if math.isfinite(q)]},
         }
+
+    def _has_dark_border(self, layout: Layout | None) -> bool:
+        if layout is None or layout.pixels is not None:
+            return False
+        low, high = float(self._display.low), float(self._display.high)
+        return has_dark_border(self._x.reshape(len(self), *layout.shape), low, high)
 
     def points(self) -> bytes:
         """E[z|x] `[N, D]` of the examples as float32, then the number of each one's class as int32, -1 for none."""
@@ -154,13 +165,6 @@ class ExploredModel:
         z = self._vae.prior.distribution().sample(num_samples, seed=seed_z).numpy().astype(np.float32)
         return z, self.decode(z)
 
-    def _shown_range(self) -> tuple[float, float]:
-        """The values drawn as black and as white, or the ends of a plot's axis."""
-        low, high = self._examples.value_range
-        if low >= 0.0 and high <= 1.0:
-            return 0.0, 1.0
-        return low, high
-
 
 def _classes(examples: Split) -> tuple[list[dict[str, int]], np.ndarray]:
     """The labels there are with their numbers of examples, and which of them each example has, `[N]`."""
@@ -168,17 +172,6 @@ def _classes(examples: Split) -> tuple[list[dict[str, int]], np.ndarray]:
         return [], np.full(len(examples), -1)
     values, class_of, counts = np.unique(examples.labels, return_inverse=True, return_counts=True)
     return [{"label": int(v), "count": int(n)} for v, n in zip(values, counts, strict=True)], class_of
-
-
-def _scales(x: np.ndarray) -> list[list[float]] | None:
-    """From where to where each value of x `[N, V]` goes, where they have no common unit; else None."""
-    low, high = x.min(axis=0).astype(np.float64), x.max(axis=0).astype(np.float64)
-    spans = (high - low)[high > low]
-    # The ends as well: a column of years spans no more than one of ages, and on its scale all ages are one.
-    if x.shape[1] > _MOST_BARS or not spans.size or high.max() - low.min() <= _UNITS_APART * spans.min():
-        return None
-    still = np.where(high > low, 0.0, 1.0)
-    return np.stack([low - still, high + still], axis=1).tolist()
 
 
 def _moments(prior: Distribution) -> tuple[np.ndarray, np.ndarray]:

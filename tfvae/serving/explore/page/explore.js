@@ -92,7 +92,7 @@ async function start() {
     map.view.zoom(factor, map.cursorPixel());
     map.refresh();
   };
-  if (pictures.isImage) new OwnImage({ space, pictures, model, stopPath, fail });
+  if (pictures.takesImages) new OwnImage({ space, pictures, model, stopPath, fail });
   else $("own").hidden = true;
 
   const stops = stopsOf(map);
@@ -143,8 +143,10 @@ function showValues(texts) {
 }
 
 function describe(model) {
-  const kind = model.is_image ? "an image" : "an example";
-  $("headline").textContent = `Every place on this map is ${kind}`;
+  const kind = { image: "image", series: "series", volume: "volume" }[model.kind] ?? "example";
+  $("headline").textContent = `Every place on this map is ${/^[aeiou]/.test(kind) ? "an" : "a"} ${kind}`;
+  $("reading").textContent = model.words;
+  $("reading").hidden = !model.words;
   const count = model.num_examples.toLocaleString("en");
   const latents = `${model.latent_size} latent dimension${model.latent_size === 1 ? "" : "s"}`;
   $("about").textContent = `${model.name} · ${count} examples of ${model.data} · ${latents}`;
@@ -154,7 +156,7 @@ function describe(model) {
   const kl = model.kl === null ? "" : ` (KL ${signed(model.kl)} nats)`;
   $("notice").textContent =
     `This model has collapsed: the posterior of every example ${what}${kl}, so the decoder ignores z, and every place, ` +
-    `slider and sample decodes to much the same ${model.is_image ? "image" : "example"}.`;
+    `slider and sample decodes to much the same ${kind}.`;
   $("notice").hidden = false;
 }
 

@@ -2,7 +2,9 @@
 
 import { signed } from "./space.js";
 
-const MOST_BARS = 40;
+// Of lines, in order; the first is the page's own colour.
+const COLORS = ["", "#ff7f0e", "#2ca02c", "#9467bd", "#8c564b", "#e377c2", "#7f7f7f", "#bcbd22", "#17becf"];
+const GAP = 128; // between panels
 const MOST_TEXTS = 8;
 const compact = new Intl.NumberFormat("en", { maximumSignificantDigits: 3, notation: "compact" });
 
@@ -11,23 +13,27 @@ export class Pictures {
     const shape = model.event_shape;
     this.isImage = model.is_image;
     this.size = shape.reduce((product, length) => product * length, 1);
-    [this.height, this.width] = this.isImage ? shape : [3, 4];
-    this.channels = this.isImage && shape.length === 3 ? shape[2] : 1;
+    [this.height, this.width, this.channels] = this.isImage ? model.picture.shape : [3, 4, 1];
+    this.pixels = model.picture?.pixels; // of each pixel the number of its value, where they are not in order
+    this.lines = model.lines; // steps, and how many lines
+    this.takesImages = model.takes_images;
     [this.low, this.high] = model.range;
-    this.scales = model.scales; // of each value its own, where they have no common unit
+    this.scales = model.scales; // of each column, channel or band its own, where they have no common unit
     this.isLightOnDark = model.dark_border;
   }
 
-  // From 0 (black) to 1 (white).
-  brightness(value) {
-    return Math.min(1, Math.max(0, (value - this.low) / (this.high - this.low || 1)));
+  // From 0 (black) to 1 (white), of a pixel of the example that begins at `offset`; null between panels.
+  brightness(values, offset, pixel, c) {
+    const at = pixel * this.channels + (this.channels === 3 ? c : 0);
+    const i = this.pixels ? this.pixels[at] : at;
+    return i < 0 ? null : this.share(values[offset + i], i);
   }
 
   scaleOf(i) {
-    return this.scales?.[i] ?? [this.low, this.high];
+    return this.scales?.[i % this.scales.length] ?? [this.low, this.high];
   }
 
-  // From the foot (0) to the top (1) of a plot, for value number `i`.
+  // From the foot (0) to the top (1) of a plot, or from black to white, for value number `i`.
   share(value, i) {
     const [low, high] = this.scaleOf(i);
     return Math.min(1, Math.max(0, (value - low) / (high - low || 1)));
@@ -54,8 +60,8 @@ export class Pictures {
     const image = context.createImageData(this.width, this.height);
     for (let pixel = 0; pixel < this.width * this.height; pixel++) {
       for (let c = 0; c < 3; c++) {
-        const index = offset + pixel * this.channels + (this.channels === 3 ? c : 0);
-        image.data[4 * pixel + c] = Math.round(255 * this.brightness(values[index]));
+        const brightness = this.brightness(values, offset, pixel, c);
+        image.data[4 * pixel + c] = brightness === null ? GAP : Math.round(255 * brightness);
       }
       image.data[4 * pixel + 3] = 255;
     }
@@ -70,31 +76,47 @@ export class Pictures {
     const context = canvas.getContext("2d");
     const style = getComputedStyle(canvas);
     const y = (share) => height * (0.94 - 0.88 * share);
+    context.clearRect(0, 0, width, height);
+    if (this.lines) {
+      this.drawLines(context, style, values, offset, [width, height, ratio], y);
+      return;
+    }
     // On one scale bars begin at nought, or at the end that is next to it; on scales of their own at the least value.
     const feet = Array.from({ length: this.size }, (_, i) => y(this.scales ? 0 : this.share(0, i)));
-    context.clearRect(0, 0, width, height);
     context.fillStyle = context.strokeStyle = style.getPropertyValue("--line-strong");
     feet.forEach((foot, i) => context.fillRect((width * i) / this.size, foot, width / this.size, ratio));
     context.fillStyle = context.strokeStyle = style.getPropertyValue("--accent");
-    if (this.size <= MOST_BARS) {
-      const step = width / this.size;
-      for (let i = 0; i < this.size; i++) {
-        const [top, foot] = [y(this.share(values[offset + i], i)), feet[i]];
-        context.fillRect(step * (i + 0.15), Math.min(top, foot), step * 0.7, Math.max(Math.abs(foot - top), ratio));
-      }
-      return;
+    const step = width / this.size;
+    for (let i = 0; i < this.size; i++) {
+      const [top, foot] = [y(this.share(values[offset + i], i)), feet[i]];
+      context.fillRect(step * (i + 0.15), Math.min(top, foot), step * 0.7, Math.max(Math.abs(foot - top), ratio));
+    }
+  }
+
+  // A line a channel; the values of one step lie together.
+  drawLines(context, style, values, offset, [width, height, ratio], y) {
+    const [steps, lines] = this.lines;
+    if (!this.scales && this.low <= 0 && this.high >= 0) {
+      context.fillStyle = style.getPropertyValue("--line-strong");
+      context.fillRect(0, y(this.share(0, 0)), width, ratio);
     }
     context.lineWidth = 1.5 * ratio;
-    context.beginPath();
-    for (let i = 0; i < this.size; i++) {
-      context.lineTo((width * (i + 0.5)) / this.size, y(this.share(values[offset + i], i)));
+    for (let line = 0; line < lines; line++) {
+      context.strokeStyle = COLORS[line % COLORS.length] || style.getPropertyValue("--accent");
+      context.beginPath();
+      for (let step = 0; step < steps; step++) {
+        const i = step * lines + line;
+        context.lineTo((width * (step + 0.5)) / steps, y(this.share(values[offset + i], i)));
+      }
+      context.stroke();
     }
-    context.stroke();
   }
 
   blank(canvas) {
-    const empty = this.isLightOnDark ? this.low : this.high;
-    this.draw(canvas, Float32Array.from({ length: this.size }, (_, i) => (this.isImage ? empty : this.scales?.[i][0] ?? 0)));
+    // Images of the colour of their ground, bars of no height.
+    const end = this.isImage && !this.isLightOnDark ? 1 : 0;
+    const empty = (i) => (this.isImage || this.scales ? this.scaleOf(i)[end] : 0);
+    this.draw(canvas, Float32Array.from({ length: this.size }, (_, i) => empty(i)));
   }
 
   // A sheet of pictures to lie faintly behind the map's points: bright strokes become ink, of which black is none.
@@ -106,17 +128,18 @@ export class Pictures {
     const context = canvas.getContext("2d");
     const image = context.createImageData(canvas.width, canvas.height);
     const isInk = this.channels === 1 && this.isLightOnDark;
-    for (let cell = 0, index = 0; cell < columns * rows; cell++) {
+    for (let cell = 0; cell < columns * rows; cell++) {
       const left = (cell % columns) * cellWidth + gap;
       const top = Math.floor(cell / columns) * cellHeight + gap;
-      for (let pixel = 0; pixel < this.width * this.height; pixel++, index += this.channels) {
+      for (let pixel = 0; pixel < this.width * this.height; pixel++) {
         const x = left + (pixel % this.width);
         const at = 4 * ((top + Math.floor(pixel / this.width)) * canvas.width + x);
         for (let c = 0; c < 3; c++) {
-          const value = this.brightness(values[index + (this.channels === 3 ? c : 0)]);
-          image.data[at + c] = isInk ? ink[c] : Math.round(255 * value);
+          const value = this.brightness(values, cell * this.size, pixel, c);
+          image.data[at + c] = isInk ? ink[c] : Math.round(255 * (value ?? 0));
         }
-        image.data[at + 3] = Math.round(255 * strength * (isInk ? this.brightness(values[index]) : 1.5)); // clamped
+        const first = this.brightness(values, cell * this.size, pixel, 0);
+        image.data[at + 3] = first === null ? 0 : Math.round(255 * strength * (isInk ? first : 1.5)); // clamped
       }
     }
     context.putImageData(image, 0, 0);

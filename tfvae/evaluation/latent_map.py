@@ -1,0 +1,114 @@
+"""Where examples lie in latent space, in two dimensions."""
+
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE
+
+from tfvae.models import VAE
+from tfvae.typing import TensorLike
+
+_MAX_LEGEND = 20
+# t-SNE of as many takes about two seconds; of fewer than the least it says nothing.
+_LEAST_NEIGHBORS, _MOST_NEIGHBORS = 30, 1000
+
+
+class Plane(NamedTuple):
+    """A plane in latent space.
+
+    Attributes:
+        origin: `[D]`.
+        axes: two directions `[2, D]`, as long as the standard deviations along them.
+        shares: of the variance, two, or fewer where there are not two directions.
+    """
+
+    origin: np.ndarray
+    axes: np.ndarray
+    shares: tuple[float, ...]
+
+    def point(self, at: np.ndarray) -> np.ndarray:
+        """Latents `[N, D]` of places `[N, 2]`, in standard deviations."""
+        return self.origin + at @ self.axes
+
+
+def encoded_means(vae: VAE, x: np.ndarray) -> np.ndarray:
+    """E[z|x] `[N, D]`."""
+    return np.concatenate([vae.encode(x[i : i + 1000]).mean() for i in range(0, len(x), 1000)])
+
+
+def principal_plane(means: np.ndarray) -> Plane:
+    """The plane in which latents `[N, D]` vary most; the first dimensions where that cannot be told."""
+    num, size = means.shape
+    spread = means.std(axis=0)
+    if min(num, size) < 2 or not spread.any():
+        axes = np.zeros((2, size))
+        for i in range(min(2, size)):
+            axes[i, i] = spread[i] or 1.0
+        return Plane(means.mean(axis=0), axes, ())
+    pca = PCA(2, random_state=0).fit(means)
+    lengths = np.sqrt(pca.explained_variance_)[:, np.newaxis]
+    return Plane(pca.mean_, lengths * pca.components_, tuple(pca.explained_variance_ratio_))
+
+
+def latent_scatter(vae: VAE, x: TensorLike, labels: np.ndarray | None = None) -> Figure:
+    """Posterior means of examples, coloured by label.
+
+    More than two dimensions are shown by their principal components, and by t-SNE, which keeps neighbours together.
+    """
+    means = encoded_means(vae, np.asarray(x))
+    if means.shape[1] <= 2:
+        figure = Figure(figsize=(7.5, 6.5), layout="constrained")
+        places = np.pad(means, [(0, 0), (0, 2 - means.shape[1])])
+        names = ("z[0]", "z[1]" if means.shape[1] == 2 else "")
+        _draw(figure.add_subplot(), places, labels, "Posterior means", names)
+        return figure
+    plane = principal_plane(means)
+    lengths = np.maximum(np.linalg.norm(plane.axes, axis=1), 1e-12)
+    principal = (means - plane.origin) @ (plane.axes / lengths[:, np.newaxis]).T
+    shares = [f" ({share:.0%} of variance)" for share in plane.shares] or ["", ""]
+    names = (f"PC 1{shares[0]}", f"PC 2{shares[1]}")
+    has_neighbors = len(means) >= _LEAST_NEIGHBORS
+    figure = Figure(figsize=(13.0 if has_neighbors else 7.5, 6.5), layout="constrained")
+    panels = figure.subplots(1, 2 if has_neighbors else 1, squeeze=False)[0]
+    _draw(panels[0], principal, labels, "Posterior means", names, legend=not has_neighbors)
+    if has_neighbors:
+        few = None if labels is None else labels[:_MOST_NEIGHBORS]
+        title = "The same by t-SNE: neighbours stay together, distances mean little"
+        _draw(panels[1], _neighbors(means[:_MOST_NEIGHBORS]), few, title, ("", ""))
+        panels[1].set(xticks=[], yticks=[])
+    return figure
+
+
+def _neighbors(means: np.ndarray) -> np.ndarray:
+    perplexity = min(30.0, (len(means) - 1) / 3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of latents that all lie in one place
+        return TSNE(2, perplexity=perplexity, init="random", random_state=0).fit_transform(means)
+
+
+def _draw(
+    axes: Axes,
+    places: np.ndarray,
+    labels: np.ndarray | None,
+    title: str,
+    names: tuple[str, str],
+    *,
+    legend: bool = True,
+) -> None:
+    if labels is None:
+        axes.scatter(places[:, 0], places[:, 1], s=8, alpha=0.6, linewidths=0)
+    else:
+        classes = np.unique(labels)
+        for i, label in enumerate(classes):
+            member = places[labels == label]
+            axes.scatter(
+                member[:, 0], member[:, 1], s=10, alpha=0.8, linewidths=0, color=f"C{i % 10}", label=str(label)
+            )
+        if legend and len(classes) <= _MAX_LEGEND:
+            axes.legend(title="label", loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, markerscale=2)
+    axes.set(xlabel=names[0], ylabel=names[1], title=title)
+    axes.set_aspect("equal", adjustable="datalim")
