@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 import tfvae
 from tfvae._display import Display
 from tfvae.serving.explore import ExploredModel, add_explore, explored_run
-from tfvae.serving.explore.explored_model import _moments, _scales
+from tfvae.serving.explore.explored_model import _moments
 from tfvae.serving.explore.model_input import ModelInput
 from tfvae.serving.explore.plane import principal_plane
 
