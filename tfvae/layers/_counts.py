@@ -1,15 +1,12 @@
 """Distributions of counts that keep all digits of log p(x) at large counts."""
 
 import math
-from typing import Any
 
 import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae.layers._double_precision import DoublePrecision
 from tfvae.typing import Tensor
-
-tfd = tfp.distributions
 
 # Counts below this take the plain formula, which has little to cancel; from there on Stirling's series is exact.
 _SMALL_COUNT = 16.0
@@ -66,12 +63,7 @@ def _deviance_near(x: Tensor, rate: Tensor) -> Tensor:
 
 
 class NegativeBinomial(DoublePrecision, tfp.distributions.NegativeBinomial):
-    """`tfd.NegativeBinomial` in float64, drawn with operations that XLA has."""
-
-    def _sample_n(self, n: Tensor, seed: Any = None) -> Tensor:
-        gamma_seed, poisson_seed = tfp.random.split_seed(seed, salt="negative_binomial")
-        rate = tfd.Gamma(self.total_count, log_rate=-self.logits_parameter()).sample(n, seed=gamma_seed)
-        return tfd.Poisson(rate).sample(seed=poisson_seed)
+    """`tfd.NegativeBinomial` in float64."""
 
 
 class Binomial(DoublePrecision, tfp.distributions.Binomial):

@@ -5,6 +5,7 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae._serialization import public_class
 from tfvae.layers._counts import BetaBinomial, Binomial, DirichletMultinomial, Multinomial, NegativeBinomial, Poisson
 from tfvae.layers._gamma import Chi2, Gamma, InverseGamma
 from tfvae.layers._one_hot_categorical import OneHotCategorical
@@ -30,7 +31,10 @@ _STABLE: dict[Any, Any] = {
     )
 }
 _WRAPPERS = (tfd.Independent, tfd.Sample, tfd.BatchReshape, tfd.BatchBroadcast)
-_JOINTS = (tfd.JointDistributionSequential, tfd.JointDistributionNamed)
+_JOINTS = (
+    *(tfd.JointDistributionSequential, tfd.JointDistributionSequentialAutoBatched),
+    *(tfd.JointDistributionNamed, tfd.JointDistributionNamedAutoBatched),
+)
 
 
 def stable_class(cls: Any) -> Any:
@@ -39,18 +43,18 @@ def stable_class(cls: Any) -> Any:
 
 
 def stable(distribution: Distribution) -> Distribution:
-    """The same distribution, by our class where there is one, also within `Independent`, its kin and joint distributions.
+    """The same distribution, by our class where there is one, also inside `Independent` and joint distributions.
 
     A function in a joint distribution keeps making what it makes.
     """
-    cls = type(distribution)
-    if cls in _STABLE:
+    cls = public_class(type(distribution))
+    if cls in _STABLE and not isinstance(distribution, _STABLE[cls]):
         return _STABLE[cls](**distribution.parameters)
-    if isinstance(distribution, _WRAPPERS):
+    if cls in _WRAPPERS:
         inner = stable(distribution.distribution)
         if inner is not distribution.distribution:
             return distribution.copy(distribution=inner)
-    if isinstance(distribution, _JOINTS):
+    if cls in _JOINTS:
         parts = tf.nest.flatten(distribution.model)
         stable_parts = [stable(part) if isinstance(part, tfd.Distribution) else part for part in parts]
         if any(a is not b for a, b in zip(parts, stable_parts, strict=True)):

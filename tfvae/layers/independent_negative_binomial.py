@@ -5,9 +5,20 @@ from typing import Any, ClassVar
 import tensorflow_probability as tfp
 
 from tfvae._serialization import register
+from tfvae.layers._counts import NegativeBinomial
 from tfvae.layers._event_layers import DeclaredLayer
+from tfvae.typing import Tensor
 
 tfd = tfp.distributions
+
+
+class _NegativeBinomial(NegativeBinomial):
+    """TFP's distribution, whose samples are drawn with operations that XLA has."""
+
+    def _sample_n(self, n: Tensor, seed: Any = None) -> Tensor:
+        gamma_seed, poisson_seed = tfp.random.split_seed(seed, salt="negative_binomial")
+        rate = tfd.Gamma(self.total_count, log_rate=-self.logits_parameter()).sample(n, seed=gamma_seed)
+        return tfd.Poisson(rate).sample(seed=poisson_seed)
 
 
 @register
@@ -33,6 +44,6 @@ class IndependentNegativeBinomial(DeclaredLayer):
         total_count is softplus of the raw value, no lower than 1e-5.
     """
 
-    distribution_class = tfd.NegativeBinomial
+    distribution_class = _NegativeBinomial
     fixed: ClassVar[dict[str, Any]] = {"require_integer_total_count": False}
     support: ClassVar[tuple[float, float]] = (0.0, float("inf"))
