@@ -105,7 +105,7 @@ def serialize_distribution(distribution: Distribution) -> dict[str, Any]:
     Raises:
         ValueError: when an argument is a variable (whose training would be lost) or has no JSON form.
     """
-    cls = _public_class(type(distribution))
+    cls = public_class(type(distribution))
     if cls is None:
         raise ValueError(
             f"{distribution!r} cannot be saved: its class is not one of tfp.distributions. "
@@ -156,7 +156,8 @@ def is_serialized_distribution(config: Any) -> bool:
     return isinstance(config, dict) and _DISTRIBUTION_KEY in config
 
 
-def _public_class(cls: type) -> type | None:
+def public_class(cls: type) -> type | None:
+    """The class of `tfp.distributions` that a class is or, by ours of the same name, stands for; None for another."""
     # Some classes of TFP make an instance of a private base (`_Independent`): the public one is named without "_".
     public = getattr(tfd, cls.__name__.lstrip("_"), None)
     # Ours of the same name are TFP's in other operations.

@@ -1,5 +1,6 @@
 """What the mixture layers share: which parameters are whose, the mixture, and the layer for those of an event shape."""
 
+import math
 import operator
 from typing import Any
 
@@ -36,6 +37,13 @@ def split_mixture_params(params: Tensor, num_components: int) -> tuple[Tensor, T
     return logits, tf.reshape(rest, tf.concat([tf.shape(params)[:-1], [number, size]], axis=0))
 
 
+def log_sum_exp(log_values: Tensor, axis: int) -> Tensor:
+    """Log of the sum of exponentials; where all are 0 it is -inf, and its gradient zero where TensorFlow's is NaN."""
+    is_zero = tf.reduce_all(tf.equal(log_values, -math.inf), axis=axis, keepdims=True)
+    found = tf.reduce_logsumexp(tf.where(is_zero, tf.zeros_like(log_values), log_values), axis=axis)
+    return tf.where(tf.squeeze(is_zero, axis), tf.constant(-math.inf, found.dtype), found)
+
+
 class UnbroadcastMixture(tfp.distributions.MixtureSameFamily):
     """A mixture whose choice and components have the same batch shape, so that nothing has to be broadcast.
 
@@ -45,6 +53,9 @@ class UnbroadcastMixture(tfp.distributions.MixtureSameFamily):
 
     def _get_distributions_with_broadcast_batch_shape(self) -> tuple[Distribution, Distribution]:
         return self.mixture_distribution, self.components_distribution
+
+    def _log_prob(self, x: Tensor) -> Tensor:
+        return log_sum_exp(self._per_mixture_component_log_prob(x), axis=-1)
 
 
 class MixtureLayer(EventShapeLayer):

@@ -10,6 +10,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae._numerics import floor_raw_scale
+from tfvae.layers._stable import stable_class
 from tfvae.typing import Distribution, Shape, Tensor
 
 tfb, tfd = tfp.bijectors, tfp.distributions
@@ -112,7 +113,8 @@ class Parameterization:
         fixed = {key: _as(value, params.dtype) for key, value in self.fixed.items()}
         if self._has_float_dtype:
             fixed.setdefault("dtype", params.dtype)
-        made = self.distribution_class(**values, **fixed, validate_args=validate_args, name=name or self.class_name)
+        cls = stable_class(self.distribution_class)
+        made = cls(**values, **fixed, validate_args=validate_args, name=name or self.class_name)
         independent = len(self.event_shape) - made.event_shape.rank
         if independent < 0 or tuple(made.event_shape) != self.event_shape[independent:]:
             raise ValueError(

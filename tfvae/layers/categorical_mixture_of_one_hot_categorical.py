@@ -8,7 +8,7 @@ import tensorflow_probability as tfp
 from tfvae._checks import whole_number
 from tfvae._serialization import register
 from tfvae.layers._event_shape import event_size_of
-from tfvae.layers._mixture import UnbroadcastMixture, mixture_params_size, split_mixture_params
+from tfvae.layers._mixture import UnbroadcastMixture, log_sum_exp, mixture_params_size, split_mixture_params
 from tfvae.layers._one_hot_layer import OneHotLayer
 from tfvae.layers.one_hot_categorical import OneHotCategorical
 from tfvae.typing import ConvertToTensorFn, Distribution, Tensor
@@ -95,4 +95,4 @@ class _MixtureOfOneHotCategorical(UnbroadcastMixture):
         with tf.name_scope(name):
             log_weights = tf.nn.log_softmax(self.mixture_distribution.logits_parameter())  # [..., K]
             log_probs = tf.nn.log_softmax(self.components_distribution.logits_parameter())  # [..., K, D]
-            return tf.reduce_logsumexp(log_weights[..., tf.newaxis] + log_probs, axis=-2)
+            return log_sum_exp(log_weights[..., tf.newaxis] + log_probs, axis=-2)

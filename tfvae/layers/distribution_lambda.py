@@ -9,6 +9,7 @@ import tensorflow_probability as tfp
 from tfvae._numerics import as_float
 from tfvae._serialization import deserialize_function, register, serialize_function
 from tfvae.layers._coercion import DistributionTensor, as_distribution
+from tfvae.layers._stable import stable
 from tfvae.layers.distribution_layer import DistributionLayer
 from tfvae.typing import ConvertToTensorFn, Distribution, Tensor
 
@@ -62,7 +63,7 @@ class DistributionLambda(DistributionLayer):
                 f"The function of DistributionLambda '{self.name}' must return a tfd.Distribution. "
                 f"Received: {made!r} (of type {type(made).__name__})."
             )
-        return as_distribution(made)
+        return stable(as_distribution(made))
 
     def call(self, inputs: Any, *args: Any, mask: Tensor | None = None, **kwargs: Any) -> DistributionTensor:
         return self._regularize(self._make(inputs, *args, **kwargs), mask)

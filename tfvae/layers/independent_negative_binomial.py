@@ -5,13 +5,14 @@ from typing import Any, ClassVar
 import tensorflow_probability as tfp
 
 from tfvae._serialization import register
+from tfvae.layers._counts import NegativeBinomial
 from tfvae.layers._event_layers import DeclaredLayer
 from tfvae.typing import Tensor
 
 tfd = tfp.distributions
 
 
-class _NegativeBinomial(tfp.distributions.NegativeBinomial):
+class _NegativeBinomial(NegativeBinomial):
     """TFP's distribution, whose samples are drawn with operations that XLA has."""
 
     def _sample_n(self, n: Tensor, seed: Any = None) -> Tensor:

@@ -8,6 +8,7 @@ import tensorflow_probability as tfp
 from tfvae._serialization import register
 from tfvae.layers._event_layers import EventShapeLayer
 from tfvae.layers._event_shape import event_shape_or_tensor, event_size
+from tfvae.layers._stable import stable
 from tfvae.typing import Distribution, Shape, Tensor
 
 # exp(40) is 2e17: past what float64 can count one by one, and small enough for its square to be a finite float32.
@@ -33,7 +34,8 @@ class IndependentPoisson(EventShapeLayer):
         `Independent(Poisson(log_rate))`; samples are whole numbers in the parameters' dtype.
 
     Numerics:
-        The rate is no higher than exp(40), where it would soon overflow; below that it is TFP's to the last bit.
+        The rate is no higher than exp(40), where it would soon overflow. `log_prob` keeps all digits at large counts,
+        where x log(rate) - rate - log x! loses them.
     """
 
     support: ClassVar[tuple[float, float]] = (0.0, float("inf"))
@@ -47,7 +49,9 @@ class IndependentPoisson(EventShapeLayer):
         # Straight through: a log rate above the limit still learns to come down.
         limited = tf.minimum(params, tf.constant(MAX_LOG_RATE, params.dtype))
         params = tf.stop_gradient(limited) + (params - tf.stop_gradient(params))
-        return tfp.layers.IndependentPoisson.new(params, event_shape_or_tensor(event_shape), validate_args, name)
+        return stable(
+            tfp.layers.IndependentPoisson.new(params, event_shape_or_tensor(event_shape), validate_args, name)
+        )
 
     @staticmethod
     def params_size(event_shape: Shape | int = (), name: str | None = None) -> int:

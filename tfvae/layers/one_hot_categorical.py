@@ -8,6 +8,7 @@ import tensorflow_probability as tfp
 from tfvae._serialization import register
 from tfvae.layers._event_shape import event_size_of
 from tfvae.layers._one_hot_layer import OneHotLayer
+from tfvae.layers._stable import stable
 from tfvae.typing import Distribution, Tensor
 
 
@@ -29,7 +30,7 @@ class OneHotCategorical(OneHotLayer):
 
     Returns:
         `OneHotCategorical(logits)`; `log_prob(x)` is sum_i x_i log p_i, for probabilities x as well as for one-hot
-        vectors, and its mean is p. Samples carry no gradient.
+        vectors, and its mean is p. Samples carry no gradient. A logit of -inf is a category that never occurs.
     """
 
     def make_distribution(self, parameters: Tensor) -> Distribution:
@@ -40,9 +41,10 @@ class OneHotCategorical(OneHotLayer):
         params: Tensor, event_size: int, dtype: Any = None, validate_args: bool = False, name: str | None = None
     ) -> Distribution:
         """The distribution with logits `params` `[..., event_size]`."""
-        return tfp.layers.OneHotCategorical.new(
+        made = tfp.layers.OneHotCategorical.new(
             tf.convert_to_tensor(params), event_size_of(event_size), dtype, validate_args, name
         )
+        return stable(made)
 
     @staticmethod
     def params_size(event_size: int, name: str | None = None) -> int:

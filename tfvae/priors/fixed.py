@@ -12,6 +12,7 @@ from tfvae._serialization import (
     register,
     serialize_distribution,
 )
+from tfvae.layers._stable import stable
 from tfvae.priors.prior import Prior
 from tfvae.typing import Distribution
 
@@ -55,7 +56,7 @@ class Fixed(Prior):
         return plain_shape(self._distribution.event_shape)
 
     def distribution(self) -> Distribution:
-        return self._distribution
+        return stable(self._distribution)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "distribution": serialize_distribution(self._distribution)}

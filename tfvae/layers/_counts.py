@@ -1,0 +1,82 @@
+"""Distributions of counts that keep all digits of log p(x) at large counts."""
+
+import math
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfvae.layers._double_precision import DoublePrecision
+from tfvae.typing import Tensor
+
+# Counts below this take the plain formula, which has little to cancel; from there on Stirling's series is exact.
+_SMALL_COUNT = 16.0
+# B_2k / (2k (2k - 1)) of Stirling's series, k = 1, 2 ...
+_STIRLING = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360, 1 / 156)
+# |rate - x| / (rate + x) below which the deviance is a series, and the number of its terms.
+_NEAR, _NUM_TERMS = 0.1, 9
+
+
+class Poisson(tfp.distributions.Poisson):
+    """`tfd.Poisson` with Loader's formula for large counts.
+
+    Numerics:
+        log p(x) = -log(2 pi x) / 2 - e(x) - d(x, rate), with Stirling's error e and the deviance
+        d(x, rate) = x log(x / rate) + rate - x as a series where x is near the rate: the large terms of
+        x log(rate) - rate - log x! have cancelled on paper. In float64, and rounded once.
+
+    References:
+        Loader, Fast and Accurate Computation of Binomial Probabilities, 2000.
+    """
+
+    def _log_prob(self, x: Tensor) -> Tensor:
+        count = tf.maximum(tf.floor(x) if self.force_probs_to_zero_outside_support else x, 0.0)
+        log_rate = None if self._log_rate is None else tf.cast(self._log_rate, tf.float64)
+        rate = tf.exp(log_rate) if log_rate is not None else tf.cast(self._rate, tf.float64)
+        log_prob = _poisson_log_prob(tf.cast(count, tf.float64), rate, log_rate)
+        return tf.where(tf.equal(x, count), tf.cast(log_prob, self.dtype), tf.constant(-math.inf, self.dtype))
+
+
+def _poisson_log_prob(x: Tensor, rate: Tensor, log_rate: Tensor | None) -> Tensor:
+    log_rate = tf.math.log(rate) if log_rate is None else log_rate
+    plain = tf.math.multiply_no_nan(log_rate, x) - rate - tf.math.lgamma(1.0 + x)
+    # Each formula is given what it can take where the other one is chosen, so that no gradient is NaN.
+    large = tf.maximum(x, _SMALL_COUNT)
+    stirling = -0.5 * tf.math.log(2.0 * math.pi * large) - _stirling_error(large)
+    is_near = tf.abs(rate - large) < _NEAR * (rate + large)
+    far = large * (tf.math.log(large) - log_rate) + rate - large
+    near = _deviance_near(large, tf.where(is_near, rate, large))
+    return tf.where(x < _SMALL_COUNT, plain, stirling - tf.where(is_near, near, far))
+
+
+def _stirling_error(x: Tensor) -> Tensor:
+    """Log x! - (x + 1/2) log x + x - log(2 pi) / 2."""
+    square = 1.0 / (x * x)
+    return tf.math.polyval([tf.constant(c, x.dtype) for c in reversed(_STIRLING)], square) / x
+
+
+def _deviance_near(x: Tensor, rate: Tensor) -> Tensor:
+    """X log(x / rate) + rate - x: with v = (x - rate) / (x + rate), log(x / rate) is 2 artanh v."""
+    v = (x - rate) / (x + rate)
+    coefficients = [tf.constant(1 / (2 * j + 1), x.dtype) for j in range(_NUM_TERMS, 0, -1)]
+    square = v * v
+    return (x - rate) * v + 2.0 * x * v * square * tf.math.polyval(coefficients, square)
+
+
+class NegativeBinomial(DoublePrecision, tfp.distributions.NegativeBinomial):
+    """`tfd.NegativeBinomial` in float64."""
+
+
+class Binomial(DoublePrecision, tfp.distributions.Binomial):
+    """`tfd.Binomial` in float64."""
+
+
+class BetaBinomial(DoublePrecision, tfp.distributions.BetaBinomial):
+    """`tfd.BetaBinomial` in float64."""
+
+
+class Multinomial(DoublePrecision, tfp.distributions.Multinomial):
+    """`tfd.Multinomial` in float64."""
+
+
+class DirichletMultinomial(DoublePrecision, tfp.distributions.DirichletMultinomial):
+    """`tfd.DirichletMultinomial` in float64."""

@@ -1,0 +1,62 @@
+"""The distributions of TFP that have a form of ours whose numbers hold where TFP's do not."""
+
+from typing import Any
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfvae._serialization import public_class
+from tfvae.layers._counts import BetaBinomial, Binomial, DirichletMultinomial, Multinomial, NegativeBinomial, Poisson
+from tfvae.layers._gamma import Chi2, Gamma, InverseGamma
+from tfvae.layers._one_hot_categorical import OneHotCategorical
+from tfvae.layers._proportions import (
+    Beta,
+    Dirichlet,
+    Kumaraswamy,
+    LogitNormal,
+    RelaxedBernoulli,
+    RelaxedOneHotCategorical,
+)
+from tfvae.typing import Distribution
+
+tfd = tfp.distributions
+
+# Each of ours is derived from TFP's class of the same name and takes the same arguments.
+_STABLE: dict[Any, Any] = {
+    getattr(tfd, cls.__name__): cls
+    for cls in (
+        *(Beta, BetaBinomial, Binomial, Chi2, Dirichlet, DirichletMultinomial, Gamma, InverseGamma, Kumaraswamy),
+        *(LogitNormal, Multinomial, NegativeBinomial, OneHotCategorical, Poisson, RelaxedBernoulli),
+        RelaxedOneHotCategorical,
+    )
+}
+_WRAPPERS = (tfd.Independent, tfd.Sample, tfd.BatchReshape, tfd.BatchBroadcast)
+_JOINTS = (
+    *(tfd.JointDistributionSequential, tfd.JointDistributionSequentialAutoBatched),
+    *(tfd.JointDistributionNamed, tfd.JointDistributionNamedAutoBatched),
+)
+
+
+def stable_class(cls: Any) -> Any:
+    """Our class in place of one of `tfp.distributions`; the class itself where there is none."""
+    return _STABLE.get(cls, cls)
+
+
+def stable(distribution: Distribution) -> Distribution:
+    """The same distribution, by our class where there is one, also inside `Independent` and joint distributions.
+
+    A function in a joint distribution keeps making what it makes.
+    """
+    cls = public_class(type(distribution))
+    if cls in _STABLE and not isinstance(distribution, _STABLE[cls]):
+        return _STABLE[cls](**distribution.parameters)
+    if cls in _WRAPPERS:
+        inner = stable(distribution.distribution)
+        if inner is not distribution.distribution:
+            return distribution.copy(distribution=inner)
+    if cls in _JOINTS:
+        parts = tf.nest.flatten(distribution.model)
+        stable_parts = [stable(part) if isinstance(part, tfd.Distribution) else part for part in parts]
+        if any(a is not b for a, b in zip(parts, stable_parts, strict=True)):
+            return distribution.copy(model=tf.nest.pack_sequence_as(distribution.model, stable_parts))
+    return distribution
