@@ -13,7 +13,9 @@ def train(
         str | None, typer.Option(help="digits, mnist, frey_face ..., tfds:NAME, a .npy or .npz file, or shards.")
     ] = None,
     run_dir: Annotated[Path | None, typer.Option(help="Run folder to make. (default: runs/DATA-TIME)")] = None,
-    config: Annotated[Path | None, typer.Option(help="TOML file of settings; options override it.")] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="TOML file of settings, such as a run's config.toml; options override it.")
+    ] = None,
     resume: Annotated[Path | None, typer.Option(help="Run folder to go on with, from its newest checkpoint.")] = None,
     latent_size: Annotated[int | None, typer.Option(help="Latent dimensions. (default: 20; digits: 2)")] = None,
     hidden: Annotated[str | None, typer.Option(help="Units of the mlp's hidden layers, e.g. 500 or 200,200.")] = None,

@@ -172,7 +172,10 @@ class RunConfig:
                 if section not in merged:
                     raise ValueError(f"Unknown table [{section}] in the configuration. Known: {sorted(merged)}.")
                 if not isinstance(values, Mapping):
-                    raise ValueError(f"[{section}] is a table of settings. Received: {section} = {values!r}.")
+                    raise ValueError(
+                        f"[{section}] is a table of settings: a line [{section}], and its settings below it, as in "
+                        f"docs/settings.md. Received: {section} = {values!r}."
+                    )
                 known = {field.name for field in dataclasses.fields(classes[section])}
                 for key, value in values.items():
                     if key not in known:

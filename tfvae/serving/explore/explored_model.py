@@ -182,7 +182,7 @@ def _scales(x: np.ndarray) -> list[list[float]] | None:
 
 
 def _moments(prior: Distribution) -> tuple[np.ndarray, np.ndarray]:
-    """The prior's mean and standard deviations, `[D]` each; of heavy tails, which have none, what holds as many draws."""
+    """The prior's mean and standard deviations `[D]`; of one without them, a normal's with the same quantiles."""
     try:
         mean, stddev = np.asarray(prior.mean(), np.float64), np.asarray(prior.stddev(), np.float64)
     except NotImplementedError:
