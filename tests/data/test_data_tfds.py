@@ -85,6 +85,21 @@ def test_offline_reads_the_environment_variable_when_called(offline, tmp_path, m
     assert list(tmp_path.iterdir()) == []
 
 
+def test_versions_that_are_prepared_are_named(offline, prepared_part, tmp_path):
+    """TFDS reads none but the newest by itself; by its name an older one loads."""
+    prepared_part("train").parent.rename(tmp_path / "mnist" / "3.0.0")
+    description = tmp_path / "mnist" / "3.0.0" / "dataset_info.json"
+    description.chmod(0o644)
+    description.write_text(description.read_text().replace('"3.0.1"', '"3.0.0"'))
+    for name, message in (
+        ("mnist", r"TFDS reads version 3\.0\.1 unless another one is named\. .* these names: 'tfds:mnist:3\.0\.0'\."),
+        ("tfds:mnist:7.0.0", r"Prepared there, to be loaded by these names: 'tfds:mnist:3\.0\.0'\."),
+    ):
+        with pytest.raises(DataError, match=message):
+            load(name, data_dir=tmp_path)
+    assert len(load("tfds:mnist:3.0.0", data_dir=tmp_path).train) == 10_000
+
+
 def test_failure_while_preparing_leaves_no_empty_folders(tmp_path, monkeypatch):
     monkeypatch.setattr(requests, "head", lambda *args, **kwargs: None)
     (tmp_path / "kept").mkdir()

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import contextlib
+import copy
 import gc
 import gzip
 import hashlib
@@ -21,6 +22,7 @@ import urllib.request
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 
+import documented
 import httpx
 import numpy as np
 import pytest
@@ -286,6 +288,18 @@ def test_the_page_says_how_to_ask(client, model, path):
         _, _, body, address = shlex.split(command)
         answer = client.post(address, content=body.encode())
         assert answer.status_code == 200, answer.text
+
+
+def test_requests_of_the_documentation_are_answered(model):
+    """docs/serve.md has a model called NAME with the shapes of this one."""
+    named = copy.copy(model)
+    named.name = "NAME"
+    asked = [command.words[1:] for command in documented.commands("docs/serve.md") if command.program == "curl"]
+    assert len(asked) > 3
+    with TestClient(make_app(named)) as client:
+        for *data, address in asked:
+            answer = client.post(address, content=data[1].encode()) if data else client.get(address)
+            assert answer.status_code == 200, answer.text
 
 
 def test_examples_of_large_images_are_short():

@@ -16,7 +16,9 @@ def train(
         ),
     ] = None,
     run_dir: Annotated[Path | None, typer.Option(help="Run folder to make.", show_default="runs/DATA-TIME")] = None,
-    config: Annotated[Path | None, typer.Option(help="TOML file of settings; options override it.")] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="TOML file of settings, such as a run's config.toml; options override it.")
+    ] = None,
     resume: Annotated[Path | None, typer.Option(help="Run folder to go on with, from its newest checkpoint.")] = None,
     latent_size: Annotated[int | None, typer.Option(help="Latent dimensions.", show_default="20; digits: 10")] = None,
     hidden: Annotated[

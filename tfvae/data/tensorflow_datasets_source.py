@@ -76,7 +76,7 @@ def _builder(name: str, folder: Path | None) -> Any:
     except Exception as error:
         raise DataError(
             f"TFDS cannot set up the data set {name!r}. Check the name, its configuration after '/', and the folder "
-            f"{folder}. Received {type(error).__name__}: {error}"
+            f"{folder}.{_prepared_ones(folder, name)} Received {type(error).__name__}: {error}"
         ) from error
 
 
@@ -134,11 +134,27 @@ def _prepare(builder: Any, name: str) -> None:
         if isinstance(error, ModuleNotFoundError):
             extra = f" Preparing also needs the Python package {error.name!r}, which is not installed."
         raise DataError(
-            f"The TFDS data set {name!r} is not prepared in {root}, and preparing it failed. Either set "
+            f"The TFDS data set {name!r} is not prepared in {root}, and preparing it failed."
+            f"{_prepared_ones(root, name, wanted=builder)} Either set "
             f"{ENVIRONMENT_VARIABLE} (or data_dir) to a folder that holds the prepared data, or run once with a "
             f"network connection, so that TFDS downloads and prepares it.{extra} Received "
             f"{type(error).__name__}: {error}"
         ) from error
+
+
+def _prepared_ones(root: Path | None, name: str, wanted: Any = None) -> str:
+    """A sentence with the names of other versions and configurations of a data set that are prepared; else nothing."""
+    base = name.partition(":")[0]
+    folder = (root or Path()) / base
+    if root is None or not folder.is_dir():
+        return ""
+    files = [*folder.glob("*/dataset_info.json"), *folder.glob("*/*/dataset_info.json")]
+    versions = sorted(file.parent.relative_to(root) for file in files)
+    names = [f"'tfds:{version.parent.as_posix()}:{version.name}'" for version in versions]
+    if not names:
+        return ""
+    newest = "" if wanted is None else f" TFDS reads version {wanted.version} unless another one is named."
+    return f"{newest} Prepared there, to be loaded by these names: {', '.join(names)}."
 
 
 def _probe_network(builder: Any, downloads: Path) -> None:

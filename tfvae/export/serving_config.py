@@ -18,8 +18,9 @@ def save_serving_config(folder: str | PathLike[str], *, base_path: str = "/model
     """Writes `models.config` and `batching.config` for all models `NAME/VERSION` in a folder.
 
     The server takes the first with `--model_config_file`. The second, with `--enable_batching` and
-    `--batching_parameters_file`, is for the signatures `posterior` and `likelihood` alone: TensorFlow Serving joins
-    requests along the first axis of every input, and refuses the others, whose `seed` has no such axis.
+    `--batching_parameters_file`, is for the signatures `serving_default`, `posterior` and `likelihood` alone:
+    TensorFlow Serving joins requests along the first axis of every input, and refuses the others, whose `seed` has no
+    such axis.
 
     Args:
         folder: with models in it, each a folder of numbered versions.

@@ -198,7 +198,10 @@ class RunConfig:
                     unknown = shortened(section)
                     raise ValueError(f"Unknown table [{unknown}] in the configuration. Known: {sorted(merged)}.")
                 if not isinstance(values, Mapping):
-                    raise ValueError(f"[{section}] is a table of settings. Received: {section} = {quoted(values)}.")
+                    raise ValueError(
+                        f"[{section}] is a table of settings: a line [{section}], and its settings below it, as in "
+                        f"docs/settings.md. Received: {section} = {quoted(values)}."
+                    )
                 known = {field.name for field in dataclasses.fields(classes[section])}
                 for key, value in values.items():
                     if key not in known:

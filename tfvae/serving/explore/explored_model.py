@@ -175,7 +175,7 @@ def _classes(examples: Split) -> tuple[list[dict[str, int]], np.ndarray]:
 
 
 def _moments(prior: Distribution) -> tuple[np.ndarray, np.ndarray]:
-    """The prior's mean and standard deviations `[D]`; of heavy tails, median and the spread of the middle 68 %."""
+    """The prior's mean and standard deviations `[D]`; of one without them, a normal's with the same quantiles."""
     try:
         mean, stddev = np.asarray(prior.mean(), np.float64), np.asarray(prior.stddev(), np.float64)
     except NotImplementedError:
