@@ -145,6 +145,12 @@ CASES = {
         on_grid,
     ),
     "von_mises_fisher": Case(tfvae.layers.VonMisesFisher, {"event_size": 4}, 5, (4,), one_hot),  # also on the sphere
+    "standardized": Case(
+        tfvae.layers.Standardized,
+        {"layer": tfvae.layers.IndependentNormal((3, 2))},
+        12,
+        (3, 2),
+    ),
     "lambda": Case(tfvae.layers.DistributionLambda, {"make_distribution_fn": make_laplace}, 10, (5,)),
 }
 SIZED = [name for name in CASES if name != "lambda"]

@@ -28,6 +28,12 @@ def test_toml_round_trip(tmp_path):
     assert RunConfig.from_toml(path) == config
 
 
+def test_a_run_of_an_earlier_version_is_not_standardized(tmp_path):
+    (tmp_path / "config.toml").write_text('[data]\nname = "own.npy"\n[model]\nlikelihood = "normal"\n')
+    assert RunConfig.of_run(tmp_path / "config.toml").model.standardize == "off"
+    assert RunConfig.from_toml(tmp_path / "config.toml").model.standardize == "auto"
+
+
 @pytest.mark.parametrize(
     ("tables", "message"),
     [
@@ -41,6 +47,7 @@ def test_toml_round_trip(tmp_path):
         ({"training": {"learning_rate": 0}}, "training.learning_rate"),
         ({"training": {"seed": -1}}, "training.seed"),
         ({"data": {"binarize": "yes"}}, "data.binarize"),
+        ({"model": {"standardize": True}}, "model.standardize must be one of auto, on, off"),
         ({"model": 3}, r"\[model\] is a table"),
     ],
 )

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 import tfvae
+from tfvae.data.splits import make_splits
+from tfvae.evaluation import independent_log_likelihood
 from tfvae.training import RunConfig, build_vae
-from tfvae.training.build import evaluation_split, resolve
+from tfvae.training.build import evaluation_split, resolve, training_batches
 
 
 def decoded_at_zero_weights(vae):
@@ -43,3 +45,20 @@ def test_conv_starts_at_each_channels_mean(likelihood):
     expected = evaluation_split(config, splits.train).x.mean(axis=(0, 1, 2))
     np.testing.assert_allclose(found.mean(axis=(0, 1)), expected, atol=0.01)
     assert found.std(axis=(0, 1)).max() < 1e-5
+
+
+def test_a_standardized_model_starts_at_independent_normals_in_any_unit():
+    x = np.random.default_rng(0).normal(size=(300, 13)) @ np.random.default_rng(1).normal(size=(13, 13))
+    found = {}
+    for unit in (1.0, 1e-6):
+        splits = make_splits("own", {"train": unit * x}, {}, "own.npy")
+        tables = {"data": {"name": "own"}, "model": {"hidden": (16,)}, "training": {"learning_rate": 0.01}}
+        config = resolve(RunConfig.from_dict(tables), splits)
+        vae, split = build_vae(config, splits), evaluation_split(config, splits.train)
+        first = tfvae.evaluation.elbo(vae, split, num_samples=10).mean
+        assert first == pytest.approx(independent_log_likelihood(split.x, split.x, "normal").mean, abs=0.2)
+        vae.fit(training_batches(config, splits.train), steps_per_epoch=3, epochs=20, verbose=0)
+        found[unit] = tfvae.evaluation.elbo(vae, split, num_samples=10).mean
+        assert found[unit] > first + 1.0
+    # The same model in another unit: the density is that of x / unit, times the Jacobian.
+    assert found[1e-6] == pytest.approx(found[1.0] + 13 * np.log(1e6), abs=0.02)

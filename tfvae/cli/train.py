@@ -50,7 +50,7 @@ def train(
     epochs: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Passes over the data.", show_default="10; own data: 10 to 300, by size; digits, frey_face: 200"
+            min=1, help="Passes over the data.", show_default="10; own data: 10 to 100, by size; digits, frey_face: 200"
         ),
     ] = None,
     batch_size: Annotated[int | None, typer.Option(help="Examples a step.", show_default="100")] = None,

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import keras
 import tensorflow as tf
 
 from tfvae._numerics import as_float
@@ -15,8 +16,8 @@ class Standardization(Adapted):
     """Subtracts the mean of each value of the data and divides by its standard deviation, which `adapt` measures.
 
     Put it first in an encoder, and `Standardized` around the likelihood of the decoder: then the networks see numbers
-    of about unit size whatever the unit of the data is. Unlike `keras.layers.Normalization` it has no least standard
-    deviation, and keeps float32 under a mixed-precision policy until the values are of unit size.
+    of about unit size whatever the unit of the data is. Unlike `keras.layers.Normalization` it has statistics of each
+    value, not of each channel, and no least standard deviation.
 
     Args:
         **kwargs: `name`, `dtype` of `keras.layers.Layer`.
@@ -26,6 +27,10 @@ class Standardization(Adapted):
 
     Returns:
         (x - loc) / scale, of the same shape. Before `adapt`, loc is 0 and scale 1.
+
+    Numerics:
+        Computes in float32 under any mixed-precision policy, where data in their units may overflow; the layers after
+        it cast.
 
     Example:
         >>> x = np.random.default_rng(0).normal(3e5, 2e5, (500, 4))
@@ -38,8 +43,10 @@ class Standardization(Adapted):
     """
 
     def __init__(self, **kwargs: Any):
-        kwargs.setdefault("autocast", False)
-        super().__init__(**kwargs)
+        # A Sequential casts its input to the compute dtype of its first layer, so that must not be a half one.
+        policy = keras.dtype_policies.get(kwargs.pop("dtype", None))
+        dtype = "float64" if policy.variable_dtype == "float64" else "float32"
+        super().__init__(**{"autocast": False, **kwargs, "dtype": dtype})
         self.supports_masking = True
 
     def build(self, input_shape: Any) -> None:
@@ -54,7 +61,7 @@ class Standardization(Adapted):
 
     def call(self, inputs: Tensor) -> Tensor:
         x = as_float(inputs)
-        return tf.cast((x - tf.cast(self.loc, x.dtype)) / tf.cast(self.scale, x.dtype), self.compute_dtype)
+        return (x - tf.cast(self.loc, x.dtype)) / tf.cast(self.scale, x.dtype)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape

@@ -69,7 +69,7 @@ class Standardized(DistributionLayer, Adapted):
             )
         if layer.distribution_regularizer is not None:
             raise ValueError(
-                f"`layer` has an activity_regularizer, which would see standardized values. Give it to "
+                f"`layer` has an activity_regularizer, which would see standardised values. Give it to "
                 f"Standardized instead. Received: layer={layer.name!r}."
             )
         self.layer = layer
@@ -92,8 +92,18 @@ class Standardized(DistributionLayer, Adapted):
             self.layer.build(input_shape)
 
     def make_distribution(self, parameters: Tensor) -> Distribution:
-        distribution = self.layer.make_distribution(parameters)
-        return Affine(distribution, tf.cast(self.loc, distribution.dtype), tf.cast(self.scale, distribution.dtype))
+        return self.new(parameters, self.layer, self.loc, self.scale)
+
+    @staticmethod
+    def new(params: Tensor, layer: DistributionLayer, loc: Tensor, scale: Tensor) -> Distribution:
+        """The distribution of loc + scale * u, for u of `layer` with the parameters `[..., params_size(layer)]`."""
+        distribution = layer.make_distribution(params)
+        return Affine(distribution, tf.cast(loc, distribution.dtype), tf.cast(scale, distribution.dtype))
+
+    @staticmethod
+    def params_size(layer: DistributionLayer, name: str | None = None) -> int:
+        """The number of parameters that `layer` takes."""
+        return int(layer.parameters_size or 0)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "layer": keras.saving.serialize_keras_object(self.layer)}
@@ -104,7 +114,7 @@ class Standardized(DistributionLayer, Adapted):
 
 
 def _require_continuous(layer: DistributionLayer) -> None:
-    made = layer.make_distribution(tf.zeros([1, int(layer.parameters_size or 0)]))
+    made = layer.make_distribution(tf.zeros([1, Standardized.params_size(layer)]))
     while inner := getattr(made, "components_distribution", None) or getattr(made, "distribution", None):
         made = inner
     if made.reparameterization_type != tfd.FULLY_REPARAMETERIZED:

@@ -8,7 +8,7 @@ from tfvae.training.config import RunConfig
 
 # A run on own data whose epochs are left to it makes so many steps at least, within these numbers of epochs.
 _LEAST_STEPS = 1000
-_LEAST_EPOCHS, _MOST_EPOCHS = 10, 300
+_LEAST_EPOCHS, _MOST_EPOCHS = 10, 100
 
 
 class Choice(NamedTuple):
@@ -63,7 +63,7 @@ def choose_binarize(config: RunConfig, splits: Splits, likelihood: str) -> str:
 
 
 def choose_standardize(config: RunConfig, splits: Splits, likelihood: str) -> str:
-    """Whether the model standardizes: for a normal likelihood of what is no image, unless asked otherwise.
+    """Whether the model standardises: for a normal likelihood of what is no image, unless asked otherwise.
 
     Raises:
         ValueError: If it is asked for under a Bernoulli likelihood.
@@ -82,7 +82,7 @@ def choose_standardize(config: RunConfig, splits: Splits, likelihood: str) -> st
 
 
 def choose_epochs(config: RunConfig, splits: Splits) -> int:
-    """The epochs asked for; where they are left to the run, as many as make a thousand steps, from 10 to 300."""
+    """The epochs asked for; where they are left to the run, as many as make a thousand steps, from 10 to 100."""
     if config.training.epochs:
         return config.training.epochs
     return min(max(_LEAST_EPOCHS, math.ceil(_LEAST_STEPS / _steps(config, splits))), _MOST_EPOCHS)
@@ -109,15 +109,18 @@ def choices(config: RunConfig, splits: Splits) -> list[Choice]:
 def _data(splits: Splits) -> str:
     sizes = [f"{len(split):,} {split.name.rsplit('/', 1)[-1]}" for split in _all(splits)]
     train = splits.train
-    low, high = train.value_range
-    kind = (
-        "zeros and ones"
-        if train.is_binary
-        else f"floats from {low:g} to {high:g}"
-        if train.num_levels is None
-        else f"{train.num_levels} levels"
-    )
-    return f"{' + '.join(sizes)} examples of shape {splits.event_shape}, {kind}"
+    return f"{' + '.join(sizes)} examples of shape {splits.event_shape}, {_kind(train)}"
+
+
+def _kind(train: Split | ShardedSplit) -> str:
+    if train.is_binary:
+        return "zeros and ones"
+    if train.num_levels is None:
+        low, high = train.value_range
+        return f"floats from {low:g} to {high:g}"
+    if isinstance(train, Split) and 2 * train.raw.max() < train.num_levels - 1:
+        return f"{train.num_levels} levels, of which the largest that occurs is {train.raw.max()}"
+    return f"{train.num_levels} levels"
 
 
 def _likelihood(config: RunConfig, splits: Splits) -> tuple[str, str]:
@@ -145,7 +148,7 @@ def _values(config: RunConfig, train: Split | ShardedSplit) -> Choice:
     if train.num_levels is not None:
         parts.append(f"uniform noise of one level's width is added to the {train.num_levels} levels")
     if config.model.standardize == "on":
-        parts.append("standardized inside the model, log p(x) stays in the data's units")
+        parts.append("standardised inside the model, log p(x) stays in the data's units")
         return Choice("values", "; ".join(parts), "--standardize off")
     return Choice("values", "; ".join(parts) or "as they are", "--standardize on")
 

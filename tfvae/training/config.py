@@ -105,7 +105,7 @@ class TrainingConfig:
 
     Attributes:
         epochs: passes over the training data; 0, the default for own data, is as many as make 1,000 steps, from 10
-            to 300.
+            to 100.
         batch_size: M, examples a step.
         learning_rate: of Adam.
         num_samples: S (the paper's L), draws of z an example.

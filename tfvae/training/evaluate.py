@@ -144,7 +144,7 @@ def _note(config: RunConfig, raw: Split) -> str:
         )
     if config.model.standardize == "on":
         return (
-            "The model standardizes each value inside; log p(x) is a density in the data's own units, so it moves with "
+            "The model standardises each value inside; log p(x) is a density in the data's own units, so it moves with "
             "the unit, and bits per dimension can be negative."
         )
     if raw.num_levels is None:

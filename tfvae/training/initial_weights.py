@@ -44,7 +44,7 @@ def start_at_marginals(vae: VAE, split: Split, likelihood: str) -> None:
 
 
 def start_at_unit_normal(vae: VAE) -> None:
-    """Makes p(x|z) and q(z|x) almost standard normals, whatever z and x are, for a model that standardizes its data.
+    """Makes p(x|z) and q(z|x) almost standard normals, whatever z and x are, for a model that standardises its data.
 
     Then the first ELBO is about that of independent normals fitted to the values, and training only adds to it; with
     weights of the usual size it would start some nats below, which few examples take long to make up for.
