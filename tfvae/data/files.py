@@ -10,6 +10,7 @@ import numpy as np
 
 from tfvae.data import noise
 from tfvae.data.errors import DataError
+from tfvae.data.sparse_files import is_sparse_matrix, read_sparse_matrix
 from tfvae.data.split import Split
 from tfvae.data.splits import Splits, make_splits
 
@@ -73,7 +74,11 @@ def read_arrays(path: Path, *, mapped: bool = False) -> dict[str, np.ndarray]:
         if isinstance(stored, np.ndarray):
             return {"arr_0": stored}
         with stored:
+            if is_sparse_matrix(stored.files):
+                return {"arr_0": read_sparse_matrix(path)}
             return {key: stored[key] for key in stored.files}
+    except DataError:
+        raise
     except (OSError, ValueError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(
             f"{path} cannot be read: it is damaged, or holds Python objects, which tfvae does not load because "
