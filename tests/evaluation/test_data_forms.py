@@ -68,7 +68,7 @@ def test_forms_of_data(vae, form):
         (lambda: (X[i : i + 4] for i in range(3)), TypeError, "type generator.*from_generator"),
         (lambda: "mnist", TypeError, r"Received: mnist \(of type str\)"),
         (lambda: 3.0, TypeError, r"Received: 3.0"),
-        (lambda: [[1.0, 2.0], [1.0]], TypeError, "of type list"),
+        (lambda: [[1.0, 2.0], [1.0]], ValueError, "x is a list whose parts differ in shape"),
         (lambda: {"a": X, "b": X}, ValueError, "one of the keys"),
         (lambda: tf.data.Dataset.from_tensor_slices(X).batch(4).repeat(), ValueError, "repeats for ever"),
         (lambda: tf.data.Dataset.from_tensor_slices(X), ValueError, r"\.batch\(n\)"),

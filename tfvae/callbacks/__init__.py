@@ -3,8 +3,8 @@
 from tfvae import _backend as _backend
 from tfvae.callbacks.beta_schedule import BetaSchedule
 from tfvae.callbacks.schedules import Constant, Cyclical, LinearWarmUp, Schedule
-from tfvae.callbacks.stop_on_non_finite import NonFiniteLossError, StopOnNonFinite
 from tfvae.callbacks.vae_tensorboard import VAETensorBoard
+from tfvae.models._stop_on_non_finite import NonFiniteLossError, StopOnNonFinite
 
 __all__ = [
     "BetaSchedule",

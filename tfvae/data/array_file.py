@@ -13,6 +13,7 @@ from numpy.lib import format as npy
 from tfvae._errors import quoted, reading, shortened
 from tfvae._memory import require_memory
 from tfvae.data.errors import DataError
+from tfvae.data.sparse_files import is_sparse_matrix, read_sparse_matrix
 
 _ADVICE = (
     "It is damaged, or holds Python objects, which tfvae does not load because unpickling runs code. Expected plain "
@@ -35,6 +36,8 @@ class Form(NamedTuple):
 
 class ArrayFile(Mapping[str, np.ndarray]):
     """The arrays in a file by name, each read when it is asked for; the one of a `.npy` is called arr_0.
+
+    So is the sparse matrix that `scipy.sparse.save_npz` wrote, which is read as a dense array.
 
     Args:
         path: the file.
@@ -60,9 +63,15 @@ class ArrayFile(Mapping[str, np.ndarray]):
                 self.forms = (
                     _forms(file) if self.is_archive else {"arr_0": _form(file, os.fstat(file.fileno()).st_size)}
                 )
+            self.is_sparse = self.is_archive and is_sparse_matrix(self.forms)
+            if self.is_sparse:
+                with np.load(path, allow_pickle=False) as stored:
+                    self.forms = {"arr_0": Form(tuple(map(int, stored["shape"])), self.forms["data"].dtype)}
 
     def __getitem__(self, name: str) -> np.ndarray:
         self.require_memory([name])
+        if self.is_sparse:
+            return read_sparse_matrix(self.path)
         with reading(self.path, _ADVICE, kind=DataError):
             stored = np.load(self.path, allow_pickle=False)
             if isinstance(stored, np.ndarray):

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from tfvae._arrays import plain_array
 from tfvae.data.errors import DataError
 
 
@@ -68,9 +70,24 @@ def clean_values(array: np.ndarray, source: str, rows: np.ndarray | None = None)
     Raises:
         DataError: for values, types or shapes that no rule covers.
     """
+    array = plain_values(array, source)
     require_form(array.shape, array.dtype, source)
     array = np.ascontiguousarray(_clean_values(array, source, rows))
     return array[..., np.newaxis] if array.ndim == 3 else array
+
+
+def plain_values(array: Any, source: str) -> NDArray[Any]:
+    """A plain array of what may be a masked or sparse one, or a data frame.
+
+    Raises:
+        DataError: for masked or missing values, and columns that hold no numbers.
+    """
+    if type(array) is np.ndarray:  # of any dtype: the rules here have messages of their own
+        return array
+    try:
+        return plain_array(array, source)
+    except ValueError as error:
+        raise DataError(str(error)) from error
 
 
 def require_form(shape: tuple[int, ...], dtype: np.dtype[Any], source: str) -> None:
@@ -103,10 +120,19 @@ def _clean_values(array: np.ndarray, source: str, rows: np.ndarray | None) -> np
         if low < 0 or high > 1:
             raise DataError(
                 f"{source} holds integers of type {array.dtype} from {low} to {high}. Expected uint8 for levels "
-                "0..255, zeros and ones, or floats. Store the array as uint8, or divide it by its maximum."
+                f"0..255, zeros and ones, or floats. {_conversion(array.dtype, low, high)}"
             )
         return array.astype(np.uint8)
     return _finite_float32(array, source, rows)
+
+
+def _conversion(dtype: np.dtype[Any], low: int, high: int) -> str:
+    """What to do with integers; an `astype("uint8")` would wrap round those above 255."""
+    if low >= 0 and high <= 255:
+        return "Store the array with astype('uint8')."
+    if dtype == np.uint16:
+        return "Scale 16-bit images with x.astype('float32') / 65535, store counts with astype('float32')."
+    return "Store counts and other numbers with astype('float32')."
 
 
 def _binary_floats_as_levels(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from tfvae.data import noise
-from tfvae.data.contents import is_image
+from tfvae.data.contents import is_image, plain_values
 from tfvae.data.errors import DataError
 from tfvae.data.requirements import choose_draw, require_levels, require_unit_interval
 
@@ -38,13 +38,13 @@ class Split:
     channel_added: bool = False
 
     def __post_init__(self) -> None:
-        raw = np.asarray(self.raw).view()
+        raw = plain_values(self.raw, self.name).view()
         self._require_usable(raw)
         raw.flags.writeable = False
         object.__setattr__(self, "raw", raw)
         if self.labels is None:
             return
-        labels = np.asarray(self.labels)
+        labels = plain_values(self.labels, f"labels of {self.name}")
         if labels.shape != (len(raw),) or labels.dtype.kind not in "ui":
             raise DataError(
                 f"The labels of {self.name} do not fit its examples. Expected integers of shape ({len(raw)},). "

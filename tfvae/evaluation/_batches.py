@@ -22,7 +22,12 @@ def batches_of_x(vae: VAE, data: Any, batch_size: int) -> Iterator[Tensor]:
     """
     batch_size = whole_number(batch_size, "batch_size")
     found = False
-    for x in _raw_batches(data, batch_size):
+    batches = _raw_batches(data, batch_size)
+    while True:
+        with _inputs.naming_shapes(vae.event_shape):
+            x = next(batches, None)
+        if x is None:
+            break
         vae.check_data(x)
         found = True
         yield tf.cast(x, vae.variable_dtype)
@@ -49,7 +54,7 @@ def _raw_batches(data: Any, batch_size: int) -> Iterator[Any]:
             yield _inputs.unpack(batch)[0]
     elif isinstance(data, keras.utils.PyDataset):
         for i in range(data.num_batches):
-            yield _inputs.unpack(data[i])[0]
+            yield _inputs.plain(_inputs.unpack(data[i])[0])
     elif isinstance(data, tuple | dict):  # with labels
         yield from _raw_batches(_inputs.unpack(data)[0], batch_size)
     else:
@@ -59,13 +64,8 @@ def _raw_batches(data: Any, batch_size: int) -> Iterator[Any]:
 
 
 def _as_array(data: Any) -> Any:
-    if tf.is_tensor(data):
-        return data
-    try:
-        array = np.asarray(data)
-    except ValueError:  # rows of unequal lengths
-        array = np.asarray(None)
-    if not array.ndim or array.dtype.kind not in "biuf":
+    array = _inputs.plain(data)
+    if not (tf.is_tensor(array) or (isinstance(array, np.ndarray) and array.ndim)):
         raise TypeError(
             "Data to evaluate on are an array [N, *event], a tfvae.data.Split, a tf.data.Dataset of batches, or one of "
             f"these with labels: (x, y), {{'image': x}}. Received: {str(data)[:80]} (of type {type(data).__name__}). "

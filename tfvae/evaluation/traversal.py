@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from tfvae._arrays import plain_array
 from tfvae._checks import whole_number
 from tfvae.evaluation._latents import decoded_means, posterior_means, require_vector
 from tfvae.models import VAE
@@ -69,7 +70,7 @@ def latent_traversal(
     latent_size = require_vector(vae, "latent_traversal")
     if (x is None) == (z is None):
         raise ValueError("A traversal starts from one example: give x, or its latents as z=, and not both.")
-    start = _means(vae, np.asarray(x)[np.newaxis], seed)[0] if z is None else np.asarray(z, np.float64)
+    start = _means(vae, plain_array(x)[np.newaxis], seed)[0] if z is None else np.asarray(z, np.float64)
     if start.shape != (latent_size,):
         raise ValueError(f"z is one vector of shape ({latent_size},). Received shape {start.shape}.")
     if not np.isfinite(start).all():

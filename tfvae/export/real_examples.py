@@ -51,11 +51,13 @@ def _taken(data: Any, most: int, event_shape: tuple[int, ...]) -> np.ndarray:
     if isinstance(data, Split):
         rows = _spread(len(data), most)
         return Split(data.raw[rows], num_levels=data.num_levels, name=data.name).x
-    x = np.asarray(data)
+    if isinstance(data, tuple | dict):
+        data, _ = _inputs.unpack(data)
+    x = np.asarray(_inputs.plain(data, "data"))
     if x.dtype.kind not in "fiub" or not x.ndim:
         raise TypeError(
             "data is an array [N, *event], a split such as splits.train, or a tf.data.Dataset of batches. Received: "
-            f"{data!r} (of type {type(data).__name__})."
+            f"{str(data)[:80]} (of type {type(data).__name__})."
         )
     return x[_spread(len(x), most)]
 

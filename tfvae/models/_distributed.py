@@ -9,7 +9,6 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -112,7 +111,7 @@ def train_step(model: Any, data: Any) -> dict[str, Tensor]:
     process.
     """
     with _own_noise(model), tf.GradientTape() as tape:
-        estimate, loss, weight = _part(model, data, training=True)
+        estimate, loss, weight, is_outside = _part(model, data, training=True)
         scaled = model.optimizer.scale_loss(loss)
     gradients = tape.gradient(scaled, model.trainable_variables)
     size = tf.shape(estimate.bound)[0]
@@ -121,26 +120,26 @@ def train_step(model: Any, data: Any) -> dict[str, Tensor]:
     # What the step has moved besides, such as the statistics of a batch normalisation: their means over all examples.
     moved = _statistics(model)
     sums += [tf.math.multiply_no_nan(v.value, tf.cast(size, v.dtype)) for v in moved]
-    *sums, metrics = _over_replicas([*sums, _metric_sums(estimate, loss, weight)])
+    *sums, metrics = _over_replicas([*sums, _metric_sums(estimate, loss, weight, is_outside)])
     means = [None if s is None else s / tf.cast(metrics[0, 1], s.dtype) for s in sums]
     gradients, statistics = means[: len(gradients)], means[len(gradients) :]
     for variable, value in zip(moved, statistics, strict=True):
         variable.assign(value)
     with _summed_already(model.optimizer):
         model.optimizer.apply(gradients, model.trainable_variables)
-    return _update(model.metrics, metrics)
+    return _update(model, metrics)
 
 
 def test_step(model: Any, data: Any) -> dict[str, Tensor]:
     """A replica's half of an evaluation step."""
     with _own_noise(model):
-        estimate, loss, weight = _part(model, data, training=False)
-    (metrics,) = _over_replicas([_metric_sums(estimate, loss, weight)])
-    return _update(model.metrics, metrics)
+        estimate, loss, weight, is_outside = _part(model, data, training=False)
+    (metrics,) = _over_replicas([_metric_sums(estimate, loss, weight, is_outside)])
+    return _update(model, metrics)
 
 
-def _part(model: Any, data: Any, *, training: bool) -> tuple[Estimate, Tensor, Tensor | None]:
-    """The estimate of a replica's part `[B]`, its loss, 0 for an empty one, and the weights of its examples."""
+def _part(model: Any, data: Any, *, training: bool) -> tuple[Estimate, Tensor, Tensor | None, Tensor]:
+    """The estimate of a replica's part `[B]`, its loss, 0 for an empty one, the weights, and whether x is outside."""
     x, weight = model._unpacked(data)
     size = tf.shape(x)[0]
     # Statistics of an empty batch, such as a batch normalisation keeps, would be no numbers.
@@ -149,7 +148,9 @@ def _part(model: Any, data: Any, *, training: bool) -> tuple[Estimate, Tensor, T
     filled = tf.ensure_shape(filled, [None, *x.shape[1:]])
     estimate = Estimate(*(field[:size] for field in model.estimate(filled, training=training)))
     loss = model.loss_of(estimate, weight)
-    return estimate, tf.where(size > 0, loss, tf.zeros_like(loss)), weight
+    is_outside = model._is_outside(filled)
+    is_outside = tf.constant(False) if is_outside is None else is_outside
+    return estimate, tf.where(size > 0, loss, tf.zeros_like(loss)), weight, is_outside
 
 
 def _statistics(model: Any) -> list[Any]:
@@ -158,21 +159,26 @@ def _statistics(model: Any) -> list[Any]:
     return [v for v in model.non_trainable_variables if id(v) not in others and "float" in v.dtype]
 
 
-def _metric_sums(estimate: Estimate, loss: Tensor, weight: Tensor | None) -> Tensor:
-    """Total and count of each metric `[4, 2]`; the first count is the size of the batch."""
+def _metric_sums(estimate: Estimate, loss: Tensor, weight: Tensor | None, is_outside: Tensor) -> Tensor:
+    """Total and count of each metric, and of parts that are outside the support `[5, 2]`.
+
+    The first count is the size of the batch.
+    """
     size = tf.cast(tf.shape(estimate.bound)[0], "float32")
-    weights = tf.ones_like(estimate.bound) if weight is None else tf.reshape(weight, tf.shape(estimate.bound))
+    weights = tf.ones_like(estimate.bound) if weight is None else weight
     weights = tf.cast(weights, "float32")
     terms = (tf.cast(term, "float32") for term in (estimate.bound, estimate.log_likelihood, estimate.kl))
     totals = [tf.cast(loss, "float32") * size, *(tf.reduce_sum(term * weights) for term in terms)]
-    count = tf.reduce_sum(weights)
-    return tf.stack([tf.stack(totals), tf.stack([size, count, count, count])], axis=1)
+    count, num_outside = tf.reduce_sum(weights), tf.cast(is_outside, "float32")
+    counts = [size, count, count, count, tf.ones_like(count)]
+    return tf.stack([tf.stack([*totals, num_outside]), tf.stack(counts)], axis=1)
 
 
-def _update(metrics: list[keras.metrics.Mean], sums: Tensor) -> dict[str, Tensor]:
+def _update(model: Any, sums: Tensor) -> dict[str, Tensor]:
+    metrics = [*model.metrics, model._bound_metrics.outside]
     for metric, (total, count) in zip(metrics, (tf.unstack(row) for row in tf.unstack(sums)), strict=True):
         metric.update_state(tf.math.divide_no_nan(total, count), sample_weight=count)
-    return {metric.name: metric.result() for metric in metrics}
+    return {metric.name: metric.result() for metric in model.metrics}
 
 
 def _over_replicas(tensors: list[Any]) -> list[Any]:

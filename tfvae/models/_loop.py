@@ -79,10 +79,11 @@ class StepLoop:
         self._beta = beta
         self._jit_compile = jit_compile
         self._instead = instead
-        self._batch_size = 0
+        self._batch_sizes: list[int] = []
         self._run: Callable[..., Any] | None = None
         self._no_logs: Any = None
-        self._collect = tf.function(self._collected, autograph=False, reduce_retracing=True)
+        # Relaxed for data of other ranks, an iterator's elements would lose theirs.
+        self._collect = tf.function(self._collected, autograph=False)
 
     @property
     def _rows(self) -> Rows | None:
@@ -94,7 +95,7 @@ class StepLoop:
 
     def restart(self) -> None:
         """Lets the next batch say what size batches have."""
-        self._batch_size = 0
+        self._batch_sizes = []
 
     def __call__(self, iterator: Any) -> dict[str, Tensor]:
         """The logs; StopIteration when there are no more batches."""
@@ -123,13 +124,17 @@ class StepLoop:
             stack, count, odd = self._rows.take(self._num_steps, limit)
             stack, odd = tf.nest.map_structure(lambda leaf: None if leaf is None else tf.constant(leaf), (stack, odd))
             return stack, count, odd
-        stack, count, odd = self._collect(iterator, tf.constant(self._batch_size), tf.constant(limit))
+        sizes = self._batch_sizes or [0] * len(tf.nest.flatten(iterator.element_spec))
+        stack, count, odd = self._collect(iterator, tf.constant(sizes), tf.constant(limit))
         if count := int(count):
-            self._batch_size = tf.nest.flatten(stack)[0].shape[1]
+            self._batch_sizes = [leaf.shape[1] for leaf in tf.nest.flatten(stack)]
         return stack, count, odd.get_value() if bool(odd.has_value()) else None
 
-    def _collected(self, iterator: Any, batch_size: Tensor, limit: Tensor) -> tuple[Any, Tensor, Any]:
-        """A stack of batches of one size, padded to `num_steps`, how many they are, and the one of another size."""
+    def _collected(self, iterator: Any, sizes: Tensor, limit: Tensor) -> tuple[Any, Tensor, Any]:
+        """A stack of batches of one size, padded to `num_steps`, how many they are, and the one of another size.
+
+        `sizes` are those of a batch's leaves, 0 where they are not known yet.
+        """
         specs = tf.nest.flatten(iterator.element_spec)
         arrays = [
             tf.TensorArray(spec.dtype, size=self._num_steps, infer_shape=False, element_shape=spec.shape)
@@ -140,23 +145,23 @@ class StepLoop:
         def more(count: Tensor, going: Tensor, *_: Any) -> Tensor:
             return tf.logical_and(going, count < limit)
 
-        def take(count: Tensor, _: Tensor, size: Tensor, arrays: Any, odd: Any) -> Any:
+        def take(count: Tensor, _: Tensor, sizes: Tensor, arrays: Any, odd: Any) -> Any:
             batch = iterator.get_next_as_optional()
 
             def look() -> Any:
                 leaves = tf.nest.flatten(batch.get_value())
-                rows = tf.shape(leaves[0])[0]
+                rows = tf.stack([tf.shape(leaf)[0] for leaf in leaves])
 
                 def keep() -> Any:
                     written = [array.write(count, leaf) for array, leaf in zip(arrays, leaves, strict=True)]
                     return count + 1, True, rows, written, odd
 
-                fits = tf.logical_or(size == 0, rows == size)
-                return tf.cond(fits, keep, lambda: (count, False, size, arrays, batch))
+                fits = tf.reduce_all(tf.logical_or(sizes == 0, rows == sizes))
+                return tf.cond(fits, keep, lambda: (count, False, sizes, arrays, batch))
 
-            return tf.cond(batch.has_value(), look, lambda: (count, False, size, arrays, odd))
+            return tf.cond(batch.has_value(), look, lambda: (count, False, sizes, arrays, odd))
 
-        start = (tf.constant(0), tf.constant(True), batch_size, arrays, none)
+        start = (tf.constant(0), tf.constant(True), sizes, arrays, none)
         count, _, _, arrays, odd = tf.while_loop(more, take, start, parallel_iterations=1)
         stacks = [self._padded(array, spec, count) for array, spec in zip(arrays, specs, strict=True)]
         return tf.nest.pack_sequence_as(iterator.element_spec, stacks), count, odd

@@ -24,15 +24,32 @@ class ReplicatedMean(keras.metrics.Mean):
 
 
 class BoundMetrics:
-    """`loss`, `elbo`, `log_likelihood` and `kl`, true means over examples: a smaller last batch counts less."""
+    """`loss`, `elbo`, `log_likelihood` and `kl`, true means over examples: a smaller last batch counts less.
+
+    Attributes:
+        means: the four; Keras resets and reports them.
+        outside: the share of batches with values outside the likelihood's support, since `pop_outside`.
+    """
 
     def __init__(self) -> None:
         self.means = [ReplicatedMean(name=name) for name in ("loss", "elbo", "log_likelihood", "kl")]
+        self.outside = ReplicatedMean(name="outside")
 
-    def update(self, estimate: Estimate, loss: Tensor, sample_weight: Tensor | None) -> dict[str, Tensor]:
-        """Adds a batch; returns the means so far. `loss` is the batch's, a scalar."""
+    def update(
+        self, estimate: Estimate, loss: Tensor, sample_weight: Tensor | None, is_outside: Tensor | None
+    ) -> dict[str, Tensor]:
+        """Adds a batch; returns the means so far. `loss` and `is_outside` are the batch's, scalars."""
+        if is_outside is not None:
+            self.outside.update_state(is_outside)
         loss_mean, *others = self.means
         loss_mean.update_state(loss, sample_weight=tf.shape(estimate.bound)[0])
         for mean, value in zip(others, (estimate.bound, estimate.log_likelihood, estimate.kl), strict=True):
             mean.update_state(value, sample_weight=sample_weight)
         return {mean.name: mean.result() for mean in self.means}
+
+    def pop_outside(self) -> bool:
+        """Whether any batch was outside the support; forgets it."""
+        found = bool(self.outside.total > 0)
+        if found:
+            self.outside.reset_state()
+        return found

@@ -85,12 +85,16 @@ def introduce(callbacks: list[keras.callbacks.Callback]) -> None:
             callback.set_neighbours([other for other in callbacks if other is not callback])
 
 
-def with_callback(callbacks: Any, first: keras.callbacks.Callback) -> Any:
-    """What Keras takes for callbacks, with one more that comes first, in the place of one like it of an earlier fit."""
+def with_callbacks(callbacks: Any, *first: keras.callbacks.Callback) -> Any:
+    """What Keras takes for callbacks, with more that come first, in the place of those like them of an earlier fit."""
     if isinstance(callbacks, keras.callbacks.CallbackList):
-        callbacks.callbacks = [first, *(other for other in callbacks.callbacks if type(other) is not type(first))]
+        for callback in first:
+            callback.set_model(callbacks.model)
+            callback.set_params(callbacks.params)
+        others = [other for other in callbacks.callbacks if type(other) not in map(type, first)]
+        callbacks.callbacks = [*first, *others]
         return callbacks
-    return [first, *listed(callbacks)]
+    return [*first, *listed(callbacks)]
 
 
 class EpochEnd(keras.callbacks.Callback):

@@ -10,16 +10,19 @@ import tensorflow as tf
 
 from tfvae._checks import whole_number
 from tfvae.estimators import Estimate, Estimator
-from tfvae.layers import DistributionLayer
-from tfvae.models import _distributed, _inputs, _parts, _steps
+from tfvae.models import _checks, _distributed, _inputs, _one_device, _parts, _steps
+from tfvae.models._fed_model import FedModel
 from tfvae.models._functions import Functions
 from tfvae.models._loop import Execution
-from tfvae.models._metrics import BoundMetrics
 from tfvae.models._rows import Rows
+from tfvae.models._stop_on_non_finite import StopOnNonFinite
 from tfvae.typing import Seed, Tensor
 
+# Callbacks that stop at a loss that is not finite, each in its own way.
+_STOPPING = (StopOnNonFinite, keras.callbacks.TerminateOnNaN)
 
-class TrainedModel(keras.Model):
+
+class TrainedModel(FedModel):
     """A Keras model that maximises the bound of `estimate`.
 
     `VAE` says what is trained: its estimator, its `beta`, the shape and support of its data, and `estimate`.
@@ -37,35 +40,15 @@ class TrainedModel(keras.Model):
 
     def __init__(self, **kwargs: Any):
         super().__init__(**kwargs)
-        self._bound_metrics = BoundMetrics()
         self._as_compiled: dict[str, Any] = {"jit_compile": "auto", "steps_per_execution": "auto"}
         self._functions = Functions(self)
         self.execution = Execution()  # what `fit`, its callbacks and the compiled loop tell one another
         # What a monitor may draw: the first examples of the last `fit`, of its validation data where there are any.
         self.preview_batch: Any = None
 
-    @property
-    def _likelihood_layer(self) -> DistributionLayer | None:
-        """The layer that makes p(x|z), where it can be found."""
-        raise NotImplementedError
-
-    @property
-    def event_shape(self) -> tuple[int, ...] | None:
-        """The shape of one x, where the decoder's distribution layer knows it."""
-        layer = self._likelihood_layer
-        return None if layer is None else layer.event_shape
-
     def estimate(self, x: Tensor, *, training: bool = False, seed: Seed = None) -> Estimate:
         """The estimator's view of a batch."""
         raise NotImplementedError
-
-    def _build_symbolically(self, event_shape: Any) -> None:
-        # A whole call, not only `build`, so that Keras knows the model's input: `model.export` asks for it.
-        self(keras.KerasTensor((None, *event_shape), dtype=self.variable_dtype))
-
-    def _cast(self, x: Tensor) -> Tensor:
-        """X in the precision of the distributions: float32, or float64 for a model of it."""
-        return tf.cast(x, self.variable_dtype)
 
     def compile(
         self,
@@ -184,11 +167,14 @@ class TrainedModel(keras.Model):
         """
         if x is None:
             raise ValueError("fit needs data: an array, or a data set of x. Received: None.")
+        x = _inputs.standardized(x, self.event_shape)
+        validation_data = _inputs.standardized_validation(validation_data, self.event_shape)
         preview = self.check_data(x)
         validation_preview = self.check_data(validation_data)
-        if isinstance(validation_data, tuple) and len(validation_data) == 3:
-            validation_data = _inputs.with_targets(*validation_data)
+        if preview is not None:
+            _checks.warn_of_scale(preview, self._likelihood_layer)
         self.preview_batch = _inputs.preview(preview if validation_preview is None else validation_preview)
+        sample_weight = _inputs.weights_of(x, sample_weight)
         x, y, _ = _inputs.with_targets(x, y, sample_weight)
         x, validation_data = _distributed.for_workers(self, x, validation_data)
         together = _steps.listed(callbacks)
@@ -200,16 +186,20 @@ class TrainedModel(keras.Model):
             x, batch_size, preview = rows.stand_in(), None, np.zeros(1)
             steps_per_epoch = steps_per_epoch or rows.num_batches
         num_steps = _steps.steps_per_call(x, preview, batch_size, steps_per_epoch, together)
-        with self._calls_of(num_steps, rows):
+        callbacks = _steps.with_callbacks(
+            callbacks,
+            _steps.EpochEnd(self.execution, steps_per_epoch, validation_steps),
+            *self._guards(),
+            *([] if any(isinstance(one, _STOPPING) for one in together) else [StopOnNonFinite()]),
+        )
+        with self._calls_of(num_steps, rows), _inputs.naming_shapes(self.event_shape):
             return super().fit(
                 self._ahead(x),
                 y,
                 batch_size=batch_size,
                 epochs=epochs,
                 verbose=verbose,
-                callbacks=_steps.with_callback(
-                    callbacks, _steps.EpochEnd(self.execution, steps_per_epoch, validation_steps)
-                ),
+                callbacks=callbacks,
                 validation_split=validation_split,
                 validation_data=self._ahead(validation_data),
                 shuffle=shuffle and not isinstance(x, tf.data.Dataset),  # it shuffles itself; Keras would warn
@@ -233,14 +223,17 @@ class TrainedModel(keras.Model):
         **kwargs: Any,
     ) -> Any:
         """As `keras.Model.evaluate`; the data are checked as `fit` does."""
+        x = _inputs.standardized(x, self.event_shape)
+        sample_weight = _inputs.weights_of(x, sample_weight)
         x, y, _ = _inputs.with_targets(x, y, sample_weight)
         (x,) = _distributed.for_workers(self, x)
         arguments = {"batch_size": batch_size, "verbose": verbose, "sample_weight": sample_weight, "steps": steps}
         if kwargs.get("_use_cached_eval_dataset"):  # it is `fit` that asks
             return super().evaluate(x, y, callbacks=callbacks, **arguments, **kwargs)
         example = self.check_data(x)
-        with self._calls_of(_steps.steps_per_call(x, example, batch_size, steps, _steps.listed(callbacks))):
-            callbacks = _steps.with_callback(callbacks, _steps.EpochEnd(self.execution, None, steps))
+        num_steps = _steps.steps_per_call(x, example, batch_size, steps, _steps.listed(callbacks))
+        with self._calls_of(num_steps), _inputs.naming_shapes(self.event_shape):
+            callbacks = _steps.with_callbacks(callbacks, _steps.EpochEnd(self.execution, None, steps), *self._guards())
             return super().evaluate(self._ahead(x), y, callbacks=callbacks, **arguments, **kwargs)
 
     def _ahead(self, data: Any) -> Any:
@@ -249,40 +242,11 @@ class TrainedModel(keras.Model):
             return data.prefetch(self.execution.num_steps)
         return data
 
-    def check_data(self, data: Any) -> Any:
-        """Raises ValueError for data that `fit` refuses; returns x of the first batch, where it can be looked at."""
-        x = _inputs.first_batch(data)
-        if x is not None:
-            _inputs.check_static(x, self.event_shape)
-            _inputs.check_values(x, self._likelihood_layer)
-            if not self.built:
-                with self.distribute_strategy.scope():
-                    self._build_symbolically(x.shape[1:])
-        return x
-
     def train_step(self, data: Any) -> dict[str, Tensor]:
-        if tf.distribute.get_strategy().num_replicas_in_sync > 1:
-            return _distributed.train_step(self, data)
-        x, sample_weight = self._unpacked(data)
-        with tf.GradientTape() as tape:
-            estimate = self.estimate(x, training=True)
-            loss = self.loss_of(estimate, sample_weight)
-            scaled = self.optimizer.scale_loss(loss)
-        gradients = tape.gradient(scaled, self.trainable_variables)
-        self.optimizer.apply(gradients, self.trainable_variables)
-        return self._bound_metrics.update(estimate, loss, sample_weight)
+        return _steps_of_strategy().train_step(self, data)
 
     def test_step(self, data: Any) -> dict[str, Tensor]:
-        if tf.distribute.get_strategy().num_replicas_in_sync > 1:
-            return _distributed.test_step(self, data)
-        x, sample_weight = self._unpacked(data)
-        estimate = self.estimate(x, training=False)
-        return self._bound_metrics.update(estimate, self.loss_of(estimate, sample_weight), sample_weight)
-
-    def _unpacked(self, data: Any) -> tuple[Tensor, Tensor | None]:
-        x, sample_weight = _inputs.unpack(data)
-        _inputs.check_static(x, self.event_shape)
-        return x, sample_weight
+        return _steps_of_strategy().test_step(self, data)
 
     def loss_of(self, estimate: Estimate, sample_weight: Tensor | None = None) -> Tensor:
         """What is minimised, for the estimate of a batch: the mean of the surrogate, and the networks' own terms."""
@@ -290,3 +254,7 @@ class TrainedModel(keras.Model):
         if sample_weight is not None:
             surrogate = surrogate * tf.cast(sample_weight, surrogate.dtype)
         return tf.add_n([tf.reduce_mean(surrogate), *(tf.cast(term, surrogate.dtype) for term in self.losses)])
+
+
+def _steps_of_strategy() -> Any:
+    return _distributed if tf.distribute.get_strategy().num_replicas_in_sync > 1 else _one_device

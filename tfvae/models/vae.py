@@ -210,9 +210,7 @@ class VAE(TrainedModel):
         return estimate
 
     def _checked(self, x: TensorLike) -> Tensor:
-        x = tf.convert_to_tensor(x)
-        _inputs.check_static(x, self.event_shape)
-        return self._cast(x)
+        return self._cast(_inputs.as_tensor(x, self.event_shape))
 
     def _seed(self, seed: Seed) -> Tensor:
         return stateless_seed(self.seed_generator if seed is None else seed)

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae._arrays import plain_array
 from tfvae._checks import whole_number
 from tfvae._numerics import as_float
 from tfvae._serialization import register
@@ -145,7 +146,7 @@ class VampPrior(Prior):
             ValueError: for integers, too few examples or another shape, or for an activation other than None, "sigmoid"
                 and "tanh", whose inverse is not known.
         """
-        data = np.asarray(data)
+        data = plain_array(data, "data")
         if not self.built and self._known_input_shape() is None:
             self._input_shape = data.shape[1:]
         if not self.built:

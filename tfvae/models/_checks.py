@@ -1,0 +1,130 @@
+"""Refusing data that a likelihood is not meant for."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfvae import layers
+from tfvae.layers import DistributionLayer
+from tfvae.typing import Tensor
+
+# Real-valued likelihoods whose loc starts near 0 and whose scale near 1, in the units of the data.
+_LOCATION_SCALE = (
+    layers.IndependentLaplace,
+    layers.IndependentLogistic,
+    layers.IndependentNormal,
+    layers.IndependentStudentT,
+    layers.MixtureLogistic,
+    layers.MixtureNormal,
+    layers.MultivariateNormalDiag,
+    layers.MultivariateNormalDiagPlusLowRank,
+    layers.MultivariateNormalTriL,
+)
+_FAR, _NARROW = 30.0, 0.01
+_EXAMPLES_FOR_SCALE = 1000
+
+
+def check_static(x: Any, event_shape: tuple[int, ...] | None) -> None:
+    """Refuses what dtype and shape show, without looking at values: free inside a compiled step.
+
+    Raises:
+        ValueError: If x is sparse or ragged, has no floating-point dtype, or an event shape unlike the model's.
+    """
+    if isinstance(x, tf.SparseTensor | tf.SparseTensorSpec):
+        raise ValueError(
+            "x is a tf.SparseTensor, and a likelihood needs dense data. Convert it with tf.sparse.to_dense(x), a "
+            f"data set batch by batch with dataset.map(tf.sparse.to_dense). Received: shape {tuple(x.shape)}."
+        )
+    if isinstance(x, tf.RaggedTensor | tf.RaggedTensorSpec):
+        raise ValueError(
+            "x is a tf.RaggedTensor: its examples differ in shape, and a VAE needs one event shape. Pad them, "
+            f"x.to_tensor(), or crop them to one size. Received: shape {tuple(x.shape)}."
+        )
+    dtype = tf.as_dtype(x.dtype)
+    if not dtype.is_floating:
+        raise ValueError(f"x has dtype {dtype.name}; a VAE trains on floating-point data. {_conversion(dtype)}")
+    if event_shape is None or getattr(x.shape, "rank", 0) is None:
+        return
+    shape = tuple(x.shape)[1:]
+    fits = len(shape) == len(event_shape) and all(a in (None, b) for a, b in zip(shape, event_shape, strict=True))
+    if not fits:
+        missing_axis = tuple(event_shape) == (*shape, 1)
+        raise ValueError(
+            f"x has event shape {shape}, the decoder's distribution has {tuple(event_shape)}. "
+            + (
+                "Add the channel axis: x[..., None]."
+                if missing_axis
+                else "The first axis of x is the batch; a tf.data.Dataset makes it with .batch(n)."
+            )
+        )
+
+
+def _conversion(dtype: tf.DType) -> str:
+    if dtype == tf.uint16:
+        return (
+            "Scale 16-bit images with x.astype('float32') / 65535 (or dataset.map(lambda x: tf.cast(x, tf.float32) / "
+            "65535)), counts with x.astype('float32')."
+        )
+    if not (dtype.is_integer or dtype.is_bool):
+        return "Give x numbers only: convert or leave out what is none."
+    return (
+        "Scale 8-bit images with x.astype('float32') / 255 (or dataset.map(lambda x: tf.cast(x, tf.float32) / 255)), "
+        "0/1 data and counts with x.astype('float32'); splits.train.batches(...) of tfvae.data does it."
+    )
+
+
+def check_values(x: Any, likelihood: DistributionLayer | None) -> None:
+    """Looks at the values of `x`, a whole array or one batch.
+
+    Raises:
+        ValueError: for no examples, for NaN or infinite values, or for values outside the likelihood's support.
+    """
+    x = np.asarray(x)
+    if not x.size:
+        raise ValueError(f"There are no examples to train on: x has shape {x.shape}.")
+    finite = np.isfinite(x)
+    if not finite.all():
+        first = tuple(int(i) for i in np.argwhere(~finite)[0])
+        raise ValueError(
+            f"x has {int((~finite).sum())} values that are NaN or infinite, the first at index {first}. "
+            "Remove or fill them before training."
+        )
+    support = None if likelihood is None else likelihood.support
+    if likelihood is not None and support is not None and (x.min() < support[0] or x.max() > support[1]):
+        raise ValueError(outside_support(likelihood, f"x lies in [{x.min():g}, {x.max():g}]"))
+
+
+def outside_support(likelihood: DistributionLayer, found: str) -> str:
+    """The message for data outside the likelihood's support; `found` says where they are."""
+    low, high = likelihood.support or (-np.inf, np.inf)
+    return (
+        f"{type(likelihood).__name__} takes x in [{low:g}, {high:g}], but {found}. Scale it, e.g. 8-bit images with "
+        "x / 255 (a data set with dataset.map(lambda x: x / 255)), or use a decoder for real values such as "
+        "tfvae.layers.IndependentNormal."
+    )
+
+
+def is_outside(x: Tensor, support: tuple[float, float] | None) -> Tensor | None:
+    """Whether a batch has values outside the support, a scalar; None where any number is inside it."""
+    if support is None:
+        return None
+    is_below = tf.reduce_min(x) < support[0]
+    return is_below if np.isinf(support[1]) else tf.logical_or(is_below, tf.reduce_max(x) > support[1])
+
+
+def warn_of_scale(x: Any, likelihood: DistributionLayer | None) -> None:
+    """Warns of data that a location-scale likelihood starts far away from: of large or small units, or unscaled."""
+    if type(likelihood) not in _LOCATION_SCALE or len(x) < 2:
+        return
+    some = np.asarray(x[:: -(-len(x) // _EXAMPLES_FOR_SCALE)], np.float64)
+    means, deviations = np.abs(some.mean(axis=0)).max(), some.std(axis=0).max()
+    if means > _FAR or deviations > _FAR or 0 < deviations < _NARROW:
+        warnings.warn(
+            f"{type(likelihood).__name__} starts near mean 0 and scale 1, and x is far from that: the means of its "
+            f"values reach {means:.3g}, their standard deviations {deviations:.3g}. Training may be slow or turn NaN. "
+            "Standardise x first: (x - x.mean(axis=0)) / x.std(axis=0) for tables, x / 255 for 8-bit images.",
+            UserWarning,
+            stacklevel=3,
+        )

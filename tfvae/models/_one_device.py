@@ -1,0 +1,27 @@
+"""Steps of training and of evaluation on one device."""
+
+from typing import Any
+
+import tensorflow as tf
+
+from tfvae.typing import Tensor
+
+
+def train_step(model: Any, data: Any) -> dict[str, Tensor]:
+    """A step of gradient descent on the loss of a batch."""
+    x, sample_weight = model._unpacked(data)
+    with tf.GradientTape() as tape:
+        estimate = model.estimate(x, training=True)
+        loss = model.loss_of(estimate, sample_weight)
+        scaled = model.optimizer.scale_loss(loss)
+    gradients = tape.gradient(scaled, model.trainable_variables)
+    model.optimizer.apply(gradients, model.trainable_variables)
+    return model._bound_metrics.update(estimate, loss, sample_weight, model._is_outside(x))
+
+
+def test_step(model: Any, data: Any) -> dict[str, Tensor]:
+    """A step of evaluation."""
+    x, sample_weight = model._unpacked(data)
+    estimate = model.estimate(x, training=False)
+    loss = model.loss_of(estimate, sample_weight)
+    return model._bound_metrics.update(estimate, loss, sample_weight, model._is_outside(x))
