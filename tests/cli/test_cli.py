@@ -267,10 +267,12 @@ def test_help_says_every_default(tfvae_command, monkeypatch):
     code, out, _ = tfvae_command("train", "--help")
     assert code == 0
     plain = RunConfig.from_dict({"data": {"name": "mnist"}})
-    said = {
-        option.strip("-").replace("-", "_"): default
-        for option, default in re.findall(r"(--[\w-]+) .*?\[default: \((.*?)\)\]", " ".join(out.split()))
-    }
+    plain_text = " ".join(out.replace("│", " ").split())
+    said = {}
+    for part in re.split(r" (?=--[a-z])", plain_text)[1:]:
+        found = re.search(r"\[default: \((.*)\)\]", part)
+        if found:
+            said[part.split()[0].strip("-").replace("-", "_")] = found[1]
     settings = {name: value for table in plain.to_dict().values() for name, value in table.items()}
     settings |= {"data": "digits", "num_samples": plain.training.num_samples}
     for name, text in said.items():
