@@ -7,6 +7,8 @@ from numpy.typing import ArrayLike, NDArray
 
 # Mid-grey: it parts digits on black as well as drawings on white.
 BACKGROUND = 128
+# So many times as high as wide, pictures are tall.
+_TALL = 4
 
 
 def to_displayable(images: ArrayLike) -> NDArray[np.uint8]:
@@ -47,7 +49,10 @@ def tile(images: ArrayLike, num_columns: int | None = None, padding: int = 1) ->
     """
     pictures = to_displayable(images)
     num, height, width, channels = pictures.shape
-    num_columns = _square_columns(num, rows_each=1) if num_columns is None else num_columns
+    if num_columns is None:
+        # Tall pictures stand side by side.
+        times_tall = height // width if height > _TALL * width else 1
+        num_columns = min(num, _square_columns(num * times_tall, rows_each=1))
     if num_columns < 1 or padding < 0:
         raise ValueError(
             f"A grid has at least 1 column and a padding of 0 or more. Received: num_columns={num_columns}, "

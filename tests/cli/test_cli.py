@@ -1,6 +1,7 @@
 """The commands as a user types them: what they write, and what they say when something is wrong."""
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -16,6 +17,7 @@ import tfvae
 from tfvae._npz import NpzWriter
 from tfvae._seeds import fold_in, split_seed
 from tfvae.cli.app import main
+from tfvae.training.config import RunConfig
 from tfvae.training.run_folder import RunFolder
 
 
@@ -89,8 +91,12 @@ def test_reconstruct_and_encode_default_to_the_test_split(run_folder, tfvae_comm
         assert found["mean"].shape == (7, 8, 8, 1)
     assert (path / "reconstructions.png").exists()
     assert tfvae_command("encode", path)[0] == 0
+    assert tfvae_command("encode", path, "-o", path / "latents.csv")[0] == 0
+    table = np.genfromtxt(path / "latents.csv", delimiter=",", names=True)
     with np.load(path / "latents.npz") as found:
-        assert found["mean"].shape == found["stddev"].shape == found["z"].shape == (360, 2)
+        np.testing.assert_array_equal(table["mean_9"].astype("float32"), found["mean"][:, 9])
+        np.testing.assert_array_equal(table["labels"], found["labels"])
+        assert found["mean"].shape == found["stddev"].shape == found["z"].shape == (360, 10)
         np.testing.assert_array_equal(found["labels"], tfvae.data.load("digits").test.labels)
         vae = tfvae.load_model(path / "model.keras")
         np.testing.assert_allclose(found["mean"], vae.encode(x).mean(), rtol=1e-5, atol=1e-6)
@@ -247,6 +253,38 @@ def test_data_of_another_shape_is_one_message(run_folder, tfvae_command, tmp_pat
     assert code == 1
     assert "(9, 8, 1)" in err
     assert not (tmp_path / "z.npz").exists()
+
+
+def test_an_output_of_an_unknown_kind_is_refused_at_once(tfvae_command, tmp_path):
+    code, _, error = tfvae_command("encode", tmp_path / "no run", "-o", tmp_path / "x.parquet")
+    assert code == 1
+    assert "files of kind .parquet are not written" in error
+
+
+def test_help_says_every_default(tfvae_command, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("TERMINAL_WIDTH", "200")
+    code, out, _ = tfvae_command("train", "--help")
+    assert code == 0
+    plain = RunConfig.from_dict({"data": {"name": "mnist"}})
+    plain_text = " ".join(out.replace("│", " ").split())
+    said = {}
+    for part in re.split(r" (?=--[a-z])", plain_text)[1:]:
+        found = re.search(r"\[default: \((.*)\)\]", part)
+        if found:
+            said[part.split()[0].strip("-").replace("-", "_")] = found[1]
+    settings = {name: value for table in plain.to_dict().values() for name, value in table.items()}
+    settings |= {"data": "digits", "num_samples": plain.training.num_samples}
+    for name, text in said.items():
+        if name in settings:
+            value = settings[name]
+            value = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+            assert re.split("[;,] ", text)[0] in (value, f"{value:.3}".removesuffix(".0"), "mlp: tanh"), name
+    digits = RunConfig.from_dict()
+    assert f"digits: {digits.model.latent_size}" in said["latent_size"]
+    assert f"digits: {digits.training.learning_rate}" in said["learning_rate"]
+    assert str(digits.training.epochs) in said["epochs"]
+    assert {"hidden", "network", "likelihood", "binarize", "kl", "beta", "seed", "batch_size", "on_nan"} <= set(said)
 
 
 def test_help_and_version_do_not_import_tensorflow():

@@ -10,7 +10,7 @@ from linear_gaussian import make_linear_gaussian
 from tfvae import evaluation
 from tfvae._activity import collapse
 from tfvae.evaluation import GradientNoise
-from tfvae.evaluation.report import report_dict, report_markdown, rows
+from tfvae.evaluation.report import collapse_warning, report_dict, report_markdown, rows
 
 MODEL = make_linear_gaussian(latent_size=2, data_size=4, sigma=0.9)
 X = MODEL.data(40, seed=3).astype("float32")
@@ -67,7 +67,7 @@ def test_the_first_table(vae):
     few = {name.strip(): cells for name, *cells in rows(made(vae, k=10, num_samples=1))}
     assert few["test ELBO"][1] == "unknown"
     assert few["KL"][1] == "exact"
-    assert few["untrustworthy log p(x)"][0] == "unknown"
+    assert few["untrustworthy log p(x)"][0] == "unknown: 10 importance samples are too few"
 
 
 @pytest.mark.filterwarnings("ignore:log_marginal cannot be trusted")
@@ -83,6 +83,16 @@ def test_what_is_not_to_be_trusted_says_so(vae):
     assert "| untrustworthy log p(x) | 0 of 40 examples |" in markdown
     assert "cannot be trusted" not in markdown
     assert "10 importance samples are too few to tell" in report_markdown(made(fine, k=10), [])
+
+
+def test_a_collapse_is_said_first(vae):
+    message = "Posterior collapse: 0 of 20 latent units are active."
+    report = made(vae, k=10, more={"collapse": {"has_collapsed": True, "message": message}})
+    markdown = report_markdown(report, [])
+    assert markdown.index(f"**{message} From the shell, try `--beta 0.2`") < markdown.index("| quantity |")
+    report["collapse"]["has_collapsed"] = False
+    assert message not in report_markdown(report, [])
+    assert collapse_warning(made(vae, k=10)) is None  # of an earlier version
 
 
 def record(name, variance=0.01, about=()):

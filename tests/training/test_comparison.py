@@ -12,9 +12,20 @@ from matplotlib.image import imread
 from typer.testing import CliRunner
 
 from tfvae.cli.app import app
-from tfvae.training.comparison import best, comparison_figure, comparison_markdown, groups, read_runs, write_comparison
+from tfvae.training.comparison import (
+    about_differences,
+    behind,
+    best,
+    comparison_figure,
+    comparison_markdown,
+    differences,
+    groups,
+    read_runs,
+    write_comparison,
+)
 from tfvae.training.config import RunConfig
 from tfvae.training.html_report import write_html_report
+from tfvae.training.per_example import write_per_example
 
 
 def record(mean, **more):
@@ -52,16 +63,58 @@ def test_table_and_picture(tmp_path):
     written = write_comparison(runs, tmp_path / "out")
     text = written.read_text()
     assert "On digits/test, 360 examples" in text
-    assert (
-        "| a/x | mlp 500, 3 latents, diag | B, L = 1 | -20.500 ± 0.250 | **-19.500 ± 0.250** | 2 of 3 | 3 | 1,234 s"
-        in (text)
+    assert "| a/x | mlp 500, 3 latents, diag | B, L = 1 | -20.500 ± 0.250 | -19.500 ± 0.250 | 2 of 3 | 3 | 1,234 s" in (
+        text
     )
-    assert "| **-19.750 ± 0.250** |" in text
+    assert "| **-19.750 ± 0.250** |" in text  # 0.75 ahead, with an error of 0.35
+    assert "| a/x | 0.750 ± 0.354 | the highest |" in text
+    assert "| b/x | the highest | 0.000 ± 0.354 |" in text
+    assert "Not those of a/x, b/x: not all runs have the values" in text
+    assert all(float(tick).is_integer() for tick in comparison_figure(runs).axes[0].get_xticks())
     assert imread(tmp_path / "out" / "comparison.png").std() > 0.02
     axes = comparison_figure(runs).axes
     drawn = [line.get_ydata() for line in axes[0].lines]
     assert [list(line) for line in drawn] == 2 * [[-30, -29, -28], [-31, -30, -29]]  # training, validation
     assert [line.get_xdata()[0] for line in axes[0].lines] == 4 * [1]
+
+
+def test_differences_are_those_of_the_same_examples(tmp_path):
+    rng = np.random.default_rng(0)
+    x, hard = rng.normal(size=(360, 3)), 5 * rng.normal(size=360)
+    elbos = {"a": hard - 20.0, "b": hard - 20.2 + 0.3 * rng.normal(size=360), "c": hard - 20.01 + rng.normal(size=360)}
+    paths = []
+    for name, values in elbos.items():
+        paths.append(make_run(tmp_path / name, float(values.mean()), log_marginal=float(values.mean()) + 1))
+        write_per_example(paths[-1] / "per_example.npz", x, {"elbo": values, "log_marginal": values + 1})
+    runs = read_runs(paths)
+    apart = behind(runs, "ELBO")
+    for name in ("b", "c"):
+        difference = elbos["a"] - elbos[name]
+        assert apart[name].is_paired
+        assert apart[name].mean == pytest.approx(difference.mean())
+        assert apart[name].standard_error == pytest.approx(difference.std(ddof=1) / np.sqrt(360))
+    # Ahead of b beyond any doubt, though the errors of both are larger than the difference; not of c.
+    assert apart["b"].is_clear
+    assert best(runs[:2], "ELBO") is runs[0]
+    assert best(runs, "ELBO") is None
+    assert differences(runs)[1] == ("b", str(apart["b"]), str(behind(runs, "log p(x)")["b"]))
+    assert "Not those of" not in about_differences(runs)
+    # What was measured on other examples is not paired, nor what is of an earlier report.
+    write_per_example(paths[1] / "per_example.npz", x + 1, {"elbo": elbos["b"]})
+    write_per_example(paths[2] / "per_example.npz", x, {"elbo": elbos["c"] - 5})
+    apart = behind(read_runs(paths), "ELBO")
+    assert not any(found.is_paired for found in apart.values())
+    assert apart["b"].standard_error == pytest.approx(0.25 * np.sqrt(2))
+
+
+def test_what_could_not_be_measured_is_not_compared(tmp_path):
+    paths = [make_run(tmp_path / name) for name in "ab"]
+    report = json.loads((paths[1] / "report.json").read_text())
+    report["log_marginal"] |= {"mean": None, "standard_error": None}
+    (paths[1] / "report.json").write_text(json.dumps(report))
+    text = comparison_markdown(read_runs(paths))
+    assert "| b | 0.000 ± 0.354 | unknown |" in text
+    assert "| b | mlp 500, 10 latents, diag | B, L = 1 | -20.500 ± 0.250 | unknown |" in text
 
 
 @pytest.mark.parametrize("change", [{"split": "mnist/test"}, {"k": 5000}])

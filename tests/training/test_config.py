@@ -8,7 +8,7 @@ from tfvae.training import RunConfig
 def test_defaults_are_the_digits_with_their_preset():
     config = RunConfig.from_dict()
     assert config.data.name == "digits"
-    assert config.model.latent_size == 2
+    assert config.model.latent_size == 10
     assert config.model.hidden == (500,)
 
 

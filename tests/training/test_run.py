@@ -42,7 +42,7 @@ def test_run_folder_holds_everything(finished):
     names = {path.name for path in folder.path.iterdir()}
     assert names == {
         "config.toml", "environment.json", "metrics.csv", "tensorboard", "checkpoints", "model.keras", "saved_model",
-        "figures", "report.json", "report.md",
+        "figures", "report.json", "report.md", "per_example.npz",
     }  # fmt: skip
     config = tomllib.loads(folder.config.read_text())
     assert config["model"]["likelihood"] == "bernoulli"  # resolved, no "auto" is left
@@ -55,6 +55,11 @@ def test_run_folder_holds_everything(finished):
     assert [row["epoch"] for row in rows] == ["0", "1", "2", "3"]
     assert {"elbo", "val_elbo", "log_likelihood", "val_kl", "seconds"} <= set(rows[0])
     assert json.loads(folder.report_json.read_text()) == json.loads(json.dumps(report))
+    assert not report["failed"]
+    with np.load(folder.per_example) as values:
+        assert values["elbo"].shape == values["log_marginal"].shape == (360,)
+        assert values["elbo"].mean() == pytest.approx(report["elbo"]["mean"])
+    assert tfvae.export.read_manifest(folder.saved_model)["about"]["elbo"] == report["elbo"]
     for name in ("reconstructions", "prior_samples", "manifold", "latent_scatter", "training_curves"):
         picture = matplotlib.image.imread(folder.figures / f"{name}.png")
         assert min(picture.shape[:2]) > 200

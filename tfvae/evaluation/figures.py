@@ -25,6 +25,7 @@ from tfvae.typing import Seed, TensorLike
 
 _MAX_ROWS = 16
 _MOST_PLOTS = 9
+_MOST_IN_PLANE = 14
 _MOST_HEIGHT = 14.0  # inches
 _MOST_DRAWS = 2000
 
@@ -99,6 +100,7 @@ def manifold(vae: VAE, x: TensorLike | None = None, *, num_steps: int = 20, disp
     if latent_size == 2:
         picture = manifold_picture(vae, num_steps=num_steps, display=display)
         return _image_figure(picture, "p(x|z) over the latent plane (means; inverse Gaussian CDF grid)", display)
+    num_steps = min(num_steps, _MOST_IN_PLANE)
     plane = principal_plane(encoded_means(vae, np.asarray(x)))
     quantiles = scipy.stats.norm.ppf((np.arange(num_steps) + 0.5) / num_steps)
     title = "p(x|z) in the plane in which E[z|x] varies most (means)"

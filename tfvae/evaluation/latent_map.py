@@ -8,13 +8,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
+from threadpoolctl import threadpool_limits
 
 from tfvae.models import VAE
 from tfvae.typing import TensorLike
 
 _MAX_LEGEND = 20
-# t-SNE of as many takes about two seconds; of fewer than the least it says nothing.
+# t-SNE of as many takes about two seconds of one core; of fewer than the least it says nothing.
 _LEAST_NEIGHBORS, _MOST_NEIGHBORS = 30, 1000
+_MOST_STEPS = 500
 
 
 class Plane(NamedTuple):
@@ -85,9 +87,10 @@ def latent_scatter(vae: VAE, x: TensorLike, labels: np.ndarray | None = None) ->
 
 def _neighbors(means: np.ndarray) -> np.ndarray:
     perplexity = min(30.0, (len(means) - 1) / 3)
-    with warnings.catch_warnings():
+    # Its threads wait for one another in a loop: on a busy machine a second becomes a minute.
+    with warnings.catch_warnings(), threadpool_limits(1):
         warnings.simplefilter("ignore")  # of latents that all lie in one place
-        return TSNE(2, perplexity=perplexity, init="random", random_state=0).fit_transform(means)
+        return TSNE(2, perplexity=perplexity, init="random", max_iter=_MOST_STEPS, random_state=0).fit_transform(means)
 
 
 def _draw(

@@ -115,9 +115,7 @@ def collapse_warning(report: Mapping[str, Any]) -> str | None:
     found = report.get("collapse")  # a report of an earlier version has none
     if not (found and found["has_collapsed"]):
         return None
-    return (
-        f"{found['message']} From the shell: `tfvae train --beta 0.2`, smaller `--hidden` layers, or more `--epochs`."
-    )
+    return f"{found['message']} From the shell, try `--beta 0.2`, smaller `--hidden` layers, or more `--epochs`."
 
 
 def _failures(report: Mapping[str, Any]) -> list[str]:

@@ -37,6 +37,13 @@ tr:hover td { background: var(--tint); }
 img { max-width: 100%; height: auto; background: #fff; border: 1px solid var(--line); border-radius: 6px; }
 details { margin: 1rem 0; } summary { cursor: pointer; color: var(--faint); }
 pre { background: var(--tint); padding: 1rem; border-radius: 6px; overflow-x: auto; font-size: .85rem; }
+@media (max-width: 34rem) {
+  body { padding: 1.25rem .8rem 3rem; }
+  table { font-size: .75rem; }
+  th, td { padding: .3rem .25rem; }
+  th { font-size: inherit; }
+  table:has(th:nth-child(6)) { font-size: .68rem; }
+}
 footer { margin-top: 3rem; color: var(--faint); font-size: .85rem; }
 """
 

@@ -174,6 +174,23 @@ def monitored_split(splits: Splits) -> Split:
     return held(splits.validation or splits.test or splits.train)
 
 
+def told_apart_by(config: RunConfig, splits: Splits) -> dict[str, Any]:
+    """What the HParams table says of a run: its data, and each setting that is not the default for them.
+
+    The table shows five settings before its metrics, which a screen full of defaults would push out of sight.
+    """
+    usual = resolve(RunConfig.from_dict({"data": {"name": config.data.name}}), splits).to_dict()
+    tables = config.to_dict()
+    chosen = {
+        name: value
+        for table in ("model", "training")
+        for name, value in tables[table].items()
+        if value != usual[table][name]
+    }
+    name = Path(config.data.name)
+    return {**chosen, "data": name.stem if name.is_absolute() else str(name)}
+
+
 def _fit(
     vae: VAE,
     config: RunConfig,
@@ -204,7 +221,7 @@ def _fit(
                 folder.tensorboard,
                 validation,
                 every={view: max(every, usual) for view, usual in VAETensorBoard.EVERY.items()},
-                hparams={**config.to_dict()["model"], **config.to_dict()["training"], "data": config.data.name},
+                hparams=told_apart_by(config, splits),
             ),
             Checkpoints(
                 folder,

@@ -2,13 +2,15 @@
 
 import math
 
+import keras
 import numpy as np
 import pytest
 from explore_server import make_run, serving
 from explore_visitor import png, visit
 
 import tfvae
-from tfvae.serving.explore import explored_run
+from tfvae._display import Display
+from tfvae.serving.explore import ExploredModel, explored_run
 from tfvae.training.saved_run import load_run
 
 pytestmark = pytest.mark.slow
@@ -218,3 +220,30 @@ def test_the_ends_of_the_path_can_be_dragged(browser, address, digits_run):
         np.testing.assert_allclose(a, [0, 1.5], atol=0.03)  # to a pixel
         assert visitor.settles_on(first, decoded(a))
         assert visitor.z().tolist() == [2, 0]
+
+
+@pytest.mark.parametrize("shape", [(40, 3), (6, 5, 4)])
+def test_series_are_lines_and_bands_are_panels(browser, rng, shape):
+    """The page draws what reports draw: each channel a line of its own, each band a panel."""
+    x = (np.cumsum(rng.normal(size=(60, *shape)), axis=1) * 3).astype("float32")
+    latent, likelihood = tfvae.layers.MultivariateNormalDiag, tfvae.layers.IndependentNormal
+    encoder = keras.Sequential(
+        [keras.Input(shape), keras.layers.Flatten(), keras.layers.Dense(latent.params_size(2)), latent(2)]
+    )
+    decoder = keras.Sequential(
+        [keras.Input((2,)), keras.layers.Dense(likelihood.params_size(shape)), likelihood(shape)]
+    )
+    explored = ExploredModel(tfvae.models.VAE(encoder, decoder), tfvae.data.Split(x), name="own")
+    with serving(explored) as address, visit(browser, address) as visitor:
+        page = visitor.page
+        assert not page.locator("#own").is_visible()
+        assert page.locator("#reading").inner_text() == explored.describe()["words"]
+        if len(shape) == 2:
+            assert page.locator("h1").inner_text() == "Every place on this map is a series"
+            colors = {tuple(color) for color in visitor.pixels("#original").reshape(-1, 3)}
+            assert {(255, 127, 14), (44, 160, 44)} <= colors
+        else:
+            assert page.locator("h1").inner_text() == "Every place on this map is an image"
+            shown = visitor.pixels("#original")[..., :1].astype(int)
+            apart = np.abs(Display.of(x).pictures(x) - shown).max(axis=(1, 2, 3))
+            assert apart.min() <= 1  # it is one of the examples, panel by panel

@@ -1,0 +1,61 @@
+"""TensorBoard's pictures of data that are no images in [0, 1]."""
+
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+import pytest
+
+import tfvae
+from tfvae import _plots
+from tfvae._display import Display
+from tfvae.callbacks import VAETensorBoard
+from tfvae.callbacks._tensorboard.pictures import PICTURES, Seen
+
+
+def seen(x, num_images=4):
+    """A model that makes of each z the example itself."""
+    x = x.astype("float32")
+    views = SimpleNamespace(
+        has_vector_latents=True, from_prior=lambda num: np.zeros((num, 3)), decode=lambda z: x[: len(z)]
+    )
+    encoding = SimpleNamespace(statistics={"mean": np.zeros((len(x), 3), "float32")}, z=np.zeros((8, len(x), 3)))
+    return Seen(views, num_images, x, encoding)
+
+
+@pytest.mark.parametrize("shape", [(64, 3), (13,), (200,)])
+@pytest.mark.parametrize("name", ["samples", "reconstructions", "traversals"])
+def test_series_and_tables_are_plots(shape, name):
+    x = np.random.default_rng(0).normal(size=(40, *shape)) * 5
+    picture = PICTURES[name](seen(x))
+    assert picture.shape[-1] == 3
+    assert (picture == 255).all(axis=-1).mean() > 0.3  # paper
+    assert (picture == _plots.COLORS[0].astype("uint8")).all(axis=-1).any()
+
+
+def test_decibels_are_visible():
+    x = np.random.default_rng(0).uniform(-80, -1, size=(40, 30, 20, 1))
+    assert PICTURES["samples"](seen(x)).std() > 50
+
+
+def test_how_to_read_the_pictures_is_said_once(tmp_path, read_events):
+    x = np.random.default_rng(0).normal(size=(32, 24, 2)).astype("float32") * 5
+    keras.utils.set_random_seed(0)
+    latent, event = tfvae.layers.MultivariateNormalDiag, (24, 2)
+    encoder = keras.Sequential(
+        [keras.Input(event), keras.layers.Flatten(), keras.layers.Dense(latent.params_size(2)), latent(2)]
+    )
+    likelihood = tfvae.layers.IndependentNormal
+    decoder = keras.Sequential(
+        [keras.Input((2,)), keras.layers.Dense(likelihood.params_size(event)), likelihood(event)]
+    )
+    vae = tfvae.models.VAE(encoder, decoder)
+    vae.compile("sgd", jit_compile=False)
+    every = {**dict.fromkeys(VAETensorBoard.EVERY, 0), "reconstructions": 1}
+    vae.fit(x, epochs=2, verbose=0, callbacks=[VAETensorBoard(tmp_path, x, every, num_images=4)])
+    found = read_events(tmp_path / "train")
+    assert found.text["pictures"] == {1: Display.of(x).words()}
+    assert found.text["pictures"][1].startswith("A line a channel (0, 1); bottom to top")
+    np.testing.assert_array_equal(
+        found.images["reconstructions"][1][: _plots.HEIGHT, : _plots.WIDTH], Display.of(x).pictures(x)[0]
+    )
