@@ -47,6 +47,7 @@ def test_the_folder_of_the_versions(copy):
         tfvae.export.load(versions)
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("kept", [0.0, 0.1, 0.7, 0.999])
 @pytest.mark.parametrize(
     "name", ["saved_model.pb", "variables/variables.index", "variables/variables.data-00000-of-00001"]

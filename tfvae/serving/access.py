@@ -56,10 +56,9 @@ class AllowedHosts:
         if scope["type"] == "http" and not self._any_name:
             hosts = Headers(scope=scope).getlist("host")
             if len(hosts) != 1 or not self._is_allowed(hosts[0]):
-                received = ", ".join(hosts)[:80]
                 message = (
-                    f"This server is not asked for by the name {received!r}. Use one of its own, or start it with "
-                    "--allowed-host NAME."
+                    "Requests for other hosts are refused. Use localhost or the address that --host names, or allow "
+                    f"the name: --allowed-host NAME. Received: Host={', '.join(hosts)[:80]!r}"
                 )
                 await JSONResponse({"error": message}, 400, _HEADERS)(scope, receive, send)
                 return
@@ -96,10 +95,10 @@ class SameOrigin:
             return
         headers = Headers(scope=scope)
         if _is_foreign(scope["method"], headers):
-            page = headers.get("origin", headers.get("sec-fetch-site", ""))[:80]
+            name = "origin" if "origin" in headers else "sec-fetch-site"
             message = (
-                f"A page of another site has asked for this ({page!r}). Pages of this server are answered, and clients "
-                "that are no browser."
+                "Requests from pages of other sites are refused. Send them from a page of this server, or from a "
+                f"client that is no browser. Received: {name.title()}={headers[name][:80]!r}"
             )
             await JSONResponse({"error": message}, 403, _HEADERS)(scope, receive, send)
             return
