@@ -9,7 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.sparse
 
+import tfvae
 from tfvae import _memory
 from tfvae.data import DataError, load, load_examples
 from tfvae.data.load import check_name
@@ -152,7 +154,7 @@ def test_not_finite_says_how_many_and_where(save):
 @pytest.mark.parametrize("dtype", [np.int64, np.uint16, np.int8])
 def test_other_integers_say_how_to_scale(save, dtype):
     x = np.array([[0, 1], [2, 3], [4, 100]], dtype)
-    with pytest.raises(DataError, match=r"from 0 to .*Store the array as uint8, or divide it by its maximum"):
+    with pytest.raises(DataError, match=r"from 0 to .*astype"):
         load(save(x_train=x, x_test=x))
 
 
@@ -416,3 +418,57 @@ def test_real_colour_images(find_archives):
     assert (len(splits.train), splits.validation, len(splits.test)) == (5000, None, 1000)
     assert splits.event_shape == (32, 32, 3)
     assert splits.train.labels[:10].tolist() == [6, 9, 9, 4, 1, 1, 2, 7, 8, 3]
+
+
+@pytest.mark.parametrize("kind", ["csr_matrix", "csc_array", "coo_array", "dia_matrix"])
+def test_sparse_matrices_are_read_as_their_rows(tmp_path, kind):
+    x = np.diag([0.5, 2.0, 1.5, 3.0])[:, :3]
+    scipy.sparse.save_npz(tmp_path / "x.npz", getattr(scipy.sparse, kind)(x))
+    np.testing.assert_array_equal(load_examples(tmp_path / "x.npz").x, x)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"indices": np.array([0, 7000], "int32")},
+        {"indptr": np.array([0, 1, 9000, 2], "int32")},
+        {"format": np.array(b"zzz")},
+        {"shape": np.array([10**9, 10**9])},
+        {"shape": np.array([3, 10**9])},
+    ],
+)
+def test_damaged_sparse_matrices_are_refused(tmp_path, damage):
+    matrix = scipy.sparse.csr_matrix(np.array([[0, 1.0], [0, 0], [2.0, 0]]))
+    parts = {"data": matrix.data, "indices": matrix.indices, "indptr": matrix.indptr, "shape": np.array([3, 2])}
+    np.savez(tmp_path / "x.npz", **{**parts, "format": np.array(b"csr"), **damage})
+    with pytest.raises(DataError, match=r"x\.npz"):
+        tfvae.data.load(tmp_path / "x.npz")
+
+
+@pytest.mark.parametrize(
+    ("values", "advice"),
+    [
+        (np.full((4, 2), 65535, "uint16"), r"/ 65535"),
+        (np.full((4, 2), 300), r"Store counts and other numbers with astype\('float32'\)"),
+        (np.full((4, 2), 200), r"astype\('uint8'\)"),
+        (np.full((4, 2), -3), r"astype\('float32'\)"),
+    ],
+)
+def test_advice_for_integers_does_not_wrap_round(tmp_path, values, advice):
+    np.save(tmp_path / "x.npy", values)
+    with pytest.raises(DataError, match=advice) as caught:
+        tfvae.data.load(tmp_path / "x.npy")
+    assert ("uint8')" in str(caught.value)) == (0 <= values.min() and values.max() <= 255)
+
+
+def test_masked_values_are_refused(tmp_path):
+    masked = np.ma.masked_less(np.arange(8, dtype="float32").reshape(4, 2), 2)
+    for way_in in (
+        lambda: tfvae.data.Split(masked),
+        lambda: tfvae.data.write_shards(masked, tmp_path / "shards"),
+        lambda: tfvae.data.Split(masked.data, np.ma.masked_array([0, 1, 2, 3], [True, False, False, False])),
+    ):
+        with pytest.raises(DataError, match="masked"):
+            way_in()
+    assert not list(tmp_path.iterdir())
+    assert len(tfvae.data.Split(np.ma.masked_array(masked.data))) == 4  # nothing is masked

@@ -21,7 +21,7 @@ from tfvae.callbacks._tensorboard.speed import Speed, optimizer_steps
 from tfvae.callbacks._tensorboard.step_profile import StepProfile, checked_steps
 from tfvae.callbacks._tensorboard.summaries import Summaries
 from tfvae.callbacks._tensorboard.views import ModelViews
-from tfvae.data import Split
+from tfvae.data import ShardedSplit, Split, Splits
 from tfvae.models import VAE
 from tfvae.typing import TensorLike
 
@@ -68,10 +68,11 @@ class VAETensorBoard(keras.callbacks.Callback):
 
     Args:
         log_dir: where the runs are written.
-        images: what to look at: data `[N, *event]`, scaled as the model takes it; `(data, labels)`; or a
-            `tfvae.data.Split`. The first `num_images` are reconstructed, the first 1024 make statistics and the
-            Projector. None takes the model's `preview_batch`, a batch of what it is fitted on; without that either
-            only samples are drawn.
+        images: what to look at: data `[N, *event]`, scaled as the model takes it; `(data, labels)`; a dictionary as
+            `fit` takes it; a split of `tfvae.data`, or splits, of which it is the validation data; or a data set of
+            batches, which is read from its beginning. The first `num_images` are reconstructed, the first 1024 make
+            statistics and the Projector. None takes the model's `preview_batch`, a batch of what it is fitted on;
+            without that either only samples are drawn.
         every: epochs between two of a view, which is written when they divide the step: one number for all views, or
             numbers by name, over those of `VAETensorBoard.EVERY`; 0 for never.
         num_images: how many reconstructions, and how many samples.
@@ -81,6 +82,7 @@ class VAETensorBoard(keras.callbacks.Callback):
         seed: the seed of the noise in what is drawn; the model's own random numbers are left alone.
 
     Raises:
+        TypeError: for `images` that are a generator, or no data.
         ValueError: for a log_dir that is a file, a view that does not exist, a negative interval, fewer than one image,
             labels of another length, steps in the wrong order, or `images` that the model does not take.
 
@@ -96,7 +98,14 @@ class VAETensorBoard(keras.callbacks.Callback):
     def __init__(
         self,
         log_dir: str | PathLike[str],
-        images: TensorLike | tuple[TensorLike, TensorLike] | Split | None = None,
+        images: TensorLike
+        | tuple[TensorLike, TensorLike]
+        | Mapping[str, TensorLike]
+        | Split
+        | ShardedSplit
+        | Splits
+        | tf.data.Dataset
+        | None = None,
         every: int | Mapping[str, int] | None = None,
         num_images: int = 32,
         profile_steps: tuple[int, int] | None = None,

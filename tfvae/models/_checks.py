@@ -1,6 +1,7 @@
 """Refusing data that a likelihood is not meant for."""
 
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -114,13 +115,20 @@ def is_outside(x: Tensor, support: tuple[float, float] | None) -> Tensor | None:
     return is_below if np.isinf(support[1]) else tf.logical_or(is_below, tf.reduce_max(x) > support[1])
 
 
-def warn_of_scale(x: Any, likelihood: DistributionLayer | None) -> None:
-    """Warns of data that a location-scale likelihood starts far away from: of large or small units, or unscaled."""
+def warn_of_scale(x: Any, likelihood: DistributionLayer | None, standard_scores: Callable[[Tensor], Tensor]) -> None:
+    """Warns of data that a location-scale likelihood is far away from: of large or small units, or unscaled.
+
+    Args:
+        x: examples `[N, *event]`.
+        likelihood: the layer that makes p(x|z).
+        standard_scores: from examples to (x - E[x|z]) / sd[x|z] as the model is now: one that is trained on such data,
+            or made for them, is not far away.
+    """
     if type(likelihood) not in _LOCATION_SCALE or len(x) < 2:
         return
-    some = np.asarray(x[:: -(-len(x) // _EXAMPLES_FOR_SCALE)], np.float64)
-    means, deviations = np.abs(some.mean(axis=0)).max(), some.std(axis=0).max()
-    if means > _FAR or deviations > _FAR or 0 < deviations < _NARROW:
+    some = np.asarray(x[:: -(-len(x) // _EXAMPLES_FOR_SCALE)])
+    if _is_far(some) and _is_far(np.asarray(standard_scores(tf.convert_to_tensor(some)))):
+        means, deviations = _largest(some)
         warnings.warn(
             f"{type(likelihood).__name__} starts near mean 0 and scale 1, and x is far from that: the means of its "
             f"values reach {means:.3g}, their standard deviations {deviations:.3g}. Training may be slow or turn NaN. "
@@ -128,3 +136,14 @@ def warn_of_scale(x: Any, likelihood: DistributionLayer | None) -> None:
             UserWarning,
             stacklevel=3,
         )
+
+
+def _largest(x: np.ndarray) -> tuple[float, float]:
+    """The largest mean, in size, and the largest standard deviation of a value over examples `[N, *event]`."""
+    x = x.astype(np.float64)
+    return float(np.abs(x.mean(axis=0)).max()), float(x.std(axis=0).max())
+
+
+def _is_far(x: np.ndarray) -> bool:
+    means, deviations = _largest(x)
+    return not (means <= _FAR and (deviations == 0 or _NARROW <= deviations <= _FAR))

@@ -42,6 +42,9 @@ class FedModel(keras.Model):
         """X in the precision of the distributions: float32, or float64 for a model of it."""
         return tf.cast(x, self.variable_dtype)
 
+    def _standard_scores(self, x: Tensor) -> Tensor:
+        raise NotImplementedError
+
     def check_data(self, data: Any) -> Any:
         """Raises ValueError for data that `fit` refuses; returns x of the first batch, where it can be looked at."""
         with _inputs.naming_shapes(self.event_shape):

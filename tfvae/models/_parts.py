@@ -90,10 +90,31 @@ def check_prior_encoder(prior: Prior, encoder: keras.layers.Layer) -> None:
         )
 
 
+_CONDITIONS = (
+    "Conditions, such as labels beside them, are not part of a VAE: for a conditional model train a functional "
+    "keras.Model with tfvae.layers (docs/two-ways-to-build.md)."
+)
+
+
+def check_encoder_input(encoder: keras.layers.Layer) -> None:
+    """Raises ValueError when an encoder with known inputs takes more than x."""
+    inputs = getattr(encoder, "inputs", None) or []
+    if len(inputs) > 1:
+        shapes = ", ".join(str(tuple(part.shape[1:])) for part in inputs)
+        raise ValueError(
+            f"The encoder takes {len(inputs)} inputs, of shapes {shapes}, but a VAE gives it x alone. {_CONDITIONS}"
+        )
+
+
 def check_decoder_input(decoder: keras.layers.Layer, prior: Prior) -> None:
     """Raises ValueError when a decoder with known input shapes does not take the prior's z."""
     inputs = getattr(decoder, "inputs", None) or []
     taken = [tuple(part.shape[1:]) for part in inputs]
+    if len(taken) > len(shapes_of_parts(prior.event_shape)):
+        raise ValueError(
+            f"The decoder takes {len(taken)} inputs, of shapes {', '.join(map(str, taken))}, but a VAE gives it z "
+            f"alone, of shape {plain_shape(prior.event_shape)} ({type(prior).__name__}). {_CONDITIONS}"
+        )
     if inputs and taken != shapes_of_parts(prior.event_shape):
         raise ValueError(
             f"The decoder takes inputs of shape {', '.join(map(str, taken))}, but the prior's z "

@@ -159,11 +159,17 @@ class TrainedModel(FedModel):
     ) -> keras.callbacks.History:
         """As `keras.Model.fit`, for arrays, or data sets of `x`, of `(x, y)` or of dictionaries with an image entry.
 
-        Arrays are checked whole, data sets by their first batch.
+        Data frames of numbers and SciPy's sparse matrices are taken as arrays. Arrays are checked whole, data sets by
+        their first batch, and every batch within the steps against the likelihood's support. Data far from where a
+        normal likelihood starts give a UserWarning. `sample_weight` is one weight an example, `[N]` or `[N, 1]`; in a
+        data set it is the third part of an element.
 
         Raises:
-            ValueError: for integer data, NaN or infinite values, values outside the likelihood's support, an event
-                shape unlike the model's, or no examples.
+            ValueError: for integer data, masked, missing, NaN or infinite values, values outside the likelihood's
+                support, examples of several shapes or another than the model's, weights that are not one an example,
+                or no examples.
+            NonFiniteLossError: when the loss turns NaN or infinite, as `tfvae.callbacks.StopOnNonFinite` does, unless
+                `keras.callbacks.TerminateOnNaN` is among the callbacks.
         """
         if x is None:
             raise ValueError("fit needs data: an array, or a data set of x. Received: None.")
@@ -172,7 +178,7 @@ class TrainedModel(FedModel):
         preview = self.check_data(x)
         validation_preview = self.check_data(validation_data)
         if preview is not None:
-            _checks.warn_of_scale(preview, self._likelihood_layer)
+            _checks.warn_of_scale(preview, self._likelihood_layer, self._standard_scores)
         self.preview_batch = _inputs.preview(preview if validation_preview is None else validation_preview)
         sample_weight = _inputs.weights_of(x, sample_weight)
         x, y, _ = _inputs.with_targets(x, y, sample_weight)

@@ -88,6 +88,7 @@ class VAE(TrainedModel):
     ):
         super().__init__(**kwargs)
         _parts.refuse_own_kl(encoder)
+        _parts.check_encoder_input(encoder)
         posterior_layer = output_layer(encoder, "encoder")
         output_layer(decoder, "decoder")
         latent_shape = None if posterior_layer is None else posterior_layer.event_shape
@@ -208,6 +209,12 @@ class VAE(TrainedModel):
         if training and hasattr(estimator, "update"):
             estimator.update(estimate, beta=beta)
         return estimate
+
+    def _standard_scores(self, x: Tensor) -> Tensor:
+        """How far the data are from what the model says of them: (x - E[x|z]) / sd[x|z] with a z of q(z|x)."""
+        x = self._cast(x)
+        likelihood = self.generate(self.infer(x).sample(seed=stateless_seed(0)))
+        return (x - likelihood.mean()) / likelihood.stddev()
 
     def _checked(self, x: TensorLike) -> Tensor:
         return self._cast(_inputs.as_tensor(x, self.event_shape))

@@ -49,7 +49,7 @@ class Embedding:
         embedding = config.embeddings.add(tensor_name="latents: E[z|x]", tensor_path=_TENSORS)
         num = len(self._x)
         labels = np.arange(num) if self._labels is None else self._labels[:num]
-        write_text(self._folder / _LABELS, "".join(f"{' '.join(str(label).split())}\n" for label in labels))
+        write_text(self._folder / _LABELS, "".join(f"{_one_line(label)}\n" for label in labels))
         embedding.metadata_path = _LABELS
         pictures = Display.of(self._x).pictures(self._x)
         columns = math.ceil(math.sqrt(num))
@@ -62,3 +62,9 @@ class Embedding:
             embedding.sprite.image_path = _SPRITE
             embedding.sprite.single_image_dim.extend([width, height])
         write_text(self._folder / _CONFIG, str(config))
+
+
+def _one_line(label: Any) -> str:
+    """A label as a line of the metadata; TensorBoard leaves out a blank one and miscounts those after it."""
+    text = label.decode(errors="replace") if isinstance(label, bytes) else str(label)
+    return " ".join(text.split()) or "(empty)"
