@@ -120,7 +120,7 @@ def diagnostics(
         for i, x in enumerate(batches_of_x(vae, data, batch_size)):
             first = x[:1] if first is None else first
             parts.append(terms(x, num_samples, fold_in(seed_terms, i)))
-            require_finite(vae, parts[-1]["elbo"].numpy(), num_seen, "The ELBO")
+            require_finite(vae, parts[-1]["elbo"].numpy(), num_seen, "The ELBO", x)
             num_seen += x.shape[0]
             yield x
 

@@ -38,7 +38,7 @@ def elbo(vae: VAE, data: Any, *, num_samples: int = 1, batch_size: int = 100, se
     parts, first = [], 0
     for i, x in enumerate(batches_of_x(vae, data, batch_size)):
         parts.append([column.numpy() for column in terms(x, num_samples, fold_in(seed, i))])
-        require_finite(vae, parts[-1][0], first, "The ELBO")
+        require_finite(vae, parts[-1][0], first, "The ELBO", x)
         first += len(parts[-1][0])
     found = AveragedELBO(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
     log_likelihood = Record("log_likelihood", "nats", found.log_likelihood, found.log_likelihood_variance)

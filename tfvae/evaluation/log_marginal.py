@@ -74,7 +74,7 @@ def log_marginal(
     first = 0
     for x in batches_of_x(vae, data, batch_size):
         part = [field.numpy() for field in terms(x, (k, first, chunk_size, num_largest), seed)]
-        require_finite(vae, part[0], first)
+        require_finite(vae, part[0], first, x=x)
         parts.append((part[0], part[1], pareto_k(part[2])))
         first += len(part[0])
     estimate, effective, shapes = (np.concatenate(columns) for columns in zip(*parts, strict=True))
