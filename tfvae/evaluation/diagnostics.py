@@ -18,6 +18,7 @@ from tfvae.evaluation._batches import batches_of_x
 from tfvae.evaluation._compiled import compiled
 from tfvae.evaluation._finite import require_finite
 from tfvae.evaluation._latents import exact_mean, numpy_generator, random_examples
+from tfvae.evaluation._levels import about_levels
 from tfvae.evaluation.dimensions import ActiveUnits, DimensionKLs
 from tfvae.evaluation.record import Record, bits_per_dim
 from tfvae.models import VAE
@@ -134,7 +135,8 @@ def diagnostics(
     rate = Record("rate", "nats", values["kl"], values["kl_variance"], {"exact": exact})
     sampled = {"exact": False, "num_samples": num_samples}
     distortion = Record("distortion", "nats", -values["log_likelihood"], values["log_likelihood_variance"], sampled)
-    elbo = Record("elbo", "nats", values["log_likelihood"] - values["kl"], values["elbo_variance"])
+    bound = values["log_likelihood"] - values["kl"]
+    elbo = Record("elbo", "nats", bound, values["elbo_variance"], about_levels(vae, tf.constant(subset)))
     parts_of_rate = compiled(vae, aggregated)(tf.constant(subset), num_samples, seed_mixture)
     about = {**sampled, "num_examples_in_mixture": len(subset), "upper_bound": math.log(len(subset))}
     active = None

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from tfvae import evaluation
 from tfvae._files import write_bytes, write_json, write_text
 from tfvae.data import Split, Splits
+from tfvae.data.value_grid import value_grid
 from tfvae.evaluation import figures
 from tfvae.evaluation.report import report_dict, report_markdown
 from tfvae.training.build import dequantizes, evaluation_split, held
@@ -97,7 +98,9 @@ def _note(config: RunConfig, raw: Split) -> str:
             "log-probabilities of the values."
         )
     if raw.num_levels is None:
-        return "The data are continuous: log p(x) is a density, and bits per dimension can be negative."
+        grid = value_grid(raw.raw[:1000])
+        kind = "continuous" if grid is None else f"{grid.num_levels} values at equal distances, taken as continuous"
+        return f"The data are {kind}: log p(x) is a density, and bits per dimension can be negative."
     return "The data are binary."
 
 
