@@ -3,15 +3,26 @@
 from typing import NoReturn
 
 import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
 
+from tfvae._seeds import stateless_seed
 from tfvae.models import VAE
+from tfvae.typing import Tensor
+
+tfd = tfp.distributions
+
+# Draws of one example, to see where they fall.
+_NUM_DRAWS = 2000
 
 
 class NotFiniteError(ValueError):
     """An estimate that is NaN or infinite."""
 
 
-def require_finite(vae: VAE, values: np.ndarray, first_index: int, what: str = "log p(x)") -> None:
+def require_finite(
+    vae: VAE, values: np.ndarray, first_index: int, what: str = "log p(x)", x: Tensor | None = None
+) -> None:
     """Looks at what was found of the examples of a batch.
 
     Args:
@@ -19,6 +30,7 @@ def require_finite(vae: VAE, values: np.ndarray, first_index: int, what: str = "
         values: `[B, ...]`.
         first_index: the index of the first of the examples in the data.
         what: what the values are.
+        x: the examples `[B, *event]`, where the values are made of draws from q(z|x).
 
     Raises:
         NotFiniteError: when one is NaN or infinite.
@@ -32,7 +44,10 @@ def require_finite(vae: VAE, values: np.ndarray, first_index: int, what: str = "
         f"{what} is not finite for {len(bad)} of the {len(rows)} examples of a batch; the first is example "
         f"{first_index + bad[0]}, at {found[0]}."
     )
-    if np.isneginf(found).all():
+    at_ends = None if x is None else _draws_without_density(vae, tf.gather(x, bad[:1]))
+    if at_ends is not None:
+        reason = at_ends
+    elif np.isneginf(found).all():
         reason = (
             "At draws from q(z|x) the density under p(z) or p(x|z) is zero: their supports do not meet, or it is too "
             "small for the precision of the numbers."
@@ -43,6 +58,28 @@ def require_finite(vae: VAE, values: np.ndarray, first_index: int, what: str = "
             "(vae.encode(x), vae.decode(z))."
         )
     refuse_not_finite(vae, told, reason)
+
+
+def _draws_without_density(vae: VAE, x: Tensor) -> str | None:
+    """A sentence on draws from q(z|x) that round to a value where their own density is not finite; None without any."""
+    posterior = vae.infer(x)
+    draws = posterior.sample(_NUM_DRAWS, seed=stateless_seed(0))
+    # A copy, for TFP remembers how it made the very tensors that it returned.
+    log_posterior = posterior.log_prob(tf.nest.map_structure(tf.identity, draws)).numpy()
+    is_bad = ~np.isfinite(log_posterior).reshape(_NUM_DRAWS, -1).all(axis=1)
+    values = np.concatenate([np.ravel(z) for leaf in tf.nest.flatten(draws) for z in np.asarray(leaf)[is_bad]] or [[]])
+    rounded = [f"{end:g}" for end in (0.0, 1.0, np.inf) if np.any(values == end)]
+    if not rounded:
+        return None
+    family = posterior
+    while isinstance(getattr(family, "distribution", None), tfd.Distribution) and family.event_shape.rank:
+        family = family.distribution
+    name, ends = type(family).__name__.lstrip("_"), " or ".join(rounded)
+    return (
+        f"{is_bad.sum()} of {_NUM_DRAWS} draws from q(z|x), a {name}, have values that round to {ends}, where "
+        "log q(z|x) is not finite. Take as latent what comes before the sigmoid or exp, and let the decoder begin with "
+        "that function; or keep the parameters of q(z|x) moderate. See docs/reparameterisation.md."
+    )
 
 
 def refuse_not_finite(vae: VAE, told: str, reason: str) -> NoReturn:

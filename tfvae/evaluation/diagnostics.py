@@ -18,6 +18,7 @@ from tfvae.evaluation._batches import batches_of_x
 from tfvae.evaluation._compiled import compiled
 from tfvae.evaluation._finite import require_finite
 from tfvae.evaluation._latents import exact_mean, numpy_generator, random_examples
+from tfvae.evaluation._levels import about_levels
 from tfvae.evaluation.dimensions import ActiveUnits, DimensionKLs
 from tfvae.evaluation.record import Record, bits_per_dim
 from tfvae.models import VAE
@@ -120,7 +121,7 @@ def diagnostics(
         for i, x in enumerate(batches_of_x(vae, data, batch_size)):
             first = x[:1] if first is None else first
             parts.append(terms(x, num_samples, fold_in(seed_terms, i)))
-            require_finite(vae, parts[-1]["elbo"].numpy(), num_seen, "The ELBO")
+            require_finite(vae, parts[-1]["elbo"].numpy(), num_seen, "The ELBO", x)
             num_seen += x.shape[0]
             yield x
 
@@ -134,7 +135,8 @@ def diagnostics(
     rate = Record("rate", "nats", values["kl"], values["kl_variance"], {"exact": exact})
     sampled = {"exact": False, "num_samples": num_samples}
     distortion = Record("distortion", "nats", -values["log_likelihood"], values["log_likelihood_variance"], sampled)
-    elbo = Record("elbo", "nats", values["log_likelihood"] - values["kl"], values["elbo_variance"])
+    bound = values["log_likelihood"] - values["kl"]
+    elbo = Record("elbo", "nats", bound, values["elbo_variance"], about_levels(vae, tf.constant(subset)))
     parts_of_rate = compiled(vae, aggregated)(tf.constant(subset), num_samples, seed_mixture)
     about = {**sampled, "num_examples_in_mixture": len(subset), "upper_bound": math.log(len(subset))}
     active = None

@@ -10,6 +10,7 @@ from tfvae.estimators import AveragedELBO, averaged_elbo
 from tfvae.evaluation._batches import batches_of_x
 from tfvae.evaluation._compiled import compiled
 from tfvae.evaluation._finite import require_finite
+from tfvae.evaluation._levels import about_levels
 from tfvae.evaluation.record import Record
 from tfvae.models import VAE
 from tfvae.typing import Seed, Tensor
@@ -35,10 +36,11 @@ def elbo(vae: VAE, data: Any, *, num_samples: int = 1, batch_size: int = 100, se
     """
     num_samples = whole_number(num_samples, "num_samples")
     terms, seed = compiled(vae, _terms), stateless_seed(seed)
-    parts, first = [], 0
+    parts, first, about = [], 0, {}
     for i, x in enumerate(batches_of_x(vae, data, batch_size)):
+        about = about_levels(vae, x) if i == 0 else about
         parts.append([column.numpy() for column in terms(x, num_samples, fold_in(seed, i))])
-        require_finite(vae, parts[-1][0], first, "The ELBO")
+        require_finite(vae, parts[-1][0], first, "The ELBO", x)
         first += len(parts[-1][0])
     found = AveragedELBO(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
     log_likelihood = Record("log_likelihood", "nats", found.log_likelihood, found.log_likelihood_variance)
@@ -48,7 +50,7 @@ def elbo(vae: VAE, data: Any, *, num_samples: int = 1, batch_size: int = 100, se
         unit="nats",
         per_example=found.bound,
         monte_carlo_variance=found.variance,
-        diagnostics={"num_samples": num_samples, **_named(log_likelihood), **_named(kl)},
+        diagnostics={"num_samples": num_samples, **_named(log_likelihood), **_named(kl), **about},
         details={"log_likelihood": found.log_likelihood, "kl": found.kl},
     )
 

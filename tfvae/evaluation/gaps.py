@@ -123,8 +123,8 @@ def inference_gaps(
     for i, x in enumerate(batches_of_x(vae, data, batch_size)):
         family = _family(_normal(vae.infer(x[:1])))
         parts.append(measure(x, (num_samples, k), fold_in(seed, i)))
-        require_finite(vae, parts[-1][0]["elbo"].numpy(), first, "The ELBO")
-        require_finite(vae, parts[-1][2].numpy().max(axis=1), first)
+        require_finite(vae, parts[-1][0]["elbo"].numpy(), first, "The ELBO", x)
+        require_finite(vae, parts[-1][2].numpy().max(axis=1), first, x=x)
         first += x.shape[0]
     mean, variance = (
         {name: np.concatenate([part[kind][name] for part in parts]) for name in parts[0][kind]} for kind in (0, 1)

@@ -14,6 +14,7 @@ from tfvae.evaluation._batches import batches_of_x
 from tfvae.evaluation._chains import can_run_chains
 from tfvae.evaluation._compiled import compiled
 from tfvae.evaluation._finite import require_finite
+from tfvae.evaluation._levels import about_levels
 from tfvae.evaluation._pareto import pareto_k, pareto_k_threshold, tail_size
 from tfvae.evaluation._trust import distrust
 from tfvae.evaluation.record import Record
@@ -71,10 +72,11 @@ def log_marginal(
     num_largest = num_tail + 1 if num_tail else 0
     terms, seed = compiled(vae, _terms), stateless_seed(seed)
     parts: list[tuple[np.ndarray, ...]] = []
-    first = 0
+    first, about = 0, {}
     for x in batches_of_x(vae, data, batch_size):
+        about = about_levels(vae, x) if first == 0 else about
         part = [field.numpy() for field in terms(x, (k, first, chunk_size, num_largest), seed)]
-        require_finite(vae, part[0], first)
+        require_finite(vae, part[0], first, x=x)
         parts.append((part[0], part[1], pareto_k(part[2])))
         first += len(part[0])
     estimate, effective, shapes = (np.concatenate(columns) for columns in zip(*parts, strict=True))
@@ -97,6 +99,7 @@ def log_marginal(
             "pareto_k_max": _finite_or_none(np.max(shapes)),
             "pareto_k_threshold": threshold,
             "num_above_threshold": num_above,
+            **about,
         },
         details={"effective_sample_size": effective, "pareto_k": shapes},
     )

@@ -15,6 +15,7 @@ from tfvae.evaluation._chains import support_of, unconstrained
 from tfvae.evaluation._compiled import compiled
 from tfvae.evaluation._finite import require_finite
 from tfvae.evaluation._latents import require_vector
+from tfvae.evaluation._levels import about_levels
 from tfvae.evaluation.record import Record
 from tfvae.models import VAE
 from tfvae.typing import Seed, Tensor
@@ -83,12 +84,14 @@ def log_marginal_ais(
     """
     numbers = _numbers(vae, "log_marginal_ais", num_chains, num_steps, num_leapfrog_steps)
     forward, seed = compiled(vae, _Forward(_start(start))), stateless_seed(seed)
-    parts, first = [], 0
+    parts, first, about = [], 0, {}
     for i, x in enumerate(batches_of_x(vae, data, batch_size)):
+        about = about_levels(vae, x) if i == 0 else about
         parts.append([column.numpy() for column in forward(x, numbers, fold_in(seed, i))])
         require_finite(vae, parts[-1][0], first)
         first += len(parts[-1][0])
-    return _record("log_marginal_ais", parts, numbers, start)
+    record = _record("log_marginal_ais", parts, numbers, start)
+    return dataclasses.replace(record, diagnostics=record.diagnostics | about)
 
 
 def bidirectional_ais(

@@ -15,6 +15,7 @@ from tfvae.evaluation._chains import NUM_DRAWS, spread_of, support_of, unconstra
 from tfvae.evaluation._compiled import compiled_for_shape
 from tfvae.evaluation._finite import require_finite
 from tfvae.evaluation._latents import require_vector
+from tfvae.evaluation._levels import about_levels
 from tfvae.evaluation.record import Record
 from tfvae.models import VAE
 from tfvae.typing import Distribution, Seed, Tensor
@@ -104,8 +105,9 @@ def log_marginal_hmc(
 
     estimate = compiled_for_shape(vae, _estimate, from_prior=start == "prior", **counts)
     seed = stateless_seed(seed)
-    parts, first = [], 0
+    parts, first, about = [], 0, {}
     for i, x in enumerate(batches_of_x(vae, data, batch_size)):
+        about = about_levels(vae, x) if i == 0 else about
         parts.append([column.numpy() for column in estimate(x, fold_in(seed, i))])
         require_finite(vae, parts[-1][0], first)
         first += len(parts[-1][0])
@@ -128,6 +130,7 @@ def log_marginal_hmc(
             "acceptance_min": float(found.acceptance.min()),
             "effective_sample_size_median": float(np.median(found.effective_sample_size)),
             "effective_sample_size_min": float(found.effective_sample_size.min()),
+            **about,
         },
     )
 

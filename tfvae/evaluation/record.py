@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import warnings
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,8 @@ class Record:
         unit: "nats" per example, or "bits" per dimension.
         per_example: one value an example, `[N]`.
         monte_carlo_variance: the sampling variance of each of them, `[N]`; NaN where one draw cannot tell.
-        diagnostics: the sampler's own, by name.
+        diagnostics: the sampler's own, by name. Of log p(x), `density_of_levels` where the data are that number of
+            levels and p(x|z) is a density.
         details: the sampler's own of each example, arrays `[N]` by name; not in `to_dict`.
     """
 
@@ -84,8 +86,16 @@ def bits_per_dim(record: Record, num_dimensions: int, num_levels: int | None = N
             added for the width of a level, which makes it a bound on the bits of the discrete data. None for data that
             are discrete already or truly continuous.
 
+    Returns:
+        A `Record`. Where the record's data are levels without noise and its likelihood is a density, its diagnostics
+        have `density_of_levels`, their number: the bits are those of a density, which has no lower limit on levels,
+        and are not comparable with bits of the levels.
+
     Raises:
         ValueError: for less than one dimension or level.
+
+    Warns:
+        UserWarning: when the diagnostics have `density_of_levels`.
 
     References:
         Theis, van den Oord & Bethge, A note on the evaluation of generative models, 2016, arXiv 1511.01844.
@@ -94,10 +104,27 @@ def bits_per_dim(record: Record, num_dimensions: int, num_levels: int | None = N
     num_levels = None if num_levels is None else whole_number(num_levels, "num_levels")
     scale = 1.0 / (num_dimensions * math.log(2.0))
     offset = 0.0 if num_levels is None else math.log2(num_levels)
+    about = {name: value for name, value in record.diagnostics.items() if name == "density_of_levels"}
+    for levels in about.values():
+        warnings.warn(density_of_levels(levels), UserWarning, stacklevel=2)
     return Record(
         name="bits_per_dim",
         unit="bits",
         per_example=offset - record.per_example * scale,
         monte_carlo_variance=record.monte_carlo_variance * scale**2,
-        diagnostics={"of": record.name, "num_dimensions": num_dimensions, "num_levels": num_levels},
+        diagnostics={"of": record.name, "num_dimensions": num_dimensions, "num_levels": num_levels} | about,
+    )
+
+
+def density_of_levels(num_levels: int) -> str:
+    """What bits per dimension are where data are levels without noise and p(x|z) is a density."""
+    way_out = (
+        "Store the data as uint8 levels and dequantise them (Split.dequantized, as `tfvae train` does)"
+        if num_levels <= 256
+        else "Add uniform noise of one level's width to the data and log2(1 / width) to the bits"
+    )
+    return (
+        f"The data take {num_levels} values at equal distances, and p(x|z) is a density: log p(x) grows without limit "
+        "as the model narrows down on the values, and bits per dimension are those of a density, not of the levels. "
+        f"{way_out}, or use a likelihood of levels such as DiscretizedLogistic, for bits that can be compared."
     )

@@ -6,7 +6,7 @@ from typing import Any
 from tfvae.evaluation._trust import trust
 from tfvae.evaluation.baseline import baseline_warning
 from tfvae.evaluation.examination_report import examination_markdown, over_draws
-from tfvae.evaluation.record import Record
+from tfvae.evaluation.record import Record, density_of_levels
 
 _TITLES = {
     "reconstructions": "Reconstructions",
@@ -38,7 +38,7 @@ def rows(report: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
         _row(f"log p(x), {k} importance samples", log_marginal, "nats"),
         ("  untrustworthy log p(x)", trust(log_marginal)[0], "", ""),
         *_baseline(report),
-        _row("bits per dimension", bits, "bits", digits=4),
+        _row(_bits_name(bits), bits, "bits", digits=4),
         *_active_units(report),
     ]
 
@@ -49,6 +49,10 @@ def _baseline(report: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
         return []
     family = {"normal": "normals", "bernoulli": "Bernoullis"}[baseline["family"]]
     return [_row(f"baseline: independent {family}", baseline, "nats")]
+
+
+def _bits_name(bits: Mapping[str, Any]) -> str:
+    return "bits per dimension, of a density" if "density_of_levels" in bits else "bits per dimension"
 
 
 def _row(name: str, record: Mapping[str, Any], unit: str, digits: int = 3) -> tuple[str, str, str, str]:
@@ -151,6 +155,9 @@ def _notes(report: Mapping[str, Any]) -> list[str]:
                 else ""
             )
         )
+    levels = report["bits_per_dim"].get("density_of_levels")
+    if levels is not None:
+        paragraphs.append(density_of_levels(levels))
     active = report.get("active_units")
     if active is not None:
         paragraphs.append(

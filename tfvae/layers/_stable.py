@@ -8,6 +8,7 @@ import tensorflow_probability as tfp
 from tfvae._serialization import public_class
 from tfvae.layers._counts import BetaBinomial, Binomial, DirichletMultinomial, Multinomial, NegativeBinomial, Poisson
 from tfvae.layers._gamma import Chi2, Gamma, InverseGamma
+from tfvae.layers._low_rank_normal import MultivariateNormalDiagPlusLowRankCovariance
 from tfvae.layers._one_hot_categorical import OneHotCategorical
 from tfvae.layers._proportions import (
     Beta,
@@ -27,7 +28,7 @@ _STABLE: dict[Any, Any] = {
     for cls in (
         *(Beta, BetaBinomial, Binomial, Chi2, Dirichlet, DirichletMultinomial, Gamma, InverseGamma, Kumaraswamy),
         *(LogitNormal, Multinomial, NegativeBinomial, OneHotCategorical, Poisson, RelaxedBernoulli),
-        RelaxedOneHotCategorical,
+        *(RelaxedOneHotCategorical, MultivariateNormalDiagPlusLowRankCovariance),
     )
 }
 _WRAPPERS = (tfd.Independent, tfd.Sample, tfd.BatchReshape, tfd.BatchBroadcast)

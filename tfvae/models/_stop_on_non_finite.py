@@ -12,7 +12,10 @@ _ADVICE = {
         "p(x|z) gives a batch no finite log-density: check the data for NaN, infinite and unscaled values, and keep "
         "the decoder's scale above a floor or fixed."
     ),
-    "kl": ("q(z|x) and p(z) have come too far apart: warm beta up from 0, and keep the encoder's scale above a floor."),
+    "kl": (
+        "q(z|x) and p(z) have come too far apart, or draws of z round to an end of the support (0 or 1 behind a "
+        "sigmoid): warm beta up from 0, and keep the encoder's scale above a floor."
+    ),
     "loss": "Check the data for NaN, infinite and unscaled values, and the weight and activity regularisers.",
     "weights": "The last update of the epoch was not finite, though the loss before it was.",
 }

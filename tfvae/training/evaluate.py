@@ -13,6 +13,7 @@ from tfvae._activity import collapse
 from tfvae._display import Display
 from tfvae._files import write_bytes, write_json, write_text
 from tfvae.data import Split, Splits
+from tfvae.data.value_grid import value_grid
 from tfvae.evaluation import figures
 from tfvae.evaluation.report import report_dict, report_markdown
 from tfvae.training.attempts import Attempts
@@ -148,7 +149,9 @@ def _note(config: RunConfig, raw: Split) -> str:
             "the unit, and bits per dimension can be negative."
         )
     if raw.num_levels is None:
-        return "The data are continuous: log p(x) is a density, and bits per dimension can be negative."
+        grid = value_grid(raw.raw[:1000])
+        kind = "continuous" if grid is None else f"{grid.num_levels} values at equal distances, taken as continuous"
+        return f"The data are {kind}: log p(x) is a density, and bits per dimension can be negative."
     return "The data are binary."
 
 

@@ -1,0 +1,68 @@
+"""Bits per dimension of floats that are levels, under a density and under a likelihood of levels."""
+
+import warnings
+
+import keras
+import numpy as np
+import pytest
+
+import tfvae
+from tfvae import evaluation, layers
+from tfvae.evaluation.report import rows
+
+LEVELS = np.random.default_rng(0).integers(0, 256, (8, 4, 4, 3))
+FLOATS = {
+    "k/255": LEVELS / 255,
+    "2k/255 - 1": LEVELS / 127.5 - 1,
+    "whole numbers": LEVELS,
+    "of each channel": (LEVELS / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225],
+}
+
+
+def made(likelihood):
+    encoder = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(4), layers.MultivariateNormalDiag(2)])
+    decoder = keras.Sequential([keras.layers.Dense(likelihood.parameters_size), likelihood])
+    vae = tfvae.models.VAE(encoder, decoder)
+    vae.build((None, 4, 4, 3))
+    return vae
+
+
+@pytest.fixture(scope="module")
+def normal():
+    return made(layers.IndependentNormal((4, 4, 3)))
+
+
+@pytest.mark.parametrize("name", list(FLOATS))
+def test_a_density_of_levels_is_labelled(normal, name):
+    record = evaluation.elbo(normal, FLOATS[name].astype("float32"))
+    with pytest.warns(UserWarning, match="256 values at equal distances.* of a density.*uint8 levels and dequantise"):
+        bits = evaluation.bits_per_dim(record, 48)
+    assert bits.to_dict()["density_of_levels"] == 256
+    assert bits.mean == pytest.approx(-record.mean / (48 * np.log(2)))
+
+
+@pytest.mark.parametrize(
+    ("likelihood", "x"),
+    [
+        (layers.IndependentNormal((4, 4, 3)), (LEVELS + np.random.default_rng(1).random(LEVELS.shape)) / 256),
+        (layers.DiscretizedLogistic((4, 4, 3)), LEVELS / 255),
+        (layers.IndependentPoisson((4, 4, 3)), LEVELS),
+        (layers.IndependentBernoulli((4, 4, 3)), LEVELS > 127),
+    ],
+    ids=["dequantised", "discretised", "counts", "binary"],
+)
+def test_other_bits_are_not(likelihood, x):
+    record = evaluation.elbo(made(likelihood), x.astype("float32"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert "density_of_levels" not in evaluation.bits_per_dim(record, 48).diagnostics
+
+
+@pytest.mark.filterwarnings("ignore:log_marginal cannot be trusted")
+def test_log_marginal_and_the_report_say_so(normal):
+    record = evaluation.log_marginal(normal, FLOATS["k/255"].astype("float32"), num_importance_samples=30)
+    with pytest.warns(UserWarning, match="of a density"):
+        bits = evaluation.bits_per_dim(record, 48, num_levels=256)
+    elbo = {**record.to_dict(), "log_likelihood": 0.0, "kl": 0.0}
+    report = {"elbo": elbo, "log_marginal": record.to_dict(), "bits_per_dim": bits.to_dict(), "split": "x/test"}
+    assert "bits per dimension, of a density" in [name for name, *_ in rows(report)]

@@ -1,0 +1,48 @@
+"""Whether log p(x) is the density of data that are levels: not the probability of a level, and not bounded above."""
+
+import numpy as np
+import tensorflow_probability as tfp
+
+from tfvae.data.value_grid import ValueGrid, value_grid
+from tfvae.layers._discretized import Discretized
+from tfvae.layers._discretized_mixture import DiscretizedMixture
+from tfvae.models import VAE
+from tfvae.typing import Distribution, Tensor
+
+tfd = tfp.distributions
+
+# Families whose log_prob is the log of a probability.
+_DISCRETE = (
+    *(tfd.Bernoulli, tfd.Binomial, tfd.BetaBinomial, tfd.Categorical, tfd.DirichletMultinomial, tfd.Geometric),
+    *(tfd.Multinomial, tfd.NegativeBinomial, tfd.OneHotCategorical, tfd.OrderedLogistic, tfd.Poisson),
+    *(tfd.QuantizedDistribution, tfd.Skellam, tfd.Zipf, Discretized, DiscretizedMixture),
+)
+# Last axes up to this long are the channels of images, each of which may have a scale of its own.
+_MAX_CHANNELS = 4
+
+
+def about_levels(vae: VAE, x: Tensor) -> dict[str, int]:
+    """What a record of log p(x) says of data x `[B, *event]` that are levels: `density_of_levels`, their number.
+
+    Nothing where the data are no levels, or p(x|z) is no density.
+    """
+    grid = _grid(x.numpy())
+    if grid is None or _is_discrete(vae.generate(vae.infer(x[:1]).sample(seed=(0, 0)))):
+        return {}
+    return {"density_of_levels": grid.num_levels}
+
+
+def _is_discrete(distribution: Distribution) -> bool:
+    if isinstance(distribution, _DISCRETE):
+        return True
+    inner = getattr(distribution, "components_distribution", getattr(distribution, "distribution", None))
+    return isinstance(inner, tfd.Distribution) and _is_discrete(inner)
+
+
+def _grid(x: np.ndarray) -> ValueGrid | None:
+    whole = value_grid(x)
+    if whole is not None or x.ndim < 4 or x.shape[-1] > _MAX_CHANNELS:
+        return whole
+    channels = [value_grid(x[..., c]) for c in range(x.shape[-1])]
+    found = [grid for grid in channels if grid is not None]
+    return max(found, key=lambda grid: grid.num_levels) if len(found) == len(channels) else None
