@@ -111,7 +111,7 @@ def test_everything_decided_is_said_with_the_option_that_changes_it():
     assert "--likelihood bernoulli" in found["likelihood"].option
     assert "standardised" in found["values"].value
     assert found["values"].option == "--standardize off"
-    assert found["training"].value == "100 epochs of 1 steps"
+    assert found["training"].value == "100 epochs of 1 step"
     images = said(LEVELS)
     assert "drawn as 0 or 1" in images["values"].value
     assert "--binarize" in images["values"].option

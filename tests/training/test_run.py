@@ -31,9 +31,13 @@ def small(**training):
     )
 
 
+# What the run of `finished` said.
+STAGES = []
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    return train(small(), tmp_path_factory.mktemp("runs") / "run")
+    return train(small(), tmp_path_factory.mktemp("runs") / "run", on_stage=STAGES.append)
 
 
 def test_run_folder_holds_everything(finished):
@@ -54,6 +58,9 @@ def test_run_folder_holds_everything(finished):
     assert [row["epoch"] for row in rows] == ["0", "1", "2", "3"]
     assert {"elbo", "val_elbo", "log_likelihood", "val_kl", "seconds"} <= set(rows[0])
     assert json.loads(folder.report_json.read_text()) == json.loads(json.dumps(report))
+    assert report["baseline"]["num_examples"] == 360
+    assert [choice["name"] for choice in report["choices"]] == [line.split()[0] for line in STAGES[1:6]]
+    assert STAGES[2] == "  likelihood    Bernoulli, for values in [0, 1]  (--likelihood normal)"
     for name in ("reconstructions", "prior_samples", "manifold", "latent_scatter", "training_curves"):
         picture = matplotlib.image.imread(folder.figures / f"{name}.png")
         assert min(picture.shape[:2]) > 200

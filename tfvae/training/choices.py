@@ -95,13 +95,13 @@ def choices(config: RunConfig, splits: Splits) -> list[Choice]:
         if model.network == "mlp"
         else f"conv, {_listed(model.filters)} filters, {model.activation}"
     )
-    steps = _steps(config, splits)
+    passes = f"{_count(training.epochs, 'epoch')} of {_count(_steps(config, splits), 'step')}"
     return [
         Choice("data", _data(splits), ""),
         Choice("likelihood", *_likelihood(config, splits)),
         _values(config, splits.train),
         Choice("network", f"{layers}, {model.latent_size} latent dimensions", "--network, --hidden, --latent-size"),
-        Choice("training", f"{training.epochs} epochs of {steps} steps", "--epochs, --batch-size, --learning-rate"),
+        Choice("training", passes, "--epochs, --batch-size, --learning-rate"),
     ]
 
 
@@ -150,6 +150,10 @@ def _values(config: RunConfig, train: Split | ShardedSplit) -> Choice:
         parts.append("standardised inside the model, log p(x) stays in the data's units")
         return Choice("values", "; ".join(parts), "--standardize off")
     return Choice("values", "; ".join(parts) or "as they are", "--standardize on")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _listed(sizes: tuple[int, ...]) -> str:
