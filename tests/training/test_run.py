@@ -3,11 +3,13 @@
 import csv
 import json
 import os
+import pathlib
 import signal
 import subprocess
 import sys
 import time
 import tomllib
+import types
 
 import keras
 import matplotlib.image
@@ -16,7 +18,7 @@ import pytest
 import tensorflow as tf
 
 import tfvae
-from tfvae.training import RunConfig, build_vae, load_run, train
+from tfvae.training import RunConfig, build_vae, load_run, run, train
 from tfvae.training.build import evaluation_split, resolve
 from tfvae.training.run_folder import RunFolder
 
@@ -235,6 +237,14 @@ def test_same_seed_same_first_weights():
     a, b = build_vae(config, splits), build_vae(config, splits)
     for first, second in zip(a.weights, b.weights, strict=True):
         np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize(("select", "best", "ends_with"), [("last", 1, "last"), ("best", 1, "1"), ("best", 2, "last")])
+def test_a_run_ends_with_the_model_that_is_selected(select, best, ends_with, monkeypatch):
+    paths = [(epoch, pathlib.Path(f"{epoch}.keras")) for epoch in (1, 2)]
+    folder = types.SimpleNamespace(best_checkpoint=lambda: paths[best - 1][1], saved_checkpoints=lambda: paths)
+    monkeypatch.setattr(run, "load_model", lambda path: path.stem)
+    assert run._selected("last", small(select=select), folder, lambda stage: None) == ends_with
 
 
 def test_of_two_runs_one_gets_the_folder(tmp_path):

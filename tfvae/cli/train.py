@@ -44,6 +44,10 @@ def train(
         int | None, typer.Option(help="K for log p(x) at the end. (default: 500)")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of everything random. (default: 0)")] = None,
+    select: Annotated[
+        str | None,
+        typer.Option(help="Model to end with: last, or best by the validation ELBO. (default: last; own data: best)"),
+    ] = None,
     keep: Annotated[int | None, typer.Option(help="Newest checkpoints to keep, besides the best. (default: 3)")] = None,
     checkpoint_steps: Annotated[
         int | None, typer.Option(help="Steps between checkpoints within an epoch. (default: 0, none there)")
@@ -81,6 +85,7 @@ def train(
             "kl": kl,
             "beta": beta,
             "seed": seed,
+            "select": select,
             "keep": keep,
             "checkpoint_steps": checkpoint_steps,
             "on_nan": on_nan,

@@ -87,6 +87,12 @@ def choose_epochs(config: RunConfig, splits: Splits) -> int:
     return min(max(_LEAST_EPOCHS, math.ceil(_LEAST_STEPS / _steps(config, splits))), _MOST_EPOCHS)
 
 
+def choose_select(config: RunConfig, splits: Splits) -> str:
+    """The model that a run ends with; by the test split, which monitoring falls back to, none is chosen unasked."""
+    select = config.training.select
+    return ("last" if splits.validation is None else "best") if select == "auto" else select
+
+
 def choices(config: RunConfig, splits: Splits) -> list[Choice]:
     """What a resolved configuration does with the data, to be printed before training and in the report."""
     model, training = config.model, config.training
@@ -96,12 +102,13 @@ def choices(config: RunConfig, splits: Splits) -> list[Choice]:
         else f"conv, {_listed(model.filters)} filters, {model.activation}"
     )
     passes = f"{_count(training.epochs, 'epoch')} of {_count(_steps(config, splits), 'step')}"
+    kept = {"last": "the last model is kept", "best": "the model of the best validation ELBO is kept"}[training.select]
     return [
         Choice("data", _data(splits), ""),
         Choice("likelihood", *_likelihood(config, splits)),
         _values(config, splits.train),
         Choice("network", f"{layers}, {model.latent_size} latent dimensions", "--network, --hidden, --latent-size"),
-        Choice("training", passes, "--epochs, --batch-size, --learning-rate"),
+        Choice("training", f"{passes}, {kept}", "--epochs, --batch-size, --learning-rate, --select"),
     ]
 
 
