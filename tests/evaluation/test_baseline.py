@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from tfvae.evaluation import independent_log_likelihood
+from tfvae.evaluation import Record, bits_per_dim, independent_log_likelihood
 from tfvae.evaluation.baseline import baseline_warning
+from tfvae.evaluation.report import report_dict, report_markdown
 
 RNG = np.random.default_rng(0)
 
@@ -48,3 +49,37 @@ def test_a_model_below_the_baseline_is_warned_of(elbo, log_marginal, said):
     assert baseline_warning(report) is None  # of an earlier version
     warning = baseline_warning({**report, "baseline": {"mean": -5.0, "family": "normal"}})
     assert warning is None if said is None else re.search(said, warning)
+
+
+def report_of(elbo):
+    """A report with every number -4.0 but for the ELBO."""
+    values, zeros = np.full(5, -4.0), np.zeros(5)
+    numbers = {"num_samples": 3, "log_likelihood": -4.0, "kl": 0.0}
+    log_marginal = Record(
+        "log_marginal", "nats", values, zeros, {"num_importance_samples": 3, "num_above_threshold": None}
+    )
+    return report_dict(
+        Record("elbo", "nats", np.full(5, elbo), zeros, numbers),
+        log_marginal,
+        bits_per_dim(log_marginal, 2),
+        {
+            "baseline": Record("baseline", "nats", values, zeros, {"family": "normal", "num_constant": 2}).to_dict(),
+            "choices": [{"name": "values", "value": "standardised", "option": "--standardize off"}],
+            "title": "own",
+            "split": "own/test",
+            "num_parameters": 7,
+            "epochs": 1,
+            "training_seconds": 2.0,
+            "note": "The data are continuous.",
+        },
+    )
+
+
+def test_reports_show_the_baseline_what_was_decided_and_the_warning():
+    good, bad = report_markdown(report_of(-3.0), []), report_markdown(report_of(-5.0), [])
+    for markdown in (good, bad):
+        assert "| baseline: independent normals | -4.000 ± 0.000 | exact | nats |" in markdown
+        assert "| values | standardised | --standardize off |" in markdown
+        assert "2 values are the same in all training examples" in markdown
+    assert "**Warning: The test ELBO, -5.00 nats, is below" in bad
+    assert "Warning" not in good

@@ -98,6 +98,16 @@ def test_named_data_have_ten_epochs():
     assert RunConfig.from_dict({"data": {"name": "mnist"}}).training.epochs == 10
 
 
+def test_own_data_with_a_validation_split_keep_the_best_model():
+    x = RNG.normal(size=(9, 2))
+    for arrays, select in (({"train": x, "validation": x}, "best"), ({"train": x, "test": x}, "last")):
+        splits = make_splits("own", arrays, {}, "own.npy")
+        for tables, expected in (({}, select), ({"training": {"select": "last"}}, "last")):
+            config = resolve(RunConfig.from_dict({"data": {"name": "own.npy"}}, tables), splits)
+            assert config.training.select == expected
+    assert RunConfig.from_dict().training.select == "last"
+
+
 def said(x, **tables):
     return {choice.name: choice for choice in choices(resolved(x, **tables), splits_of(x))}
 
@@ -111,7 +121,7 @@ def test_everything_decided_is_said_with_the_option_that_changes_it():
     assert "--likelihood bernoulli" in found["likelihood"].option
     assert "standardised" in found["values"].value
     assert found["values"].option == "--standardize off"
-    assert found["training"].value == "100 epochs of 1 steps"
+    assert found["training"].value == "100 epochs of 1 step, the last model is kept"  # without a validation split
     images = said(LEVELS)
     assert "drawn as 0 or 1" in images["values"].value
     assert "--binarize" in images["values"].option

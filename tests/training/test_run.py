@@ -3,11 +3,13 @@
 import csv
 import json
 import os
+import pathlib
 import signal
 import subprocess
 import sys
 import time
 import tomllib
+import types
 from pathlib import Path
 
 import keras
@@ -17,7 +19,7 @@ import pytest
 import tensorflow as tf
 
 import tfvae
-from tfvae.training import RunConfig, build_vae, environment, load_run, train
+from tfvae.training import RunConfig, build_vae, environment, load_run, run, train
 from tfvae.training.build import evaluation_split, resolve
 from tfvae.training.run_folder import RunFolder
 
@@ -32,9 +34,13 @@ def small(**training):
     )
 
 
+# What the run of `finished` said.
+STAGES = []
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    return train(small(), tmp_path_factory.mktemp("runs") / "run")
+    return train(small(), tmp_path_factory.mktemp("runs") / "run", on_stage=STAGES.append)
 
 
 def test_run_folder_holds_everything(finished):
@@ -60,6 +66,9 @@ def test_run_folder_holds_everything(finished):
         assert values["elbo"].shape == values["log_marginal"].shape == (360,)
         assert values["elbo"].mean() == pytest.approx(report["elbo"]["mean"])
     assert tfvae.export.read_manifest(folder.saved_model)["about"]["elbo"] == report["elbo"]
+    assert report["baseline"]["num_examples"] == 360
+    assert [choice["name"] for choice in report["choices"]] == [line.split()[0] for line in STAGES[1:6]]
+    assert STAGES[2] == "  likelihood    Bernoulli, for values in [0, 1]  (--likelihood normal)"
     for name in ("reconstructions", "prior_samples", "manifold", "latent_scatter", "training_curves"):
         picture = matplotlib.image.imread(folder.figures / f"{name}.png")
         assert min(picture.shape[:2]) > 200
@@ -234,6 +243,14 @@ def test_same_seed_same_first_weights():
     a, b = build_vae(config, splits), build_vae(config, splits)
     for first, second in zip(a.weights, b.weights, strict=True):
         np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize(("select", "best", "ends_with"), [("last", 1, "last"), ("best", 1, "1"), ("best", 2, "last")])
+def test_a_run_ends_with_the_model_that_is_selected(select, best, ends_with, monkeypatch):
+    paths = [(epoch, pathlib.Path(f"{epoch}.keras")) for epoch in (1, 2)]
+    folder = types.SimpleNamespace(best_checkpoint=lambda: paths[best - 1][1], saved_checkpoints=lambda: paths)
+    monkeypatch.setattr(run, "load_model", lambda path: path.stem)
+    assert run._selected("last", small(select=select), folder, lambda stage: None) == ends_with
 
 
 def test_of_two_runs_one_gets_the_folder(tmp_path):

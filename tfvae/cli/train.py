@@ -69,6 +69,10 @@ def train(
     keep: Annotated[
         int | None, typer.Option(help="Newest checkpoints to keep, besides the best.", show_default="3")
     ] = None,
+    select: Annotated[
+        str | None,
+        typer.Option(help="Model to end with: last, or best by the validation ELBO.", show_default="last; own data: best"),
+    ] = None,
     checkpoint_steps: Annotated[
         int | None, typer.Option(help="Steps between checkpoints within an epoch.", show_default="0, none there")
     ] = None,
@@ -105,6 +109,7 @@ def train(
             "kl": kl,
             "beta": beta,
             "seed": seed,
+            "select": select,
             "keep": keep,
             "checkpoint_steps": checkpoint_steps,
             "on_nan": on_nan,

@@ -29,8 +29,8 @@ class Adapted(keras.layers.Layer):
     def adapt(self, data: Any) -> None:
         """Sets `loc` and `scale` to the mean and the standard deviation of each value over the examples.
 
-        A value that never changes has no scale of its own and gets scale 1; a warning names such values, and values
-        whose standard deviation is not much more than the spacing of float32 numbers of their size.
+        A value that never changes has no scale of its own and gets 1; a warning names such values, and values whose
+        standard deviation is not much more than the spacing of float32 numbers of their size.
 
         Args:
             data: an array `[N, *event]`, or a `tf.data.Dataset` of batches of x, or of tuples that begin with x.
@@ -50,8 +50,8 @@ class Adapted(keras.layers.Layer):
         coarse = ~constant & (_RESOLUTION * largest > _COARSE * stddev)
         if constant.any():
             warnings.warn(
-                f"{_named(constant)} the same in all training examples. A density has no upper bound there, so that "
-                "part of log p(x) says nothing about the model: leave such values out.",
+                f"{_named(constant)} the same in all examples, so that a density has no upper bound there and their "
+                "part of log p(x) says nothing. They get standard deviation 1; leave them out of the data.",
                 stacklevel=2,
             )
         if coarse.any():
@@ -62,6 +62,10 @@ class Adapted(keras.layers.Layer):
             )
         self.loc.assign(mean)
         self.scale.assign(np.where(constant, 1.0, stddev))
+        self._fix(constant)
+
+    def _fix(self, constant: np.ndarray) -> None:
+        """For layers that treat values `[*event]` that never change in another way."""
 
 
 def moments(data: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -3,12 +3,15 @@
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae._serialization import register
 from tfvae.layers._adapted import Adapted
 from tfvae.layers._affine import Affine
+from tfvae.layers._event_layers import EventShapeLayer
+from tfvae.layers._mixture import MixtureLayer
 from tfvae.layers.distribution_layer import DistributionLayer
 from tfvae.typing import ConvertToTensorFn, Distribution, Tensor
 
@@ -28,6 +31,10 @@ class Standardized(DistributionLayer, Adapted):
         convert_to_tensor_fn: see `DistributionLayer`; of x.
         validate_args: see `DistributionLayer`; u checks what `layer` tells it to.
         **kwargs: see `DistributionLayer`.
+
+    Where each value has parameters of its own, as in `IndependentNormal`, a value that never changes in the data that
+    `adapt` has seen gets no learned ones: its distribution stays that of parameters 0. A learned scale would shrink
+    without end, and one other value in new data would cost any number of nats.
 
     Call arguments:
         inputs: what `layer` takes, `[..., params_size]`.
@@ -77,6 +84,7 @@ class Standardized(DistributionLayer, Adapted):
         # XLA draws what it can draw of `layer`.
         self.supports_jit = self.supports_jit and (layer.samples_under_xla or not self.convert_to_tensor_fn.takes_seed)
         self._add_statistics(layer.event_shape)
+        self.gate = self.add_weight(name="gate", shape=(layer.parameters_size,), initializer="ones", trainable=False)
 
     @property
     def event_shape(self) -> tuple[int, ...] | None:
@@ -91,8 +99,15 @@ class Standardized(DistributionLayer, Adapted):
         if not self.layer.built:
             self.layer.build(input_shape)
 
+    def _fix(self, constant: np.ndarray) -> None:
+        # Layers of independent values take all their first parameters, then all their second ones.
+        if isinstance(self.layer, EventShapeLayer) and not isinstance(self.layer, MixtureLayer):
+            num_blocks = self.params_size(self.layer) // constant.size
+            self.gate.assign(np.tile(1.0 - constant.ravel(), num_blocks))
+
     def make_distribution(self, parameters: Tensor) -> Distribution:
-        return self.new(parameters, self.layer, self.loc, self.scale)
+        parameters = tf.convert_to_tensor(parameters)
+        return self.new(parameters * tf.cast(self.gate, parameters.dtype), self.layer, self.loc, self.scale)
 
     @staticmethod
     def new(params: Tensor, layer: DistributionLayer, loc: Tensor, scale: Tensor) -> Distribution:

@@ -14,7 +14,13 @@ from tfvae.data import ShardedSplit, Split, Splits, known_names
 from tfvae.data.in_memory import endless
 from tfvae.data.shard_header import is_shards
 from tfvae.models import VAE
-from tfvae.training.choices import choose_binarize, choose_epochs, choose_likelihood, choose_standardize
+from tfvae.training.choices import (
+    choose_binarize,
+    choose_epochs,
+    choose_likelihood,
+    choose_select,
+    choose_standardize,
+)
 from tfvae.training.config import ModelConfig, RunConfig
 from tfvae.training.initial_weights import start_at_marginals, start_at_unit_normal
 
@@ -47,7 +53,9 @@ def resolve(config: RunConfig, splits: Splits) -> RunConfig:
             activation=activation,
             standardize=choose_standardize(config, splits, likelihood),
         ),
-        training=dataclasses.replace(config.training, epochs=choose_epochs(config, splits)),
+        training=dataclasses.replace(
+            config.training, epochs=choose_epochs(config, splits), select=choose_select(config, splits)
+        ),
     )
 
 

@@ -88,6 +88,12 @@ def choose_epochs(config: RunConfig, splits: Splits) -> int:
     return min(max(_LEAST_EPOCHS, math.ceil(_LEAST_STEPS / _steps(config, splits))), _MOST_EPOCHS)
 
 
+def choose_select(config: RunConfig, splits: Splits) -> str:
+    """The model that a run ends with; by the test split, which monitoring falls back to, none is chosen unasked."""
+    select = config.training.select
+    return ("last" if splits.validation is None else "best") if select == "auto" else select
+
+
 def choices(config: RunConfig, splits: Splits) -> list[Choice]:
     """What a resolved configuration does with the data, to be printed before training and in the report."""
     model, training = config.model, config.training
@@ -96,13 +102,14 @@ def choices(config: RunConfig, splits: Splits) -> list[Choice]:
         if model.network == "mlp"
         else f"conv, {_listed(model.filters)} filters, {model.activation}"
     )
-    steps = _steps(config, splits)
+    passes = f"{_count(training.epochs, 'epoch')} of {_count(_steps(config, splits), 'step')}"
+    kept = {"last": "the last model is kept", "best": "the model of the best validation ELBO is kept"}[training.select]
     return [
         Choice("data", _data(splits), ""),
         Choice("likelihood", *_likelihood(config, splits)),
         _values(config, splits.train),
         Choice("network", f"{layers}, {model.latent_size} latent dimensions", "--network, --hidden, --latent-size"),
-        Choice("training", f"{training.epochs} epochs of {steps} steps", "--epochs, --batch-size, --learning-rate"),
+        Choice("training", f"{passes}, {kept}", "--epochs, --batch-size, --learning-rate, --select"),
     ]
 
 
@@ -151,6 +158,10 @@ def _values(config: RunConfig, train: Split | ShardedSplit) -> Choice:
         parts.append("standardised inside the model, log p(x) stays in the data's units")
         return Choice("values", "; ".join(parts), "--standardize off")
     return Choice("values", "; ".join(parts) or "as they are", "--standardize on")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _listed(sizes: tuple[int, ...]) -> str:

@@ -32,10 +32,10 @@ _PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     # The paper's Frey Face network (appendix C); its 1,565 images make short epochs too.
     "frey_face": {"model": {"hidden": (200,), "likelihood": "normal"}, "training": {"epochs": 200}},
 }
-# The same for data of one's own, which may be few: as many epochs as they need.
-_OWN_DATA: dict[str, dict[str, Any]] = {"training": {"epochs": 0}}
+# The same for data of one's own, which may be few: as many epochs as they need, and a guard against overfitting.
+_OWN_DATA: dict[str, dict[str, Any]] = {"training": {"epochs": 0, "select": "auto"}}
 # Settings that did not exist, as the runs of that time had them.
-_EARLIER_VERSIONS: dict[str, dict[str, Any]] = {"model": {"standardize": "off"}}
+_EARLIER_VERSIONS: dict[str, dict[str, Any]] = {"model": {"standardize": "off"}, "training": {"select": "last"}}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,6 +112,8 @@ class TrainingConfig:
         kl: "analytic" (estimator B) or "monte_carlo" (estimator A).
         beta: weight of the KL.
         seed: of the weights, the data's order and noise, and every draw.
+        select: the model that a run ends with: "last", or "best", of the checkpoint with the highest validation ELBO.
+            "auto", the default for own data, is "best" where there is a validation split, otherwise "last".
         keep: the newest checkpoints that are kept, besides the best.
         checkpoint_steps: steps between two checkpoints within an epoch; 0 is none there.
         on_nan: what a loss that is not finite does: "stop", or "rewind", which goes back to the newest checkpoint with
@@ -127,6 +129,7 @@ class TrainingConfig:
     kl: str = "analytic"
     beta: float = 1.0
     seed: int = 0
+    select: str = "last"
     keep: int = 3
     checkpoint_steps: int = 0
     on_nan: str = "stop"
@@ -141,6 +144,7 @@ class TrainingConfig:
         _require(_is_number(rate) and rate > 0, "training.learning_rate", "a number above 0", rate)
         _require(_is_number(beta) and beta >= 0, "training.beta", "a number, at least 0", beta)
         _require_choice(self.kl, "training.kl", ("analytic", "monte_carlo"))
+        _require_choice(self.select, "training.select", ("auto", "last", "best"))
         _require_choice(self.on_nan, "training.on_nan", ("stop", "rewind"))
         _require_choice(self.strategy, "training.strategy", ("none", "mirrored", "multi_worker"))
         steps = self.checkpoint_steps

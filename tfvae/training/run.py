@@ -134,6 +134,7 @@ def _train(
                 _say_rewound(error, vae, state, on_stage)
     if not is_chief(strategy):
         return folder, {}
+    vae = _selected(vae, config, folder, on_stage)
     vae.save(folder.model)
     if strategy is not None:
         vae = load_vae(folder.model)  # what follows is one process' work
@@ -143,6 +144,15 @@ def _train(
     write_reported(folder.tensorboard, report)
     write_about(folder.saved_model, about_run(report))
     return folder, report
+
+
+def _selected(vae: VAE, config: RunConfig, folder: RunFolder, on_stage: Callable[[str], None]) -> VAE:
+    """The model that the run ends with."""
+    best, saved = folder.best_checkpoint(), folder.saved_checkpoints()
+    if config.training.select != "best" or best is None or best == saved[-1][1]:
+        return vae
+    on_stage(f"taking the model of {best.stem}, whose validation ELBO is the highest")
+    return load_model(best)
 
 
 def _default_run_dir(config: RunConfig) -> Path:
@@ -169,7 +179,8 @@ def monitored_split(splits: Splits) -> Split:
 
     Of a split on disk, the first examples.
 
-    The model that is kept and reported is the last one; by these values only the best checkpoint is chosen.
+    By these values the best checkpoint is chosen, which is the model that is kept and reported where `training.select`
+    is "best".
     """
     return held(splits.validation or splits.test or splits.train)
 
