@@ -1,10 +1,13 @@
 """What is done with runs: measure, draw, encode, compare, report, export."""
 
+import dataclasses
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from tfvae._targets import require_space
+from tfvae.cli import checks
 from tfvae.cli.arguments import DataArgument, OutputOption, RunArgument, SeedOption, SplitOption
 from tfvae.cli.loading import commands
 
@@ -16,6 +19,10 @@ def evaluate(
     num_examples: Annotated[int | None, typer.Option(help="Most examples for the slow parts. (default: 50)")] = None,
 ) -> None:
     """Examine a run: latents, inference, log p(x) by several ways, gradients; report and figures are written anew."""
+    given = {"num_samples": num_samples, "num_importance_samples": num_importance_samples, "num_examples": num_examples}
+    config = checks.check_run(run)
+    dataclasses.replace(config.evaluation, **{name: value for name, value in given.items() if value is not None})
+    checks.check_data(config.data.name)
     commands("training").evaluate(
         run, num_samples=num_samples, num_importance_samples=num_importance_samples, num_examples=num_examples
     )
@@ -28,6 +35,11 @@ def sample(
     output: OutputOption = None,
 ) -> None:
     """Draw from the model: an .npz with `sample`, `mean` and `z`, and a picture of the means beside it."""
+    config = checks.check_run(run)
+    target = output or run / "samples.npz"
+    checks.check_file(target, *_beside(target))
+    # The size of x is not known before the model is loaded; that of z alone tells most slips.
+    require_space(target, 4 * config.model.latent_size * num_samples)
     commands("draws").sample(run, num_samples, seed, output)
 
 
@@ -42,6 +54,8 @@ def reconstruct(
     output: OutputOption = None,
 ) -> None:
     """Reconstruct data through q(z|x): an .npz with `x`, `mean` and `sample`, and a picture beside it."""
+    target = output or run / "reconstructions.npz"
+    _check_draws(run, data, split, target, *_beside(target))
     commands("draws").reconstruct(run, data, split, num_examples, seed, output)
 
 
@@ -53,6 +67,7 @@ def encode(
     output: OutputOption = None,
 ) -> None:
     """Encode data: an .npz with the posterior's `mean` and `stddev`, a draw `z`, and `labels` where there are any."""
+    _check_draws(run, data, split, output or run / "latents.npz")
     commands("draws").encode(run, data, split, seed, output)
 
 
@@ -67,6 +82,10 @@ def export(
     precision: Annotated[str | None, typer.Option(help="Of LiteRT files. (default: float32,float16,int8)")] = None,
 ) -> None:
     """Write the run's model for use without tfvae: a SavedModel, or LiteRT or ONNX files with their deviations."""
+    if precision is not None and to != "litert":
+        raise ValueError(f"--precision is for --to litert. A {to} export has the precision of the model.")
+    checks.check_run(run)
+    checks.check_folder(output)
     commands("export").export(run, to, output, overwrite=overwrite, precision=precision)
 
 
@@ -77,6 +96,7 @@ def compare(
     ),
 ) -> None:
     """Compare runs: one table of models and numbers, and their curves in one picture."""
+    checks.check_folder(output)
     commands("reports").compare(runs, output)
 
 
@@ -87,4 +107,17 @@ def report(
     ] = None,
 ) -> None:
     """Write a run's report with its figures as one HTML file that needs no other."""
-    commands("reports").report(run, output)
+    checks.check_file(run / "report.html" if output is None else output)
+    commands("html_report").report(run, output)
+
+
+def _beside(output: Path) -> tuple[Path, Path]:
+    """The arrays and the picture that are written for an output of any name."""
+    arrays = output if output.suffix == ".npz" else output.with_name(output.name + ".npz")
+    return arrays, arrays.with_suffix(".png")
+
+
+def _check_draws(run: Path, data: str | None, split: str, *outputs: Path) -> None:
+    config = checks.check_run(run)
+    checks.check_data(config.data.name if data is None else data, split)
+    checks.check_file(*outputs)

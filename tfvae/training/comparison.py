@@ -16,7 +16,7 @@ from matplotlib.lines import Line2D
 from tfvae._errors import reading
 from tfvae._files import write_bytes, write_text
 from tfvae._markdown import table_row
-from tfvae.evaluation.report import value_with_error
+from tfvae._reported import value_with_error
 from tfvae.training.config import RunConfig
 from tfvae.training.run_folder import RunFolder
 

@@ -10,8 +10,9 @@ import tensorflow as tf
 from tfvae import data as tfvae_data
 from tfvae._images import beside, tile, to_displayable
 from tfvae._seeds import fold_in, split_seed
-from tfvae.cli.commands.output import write_npz, write_picture
+from tfvae.cli.commands.output import announced, write_npz, write_picture
 from tfvae.data import ShardedSplit, Split
+from tfvae.data.load import check_split
 from tfvae.data.sharded_split import naming_damage
 from tfvae.training.build import evaluation_split
 from tfvae.training.saved_run import Run, load_run
@@ -32,7 +33,8 @@ def sample(run_dir: Path, num_samples: int, seed: int, output: Path | None) -> N
     program = _program(drawn, tf.TensorSpec([], tf.int32))
     numbers = (min(_BATCH_SIZE, num_samples - start) for start in range(0, num_samples, _BATCH_SIZE))
     parts = (program(number, fold_in(seed, i)) for i, number in enumerate(numbers))
-    path, first = write_npz(output or run.folder.path / "samples.npz", parts)
+    target = output or run.folder.path / "samples.npz"
+    path, first = write_npz(target, announced(target, parts, num_samples))
     write_picture(path, tile(to_displayable(first["mean"][:100])))
 
 
@@ -50,7 +52,9 @@ def reconstruct(
 
     program = _program(through, tf.TensorSpec([None, *split.event_shape], tf.float32))
     parts = (program(x, fold_in(seed, i)) for i, x in enumerate(_first(_batches(split), num_examples)))
-    path, first = write_npz(output or run.folder.path / "reconstructions.npz", parts)
+    target = output or run.folder.path / "reconstructions.npz"
+    count = len(split) if num_examples is None else min(num_examples, len(split))
+    path, first = write_npz(target, announced(target, parts, count))
     write_picture(path, beside(to_displayable(first["x"][:40]), to_displayable(first["mean"][:40]), 10))
 
 
@@ -69,7 +73,8 @@ def encode(run_dir: Path, data: str | None, split_name: str, seed: int, output: 
         parts = ({**program(x, fold_in(seed, i)), "labels": y} for i, (x, y) in batches)
     else:
         parts = (program(x, fold_in(seed, i)) for i, x in enumerate(_batches(split)))
-    write_npz(output or run.folder.path / "latents.npz", parts)
+    target = output or run.folder.path / "latents.npz"
+    write_npz(target, announced(target, parts, len(split)))
 
 
 def _program(fn: Callable[..., dict[str, Tensor]], spec: tf.TensorSpec) -> Any:
@@ -93,7 +98,7 @@ def _first(batches: Iterator[np.ndarray], num_examples: int | None) -> Iterator[
 def _split(run: Run, data: str | None, split_name: str) -> Split | ShardedSplit:
     """The data a command works on, with the noise the model was trained on, drawn once."""
     if data is None:
-        split = getattr(tfvae_data.load(run.config.data.name), split_name, None)
+        split = getattr(tfvae_data.load(run.config.data.name), check_split(split_name))
         if split is None:
             raise ValueError(f"{run.config.data.name} has no {split_name!r} split. Choose another with --split.")
     else:

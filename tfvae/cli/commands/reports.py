@@ -1,4 +1,4 @@
-"""`tfvae compare` and `tfvae report`."""
+"""`tfvae compare`."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +8,6 @@ from rich.table import Table
 
 from tfvae.cli.commands.output import console, say
 from tfvae.training.comparison import COLUMNS, ComparedRun, best, groups, read_runs, write_comparison
-from tfvae.training.html_report import write_html_report
 
 _MOST_RUNS_ABREAST = 4
 _NUMBERS = ("run", "ELBO", "log p(x)", "active units")
@@ -45,8 +44,3 @@ def _one_below_the_other(group: Sequence[ComparedRun]) -> Table:
 def _marked(run: ComparedRun, column: str, group: Sequence[ComparedRun]) -> str:
     text = escape(run.cells[column])
     return f"[bold]{text}[/]" if best(group, column) is run else text
-
-
-def report(run_dir: Path, output: Path | None) -> None:
-    """`tfvae report`."""
-    say(str(write_html_report(run_dir, output)))
