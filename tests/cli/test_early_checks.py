@@ -2,13 +2,24 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
+from tfvae.cli import runs
+from tfvae.cli.app import main
+from tfvae.cli.commands import output
 from tfvae.training.config import RunConfig
+
+
+class InternalError(Exception):
+    """As if TensorFlow had raised it."""
+
+
+InternalError.__module__ = "tensorflow.python.framework.errors_impl"
 
 # Commands one after another in one process; what each said, and whether TensorFlow was needed.
 RUN = """
@@ -140,3 +151,44 @@ def test_reports_are_read_without_tensorflow(answers, folder, line):
     assert needs_matplotlib == line.startswith("compare")
     assert (folder / "link.html").is_symlink()
     assert "A run" in (folder / "real.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (MemoryError(), "error: MemoryError: it takes more memory than there is (TFVAE_TRACEBACK=1 shows where)"),
+        (MemoryError("Unable to allocate 7 TiB"), "error: MemoryError: Unable to allocate 7 TiB (TFVAE_TRACEBACK"),
+        (ValueError(), "error: ValueError"),
+        (
+            OSError("{{function_node __wrapped__Save_device_/a}} x: No space left"),
+            "error: x: No space left",
+        ),
+        (InternalError("{{node a}} the graph\nis here"), "error: InternalError: the graph (TFVAE_TRACEBACK"),
+    ],
+)
+def test_an_error_always_says_something(folder, monkeypatch, capsys, error, words):
+    def fail(name):
+        raise error
+
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv("TFVAE_TRACEBACK", raising=False)
+    monkeypatch.setattr(runs, "commands", fail)
+    monkeypatch.setattr(sys, "argv", ["tfvae", "report", "run"])
+    with pytest.raises(SystemExit):
+        main()
+    err = capsys.readouterr().err
+    assert err.startswith(words)
+    assert err.count("\n") == 1
+
+
+def test_the_size_of_what_is_drawn_is_said_and_what_does_not_fit_is_refused(tmp_path, monkeypatch, capsys):
+    part = {"z": np.zeros((500, 2), "float32"), "mean": np.zeros((500, 8, 8, 1), "float32")}
+    parts = list(output.announced(tmp_path / "a.npz", [part, part, part], 1500))
+    assert len(parts) == 3
+    assert capsys.readouterr().out == ""  # too little to speak of
+    disk = shutil.disk_usage(tmp_path)._replace(free=264 * 500_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: disk)
+    assert next(output.announced(tmp_path / "a.npz", [part], 500_000)) is part
+    assert capsys.readouterr().out == "writing 132.0 MB\n"
+    with pytest.raises(ValueError, match=r"a\.npz would take 132\.0 MB, and .* has 132\.0 MB free"):
+        next(output.announced(tmp_path / "a.npz", iter([part]), 500_001))

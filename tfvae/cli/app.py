@@ -57,6 +57,8 @@ def main() -> None:
 def _fail(message: str) -> None:
     from rich.console import Console
 
+    # A name of a file may be no text, which no terminal can show.
+    message = message.encode("utf-8", "backslashreplace").decode()
     Console(stderr=True).print(f"[bold red]error:[/] {_escape(message)}", highlight=False, soft_wrap=True)
     sys.exit(1)
 
