@@ -14,7 +14,8 @@ import numpy as np
 from numpy.lib import format as npy
 
 from tfvae._errors import reason
-from tfvae._files import output_file, replacing
+from tfvae._files import replacing
+from tfvae._targets import output_file
 
 # At zlib's default level, draws of pixels take seven times as long to compress, and other floats hardly get smaller.
 _COMPRESS_LEVEL = 1
