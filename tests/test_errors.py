@@ -5,6 +5,7 @@ import zlib
 
 import pytest
 
+from tfvae._checks import number, whole_number
 from tfvae._errors import quoted, reading, reason, shortened, without_graph
 from tfvae.data import DataError
 
@@ -51,3 +52,12 @@ def test_values_are_quoted_in_short():
     assert quoted(NESTED) == "a value of type list, too large to print"
     assert shortened("a\nb\x1b[2J\udcffé") == r"a\nb\x1b[2J\udcffé"
     assert without_graph("{{node a}} x {{function_node b}} y {1}") == "x y {1}"
+
+
+def test_numbers_that_no_computer_counts_to():
+    with pytest.raises(ValueError, match=r"num_samples is a whole number up to 9223372036854775807\. Received: 1000"):
+        whole_number(10**400, "num_samples")
+    for value in (10**400, -(10**400), float("inf"), float("nan")):
+        with pytest.raises(ValueError, match=r"beta is a number, at least 0\. Received: ") as refused:
+            number(value, "beta", at_least=0)
+        assert len(str(refused.value)) < 300
