@@ -58,11 +58,15 @@ def quoted(value: Any) -> str:
     try:
         return shortened(repr(value))
     except (ValueError, RecursionError):  # a number of thousands of digits, or very deep brackets
-        return f"a {type(value).__name__} too large to print"
+        return f"a value of type {type(value).__name__}, too large to print"
 
 
 def shortened(text: str) -> str:
-    """The text, or its first 200 characters."""
-    if len(text) <= _MOST_CHARACTERS:
-        return text
-    return f"{text[:_MOST_CHARACTERS]}... ({len(text):,} characters)"
+    """The text, or its first 200 characters, as one line that any terminal can show."""
+    if len(text) > _MOST_CHARACTERS:
+        text = f"{text[:_MOST_CHARACTERS]}... ({len(text):,} characters)"
+    return text if text.isprintable() else "".join(map(_printable, text))
+
+
+def _printable(character: str) -> str:
+    return character if character.isprintable() else character.encode("unicode_escape").decode("ascii")

@@ -1,9 +1,11 @@
 """`.npz` files larger than memory: arrays that grow on disk row by row, and go into the archive when they are whole."""
 
+import contextlib
 import os
 import shutil
 import tempfile
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -11,7 +13,9 @@ from typing import IO, Any, Self
 import numpy as np
 from numpy.lib import format as npy
 
-from tfvae._files import output_file, replacing
+from tfvae._errors import reason
+from tfvae._files import replacing
+from tfvae._targets import output_file
 
 # At zlib's default level, draws of pixels take seven times as long to compress, and other floats hardly get smaller.
 _COMPRESS_LEVEL = 1
@@ -68,7 +72,8 @@ class NpzWriter:
                     f"{name} of {self.path} has rows of shape {tuple(event)} and dtype {self._dtypes[name]}. "
                     f"Received rows of shape {rows.shape[1:]} and dtype {rows.dtype}."
                 )
-            self._files[name].write(rows.data)
+            with self._naming_file():
+                self._files[name].write(rows.data)
             self._shapes[name] = (num_rows + len(rows), *event)
 
     def __exit__(
@@ -76,10 +81,21 @@ class NpzWriter:
     ) -> None:
         try:
             if kind is None:
-                self._finish()
+                with self._naming_file():
+                    self._finish()
         finally:
             for file in self._files.values():
                 file.close()
+
+    @contextlib.contextmanager
+    def _naming_file(self) -> Iterator[None]:
+        """Errors of the disk name the file; what is written to has no name of its own."""
+        try:
+            yield
+        except OSError as error:
+            raise OSError(
+                f"{self.path} cannot be written: {reason(error)}. What stood there before is as it was."
+            ) from error
 
     def _finish(self) -> None:
         with (

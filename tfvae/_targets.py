@@ -64,7 +64,7 @@ def require_space(path: str | os.PathLike[str], num_bytes: int) -> None:
     Raises:
         ValueError: with the size and what is free.
     """
-    folder = next(parent for parent in output_file(path).parents if parent.exists())
+    folder = next(parent for parent in _followed(Path(path)).parents if parent.exists())
     free = shutil.disk_usage(folder).free
     if num_bytes > free:
         raise ValueError(

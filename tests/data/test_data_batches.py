@@ -246,3 +246,11 @@ def test_data_that_do_not_allow_it():
         wide.batches(1, dequantize=True)
     with pytest.raises(DataError, match="own/train has no labels"):
         wide.batches(1, labels=True)
+
+
+@pytest.mark.parametrize("options", [{}, {"shuffle": True, "binarize": "dynamic"}])
+def test_a_batch_larger_than_the_data_is_all_of_them(options):
+    split = Split(np.arange(30, dtype=np.uint8).reshape(10, 3), num_levels=256)
+    batches = [list(split.batches(size, seed=3, **options)) for size in (10, 11, 10**9, 2**63, 10**400)]
+    for (batch,) in batches:
+        np.testing.assert_array_equal(batch, batches[0][0])

@@ -409,6 +409,27 @@ def test_what_unpacks_to_more_than_there_is_room_for_is_not_read(tmp_path, monke
         load(path)
 
 
+@pytest.mark.parametrize("ending", ["npy", "npz"])
+def test_what_the_first_rows_tell_is_told_before_the_others_are_read(tmp_path, monkeypatch, ending):
+    x, path = np.zeros((3000, 100)), tmp_path / f"own.{ending}"
+    x[7, 3], x[2999, 1] = np.nan, np.nan
+
+    def write(array):
+        np.save(path, array) if ending == "npy" else np.savez_compressed(path, x=array)
+
+    for order, words in (("C", r"a value that is not finite in float32, at index \(7, 3\)"), ("F", "has 2 values")):
+        write(np.asarray(x, order=order))
+        with pytest.raises(DataError, match=words):
+            load(path)
+    write(np.nan_to_num(x) + 0.5)
+    assert len(load(path).train) == 2400
+    write(np.full((3000, 100), 7))
+    monkeypatch.setattr(np, "load", None)
+    for refuse in (load, check_name):
+        with pytest.raises(DataError, match="integers of type int64 from 7 to 7"):
+            refuse(path)
+
+
 def test_how_much_memory_is_free():
     assert _memory.available_memory() is None or _memory.available_memory() > 10**6
 

@@ -110,8 +110,8 @@ def test_a_model_that_is_no_vae_is_passed_over_too(tmp_path):
     other.save(folder.model)
     with pytest.raises(ValueError, match=r"model\.keras holds a Keras model of class Sequential, not a tfvae"):
         load_run(folder.path)
-    folder.model.unlink()
-    folder.checkpoint(1).unlink()
+    for path in (folder.model, folder.checkpoint(1), folder.checkpoint(3)):
+        path.unlink()
     with pytest.raises(ValueError, match=r"epoch-00002\.keras holds a model that is not compiled"):
         load_run(folder.path)
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from tfvae._errors import reason, without_graph
 from tfvae._version import __version__
 from tfvae.cli import data, explore, reproduce, runs, serving, train
 
@@ -41,20 +42,23 @@ def main() -> None:
     """Runs the command line; an expected error is one message and exit code 1."""
     try:
         app()
-    except (ValueError, TypeError, OSError, FloatingPointError, NotImplementedError, MemoryError) as error:
+    except (ValueError, TypeError, OSError, FloatingPointError, NotImplementedError) as error:
         if os.environ.get("TFVAE_TRACEBACK"):
             raise
-        _fail(str(error))
+        _fail(without_graph(str(error)).strip() or reason(error))
     except Exception as error:
         # What TensorFlow itself refuses, such as more memory than there is.
-        if os.environ.get("TFVAE_TRACEBACK") or not type(error).__module__.startswith(("tensorflow", "keras")):
+        expected = isinstance(error, MemoryError) or type(error).__module__.startswith(("tensorflow", "keras"))
+        if os.environ.get("TFVAE_TRACEBACK") or not expected:
             raise
-        _fail(f"{type(error).__name__}: {str(error).splitlines()[0]} (TFVAE_TRACEBACK=1 shows where)")
+        _fail(f"{type(error).__name__}: {reason(error)} (TFVAE_TRACEBACK=1 shows where)")
 
 
 def _fail(message: str) -> None:
     from rich.console import Console
 
+    # A name of a file may be no text, which no terminal can show.
+    message = message.encode("utf-8", "backslashreplace").decode()
     Console(stderr=True).print(f"[bold red]error:[/] {_escape(message)}", highlight=False, soft_wrap=True)
     sys.exit(1)
 

@@ -17,4 +17,9 @@ def shard(
     seed: Annotated[int, typer.Option(help="Seed of the training examples' order.", min=0)] = 0,
 ) -> None:
     """Write data as TFRecord shards, which training reads bit by bit: for data larger than memory."""
+    from tfvae.data.load import check_source
+    from tfvae.data.shards import require_free
+
+    require_free(folder)
+    check_source(data)
     commands("data").shard(data, folder, shard_size, seed)

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from tfvae.cli import checks
 from tfvae.cli.arguments import RunArgument
 from tfvae.cli.loading import commands
 from tfvae.cli.serving import AllowedHostOption, HostOption, PortOption
@@ -21,6 +22,7 @@ def explore(
     ] = None,
 ) -> None:
     """Explore a run's latent space in the browser: a map, sliders, paths, your own images."""
+    checks.check_data(checks.check_run(run).data.name, split)
     commands("explore").explore(
         run,
         port,

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from tfvae.cli import checks
 from tfvae.cli.loading import commands
 
 
@@ -30,7 +31,7 @@ def reproduce(
     """Run a paper's experiments: pictures, numbers as JSON, and whether its claims hold. Goes on where it was."""
     from tfvae.papers import BUDGETS, REPRODUCTIONS
 
-    for value, known, kind in ((name, REPRODUCTIONS, "reproduction"), (budget, BUDGETS, "budget")):
-        if value not in known:
-            raise ValueError(f"There is no {kind} {value!r}. There are: {', '.join(known)}.")
+    checks.check_choice(name, tuple(REPRODUCTIONS), "reproduction")
+    checks.check_choice(budget, BUDGETS, "budget")
+    checks.check_folder(run_dir, output)
     commands("papers").reproduce(name, budget, only or [], run_dir, output, seed, data_dir)

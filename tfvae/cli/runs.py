@@ -1,10 +1,13 @@
 """What is done with runs: measure, draw, encode, compare, report, export."""
 
+import dataclasses
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from tfvae._targets import require_space
+from tfvae.cli import checks
 from tfvae.cli.arguments import DataArgument, OutputOption, RunArgument, SeedOption, SplitOption
 from tfvae.cli.loading import commands
 from tfvae.cli.output_path import checked_output
@@ -17,6 +20,10 @@ def evaluate(
     num_examples: Annotated[int | None, typer.Option(help="Most examples for the slow parts. (default: 50)")] = None,
 ) -> None:
     """Examine a run: latents, inference, log p(x) by several ways, gradients; report and figures are written anew."""
+    given = {"num_samples": num_samples, "num_importance_samples": num_importance_samples, "num_examples": num_examples}
+    config = checks.check_run(run)
+    dataclasses.replace(config.evaluation, **{name: value for name, value in given.items() if value is not None})
+    checks.check_data(config.data.name)
     commands("training").evaluate(
         run, num_samples=num_samples, num_importance_samples=num_importance_samples, num_examples=num_examples
     )
@@ -29,8 +36,12 @@ def sample(
     output: OutputOption = None,
 ) -> None:
     """Draw from the model: an .npz or .csv with `sample`, `mean` and `z`, and a picture of the means beside it."""
-    output = checked_output(output)
-    commands("draws").sample(run, num_samples, seed, output)
+    config = checks.check_run(run)
+    target = checked_output(output) or run / "samples.npz"
+    checks.check_file(target, *_beside(target))
+    # The size of x is not known before the model is loaded; that of z alone tells most slips.
+    require_space(target, 4 * config.model.latent_size * num_samples)
+    commands("draws").sample(run, num_samples, seed, target)
 
 
 def reconstruct(
@@ -44,8 +55,9 @@ def reconstruct(
     output: OutputOption = None,
 ) -> None:
     """Reconstruct data through q(z|x): an .npz or .csv with `x`, `mean` and `sample`, and a picture beside it."""
-    output = checked_output(output)
-    commands("draws").reconstruct(run, data, split, num_examples, seed, output)
+    target = checked_output(output) or run / "reconstructions.npz"
+    _check_draws(run, data, split, target, *_beside(target))
+    commands("draws").reconstruct(run, data, split, num_examples, seed, target)
 
 
 def encode(
@@ -56,8 +68,9 @@ def encode(
     output: OutputOption = None,
 ) -> None:
     """Encode data: an .npz or .csv with the posterior's `mean`, `stddev`, a draw `z`, and `labels` where known."""
-    output = checked_output(output)
-    commands("draws").encode(run, data, split, seed, output)
+    target = checked_output(output) or run / "latents.npz"
+    _check_draws(run, data, split, target)
+    commands("draws").encode(run, data, split, seed, target)
 
 
 def export(
@@ -71,6 +84,10 @@ def export(
     precision: Annotated[str | None, typer.Option(help="Of LiteRT files. (default: float32,float16,int8)")] = None,
 ) -> None:
     """Write the run's model for use without tfvae: a SavedModel, or LiteRT or ONNX files with their deviations."""
+    if precision is not None and to != "litert":
+        raise ValueError(f"--precision is for --to litert. A {to} export has the precision of the model.")
+    checks.check_run(run)
+    checks.check_folder(output)
     commands("export").export(run, to, output, overwrite=overwrite, precision=precision)
 
 
@@ -81,6 +98,7 @@ def compare(
     ),
 ) -> None:
     """Compare runs: one table of models and numbers, and their curves in one picture."""
+    checks.check_folder(output)
     commands("reports").compare(runs, output)
 
 
@@ -91,4 +109,17 @@ def report(
     ] = None,
 ) -> None:
     """Write a run's report with its figures as one HTML file that needs no other."""
-    commands("reports").report(run, output)
+    checks.check_file(run / "report.html" if output is None else output)
+    commands("html_report").report(run, output)
+
+
+def _beside(output: Path) -> tuple[Path, Path]:
+    """The arrays and the picture that are written for an output of any name."""
+    arrays = output if output.suffix == ".npz" else output.with_name(output.name + ".npz")
+    return arrays, arrays.with_suffix(".png")
+
+
+def _check_draws(run: Path, data: str | None, split: str, *outputs: Path) -> None:
+    config = checks.check_run(run)
+    checks.check_data(config.data.name if data is None else data, split)
+    checks.check_file(*outputs)

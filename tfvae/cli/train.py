@@ -5,7 +5,11 @@ from typing import Annotated, Any
 
 import typer
 
+from tfvae._errors import quoted
+from tfvae.cli import checks
 from tfvae.cli.loading import commands
+from tfvae.training.config import RESUMABLE, RunConfig
+from tfvae.training.run_folder import RunFolder
 
 
 def train(
@@ -71,7 +75,9 @@ def train(
     ] = None,
     select: Annotated[
         str | None,
-        typer.Option(help="Model to end with: last, or best by the validation ELBO.", show_default="last; own data: best"),
+        typer.Option(
+            help="Model to end with: last, or best by the validation ELBO.", show_default="last; own data: best"
+        ),
     ] = None,
     checkpoint_steps: Annotated[
         int | None, typer.Option(help="Steps between checkpoints within an epoch.", show_default="0, none there")
@@ -86,9 +92,6 @@ def train(
     ] = None,
 ) -> None:
     """Train a VAE; the run folder gets the model, logs, figures, a report and a SavedModel."""
-    from tfvae.training.config import RunConfig
-    from tfvae.training.run_folder import RunFolder
-
     options: dict[str, dict[str, Any]] = {
         "data": {"name": data, "binarize": binarize},
         "model": {
@@ -130,14 +133,14 @@ def train(
         settings = RunConfig.of_run(folder.config, given)
     else:
         settings = RunConfig.from_dict(given) if config is None else RunConfig.from_toml(config, given)
+        checks.check_new_run(run_dir)
+    checks.check_data(settings.data.name)
     commands("training").train(
         settings, run_dir if resume is None else resume, resume=resume is not None, given=given["training"]
     )
 
 
 def _not_resumable(given: dict[str, dict[str, Any]]) -> set[str]:
-    from tfvae.training.config import RESUMABLE
-
     return {key for table in given.values() for key in table}.difference(RESUMABLE)
 
 
@@ -148,5 +151,5 @@ def _sizes(text: str | None) -> tuple[int, ...] | None:
         return tuple(int(part) for part in text.split(","))
     except ValueError as error:
         raise typer.BadParameter(
-            f"whole numbers with commas between them, such as 500 or 200,200; got {text!r}"
+            f"whole numbers with commas between them, such as 500 or 200,200; got {quoted(text)}"
         ) from error

@@ -20,13 +20,16 @@ _ADVICE = (
     "numeric arrays; save them again with numpy.save or numpy.savez."
 )
 _ENDING = ".npy"
+_HEAD_BYTES = 2**20
 
 
 class Form(NamedTuple):
-    """What the header of an array says."""
+    """What the header of an array says, and where its values begin."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
+    by_rows: bool
+    offset: int
 
     @property
     def num_bytes(self) -> int:
@@ -94,6 +97,19 @@ class ArrayFile(Mapping[str, np.ndarray]):
         num_bytes = sum(self.forms[name].num_bytes for name in names)
         require_memory(num_bytes, f"{self.path} ({', '.join(names)})", advice)
 
+    def head(self, name: str) -> np.ndarray | None:
+        """The first rows, a megabyte of them; None for an array that has no more, or is not stored row by row."""
+        shape, dtype, by_rows, _ = self.forms[name]
+        row = dtype.itemsize * math.prod(shape[1:])
+        count = max(1, _HEAD_BYTES // max(1, row))
+        if not shape or count >= shape[0] or not by_rows:
+            return None
+        with reading(self.path, _ADVICE, kind=DataError), self.path.open("rb") as file:
+            if self.is_archive:
+                with zipfile.ZipFile(file) as archive, archive.open(name + _ENDING) as content:
+                    return _values(content, self.forms[name], count)
+            return _values(file, self.forms[name], count)
+
     def mapped(self) -> np.ndarray:
         """The array of a `.npy`, which stays on disk until its values are used."""
         with reading(self.path, _ADVICE, kind=DataError):
@@ -116,15 +132,22 @@ def _form(file: IO[bytes], size: int, member: str | None = None) -> Form:
     version = npy.read_magic(file)
     if version not in ((1, 0), (2, 0)):
         raise ValueError(f"{where} has a header of version {version[0]}.{version[1]}, which is for named fields")
-    shape, _, dtype = (npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0)(file)
-    form = Form(tuple(shape), dtype)
+    shape, by_columns, dtype = (npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0)(file)
+    form = Form(tuple(shape), dtype, not by_columns, file.tell())
     if dtype.hasobject:
         raise ValueError(f"{where} holds Python objects")
     if any(length < 0 for length in shape):
         raise ValueError(f"{where} has a negative length in its shape, {quoted(form.shape)}")
-    if form.num_bytes > size - file.tell():
+    if form.num_bytes > size - form.offset:
         raise ValueError(
             f"{where} promises {quoted(form.num_bytes)} bytes, shape {quoted(form.shape)} of {dtype}, and holds "
-            f"{size - file.tell()}"
+            f"{size - form.offset}"
         )
     return form
+
+
+def _values(file: IO[bytes], form: Form, count: int) -> np.ndarray:
+    """The first rows of the array whose file this is, from its beginning."""
+    file.read(form.offset)
+    shape = (count, *form.shape[1:])
+    return np.frombuffer(file.read(form._replace(shape=shape).num_bytes), form.dtype).reshape(shape)

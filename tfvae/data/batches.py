@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import tensorflow as tf
 
+from tfvae._errors import quoted
 from tfvae.data import noise
 from tfvae.data.in_memory import Finish, InMemoryBatches, remember
 from tfvae.data.requirements import Draw
@@ -88,7 +89,7 @@ def _one_pass(num_examples: int, batch_size: int, num_batches: int, shuffle: boo
 
 
 def checked_batch_size(batch_size: int, num_examples: int, drop_remainder: bool, name: str) -> int:
-    """The batch size as an int.
+    """The batch size as an int, at most the number of examples.
 
     Raises:
         TypeError: for what is not an integer.
@@ -99,13 +100,13 @@ def checked_batch_size(batch_size: int, num_examples: int, drop_remainder: bool,
     except TypeError:
         raise TypeError(f"batch_size must be an integer. Received batch_size={batch_size!r}.") from None
     if size < 1:
-        raise ValueError(f"batch_size must be at least 1. Received batch_size={size}.")
+        raise ValueError(f"batch_size must be at least 1. Received batch_size={quoted(size)}.")
     if drop_remainder and size > num_examples:
         raise ValueError(
             f"drop_remainder=True leaves no batch at all: {name} has {num_examples} examples. Take a batch_size of at "
-            f"most that, or drop_remainder=False. Received batch_size={size}."
+            f"most that, or drop_remainder=False. Received batch_size={quoted(size)}."
         )
-    return size
+    return min(size, num_examples)
 
 
 def signed_seed(seed: int) -> int:

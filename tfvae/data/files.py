@@ -9,7 +9,7 @@ import numpy as np
 from tfvae._errors import quoted
 from tfvae.data import noise
 from tfvae.data.array_file import ArrayFile
-from tfvae.data.contents import require_form
+from tfvae.data.contents import clean_values, require_form
 from tfvae.data.errors import DataError
 from tfvae.data.split import Split
 from tfvae.data.splits import Splits, make_splits
@@ -79,9 +79,16 @@ def _read(file: ArrayFile, x: dict[str, str], y: dict[str, str]) -> tuple[dict[s
 
 
 def _check(file: ArrayFile, x: dict[str, str], y: dict[str, str]) -> None:
-    """Refuses what the headers tell before the values, which may take far more room than the file, are read."""
+    """Refuses what headers and first rows tell, before all values are read, which may take far more room than the file.
+
+    A wrong type of number, or units that are no levels, show in the first rows.
+    """
     for split, name in x.items():
-        require_form(*file.forms[name], f"{file.path} ({split})")
+        source, form = f"{file.path} ({split})", file.forms[name]
+        require_form(form.shape, form.dtype, source)
+        head = file.head(name)
+        if head is not None:
+            clean_values(head, source, np.arange(len(head)))
     file.require_memory([*x.values(), *y.values()])
 
 

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from tfvae._errors import quoted, reason
 from tfvae._targets import expanded
 from tfvae.data import archives, digits, files
+from tfvae.data.array_file import ArrayFile
 from tfvae.data.errors import DataError
 from tfvae.data.shard_header import ShardHeader, is_shards
 from tfvae.data.sharded_split import ShardedSplit, load_shards
@@ -92,6 +93,15 @@ def check_name(name: str | os.PathLike[str]) -> None:
         files.check_file(path)
     else:
         ShardHeader.read(path)
+
+
+def check_source(name: str | os.PathLike[str]) -> None:
+    """As `check_name`, for data that are written as shards, of which a `.npy` may be larger than memory."""
+    path = expanded(name, kind=DataError)
+    if path.suffix == ".npy":
+        ArrayFile(path)
+    else:
+        check_name(name)
 
 
 def check_split(split: str) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tfvae._reported import value_with_error
 from tfvae.evaluation._trust import trust
 from tfvae.evaluation.baseline import baseline_warning
 from tfvae.evaluation.examination_report import examination_markdown, over_draws
@@ -71,14 +72,6 @@ def _active_units(report: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
         return [("active units", "unknown", "", "")] if "active_units" in report else []
     uncertain = f", {active['num_uncertain']} uncertain" if "num_uncertain" in active else ""
     return [("active units", f"{active['num_active']} of {len(active['active'])}{uncertain}", "", "")]
-
-
-def value_with_error(record: Mapping[str, Any], digits: int = 3) -> str:
-    """A record's mean ± its standard error over examples."""
-    error = record["standard_error"]
-    if record["mean"] is None:
-        return "unknown"
-    return f"{record['mean']:.{digits}f} ± " + ("unknown" if error is None else f"{error:.{digits}f}")
 
 
 def report_markdown(report: Mapping[str, Any], figures: Sequence[str]) -> str:

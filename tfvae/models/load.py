@@ -1,5 +1,6 @@
 """Loading a saved model."""
 
+import warnings
 import zipfile
 from os import PathLike, fspath
 from os.path import exists
@@ -59,10 +60,13 @@ def load_vae(path: str | PathLike[str]) -> VAE:
     Raises:
         ValueError: for another model too.
     """
-    model = load_model(path)
+    with warnings.catch_warnings(record=True) as said:  # of a model that is refused nothing else is said
+        model = load_model(path)
     if not isinstance(model, VAE):
         raise ValueError(
             f"{fspath(path)} holds a Keras model of class {type(model).__name__}, not a tfvae.models.VAE, which this "
             "takes. Use the file that `tfvae train` or VAE.save wrote."
         )
+    for warning in said:
+        warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
     return model

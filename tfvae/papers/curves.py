@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from tfvae._errors import reading
 from tfvae._files import locked, write_json
 from tfvae.models import VAE
 from tfvae.papers.job import Job
@@ -163,9 +164,11 @@ def _read(folder: Path, setup: Mapping[str, Any]) -> dict[str, Any]:
     if not path.exists():
         seconds = {"pilots": 0.0, "training": 0.0, "measuring": 0.0}
         return {"setup": setup, "tried": {}, "learning_rate": None, "samples": 0, "seconds": seconds, "points": []}
-    record = json.loads(path.read_text())
-    if record["setup"] != setup:
-        differing = sorted(key for key in {*setup, *record["setup"]} if setup.get(key) != record["setup"].get(key))
+    with reading(path, f"Delete the folder {folder} to train it anew, or give another --run-dir."):
+        record = json.loads(path.read_text("utf-8"))
+        before = dict(record["setup"])
+    if before != setup:
+        differing = sorted(key for key in {*setup, *before} if setup.get(key) != before.get(key))
         raise ValueError(
             f"{folder} was trained with other settings ({', '.join(differing)}). Give another --run-dir, or delete it."
         )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tfvae._errors import reading
 from tfvae._files import replacing, write_json, write_text
 from tfvae._markdown import table_row
 from tfvae.papers.result import Result
@@ -53,9 +54,12 @@ def write_page(output: Path, title: str, introduction: str, names: tuple[str, ..
         introduction: its first paragraph.
         names: of the experiments, in order.
     """
-    found = {
-        name: json.loads((output / f"{name}.json").read_text()) for name in names if (output / f"{name}.json").exists()
-    }
+    found = {}
+    for name in names:
+        path = output / f"{name}.json"
+        if path.exists():
+            with reading(path, "Delete it, and run the experiment again."):
+                found[name] = json.loads(path.read_text("utf-8"))
     lines = [f"# {title}", "", introduction, ""]
     claims = [(name, claim) for name, content in found.items() for claim in content["claims"]]
     if claims:

@@ -150,7 +150,7 @@ def read_checkpoint(folder: RunFolder, config: RunConfig | None = None) -> tuple
         try:
             return _read(folder, path, config)
         except ValueError as error:  # an older one is better than none
-            damage = error
+            damage = damage or error
     if damage is not None:
         raise ValueError(f"No checkpoint of {folder.path} can be loaded. {damage}") from damage
     return None, TrainingState()

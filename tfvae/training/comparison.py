@@ -17,7 +17,7 @@ from matplotlib.ticker import MaxNLocator
 from tfvae._errors import reading
 from tfvae._files import write_bytes, write_text
 from tfvae._markdown import table_row
-from tfvae.evaluation.report import value_with_error
+from tfvae._reported import value_with_error
 from tfvae.training.config import RunConfig
 from tfvae.training.differences import Difference, difference
 from tfvae.training.per_example import PerExample, read_per_example

@@ -152,7 +152,7 @@ def _selected(vae: VAE, config: RunConfig, folder: RunFolder, on_stage: Callable
     if config.training.select != "best" or best is None or best == saved[-1][1]:
         return vae
     on_stage(f"taking the model of {best.stem}, whose validation ELBO is the highest")
-    return load_model(best)
+    return load_vae(best)
 
 
 def _default_run_dir(config: RunConfig) -> Path:

@@ -85,6 +85,14 @@ class RunFolder:
                 f"{self.path} is no run folder: it has no config.toml. `tfvae train --run-dir {self.path}` makes one."
             )
 
+    def require_model(self) -> None:
+        """Raises ValueError when there is neither the model of a run nor a checkpoint."""
+        if not self.model.exists() and not self.saved_checkpoints():
+            raise ValueError(
+                f"The run {self.path} has no model yet: it ended before its first checkpoint. Go on with it: "
+                f"`tfvae train --resume {self.path}`."
+            )
+
     def checkpoint(self, epochs: int, steps: int = 0) -> Path:
         """The path of the checkpoint after so many epochs, and steps of the next."""
         return self.checkpoints / (f"epoch-{epochs:05d}" + (f"-step-{steps:07d}" if steps else "") + ".keras")

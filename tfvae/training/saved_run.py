@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+from typing import cast
 
 from tfvae.models import VAE
 from tfvae.models.load import load_vae
@@ -27,13 +28,7 @@ def load_run(run_dir: str | os.PathLike[str]) -> Run:
     """
     folder = RunFolder(run_dir)
     folder.require_run()
+    folder.require_model()
     config = RunConfig.of_run(folder.config)
-    if folder.model.exists():
-        return Run(folder, config, load_vae(folder.model))
-    vae, _ = read_checkpoint(folder)
-    if vae is None:
-        raise ValueError(
-            f"The run {folder.path} has no model yet: it ended before its first checkpoint. Go on with it: "
-            f"`tfvae train --resume {folder.path}`."
-        )
-    return Run(folder, config, vae)
+    vae = load_vae(folder.model) if folder.model.exists() else read_checkpoint(folder)[0]
+    return Run(folder, config, cast(VAE, vae))

@@ -11,8 +11,9 @@ from tfvae import data as tfvae_data
 from tfvae._display import Display
 from tfvae._images import beside, tile
 from tfvae._seeds import fold_in, split_seed
-from tfvae.cli.commands.output import write_arrays, write_picture
+from tfvae.cli.commands.output import announced, write_arrays, write_picture
 from tfvae.data import ShardedSplit, Split
+from tfvae.data.load import check_split
 from tfvae.data.sharded_split import naming_damage
 from tfvae.training.build import evaluation_split
 from tfvae.training.saved_run import Run, load_run
@@ -21,7 +22,7 @@ from tfvae.typing import Tensor
 _BATCH_SIZE = 500
 
 
-def sample(run_dir: Path, num_samples: int, seed: int, output: Path | None) -> None:
+def sample(run_dir: Path, num_samples: int, seed: int, output: Path) -> None:
     """`tfvae sample`."""
     run = load_run(run_dir)
 
@@ -33,14 +34,14 @@ def sample(run_dir: Path, num_samples: int, seed: int, output: Path | None) -> N
     program = _program(drawn, tf.TensorSpec([], tf.int32))
     numbers = (min(_BATCH_SIZE, num_samples - start) for start in range(0, num_samples, _BATCH_SIZE))
     parts = (program(number, fold_in(seed, i)) for i, number in enumerate(numbers))
-    path, first = write_arrays(output or run.folder.path / "samples.npz", parts)
+    path, first = write_arrays(output, announced(output, parts, num_samples))
     means = np.asarray(first["mean"][:100])
     display = Display.of(means)
     write_picture(path, tile(display.pictures(means)), display.words())
 
 
 def reconstruct(
-    run_dir: Path, data: str | None, split_name: str, num_examples: int | None, seed: int, output: Path | None
+    run_dir: Path, data: str | None, split_name: str, num_examples: int | None, seed: int, output: Path
 ) -> None:
     """`tfvae reconstruct`."""
     run = load_run(run_dir)
@@ -53,13 +54,14 @@ def reconstruct(
 
     program = _program(through, tf.TensorSpec([None, *split.event_shape], tf.float32))
     parts = (program(x, fold_in(seed, i)) for i, x in enumerate(_first(_batches(split), num_examples)))
-    path, first = write_arrays(output or run.folder.path / "reconstructions.npz", parts)
+    count = len(split) if num_examples is None else min(num_examples, len(split))
+    path, first = write_arrays(output, announced(output, parts, count))
     x, means = (np.asarray(first[name][:40]) for name in ("x", "mean"))
     display = Display.of(x)
     write_picture(path, beside(display.pictures(x), display.pictures(means), 10), display.words())
 
 
-def encode(run_dir: Path, data: str | None, split_name: str, seed: int, output: Path | None) -> None:
+def encode(run_dir: Path, data: str | None, split_name: str, seed: int, output: Path) -> None:
     """`tfvae encode`."""
     run = load_run(run_dir)
     split = _split(run, data, split_name)
@@ -74,7 +76,7 @@ def encode(run_dir: Path, data: str | None, split_name: str, seed: int, output: 
         parts = ({**program(x, fold_in(seed, i)), "labels": y} for i, (x, y) in batches)
     else:
         parts = (program(x, fold_in(seed, i)) for i, x in enumerate(_batches(split)))
-    write_arrays(output or run.folder.path / "latents.npz", parts)
+    write_arrays(output, announced(output, parts, len(split)))
 
 
 def _program(fn: Callable[..., dict[str, Tensor]], spec: tf.TensorSpec) -> Any:
@@ -98,7 +100,7 @@ def _first(batches: Iterator[np.ndarray], num_examples: int | None) -> Iterator[
 def _split(run: Run, data: str | None, split_name: str) -> Split | ShardedSplit:
     """The data a command works on, with the noise the model was trained on, drawn once."""
     if data is None:
-        split = getattr(tfvae_data.load(run.config.data.name), split_name, None)
+        split = getattr(tfvae_data.load(run.config.data.name), check_split(split_name))
         if split is None:
             raise ValueError(f"{run.config.data.name} has no {split_name!r} split. Choose another with --split.")
     else:

@@ -35,8 +35,6 @@ class _Order:
 
 def export(run_dir: Path, to: str, output: Path | None, *, overwrite: bool, precision: str | None = None) -> None:
     """`tfvae export`."""
-    if precision is not None and to != "litert":
-        raise ValueError(f"--precision is for --to litert. A {to} export has the precision of the model.")
     run = load_run(run_dir)
     about = None
     if run.folder.report_json.is_file():

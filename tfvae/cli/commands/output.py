@@ -13,8 +13,11 @@ from rich.console import Console
 from tfvae._csv import CsvWriter
 from tfvae._files import write_bytes
 from tfvae._npz import NpzWriter
+from tfvae._targets import require_space, size_text
 
 console = Console()
+
+_MUCH = 10**8
 
 
 def write_arrays(path: Path, parts: Iterable[dict[str, Any]]) -> tuple[Path, dict[str, Any]]:
@@ -26,6 +29,23 @@ def write_arrays(path: Path, parts: Iterable[dict[str, Any]]) -> tuple[Path, dic
             file.add(**part)
     say(f"{file.path}: {', '.join(f'{name} {shape}' for name, shape in file.shapes.items())}")
     return file.path, first
+
+
+def announced(path: Path, parts: Iterable[dict[str, Any]], num_examples: int) -> Iterator[dict[str, Any]]:
+    """The parts, once it is sure that the disk has room for so many examples like those of the first part.
+
+    Raises:
+        ValueError: before anything is written.
+    """
+    parts = iter(parts)
+    for first in parts:
+        arrays = [np.asarray(array) for array in first.values()]
+        num_bytes = sum(array.nbytes for array in arrays) * num_examples // max(1, len(arrays[0]))
+        require_space(path, num_bytes)
+        if num_bytes >= _MUCH:
+            say(f"writing {size_text(num_bytes)}")
+        yield first
+        yield from parts
 
 
 def write_picture(path: Path, picture: np.ndarray, words: str = "") -> None:

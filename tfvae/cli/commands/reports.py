@@ -1,4 +1,4 @@
-"""`tfvae compare` and `tfvae report`."""
+"""`tfvae compare`."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +18,6 @@ from tfvae.training.comparison import (
     read_runs,
     write_comparison,
 )
-from tfvae.training.html_report import write_html_report
 
 _MOST_RUNS_ABREAST = 4
 _NUMBERS = ("run", "ELBO", "log p(x)", "active units")
@@ -67,8 +66,3 @@ def _differences(group: Sequence[ComparedRun]) -> Table:
 def _marked(run: ComparedRun, column: str, group: Sequence[ComparedRun]) -> str:
     text = escape(run.cells[column])
     return f"[bold]{text}[/]" if best(group, column) is run else text
-
-
-def report(run_dir: Path, output: Path | None) -> None:
-    """`tfvae report`."""
-    say(str(write_html_report(run_dir, output)))

@@ -9,6 +9,7 @@ import tensorflow as tf
 from rich.table import Table
 
 from tfvae import data as tfvae_data
+from tfvae._errors import reason
 from tfvae.callbacks import NonFiniteLossError
 from tfvae.cli.commands.output import console, said_warnings, say
 from tfvae.cli.interrupt import Interruptible
@@ -54,9 +55,7 @@ def train(config: RunConfig, run_dir: Path | None, *, resume: bool, given: Colle
         except tf.errors.OpError as error:  # a disk that is full for TensorBoard, a worker that was lost
             if not started:
                 raise
-            raise OSError(
-                f"{type(error).__name__}: {str(error.message).splitlines()[0]}. {_how_to_go_on(started)}"
-            ) from error
+            raise OSError(f"{type(error).__name__}: {reason(error)}. {_how_to_go_on(started)}") from error
         except OSError as error:
             if started and "--resume" not in str(error):
                 raise OSError(f"{error}. {_how_to_go_on(started)}") from error

@@ -9,7 +9,8 @@ from tfvae import layers
 from tfvae.data import Split
 from tfvae.data.in_memory import endless
 from tfvae.estimators import SGVB, Estimator, ScoreFunction, WakeSleep
-from tfvae.models import VAE, load_model
+from tfvae.models import VAE
+from tfvae.models.load import load_vae
 
 BATCH_SIZE = 100  # M
 LEARNING_RATES = (0.01, 0.02, 0.1)  # the global step of Adagrad is chosen from them
@@ -111,7 +112,7 @@ def adagrad(learning_rate: float) -> keras.optimizers.Optimizer:
 
 def load_trained(folder: Path) -> VAE:
     """The model that a learner of this paper has saved."""
-    return load_model(folder / MODEL)
+    return load_vae(folder / MODEL)
 
 
 class AlgorithmOne:

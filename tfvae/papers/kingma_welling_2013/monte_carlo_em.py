@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae._errors import reading
 from tfvae._files import replacing
 from tfvae._seeds import fold_in, split_seed, stateless_seed
 from tfvae.data import Split
@@ -133,6 +134,6 @@ class MonteCarloEM:
             np.savez(beside, *[variable.numpy() for variable in self._variables])
 
     def load(self, folder: Path) -> None:
-        with np.load(folder / _CHAINS) as saved:
+        with reading(folder / _CHAINS, "Delete the folder to train it anew."), np.load(folder / _CHAINS) as saved:
             for variable, key in zip(self._variables, saved.files, strict=True):
                 variable.assign(saved[key])

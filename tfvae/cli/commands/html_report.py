@@ -1,0 +1,11 @@
+"""`tfvae report`, which needs neither TensorFlow nor matplotlib."""
+
+from pathlib import Path
+
+from tfvae.cli.commands.output import say
+from tfvae.training.html_report import write_html_report
+
+
+def report(run_dir: Path, output: Path | None) -> None:
+    """`tfvae report`."""
+    say(str(write_html_report(run_dir, output)))
