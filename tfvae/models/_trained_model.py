@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfvae._bijector_cache import released_graph
 from tfvae._checks import whole_number
 from tfvae.estimators import Estimate, Estimator
 from tfvae.layers import DistributionLayer
@@ -101,14 +102,14 @@ class TrainedModel(keras.Model):
         return {**config, **self._as_compiled} if config else config
 
     def make_train_function(self, force: bool = False) -> None:
-        if force or self.train_function is None:
+        if force or self.train_function is None or self._functions.are_of_another_model("train"):
             super().make_train_function(force=True)
             if self.built and not self.optimizer.built:  # else the first step is traced twice
                 self.optimizer.build(self.trainable_variables)
             self.train_function = self._functions.train(self.train_function, force=force)
 
     def make_test_function(self, force: bool = False) -> None:
-        if force or self.test_function is None:
+        if force or self.test_function is None or self._functions.are_of_another_model("test"):
             super().make_test_function(force=True)
             self.test_function = self._functions.test(self.test_function, force=force)
 
@@ -264,19 +265,23 @@ class TrainedModel(keras.Model):
         if tf.distribute.get_strategy().num_replicas_in_sync > 1:
             return _distributed.train_step(self, data)
         x, sample_weight = self._unpacked(data)
-        with tf.GradientTape() as tape:
-            estimate = self.estimate(x, training=True)
-            loss = self.loss_of(estimate, sample_weight)
-            scaled = self.optimizer.scale_loss(loss)
-        gradients = tape.gradient(scaled, self.trainable_variables)
-        self.optimizer.apply(gradients, self.trainable_variables)
+        with released_graph():
+            with tf.GradientTape() as tape:
+                estimate = self.estimate(x, training=True)
+                loss = self.loss_of(estimate, sample_weight)
+                scaled = self.optimizer.scale_loss(loss)
+            gradients = tape.gradient(scaled, self.trainable_variables)
+        # There is one replica: Keras' sum over replicas would only register a gradient that is never freed.
+        with _distributed.summed_already(self.optimizer):
+            self.optimizer.apply(gradients, self.trainable_variables)
         return self._bound_metrics.update(estimate, loss, sample_weight)
 
     def test_step(self, data: Any) -> dict[str, Tensor]:
         if tf.distribute.get_strategy().num_replicas_in_sync > 1:
             return _distributed.test_step(self, data)
         x, sample_weight = self._unpacked(data)
-        estimate = self.estimate(x, training=False)
+        with released_graph():
+            estimate = self.estimate(x, training=False)
         return self._bound_metrics.update(estimate, self.loss_of(estimate, sample_weight), sample_weight)
 
     def _unpacked(self, data: Any) -> tuple[Tensor, Tensor | None]:
