@@ -16,6 +16,7 @@ from tfvae.models import _distributed, _inputs, _parts, _steps
 from tfvae.models._functions import Functions
 from tfvae.models._loop import Execution
 from tfvae.models._metrics import BoundMetrics
+from tfvae.models._progress import expect_end
 from tfvae.models._rows import Rows
 from tfvae.typing import Seed, Tensor
 
@@ -138,8 +139,11 @@ class TrainedModel(keras.Model):
                 self.train_function, self.test_function, self.steps_per_execution = functions
             else:
                 self.execution.rows, self.execution.is_running = None, False
+                self.steps_per_execution = functions[-1]  # `predict` has it too
 
     def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
+        if iterator is not None and iterator.num_batches is None:
+            expect_end(iterator)
         # Keras would take a batch for it, and of several workers one that it cannot handle.
         if not self.built or self._distribute_strategy is None:
             super()._maybe_symbolic_build(iterator, data_batch)
@@ -208,8 +212,8 @@ class TrainedModel(keras.Model):
                 batch_size=batch_size,
                 epochs=epochs,
                 verbose=verbose,
-                callbacks=_steps.with_callback(
-                    callbacks, _steps.EpochEnd(self.execution, steps_per_epoch, validation_steps)
+                callbacks=_steps.with_own(
+                    callbacks, _steps.EpochEnd(self.execution, steps_per_epoch, validation_steps), verbose
                 ),
                 validation_split=validation_split,
                 validation_data=self._ahead(validation_data),
@@ -241,7 +245,7 @@ class TrainedModel(keras.Model):
             return super().evaluate(x, y, callbacks=callbacks, **arguments, **kwargs)
         example = self.check_data(x)
         with self._calls_of(_steps.steps_per_call(x, example, batch_size, steps, _steps.listed(callbacks))):
-            callbacks = _steps.with_callback(callbacks, _steps.EpochEnd(self.execution, None, steps))
+            callbacks = _steps.with_own(callbacks, _steps.EpochEnd(self.execution, None, steps), verbose)
             return super().evaluate(self._ahead(x), y, callbacks=callbacks, **arguments, **kwargs)
 
     def _ahead(self, data: Any) -> Any:
