@@ -1,7 +1,9 @@
 """Many steps a call: the same run as one step a call, only sooner."""
 
+import gc
 import json
 import logging
+import weakref
 
 import keras
 import numpy as np
@@ -368,3 +370,87 @@ def test_who_needs_every_batch(tmp_path):
     ]
     assert [_steps.needs_every_batch(callback) for callback in patient] == [False] * len(patient)
     assert [_steps.needs_every_batch(callback) for callback in curious] == [True] * len(curious)
+
+
+# What a compiled step is made for -------------------------------------------------------------------------------------
+
+
+def moved_parts(vae, train):
+    """Which of encoder and decoder a function trains."""
+    parts = {"encoder": vae.encoder.layers[1].kernel, "decoder": vae.decoder.layers[0].kernel}
+    before = {name: kernel.numpy() for name, kernel in parts.items()}
+    train()
+    return {name for name, kernel in parts.items() if (kernel.numpy() != before[name]).any()}
+
+
+def test_steps_follow_what_is_trainable_and_who_trains_it():
+    vae = make_vae()
+
+    def moved():
+        return moved_parts(vae, lambda: vae.fit(images(16), batch_size=8, verbose=0))
+
+    both = {"encoder", "decoder"}
+    assert moved() == both
+    vae.encoder.trainable = False
+    vae.make_train_function(force=True)
+    assert moved() == {"decoder"}
+    vae.encoder.trainable = True
+    vae.decoder.layers[0].trainable = False
+    assert moved() == {"encoder"}
+    vae.decoder.layers[0].trainable = True
+    assert moved_parts(vae, lambda: vae.train_on_batch(images(8))) == both
+    vae.optimizer = keras.optimizers.SGD(0.0)
+    assert moved() == set()
+
+
+def test_a_frozen_normalisation_stays_what_it_is():
+    """Without weights that train, its flag alone tells the programs apart."""
+    keras.utils.set_random_seed(1)
+    norm = keras.layers.BatchNormalization(center=False, scale=False)
+    vae = make_vae([norm])
+    fit = {"x": images(16) + 3.0, "batch_size": 8, "verbose": 0}
+    vae.decoder.layers[-1].support = None  # the values need not be images
+    vae.fit(**fit)
+    norm.trainable = False
+    before = norm.moving_mean.numpy()
+    assert before.any()
+    vae.fit(**fit)
+    np.testing.assert_array_equal(norm.moving_mean.numpy(), before)
+
+
+def test_another_estimator_and_beta_take_effect():
+    vae, fit = make_vae(), {"x": images(16), "batch_size": 8, "verbose": 0}
+    vae.fit(**fit)
+    seen, sgvb = [], tfvae.estimators.SGVB()
+    vae.estimator = lambda *args, **kwargs: seen.append(1) or sgvb(*args, **kwargs)
+    vae.fit(**fit)
+    assert seen
+    vae.beta = 3.0
+    logs = vae.train_on_batch(images(8), return_dict=True)
+    np.testing.assert_allclose(logs["loss"], 3.0 * logs["kl"] - logs["log_likelihood"], rtol=1e-5)
+    with pytest.raises(ValueError, match="beta is a number, at least 0"):
+        vae.beta = -1.0
+    with pytest.raises(TypeError, match="estimator"):
+        vae.estimator = tfvae.estimators.SGVB
+
+
+def test_few_functions_are_kept():
+    vae = make_vae()
+    for num_steps in range(1, 12):
+        vae.execution.num_steps = num_steps
+        vae.make_train_function(force=False)
+        vae.train_function = None
+    assert len(vae._functions._made["train"]) == 8
+
+
+def test_models_and_data_are_freed():
+    """Also what a graph holds: the variables that it reads."""
+    vae = make_vae()
+    data = tfvae.data.Split(LEVELS, num_levels=5).batches(8, shuffle=True, binarize="dynamic")
+    vae.fit(data, verbose=0, validation_data=images(8))
+    handles = (vae.encoder.layers[1].kernel.value.handle, vae.optimizer.variables[-1].value.handle)
+    refs = [weakref.ref(one) for one in (vae, data, *handles)]
+    del vae, data, handles
+    for _ in range(3):  # a model's functions go when the model is gone
+        gc.collect()
+    assert [ref() for ref in refs] == [None] * 4

@@ -6,6 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfvae._bijector_cache import released_graph
 from tfvae.models import VAE
 
 _functions: weakref.WeakKeyDictionary[VAE, dict[Any, Any]] = weakref.WeakKeyDictionary()
@@ -20,7 +21,8 @@ def compiled(vae: VAE, fn: Callable[..., Any]) -> Callable[..., Any]:
     model = weakref.ref(vae)  # the function must not keep alive the model it is filed under
 
     def call(x: tf.Tensor, number: Any, seed: tf.Tensor) -> Any:
-        return fn(model(), x, number, seed)
+        with released_graph():
+            return fn(model(), x, number, seed)
 
     functions = _functions.setdefault(vae, {})
     if fn not in functions:
@@ -47,7 +49,8 @@ def compiled_for_shape(vae: VAE, fn: Callable[..., Any], **arguments: Any) -> Ca
     model = weakref.ref(vae)
 
     def call(x: tf.Tensor, seed: tf.Tensor) -> Any:
-        return fn(model(), x, seed, **arguments)
+        with released_graph():
+            return fn(model(), x, seed, **arguments)
 
     functions, key = _functions.setdefault(vae, {}), (fn, *sorted(arguments.items()))
     if key not in functions:

@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae._bijector_cache import released_graph
 from tfvae._numerics import as_float
 from tfvae._seeds import stateless_seed
 from tfvae._serialization import deserialize_function, load_seed_state, save_seed_state, serialize_function
@@ -166,10 +167,15 @@ class DistributionLayer(keras.layers.Layer):
         specs = keras.tree.map_structure(
             lambda t: tf.TensorSpec(t.shape, t.dtype) if isinstance(t, keras.KerasTensor) else t, (args, kwargs)
         )
-        trace = tf.function(lambda args, kwargs: self._make(*args, **kwargs).value, autograph=False)
+
+        def value(args: Any, kwargs: Any) -> Tensor:
+            with released_graph():
+                return self._make(*args, **kwargs).value
+
+        trace = tf.function(value, autograph=False)
         with keras.StatelessScope():  # a trace must not advance the seed
-            value = trace.get_concrete_function(*specs).structured_outputs
-        return keras.KerasTensor(value.shape, dtype=value.dtype.name)
+            made = trace.get_concrete_function(*specs).structured_outputs
+        return keras.KerasTensor(made.shape, dtype=made.dtype.name)
 
     def save_own_variables(self, store: Any) -> None:
         super().save_own_variables(store)

@@ -125,7 +125,7 @@ def train_step(model: Any, data: Any) -> dict[str, Tensor]:
     gradients, statistics = means[: len(gradients)], means[len(gradients) :]
     for variable, value in zip(moved, statistics, strict=True):
         variable.assign(value)
-    with _summed_already(model.optimizer):
+    with summed_already(model.optimizer):
         model.optimizer.apply(gradients, model.trainable_variables)
     return _update(model, metrics)
 
@@ -213,7 +213,7 @@ def _own_noise(model: Any) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _summed_already(optimizer: Any) -> Iterator[None]:
+def summed_already(optimizer: Any) -> Iterator[None]:
     """Keeps Keras, which would sum gradients over replicas after clipping each replica's, from summing them again."""
     while hasattr(optimizer, "inner_optimizer"):
         optimizer = optimizer.inner_optimizer

@@ -1,13 +1,14 @@
 """How many steps of training one call makes, so that nobody can tell but by the clock."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from tfvae.models._loop import Execution
+from tfvae.models._progress import ProgressBar
 
 _MOST_STEPS = 100
 _MOST_BYTES = 2**26
@@ -15,9 +16,11 @@ _HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_ba
 
 
 def steps_per_call(
-    data: Any, example: Any, batch_size: int | None, steps: int | None, callbacks: Iterable[keras.callbacks.Callback]
+    data: Any, example: Any, batch_size: int | None, steps: int | None, callbacks: Sequence[keras.callbacks.Callback]
 ) -> int:
     """The number of steps for `steps_per_execution="auto"`: 1 where a callback has to see every batch.
+
+    A callback with the attribute `every_steps`, other than 0, is called after about so many.
 
     Args:
         data: what `fit` is given.
@@ -33,6 +36,9 @@ def steps_per_call(
         size = min(size, batch_size or 32)
     num_bytes = 4 * size * math.prod(example.shape[1:]) if size else _MOST_BYTES // 16
     most = max(1, min(_MOST_STEPS, _MOST_BYTES // num_bytes))
+    for every in (getattr(callback, "every_steps", 0) for callback in callbacks):
+        if every:  # calls of one length that end there, or soon after
+            most = math.ceil(every / math.ceil(every / most))
     if steps is None:
         return most
     # Keras looks for the end of finite data between calls only.
@@ -85,16 +91,20 @@ def introduce(callbacks: list[keras.callbacks.Callback]) -> None:
             callback.set_neighbours([other for other in callbacks if other is not callback])
 
 
-def with_callbacks(callbacks: Any, *first: keras.callbacks.Callback) -> Any:
-    """What Keras takes for callbacks, with more that come first, in the place of those like them of an earlier fit."""
+def with_callbacks(callbacks: Any, *first: keras.callbacks.Callback, verbose: Any) -> Any:
+    """What Keras takes for callbacks: ours first, in the place of those of an earlier fit, and our progress bar."""
+    others = [other for other in listed(callbacks) if type(other) not in map(type, first)]
+    bars = [i for i, other in enumerate(others) if isinstance(other, keras.callbacks.ProgbarLogger)]
+    for i in bars:
+        if type(others[i]) is keras.callbacks.ProgbarLogger:
+            others[i] = ProgressBar()
     if isinstance(callbacks, keras.callbacks.CallbackList):
-        for callback in first:
-            callback.set_model(callbacks.model)
-            callback.set_params(callbacks.params)
-        others = [other for other in callbacks.callbacks if type(other) not in map(type, first)]
         callbacks.callbacks = [*first, *others]
+        for callback in (*first, *(others[i] for i in bars)):
+            callback.set_params(callbacks.params)
+            callback.set_model(callbacks.model)
         return callbacks
-    return [*first, *listed(callbacks)]
+    return [*first, *others, *([ProgressBar()] if verbose and not bars else [])]
 
 
 class EpochEnd(keras.callbacks.Callback):

@@ -14,6 +14,7 @@ from tfvae.models import _checks, _distributed, _inputs, _one_device, _parts, _s
 from tfvae.models._fed_model import FedModel
 from tfvae.models._functions import Functions
 from tfvae.models._loop import Execution
+from tfvae.models._progress import expect_end
 from tfvae.models._rows import Rows
 from tfvae.models._stop_on_non_finite import StopOnNonFinite
 from tfvae.typing import Seed, Tensor
@@ -84,14 +85,14 @@ class TrainedModel(FedModel):
         return {**config, **self._as_compiled} if config else config
 
     def make_train_function(self, force: bool = False) -> None:
-        if force or self.train_function is None:
+        if force or self.train_function is None or self._functions.are_of_another_model("train"):
             super().make_train_function(force=True)
             if self.built and not self.optimizer.built:  # else the first step is traced twice
                 self.optimizer.build(self.trainable_variables)
             self.train_function = self._functions.train(self.train_function, force=force)
 
     def make_test_function(self, force: bool = False) -> None:
-        if force or self.test_function is None:
+        if force or self.test_function is None or self._functions.are_of_another_model("test"):
             super().make_test_function(force=True)
             self.test_function = self._functions.test(self.test_function, force=force)
 
@@ -120,8 +121,11 @@ class TrainedModel(FedModel):
                 self.train_function, self.test_function, self.steps_per_execution = functions
             else:
                 self.execution.rows, self.execution.is_running = None, False
+                self.steps_per_execution = functions[-1]  # `predict` has it too
 
     def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
+        if iterator is not None and iterator.num_batches is None:
+            expect_end(iterator)
         # Keras would take a batch for it, and of several workers one that it cannot handle.
         if not self.built or self._distribute_strategy is None:
             super()._maybe_symbolic_build(iterator, data_batch)
@@ -197,6 +201,7 @@ class TrainedModel(FedModel):
             _steps.EpochEnd(self.execution, steps_per_epoch, validation_steps),
             *self._guards(),
             *([] if any(isinstance(one, _STOPPING) for one in together) else [StopOnNonFinite()]),
+            verbose=verbose,
         )
         with self._calls_of(num_steps, rows), _inputs.naming_shapes(self.event_shape):
             return super().fit(
@@ -239,7 +244,9 @@ class TrainedModel(FedModel):
         example = self.check_data(x)
         num_steps = _steps.steps_per_call(x, example, batch_size, steps, _steps.listed(callbacks))
         with self._calls_of(num_steps), _inputs.naming_shapes(self.event_shape):
-            callbacks = _steps.with_callbacks(callbacks, _steps.EpochEnd(self.execution, None, steps), *self._guards())
+            callbacks = _steps.with_callbacks(
+                callbacks, _steps.EpochEnd(self.execution, None, steps), *self._guards(), verbose=verbose
+            )
             return super().evaluate(self._ahead(x), y, callbacks=callbacks, **arguments, **kwargs)
 
     def _ahead(self, data: Any) -> Any:

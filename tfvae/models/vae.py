@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae._checks import whole_number
+from tfvae._checks import number, whole_number
 from tfvae._files import replacing
 from tfvae._latent_shapes import shapes_of_parts
 from tfvae._seeds import split_seed, stateless_seed
@@ -97,12 +97,11 @@ class VAE(TrainedModel):
         _parts.check_prior_encoder(self.prior, encoder)
         self.decoder = decoder
         _parts.check_decoder_input(decoder, self.prior)
-        self.estimator = SGVB() if estimator is None else require_estimator(estimator)
-        self.estimator_layers = list(getattr(self.estimator, "layers", ()))  # whose weights train with ours
+        self.estimator = SGVB() if estimator is None else estimator
         self.initial_beta, self.kl_weighting = as_weighting(beta)
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
-        self.beta = self.add_weight(
+        self._beta = self.add_weight(
             name="beta",
             shape=(),
             initializer=keras.initializers.Constant(self.initial_beta),
@@ -111,6 +110,25 @@ class VAE(TrainedModel):
         )
         if self.event_shape is not None:
             self._build_symbolically(self.event_shape)
+
+    @property
+    def beta(self) -> Any:
+        """The weight of the KL, a variable; `vae.beta = 4.0` assigns to it."""
+        return self._beta
+
+    @beta.setter
+    def beta(self, value: float) -> None:
+        self._beta.assign(number(value, "beta", at_least=0))
+
+    @property
+    def estimator(self) -> Estimator:
+        """The bound and its gradient; another one takes effect with the next `fit`."""
+        return self._estimator
+
+    @estimator.setter
+    def estimator(self, estimator: Estimator) -> None:
+        self._estimator = require_estimator(estimator)
+        self.estimator_layers = list(getattr(estimator, "layers", ()))  # whose weights train with ours
 
     @property
     def _likelihood_layer(self) -> DistributionLayer | None:

@@ -39,7 +39,7 @@ class Checkpoints(keras.callbacks.Callback):
         start: where this fit goes on.
         clock: of the same fit.
         every: epochs between two checkpoints.
-        every_steps: steps of an epoch between two; the next end of an execution is taken. 0 is none within epochs.
+        every_steps: steps of an epoch between two, about; 0 is none within epochs.
         keep: how many of the newest are kept; the one with the highest validation ELBO is kept besides.
         stop_wanted: asked after each execution and epoch; when it says yes, a checkpoint is saved and `fit` ends with
             a KeyboardInterrupt.
@@ -66,7 +66,7 @@ class Checkpoints(keras.callbacks.Callback):
         self._start = start
         self._clock = clock
         self._every = every
-        self._every_steps = every_steps
+        self.every_steps = every_steps  # `fit` ends its calls there
         self._keep = keep
         self._stop_wanted = stop_wanted
         self._epoch = 0
@@ -89,7 +89,7 @@ class Checkpoints(keras.callbacks.Callback):
             if stop:
                 raise KeyboardInterrupt
             return
-        due = self._every_steps and done // self._every_steps > self._batch // self._every_steps
+        due = self.every_steps and done // self.every_steps > self._batch // self.every_steps
         # A loss that was finite may have spoiled the weights; the next one will say so.
         if (stop or due) and _all_finite(self.model):
             means = tuple(tuple(float(v.numpy()) for v in metric.variables) for metric in self.model.metrics)
