@@ -63,6 +63,8 @@ class StopOnNonFinite(keras.callbacks.Callback):
     So what a `ModelCheckpoint` saves at the end of an epoch is finite. Put it before callbacks that save within epochs,
     and, where the data's number of batches is not known beforehand, before all that save.
 
+    `VAE.fit` adds one by itself, unless there is one, or a `TerminateOnNaN`, among its callbacks.
+
     Works on any `keras.Model` with a `loss` among its logs. Reading the loss costs one look at the device per
     execution, as Keras' progress bar does.
 
