@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import tomllib
+import urllib.request
 
 import keras
 import numpy as np
@@ -181,9 +182,11 @@ def run_command(words, folder, environment):
         try:
             said = ""
             if words[0] in SERVERS:
-                said = next(line for line in process.stdout if "Ctrl-C" in line)
+                address = next(filter(None, (re.search(r"http://127\.0\.0\.1:\d+", line) for line in process.stdout)))
+                with urllib.request.urlopen(address[0], timeout=60) as page:
+                    said = page.read().decode()
                 process.send_signal(signal.SIGINT)
-            said += process.communicate(timeout=900)[0]
+            said += process.communicate(timeout=3600)[0]
         finally:
             process.kill()
     assert process.returncode == 0, f"{words}: {said[-3000:]}"
