@@ -73,6 +73,8 @@ REFUSED = {
     "export run -o whole.npy": "whole.npy is not a folder",
     "export run --precision int8": "--precision is for --to litert",
     "explore run --split tset": "must be one of train, validation, test",
+    "serve nowhere": "There is no model at nowhere",
+    "serve whole.npy": "There is no model at whole.npy",
     "report nowhere": "nowhere is no run folder",
     "report run -o pipe": "is a device, a pipe or a socket",
     "compare run nowhere": "nowhere is no run folder",

@@ -26,6 +26,15 @@ def check_new_run(run_dir: Path | None) -> None:
         RunFolder(run_dir).require_free()
 
 
+def check_served(path: Path) -> None:
+    """Raises ValueError for what is no folder, and so no model that could be served."""
+    if not path.is_dir():
+        raise ValueError(
+            f"There is no model at {path}. Give a run folder, a SavedModel, or the folder of its numbered versions; "
+            "`tfvae train` makes a run, and `tfvae export RUN -o NAME/1` a SavedModel."
+        )
+
+
 def check_data(name: str, split: str = "train") -> None:
     """Raises an error for data that are not there, or not data, as far as their names and headers tell."""
     from tfvae.data.load import check_name, check_split

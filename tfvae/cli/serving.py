@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from tfvae.cli import checks
 from tfvae.cli.loading import commands
 
 PortOption = Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)]
@@ -44,6 +45,7 @@ def serve(
     max_waiting: Annotated[int, typer.Option(min=1, help="Most requests that wait; the next gets a 429.")] = 256,
 ) -> None:
     """Serve a model over HTTP, with TensorFlow Serving's REST API."""
+    checks.check_served(model)
     limits = {
         "rows": max_rows,
         "numbers": max_numbers,
