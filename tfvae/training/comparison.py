@@ -130,16 +130,13 @@ def best(runs: Sequence[ComparedRun], column: str) -> ComparedRun | None:
 def about_differences(runs: Sequence[ComparedRun]) -> str:
     """What the errors of the differences are, in words."""
     unpaired = sorted({name for column in MEASURED for name, d in behind(runs, column).items() if not d.is_paired})
-    said = (
-        "A value is bold where it is ahead of every other one by more than two standard errors of the difference. "
-        "Differences are of the same examples, example by example, and so are their errors."
-    )
+    bold = "A value is bold where it is ahead of every other one by more than two standard errors of the difference."
     if not unpaired:
-        return said
+        return f"{bold} The differences are taken example by example, and so are their errors."
     return (
-        f"{said} Not those of {', '.join(unpaired)}: not all runs have the values of the same single examples "
-        "(`tfvae evaluate RUN` writes them), so the errors of both means are added up, which is too much for runs that "
-        "were measured on the same data."
+        f"{bold} The differences are taken example by example, and so are their errors, where both runs have the values "
+        f"of the same examples (`tfvae evaluate RUN` writes them); the errors of both means are combined for "
+        f"{', '.join(unpaired)}, which is too much for runs that were measured on the same data."
     )
 
 
