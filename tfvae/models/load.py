@@ -1,5 +1,6 @@
 """Loading a saved model."""
 
+import os
 import zipfile
 from os import PathLike, fspath
 from typing import Any
@@ -11,6 +12,8 @@ from tfvae import estimators as _estimators  # noqa: F401
 from tfvae import layers as _layers  # noqa: F401
 from tfvae import priors as _priors  # noqa: F401
 from tfvae.models import vae as _vae  # noqa: F401
+
+_HDF5 = (".h5", ".hdf5")
 
 
 def load_model(path: str | PathLike[str], *, custom_objects: dict[str, Any] | None = None, compile: bool = True) -> Any:
@@ -34,7 +37,16 @@ def load_model(path: str | PathLike[str], *, custom_objects: dict[str, Any] | No
             damaged = archive.testzip()
     except FileNotFoundError as error:
         raise ValueError(f"There is no model at {path}. `model.save('name.keras')` writes one.") from error
+    except IsADirectoryError as error:
+        raise ValueError(
+            f"{path} is a folder, not a `.keras` file. `tfvae.export.load` reads what `tfvae.export.save` wrote."
+        ) from error
     except (zipfile.BadZipFile, OSError, EOFError) as error:
+        if os.path.splitext(path)[1].lower() in _HDF5:
+            raise ValueError(
+                f"{path} is not a `.keras` file: HDF5 was the format of Keras 2. Save the model with "
+                "`model.save('name.keras')`; `model.load_weights` reads a `.weights.h5` file."
+            ) from error
         raise ValueError(
             f"{path} is not a Keras model file, or it is damaged ({error}). Save the model again."
         ) from error
