@@ -5,6 +5,7 @@ import numbers
 import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
+from keras.src.backend.common.stateless_scope import in_stateless_scope
 
 from tfvae.typing import Seed, Tensor
 
@@ -21,7 +22,7 @@ def stateless_seed(seed: Seed) -> Tensor:
     """
     if seed is None:
         return tfp.random.sanitize_seed(None)
-    if isinstance(seed, keras.random.SeedGenerator):
+    if isinstance(seed, keras.random.SeedGenerator | TracedSeeds):
         return tf.cast(seed.next(), tf.int32)
     if isinstance(seed, numbers.Integral):
         bits = int(seed) & 0xFFFF_FFFF_FFFF_FFFF
@@ -34,6 +35,36 @@ def stateless_seed(seed: Seed) -> Tensor:
             f"A seed is an int, or an integer tensor of shape [2]. Received a tensor of shape {seed.shape}."
         )
     return tf.cast(seed, tf.int32)
+
+
+class TracedSeeds:
+    """The seeds of a layer that a traced function makes: such a layer cannot own a variable.
+
+    As in eager code, where each call makes a new layer: with a seed every call of the function draws the same numbers,
+    without one every call draws others.
+
+    Args:
+        seed: an integer; None for fresh randomness.
+    """
+
+    def __init__(self, seed: int | None):
+        self._seed = seed
+        self._num_drawn = 0
+
+    def next(self) -> Tensor:
+        """A seed `[2]`."""
+        if self._seed is None:
+            return stateless_seed(None)
+        self._num_drawn += 1
+        return tf.constant([self._seed, self._num_drawn - 1], tf.int32)
+
+
+def seeds_of_layer(seed: int | None) -> keras.random.SeedGenerator | TracedSeeds:
+    """The seeds of a layer, a weight where the layer can own one."""
+    # While Keras traces a model to build it, a layer made there stays, and its variables are made afterwards.
+    if tf.inside_function() and not in_stateless_scope():
+        return TracedSeeds(seed)
+    return keras.random.SeedGenerator(seed)
 
 
 def split_seed(seed: Seed, num: int, salt: str) -> list[Tensor]:

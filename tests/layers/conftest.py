@@ -11,6 +11,7 @@ AGAIN = {
     "test_layers_shared.py": (
         "test_fit",
         "test_float64_policy",
+        "test_inputs_are_cast",
         "test_gradient_reaches",
         "test_keras_file",
         "test_mixed_precision",

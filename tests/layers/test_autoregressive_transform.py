@@ -250,7 +250,7 @@ def test_precision(policy, set_policy):
 
 
 def test_a_float64_distribution_stays_one():
-    y = AutoregressiveTransform(made())(MultivariateNormalDiag(D)(tf.constant(some(4, 2 * D, dtype="float64"))))
+    y = AutoregressiveTransform(made())(MultivariateNormalDiag(D, dtype="float64")(some(4, 2 * D, dtype="float64")))
     assert y.dtype == tf.float64
     assert y.log_prob(some(4, D, dtype="float64")).dtype == tf.float64
     assert y.sample(seed=1).dtype == tf.float64

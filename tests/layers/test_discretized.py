@@ -315,7 +315,7 @@ def test_mixture_against_numpy(event_shape, num_components):
         sum(numpy_log_prob(p, v, num_components, 9) for p, v in zip(*pair, strict=True))
         for pair in zip(flat, pixels, strict=True)
     ]
-    mixture = DiscretizedLogisticMixture(event_shape, num_components, num_bins=9)
+    mixture = DiscretizedLogisticMixture(event_shape, num_components, num_bins=9, dtype="float64")
     np.testing.assert_allclose(mixture(params).log_prob(x), expected, rtol=1e-10)
 
 

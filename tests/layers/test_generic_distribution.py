@@ -149,13 +149,14 @@ def test_fits_with_an_unknown_batch_size(name, jit_compile):
 
 @pytest.mark.parametrize("name", ["Gamma", "Laplace", "Beta", "TruncatedNormal", "Dirichlet"])
 def test_float64_stays_float64(name):
-    layer = layer_of(name)
+    layer = layer_of(name, dtype="float64")
     parameters = parameters_of(layer, 4, dtype="float64")
     y = layer(parameters)
     x = y.sample(seed=(1, 2))
     assert x.dtype == tf.float64
     assert y.log_prob(x).dtype == tf.float64
-    single = layer(tf.cast(parameters, tf.float32)).log_prob(tf.cast(x, tf.float32))
+    single = layer_of(name)(parameters).log_prob(tf.cast(x, tf.float32))
+    assert single.dtype == tf.float32
     np.testing.assert_allclose(y.log_prob(x), single, rtol=1e-3, atol=1e-3)
 
 
@@ -239,7 +240,7 @@ def test_laplace():
     parameters, x = raw(12), raw(6, 1).reshape(4, 2, 3)
     loc, scale = parameters[:, :6].reshape(4, 2, 3), softplus(parameters[:, 6:]).reshape(4, 2, 3)
     expected = np.sum(-np.abs(x - loc) / scale - np.log(2 * scale), axis=(1, 2))
-    y = IndependentLaplace((2, 3))(parameters)
+    y = IndependentLaplace((2, 3), dtype="float64")(parameters)
     np.testing.assert_allclose(y.log_prob(x), expected, rtol=1e-10)
     np.testing.assert_allclose(y.stddev(), np.sqrt(2) * scale, rtol=1e-10)
 
@@ -249,7 +250,7 @@ def test_student_t_has_a_mean_and_a_variance_whatever_the_parameters():
     df, loc, scale = 2 + softplus(parameters[:, :3]), parameters[:, 3:6], softplus(parameters[:, 6:])
     z = (x - loc) / scale
     normalizer = lgamma((df + 1) / 2) - lgamma(df / 2) - 0.5 * np.log(df * np.pi) - np.log(scale)
-    y = IndependentStudentT((3,))(parameters)
+    y = IndependentStudentT((3,), dtype="float64")(parameters)
     np.testing.assert_allclose(y.log_prob(x), np.sum(normalizer - (df + 1) / 2 * np.log1p(z**2 / df), -1), rtol=1e-9)
     np.testing.assert_allclose(y.mean(), loc)
     np.testing.assert_allclose(y.variance(), scale**2 * df / (df - 2), rtol=1e-9)
@@ -257,11 +258,11 @@ def test_student_t_has_a_mean_and_a_variance_whatever_the_parameters():
 
 def test_continuous_bernoulli_is_a_density():
     logits = np.array([[-3.0, 0.0], [1e-4, 5.0]])
-    y = IndependentContinuousBernoulli((2,))(logits)
+    y = IndependentContinuousBernoulli((2,), dtype="float64")(logits)
     grid = (np.arange(20_000) + 0.5) / 20_000
     for row in range(2):
         for column in range(2):
-            alone = IndependentContinuousBernoulli(())(logits[row, column : column + 1])
+            alone = IndependentContinuousBernoulli((), dtype="float64")(logits[row, column : column + 1])
             np.testing.assert_allclose(np.mean(np.exp(alone.log_prob(grid))), 1.0, rtol=1e-6)
     # Density C exp(logit x) up to a constant: between two values only the exponent differs.
     a, b = np.array([0.3, 0.8]), np.array([0.9, 0.1])
@@ -272,7 +273,7 @@ def test_beta():
     parameters, x = raw(6), np.random.default_rng(1).uniform(0.05, 0.95, size=(4, 3))
     a, b = softplus(parameters[:, :3]), softplus(parameters[:, 3:])
     log_beta = lgamma(a) + lgamma(b) - lgamma(a + b)
-    y = IndependentBeta((3,))(parameters)
+    y = IndependentBeta((3,), dtype="float64")(parameters)
     np.testing.assert_allclose(
         y.log_prob(x), np.sum((a - 1) * np.log(x) + (b - 1) * np.log1p(-x) - log_beta, -1), rtol=1e-9
     )
@@ -300,7 +301,7 @@ def test_negative_binomial():
 
 def test_categorical():
     logits = raw(2 * 3 * 4)
-    y = IndependentCategorical((2, 3), 4)(logits)
+    y = IndependentCategorical((2, 3), 4, dtype="float64")(logits)
     log_p = logits.reshape(4, 2, 3, 4)
     log_p = log_p - np.log(np.sum(np.exp(log_p), -1, keepdims=True))
     x = np.random.default_rng(1).integers(0, 4, size=(4, 2, 3))
@@ -320,13 +321,14 @@ def test_beta_binomial():
         return lgamma(a) + lgamma(b) - lgamma(a + b)
 
     choose = lgamma(n + 1.0) - lgamma(x + 1) - lgamma(n - x + 1)
-    y = BetaBinomial((3,), n)(parameters)
+    y = BetaBinomial((3,), n, dtype="float64")(parameters)
     np.testing.assert_allclose(
         y.log_prob(x), np.sum(choose + log_beta(x + a, n - x + b) - log_beta(a, b), -1), rtol=1e-8
     )
     np.testing.assert_allclose(y.mean(), n * a / (a + b), rtol=1e-9)
     total = np.sum(
-        np.exp([BetaBinomial((), n)(parameters[:, [0, 3]]).log_prob(float(k)) for k in range(n + 1)]), axis=0
+        np.exp([BetaBinomial((), n, dtype="float64")(parameters[:, [0, 3]]).log_prob(float(k)) for k in range(n + 1)]),
+        axis=0,
     )
     np.testing.assert_allclose(total, 1.0, rtol=1e-9)
     assert BetaBinomial((3,), n).support == (0.0, 7.0)
@@ -340,7 +342,7 @@ def test_low_rank(rank):
     factor = parameters[:, 2 * d :].reshape(4, d, rank)
     s = scale[:, :, None] * np.eye(d) + factor @ np.swapaxes(factor, -1, -2)
     covariance = s @ np.swapaxes(s, -1, -2)
-    y = MultivariateNormalDiagPlusLowRank(d, rank)(parameters)
+    y = MultivariateNormalDiagPlusLowRank(d, rank, dtype="float64")(parameters)
     np.testing.assert_allclose(y.covariance(), covariance, rtol=1e-9)
     x = raw(d, 1)
     quadratic = np.einsum("bi,bij,bj->b", x - loc, np.linalg.inv(covariance), x - loc)

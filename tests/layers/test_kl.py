@@ -399,7 +399,7 @@ def test_variables_of_a_prior_that_would_not_train_are_refused():
 
 def test_float64_prior_and_posterior():
     parameters = tf.constant(parameters_of(8, dtype="float64"))
-    y = MultivariateNormalDiag(D)(parameters)
+    y = MultivariateNormalDiag(D, dtype="float64")(parameters)
     kl = KLDivergenceRegularizer(standard_normals(tf.float64)["independent"])(y)
     assert kl.dtype == tf.float64
     np.testing.assert_allclose(kl, numpy_kl_of_diag(parameters.numpy()).mean(), rtol=1e-12)

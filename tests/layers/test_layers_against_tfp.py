@@ -34,7 +34,7 @@ def test_equal_to_tfp(case, dtype):
     ours, theirs, event_shape, size = case
     parameters = parameters_of(size, dtype)
     a, b = ours.new(parameters, event_shape), theirs.new(parameters, event_shape)
-    layer = ours(event_shape, seed=1)
+    layer = ours(event_shape, seed=1, dtype=dtype)
     assert layer.parameters_size == size == int(theirs.params_size(event_shape))
     assert a.event_shape == b.event_shape
     assert a.batch_shape == b.batch_shape
@@ -72,13 +72,13 @@ def test_bernoulli_of_gray_values_is_the_cross_entropy():
     x = np.random.default_rng(1).uniform(size=(2, 5, 6))
     p = 1 / (1 + np.exp(-logits.numpy()))
     expected = np.sum(x * np.log(p) + (1 - x) * np.log1p(-p), axis=-1)
-    actual = IndependentBernoulli((2, 3, 1))(logits).log_prob(x.reshape(2, 5, 2, 3, 1))
+    actual = IndependentBernoulli((2, 3, 1), dtype="float64")(logits).log_prob(x.reshape(2, 5, 2, 3, 1))
     np.testing.assert_allclose(actual, expected, rtol=1e-12)
 
 
 def test_diag_is_written_out():
     parameters = parameters_of(6, "float64")
-    y = MultivariateNormalDiag(3)(parameters)
+    y = MultivariateNormalDiag(3, dtype="float64")(parameters)
     loc, scale = parameters.numpy()[..., :3], np.log1p(np.exp(parameters.numpy()[..., 3:])) + 1e-5
     z = np.random.default_rng(1).normal(size=(2, 5, 3))
     expected = np.sum(-0.5 * ((z - loc) / scale) ** 2 - np.log(scale) - 0.5 * np.log(2 * np.pi), axis=-1)
@@ -93,7 +93,7 @@ def test_tril_is_written_out():
     tril = tfp.math.fill_triangular(raw).numpy()
     i = np.arange(3)
     tril[..., i, i] = np.log1p(np.exp(tril[..., i, i])) + 1e-5
-    y = MultivariateNormalTriL(3)(parameters)
+    y = MultivariateNormalTriL(3, dtype="float64")(parameters)
     np.testing.assert_allclose(y.mean(), loc)
     np.testing.assert_allclose(y.covariance(), tril @ np.swapaxes(tril, -1, -2), rtol=1e-10, atol=1e-12)
     assert np.all(np.triu(np.asarray(y.scale_tril), 1) == 0.0)

@@ -73,7 +73,10 @@ class Case(NamedTuple):
     sample_has_partial_gradient: bool = False
 
     def make(self, **kwargs):
-        return self.cls(**self.arguments, **kwargs)
+        arguments = dict(self.arguments)
+        if "component_layer" in arguments:  # made with the mixture, under the same dtype policy
+            arguments["component_layer"] = arguments["component_layer"]()
+        return self.cls(**arguments, **kwargs)
 
 
 CASES = {
@@ -124,7 +127,7 @@ CASES = {
     ),
     "mixture_same_family": Case(
         tfvae.layers.MixtureSameFamily,
-        {"num_components": 3, "component_layer": tfvae.layers.MultivariateNormalTriL(2)},
+        {"num_components": 3, "component_layer": lambda: tfvae.layers.MultivariateNormalTriL(2)},
         18,
         (2,),
         size_arguments={"num_components": 3, "component_params_size": 5},
@@ -427,14 +430,16 @@ def test_mixed_precision_keeps_the_distribution_in_float32(case, policy, set_pol
     assert np.isfinite(model.fit(x, some_data(case, 4), verbose=0).history["loss"]).all()
 
 
-def test_float64_tensor_stays_float64(case):
-    parameters, x = tf.constant(some_parameters(case, 4, dtype="float64")), some_data(case, 4, dtype="float64")
-    y = case.make()(parameters)
-    assert y.dtype == tf.float64
-    assert tf.convert_to_tensor(y).dtype == tf.float64
-    assert y.log_prob(x).dtype == tf.float64
-    single = case.make()(tf.cast(parameters, tf.float32)).log_prob(x.astype("float32"))
-    np.testing.assert_allclose(y.log_prob(x), single, rtol=1e-4)
+def test_inputs_are_cast_to_the_layers_dtype(case, set_policy):
+    parameters, x = some_parameters(case, 4, dtype="float64"), some_data(case, 4, dtype="float64")
+    for given in (parameters, tf.constant(parameters)):
+        single = case.make()(given)
+        assert single.dtype == tf.convert_to_tensor(single).dtype == single.log_prob(x).dtype == tf.float32
+    set_policy("float64")
+    assert case.make()(parameters.astype("float32")).dtype == tf.float64
+    double = case.make()(parameters)
+    assert double.dtype == tf.convert_to_tensor(double).dtype == double.log_prob(x).dtype == tf.float64
+    np.testing.assert_allclose(double.log_prob(x), single.log_prob(x), rtol=1e-4)
 
 
 def test_float64_policy(case, set_policy):

@@ -131,7 +131,11 @@ def some_parameters(size, *batch_shape, dtype="float64", scale=1.5, seed=0):
 def test_equal_to_tfp(name, dtype):
     ours, theirs, arguments, size = EQUAL[name]
     parameters = some_parameters(size, 2, 5, dtype=dtype)
-    a, b, y = ours.new(parameters, *arguments), theirs.new(parameters, *arguments), ours(*arguments)(parameters)
+    a, b, y = (
+        ours.new(parameters, *arguments),
+        theirs.new(parameters, *arguments),
+        ours(*arguments, dtype=dtype)(parameters),
+    )
     assert isinstance(a, type(b))
     if hasattr(b, "distribution"):
         assert isinstance(a.distribution, type(b.distribution))

@@ -340,3 +340,45 @@ def test_joint_distribution_converts_to_its_last_part():
     model.compile("sgd", loss=lambda y, rv: -rv.log_prob([tf.zeros([16, 3]), y]))
     assert np.isfinite(model.fit(X, y, batch_size=16, verbose=0).history["loss"]).all()
     assert model.predict(X, verbose=0).shape == (16, 2)
+
+
+# Several inputs -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("pack", [list, tuple, lambda parts: dict(zip("ab", parts, strict=True))])
+def test_kl_of_a_layer_with_several_inputs(pack):
+    def make(parts):
+        loc, raw_scale = tf.nest.flatten(parts)
+        return tfd.MultivariateNormalDiag(loc, tf.nn.softplus(raw_scale))
+
+    prior = tfd.MultivariateNormalDiag(tf.zeros(3))
+    inputs = keras.Input((3,)), keras.Input((3,))
+    layer = DistributionLambda(make, activity_regularizer=KLDivergenceRegularizer(prior))
+    model = keras.Model(inputs, layer(pack(inputs)))
+    q = model([X, X])
+    expected = tf.reduce_mean(tfd.kl_divergence(make([X, X]), prior))
+    np.testing.assert_allclose(model.losses, [expected], rtol=1e-6)
+    np.testing.assert_allclose(layer(pack([X, X])).kl_divergence(prior), q.kl_divergence(prior))
+
+
+def test_masks_of_several_inputs_are_one():
+    valid = np.array([[1, 2, 0], [3, 0, 0]])
+    inputs, other = keras.Input((3,), dtype="int32"), keras.Input((3, 2))
+    prior = tfd.MultivariateNormalDiag(tf.zeros(2))
+    layer = DistributionLambda(
+        lambda t: tfd.MultivariateNormalDiag(t[0], tf.nn.softplus(t[1])),
+        activity_regularizer=KLDivergenceRegularizer(prior),
+    )
+    model = keras.Model([inputs, other], layer([keras.layers.Embedding(5, 2, mask_zero=True)(inputs), other]))
+    kl = model([valid, np.ones((2, 3, 2), "float32")]).kl_divergence(prior).numpy()
+    np.testing.assert_allclose(model.losses, [kl[valid > 0].mean()], rtol=1e-6)
+
+
+def test_the_plain_distribution_of_an_output():
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4), MultivariateNormalDiag(2)])
+    q = model(X)
+    assert isinstance(q.tensor_distribution, tfd.MultivariateNormalDiag)
+    assert isinstance(tf.expand_dims(q, -1).tensor_distribution, tfd.MultivariateNormalDiag)  # as Keras does for a loss
+    np.testing.assert_array_equal(q.tensor_distribution.mean(), q.mean())
+    prior = tfd.MultivariateNormalDiag(tf.zeros(2))
+    assert isinstance(KLDivergenceAddLoss(prior)(q).tensor_distribution, tfd.MultivariateNormalDiag)

@@ -1,7 +1,10 @@
 """Distribution layers: a tensor of parameters in, a TFP distribution out, with `tfp.layers`' names and arguments."""
 
+from typing import Any
+
 from tfvae import _backend as _backend
 from tfvae import losses as _losses  # noqa: F401  # so that Keras knows them when it loads a compiled model
+from tfvae.layers import _absent
 from tfvae.layers.autoregressive_transform import AutoregressiveTransform
 from tfvae.layers.beta_binomial import BetaBinomial
 from tfvae.layers.blockwise_initializer import BlockwiseInitializer
@@ -73,3 +76,7 @@ __all__ = [
     "VariationalWeights",
     "VonMisesFisher",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    raise AttributeError(_absent.absence(name, __all__))

@@ -71,6 +71,11 @@ class DistributionTensor(tfp.distributions.Distribution, tf.__internal__.types.T
         return {"distribution": tfp.util.BatchedComponentProperties()}
 
     @property
+    def tensor_distribution(self) -> Distribution:
+        """The plain TFP distribution, an instance of its own class; the name is that of `tfp.layers`' outputs."""
+        return self._distribution
+
+    @property
     def value(self) -> Tensor:
         """The tensor this converts to, computed at the first use and kept."""
         if self._value is None:

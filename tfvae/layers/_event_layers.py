@@ -3,17 +3,29 @@
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from tfvae.layers._event_shape import event_shape_tuple, event_size_of
+from tfvae._serialization import Unsaved
+from tfvae.layers._event_shape import event_shape_or_tensor, event_shape_tuple, event_size_of, is_symbolic
 from tfvae.layers._parameterization import Parameterization
 from tfvae.layers.distribution_layer import DistributionLayer
 from tfvae.typing import ConvertToTensorFn, Distribution, Shape, Tensor
+
+
+def size_config(size: Any, argument: str) -> Any:
+    """A size as a configuration has it; a tensor of a graph is refused when it is saved."""
+    if not is_symbolic(size):
+        return size
+    return Unsaved(
+        size,
+        f"{argument} cannot be saved: it is a tensor of a traced function. Build the layer with integers. "
+        f"Received: {argument}={size!r}",
+    )
 
 
 class EventShapeLayer(DistributionLayer):
     """A layer for events of any shape; a concrete one declares `new` and `params_size`, both static.
 
     Args:
-        event_shape: shape of one event, e.g. `(28, 28, 1)`.
+        event_shape: shape of one event, e.g. `(28, 28, 1)`; in a traced function, also a tensor.
         convert_to_tensor_fn: see `DistributionLayer`.
         validate_args: see `DistributionLayer`.
         **kwargs: see `DistributionLayer`.
@@ -31,21 +43,21 @@ class EventShapeLayer(DistributionLayer):
         **kwargs: Any,
     ):
         super().__init__(convert_to_tensor_fn, validate_args, **kwargs)
-        self._event_shape = event_shape_tuple(event_shape)
+        self._event_shape = event_shape_or_tensor(event_shape)
 
     @property
-    def event_shape(self) -> tuple[int, ...]:
-        return self._event_shape
+    def event_shape(self) -> Any:
+        return None if is_symbolic(self._event_shape) else self._event_shape
 
     @property
-    def parameters_size(self) -> int:
-        return self.params_size(self.event_shape)
+    def parameters_size(self) -> int | None:
+        return self._known_size(self.params_size(self._event_shape))
 
     def make_distribution(self, parameters: Tensor) -> Distribution:
-        return self.new(parameters, self.event_shape, validate_args=self.validate_args)
+        return self.new(parameters, self._event_shape, validate_args=self.validate_args)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "event_shape": self.event_shape}
+        return {**super().get_config(), "event_shape": size_config(self._event_shape, "event_shape")}
 
 
 class DeclaredLayer(EventShapeLayer):
@@ -86,7 +98,7 @@ class EventSizeLayer(DistributionLayer):
     """A layer for vectors; a concrete one declares `new` and `params_size`, both static.
 
     Args:
-        event_size: D, the number of dimensions.
+        event_size: D, the number of dimensions; in a traced function, also a tensor.
         convert_to_tensor_fn: see `DistributionLayer`.
         validate_args: see `DistributionLayer`.
         **kwargs: see `DistributionLayer`.
@@ -107,15 +119,15 @@ class EventSizeLayer(DistributionLayer):
         self.event_size = event_size_of(event_size)
 
     @property
-    def event_shape(self) -> tuple[int, ...]:
-        return (self.event_size,)
+    def event_shape(self) -> Any:
+        return None if is_symbolic(self.event_size) else (self.event_size,)
 
     @property
-    def parameters_size(self) -> int:
-        return self.params_size(self.event_size)
+    def parameters_size(self) -> int | None:
+        return self._known_size(self.params_size(self.event_size))
 
     def make_distribution(self, parameters: Tensor) -> Distribution:
         return self.new(parameters, self.event_size, self.validate_args)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "event_size": self.event_size}
+        return {**super().get_config(), "event_size": size_config(self.event_size, "event_size")}

@@ -23,14 +23,23 @@ def event_shape_tuple(event_shape: Any) -> tuple[int, ...]:
         except TypeError:
             axes = (-1,)
     if any(axis < 0 for axis in axes):
-        raise ValueError(f"An event shape is an int or a sequence of ints, none negative. Received: {event_shape!r}.")
+        known = ", known when the layer is made" if is_symbolic(event_shape) else ""
+        raise ValueError(
+            f"An event shape is an int or a sequence of ints, none negative{known}. Received: {event_shape!r}."
+        )
     return axes
 
 
 def event_shape_or_tensor(event_shape: Any) -> Any:
     """A tuple of plain ints, or the tensor as it is, where its values show only when a graph runs."""
-    static = tf.get_static_value(event_shape) if tf.is_tensor(event_shape) else event_shape
-    return event_shape if static is None else event_shape_tuple(static)
+    if is_symbolic(event_shape):
+        return event_shape
+    return event_shape_tuple(tf.get_static_value(event_shape) if tf.is_tensor(event_shape) else event_shape)
+
+
+def is_symbolic(size: Any) -> bool:
+    """Whether a size is a tensor whose value shows only when a graph runs."""
+    return tf.is_tensor(size) and tf.get_static_value(size) is None
 
 
 def event_rank(event_shape: Any) -> Any:
@@ -48,17 +57,22 @@ def _axes(event_shape: Any) -> tf.Tensor:
     return tf.reshape(tf.cast(event_shape_or_tensor(event_shape), tf.int32), [-1])
 
 
-def event_size(event_shape: Any) -> int:
-    """How many numbers an event has, as a plain int: `keras.layers.Dense` rejects numpy's."""
+def event_size(event_shape: Any) -> Any:
+    """How many numbers an event has, as a plain int: `keras.layers.Dense` rejects numpy's; a tensor for a tensor."""
+    if is_symbolic(event_shape):
+        return tf.reduce_prod(_axes(event_shape))
     return math.prod(event_shape_tuple(event_shape))
 
 
-def event_size_of(size: int, name: str = "event_size") -> int:
-    """The number of dimensions of a vector, as a plain int; also from a shape of one axis.
+def event_size_of(size: Any, name: str = "event_size") -> Any:
+    """The number of dimensions of a vector, as a plain int; also from a shape of one axis; a tensor for a tensor.
 
     Raises:
         ValueError: for less than 1, or a shape of other than one axis.
     """
+    if is_symbolic(size):
+        return tf.reshape(_axes(size), [])
+    size = tf.get_static_value(size) if tf.is_tensor(size) else size
     try:
         axes = event_shape_tuple(size)
     except ValueError:

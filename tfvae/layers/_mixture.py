@@ -8,24 +8,46 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae._checks import whole_number
-from tfvae.layers._event_layers import EventShapeLayer
+from tfvae.layers._event_layers import EventShapeLayer, size_config
+from tfvae.layers._event_shape import is_symbolic
 from tfvae.typing import ConvertToTensorFn, Distribution, Shape, Tensor
 
 
-def mixture_params_size(num_components: int, component_params_size: int) -> int:
+def component_count(num_components: Any) -> Any:
+    """K as a plain int, or as an int32 tensor where its value shows only when a graph runs.
+
+    Raises:
+        ValueError: when it is not an integer of at least 1.
+    """
+    if is_symbolic(num_components):
+        return tf.cast(num_components, tf.int32)
+    return whole_number(
+        tf.get_static_value(num_components) if tf.is_tensor(num_components) else num_components, "num_components"
+    )
+
+
+def mixture_params_size(num_components: Any, component_params_size: Any) -> Any:
     """One logit and one set of parameters a component."""
-    return whole_number(num_components, "num_components") * (1 + operator.index(component_params_size))
+    if is_symbolic(component_params_size):
+        size = tf.cast(component_params_size, tf.int32)
+    else:
+        size = operator.index(component_params_size)
+    return component_count(num_components) * (1 + size)
 
 
-def split_mixture_params(params: Tensor, num_components: int) -> tuple[Tensor, Tensor]:
+def split_mixture_params(params: Tensor, num_components: Any) -> tuple[Tensor, Tensor]:
     """Logits and component parameters: `[..., K (1 + P)]` -> `[..., K]`, `[..., K, P]`.
 
     Raises:
-        ValueError: when the last axis is unknown, or no such multiple of K.
+        ValueError: when the last axis is known and no such multiple of K.
     """
-    params, number = tf.convert_to_tensor(params), whole_number(num_components, "num_components")
+    params, number = tf.convert_to_tensor(params), component_count(num_components)
     width = params.shape[-1] if params.shape.rank else None
-    if width is None or width % number or width < number:
+    if tf.is_tensor(number) or width is None:
+        size = tf.shape(params)[-1] // number - 1
+        logits, rest = tf.split(params, tf.stack([number, number * size]), axis=-1, num=2)
+        return logits, tf.reshape(rest, tf.concat([tf.shape(params)[:-1], [number, size]], axis=0))
+    if width % number or width < number:
         raise ValueError(
             f"A mixture of {number} components takes parameters [..., {number} * (1 + component_params_size)]: "
             f"a logit and {number} times the parameters of one component. Received shape {params.shape}. "
@@ -78,14 +100,14 @@ class MixtureLayer(EventShapeLayer):
         **kwargs: Any,
     ):
         super().__init__(event_shape, convert_to_tensor_fn, validate_args, **kwargs)
-        self.num_components = whole_number(num_components, "num_components")
+        self.num_components = component_count(num_components)
 
     @property
-    def parameters_size(self) -> int:
-        return self.params_size(self.num_components, self.event_shape)
+    def parameters_size(self) -> int | None:
+        return self._known_size(self.params_size(self.num_components, self._event_shape))
 
     def make_distribution(self, parameters: Tensor) -> Distribution:
-        return self.new(parameters, self.num_components, self.event_shape, self.validate_args)
+        return self.new(parameters, self.num_components, self._event_shape, self.validate_args)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "num_components": self.num_components}
+        return {**super().get_config(), "num_components": size_config(self.num_components, "num_components")}

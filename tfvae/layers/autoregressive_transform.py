@@ -1,6 +1,6 @@
 """A distribution made richer by a masked autoregressive flow."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import tensorflow as tf
@@ -53,6 +53,8 @@ class AutoregressiveTransform(DistributionLayer):
         Papamakarios, Pavlakou & Murray, Masked Autoregressive Flow for Density Estimation, 2017, arXiv 1705.07057,
         section 3.
     """
+
+    needs_input_shape: ClassVar[bool] = True
 
     def __init__(self, made: AutoregressiveNetwork | keras.layers.Layer, **kwargs: Any):
         super().__init__(**kwargs)

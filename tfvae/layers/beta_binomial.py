@@ -54,10 +54,10 @@ class BetaBinomial(EventShapeLayer):
 
     @property
     def parameters_size(self) -> int:
-        return self.params_size(self.event_shape, self.total_count)
+        return self.params_size(self._event_shape, self.total_count)
 
     def make_distribution(self, parameters: Tensor) -> Distribution:
-        return self.new(parameters, self.event_shape, self.total_count, self.validate_args)
+        return self.new(parameters, self._event_shape, self.total_count, self.validate_args)
 
     @staticmethod
     def new(

@@ -5,10 +5,16 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae._checks import whole_number
 from tfvae._serialization import register
+from tfvae.layers._event_layers import size_config
 from tfvae.layers._event_shape import event_size_of
-from tfvae.layers._mixture import UnbroadcastMixture, log_sum_exp, mixture_params_size, split_mixture_params
+from tfvae.layers._mixture import (
+    UnbroadcastMixture,
+    component_count,
+    log_sum_exp,
+    mixture_params_size,
+    split_mixture_params,
+)
 from tfvae.layers._one_hot_layer import OneHotLayer
 from tfvae.layers.one_hot_categorical import OneHotCategorical
 from tfvae.typing import ConvertToTensorFn, Distribution, Tensor
@@ -51,11 +57,11 @@ class CategoricalMixtureOfOneHotCategorical(OneHotLayer):
         **kwargs: Any,
     ):
         super().__init__(event_size, convert_to_tensor_fn, sample_dtype, validate_args, **kwargs)
-        self.num_components = whole_number(num_components, "num_components")
+        self.num_components = component_count(num_components)
 
     @property
-    def parameters_size(self) -> int:
-        return self.params_size(self.event_size, self.num_components)
+    def parameters_size(self) -> int | None:
+        return self._known_size(self.params_size(self.event_size, self.num_components))
 
     def make_distribution(self, parameters: Tensor) -> Distribution:
         return self.new(parameters, self.event_size, self.num_components, self.sample_dtype, self.validate_args)
@@ -84,7 +90,7 @@ class CategoricalMixtureOfOneHotCategorical(OneHotLayer):
         return mixture_params_size(num_components, event_size_of(event_size))
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "num_components": self.num_components}
+        return {**super().get_config(), "num_components": size_config(self.num_components, "num_components")}
 
 
 class _MixtureOfOneHotCategorical(UnbroadcastMixture):

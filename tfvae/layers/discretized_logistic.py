@@ -68,7 +68,7 @@ class DiscretizedLogistic(EventShapeLayer):
         self.num_bins = whole_number(num_bins, "num_bins", at_least=2)
 
     def make_distribution(self, parameters: Tensor) -> Distribution:
-        return self.new(parameters, self.event_shape, self.num_bins, self.validate_args)
+        return self.new(parameters, self._event_shape, self.num_bins, self.validate_args)
 
     @staticmethod
     def new(

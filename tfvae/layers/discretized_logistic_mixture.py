@@ -77,14 +77,14 @@ class DiscretizedLogisticMixture(EventShapeLayer):
         super().__init__(event_shape, convert_to_tensor_fn, validate_args, **kwargs)
         self.num_components = whole_number(num_components, "num_components")
         self.num_bins = whole_number(num_bins, "num_bins", at_least=2)
-        _parameters_a_component(self.event_shape)
+        _parameters_a_component(self._event_shape)
 
     @property
     def parameters_size(self) -> int:
-        return self.params_size(self.event_shape, self.num_components)
+        return self.params_size(self._event_shape, self.num_components)
 
     def make_distribution(self, parameters: Tensor) -> Distribution:
-        return self.new(parameters, self.event_shape, self.num_components, self.num_bins, self.validate_args)
+        return self.new(parameters, self._event_shape, self.num_components, self.num_bins, self.validate_args)
 
     @staticmethod
     def new(

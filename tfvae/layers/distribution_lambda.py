@@ -3,15 +3,15 @@
 from collections.abc import Callable
 from typing import Any
 
+import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae._numerics import as_float
 from tfvae._serialization import deserialize_function, register, serialize_function
 from tfvae.layers._coercion import DistributionTensor, as_distribution
 from tfvae.layers._stable import stable
 from tfvae.layers.distribution_layer import DistributionLayer
-from tfvae.typing import ConvertToTensorFn, Distribution, Tensor
+from tfvae.typing import ConvertToTensorFn, Distribution
 
 tfd = tfp.distributions
 
@@ -29,7 +29,8 @@ class DistributionLambda(DistributionLayer):
         **kwargs: see `DistributionLayer`.
 
     Call arguments:
-        *args, **kwargs: handed to `make_distribution_fn`; half precision tensors are cast to float32.
+        *args, **kwargs: passed to `make_distribution_fn`; floating tensors are cast to float32, or to float64 in a
+            layer with `dtype="float64"`.
 
     Raises:
         TypeError: when the function returns no distribution.
@@ -52,7 +53,14 @@ class DistributionLambda(DistributionLayer):
                 f"Received: {make_distribution_fn!r}."
             )
 
+    @property
+    def _runs_given_code(self) -> bool:
+        return True
+
     def build(self, *args: Any, **kwargs: Any) -> None:
+        shape = args[0] if len(args) == 1 and not kwargs else None
+        if isinstance(shape, tuple) and all(axis is None or isinstance(axis, int) for axis in shape):
+            self._capture_variables((keras.KerasTensor(shape, dtype=self.parameters_dtype.name),), {})
         self._build_regularizer()
         self.built = True
 
@@ -65,7 +73,7 @@ class DistributionLambda(DistributionLayer):
             )
         return stable(as_distribution(made))
 
-    def call(self, inputs: Any, *args: Any, mask: Tensor | None = None, **kwargs: Any) -> DistributionTensor:
+    def call(self, inputs: Any, *args: Any, mask: Any = None, **kwargs: Any) -> DistributionTensor:
         return self._regularize(self._make(inputs, *args, **kwargs), mask)
 
     def _make(self, *args: Any, **kwargs: Any) -> DistributionTensor:
@@ -75,7 +83,7 @@ class DistributionLambda(DistributionLayer):
     def _prepared(self, value: Any) -> Any:
         if not (isinstance(value, tf.Tensor) and value.dtype.is_floating):
             return value
-        value = as_float(value)
+        value = tf.cast(value, self.parameters_dtype)
         return self._check_finite(value) if self.validate_args else value
 
     def get_config(self) -> dict[str, Any]:

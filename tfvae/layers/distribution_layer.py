@@ -1,18 +1,22 @@
 """The base of every distribution layer."""
 
+import contextlib
 import math
 from typing import Any, ClassVar
 
 import keras
+import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae._bijector_cache import released_graph
-from tfvae._numerics import as_float
-from tfvae._seeds import stateless_seed
+
+from tfvae._seeds import seeds_of_layer, stateless_seed
 from tfvae._serialization import deserialize_function, load_seed_state, save_seed_state, serialize_function
+from tfvae.layers._captured_variables import captured_variables, specs_config, specs_from_config
 from tfvae.layers._coercion import DistributionTensor
 from tfvae.layers._conversion import Conversion
+from tfvae.layers._masks import joint_mask
 from tfvae.layers.kl_divergence_regularizer import KLDivergenceRegularizer
 from tfvae.typing import ConvertToTensorFn, Distribution, Tensor
 
@@ -36,7 +40,8 @@ class DistributionLayer(keras.layers.Layer):
         **kwargs: `name`, `dtype`, `trainable` of `keras.layers.Layer`.
 
     Call arguments:
-        inputs: parameters `[..., params_size]`. Half precision is cast to float32 first.
+        inputs: parameters `[..., params_size]`, cast to float32, or to float64 in a layer with `dtype="float64"`. Half
+            precision is never used, whatever the dtype policy.
 
     Returns:
         A distribution of batch shape `[...]`.
@@ -46,6 +51,8 @@ class DistributionLayer(keras.layers.Layer):
     support: ClassVar[tuple[float, float] | None] = None
     # Whether XLA can draw samples; where it cannot, `jit_compile="auto"` leaves a model with this layer to the graph.
     samples_under_xla: ClassVar[bool] = True
+    # Whether the layer has weights whose shapes follow from its input's.
+    needs_input_shape: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -65,8 +72,12 @@ class DistributionLayer(keras.layers.Layer):
         self.distribution_regularizer = self.regularizer_prior = None
         self.activity_regularizer = deserialize_function(activity_regularizer)
         self.validate_args = validate_args
+        # Variables that functions given to this layer read, in the order in which they are saved.
+        self.captured_variables: list[keras.Variable] = []
+        self._captured_from: Any = None
+        self._has_captured = False
         self.seed = seed
-        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.seed_generator = seeds_of_layer(seed)
 
     @property
     def activity_regularizer(self) -> None:
@@ -91,18 +102,82 @@ class DistributionLayer(keras.layers.Layer):
         """The length of the last axis of the input, where it is known beforehand."""
         return None
 
+    @staticmethod
+    def _known_size(size: Any) -> int | None:
+        return size if isinstance(size, int) else None
+
+    @property
+    def parameters_dtype(self) -> tf.DType:
+        """The dtype that parameters are cast to: float64 for a layer of that dtype, else float32."""
+        return tf.float64 if self.variable_dtype == "float64" else tf.float32
+
     def make_distribution(self, parameters: Tensor) -> Distribution:
         """The plain TFP distribution with these parameters `[..., params_size]`, of batch shape `[...]`."""
         raise NotImplementedError(f"{type(self).__name__} must define make_distribution.")
 
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if not self.built:
+            self._capture_variables(args, kwargs)
+            inputs = args[0] if args else kwargs.get("inputs")
+            if not self.needs_input_shape and isinstance(inputs, tf.Tensor) and inputs.shape.rank is None:
+                self.build(None)  # of which Keras could not tell the shape
+        return super().__call__(*args, **kwargs)
+
+    @property
+    def _runs_given_code(self) -> bool:
+        """Whether a call runs functions that a user gave, which may read variables."""
+        return self.convert_to_tensor_fn.fn is not None
+
+    def _capture_variables(self, args: Any, kwargs: Any) -> None:
+        """Tracks the variables that the functions given to this layer read, before Keras closes the list of weights."""
+        if self._has_captured or not self._runs_given_code:
+            return
+        kwargs = {name: value for name, value in kwargs.items() if name not in ("mask", "training")}
+        arguments = keras.tree.map_structure(self._as_input, (args, kwargs))
+        is_symbolic = any(keras.backend.is_keras_tensor(value) for value in keras.tree.flatten(arguments))
+        function = self._trace if is_symbolic else self._make_and_convert
+        owner = f"The function of {type(self).__name__} '{self.name}'"
+        found = captured_variables(lambda: function(*arguments), owner)
+        own = {id(variable) for variable in self.variables}
+        found = [variable for variable in found if id(variable) not in own]
+        if found:
+            self.captured_variables, self._captured_from = found, specs_config(arguments)
+        self._has_captured = True
+
+    def _as_input(self, value: Any) -> Any:
+        return tf.convert_to_tensor(value) if isinstance(value, np.ndarray) else value
+
+    def _make_and_convert(self, args: Any, kwargs: Any) -> None:
+        made = self._make(*args, **kwargs)
+        # A distribution that does not convert is an error only for who needs its value.
+        with contextlib.suppress(NotImplementedError, ValueError):
+            made.value  # noqa: B018
+        for variable in made.trainable_variables:  # which it reads only later
+            tf.convert_to_tensor(variable)
+
+    def get_build_config(self) -> dict[str, Any] | None:
+        config = super().get_build_config()
+        return {**(config or {}), "captured_from": self._captured_from} if self.captured_variables else config
+
+    def build_from_config(self, config: dict[str, Any]) -> None:
+        config = dict(config)
+        captured_from = config.pop("captured_from", None)
+        if captured_from is not None:
+            self._capture_variables(*specs_from_config(captured_from))
+        self._has_captured = True
+        super().build_from_config(config)
+
     def build(self, input_shape: Any) -> None:
-        self._check_width(input_shape)
+        if input_shape is not None:
+            self._check_width(input_shape)
         self._build_regularizer()
         self.built = True
 
     def _build_regularizer(self) -> None:
         if isinstance(self.distribution_regularizer, KLDivergenceRegularizer):
             self.distribution_regularizer.build()
+            if self.distribution_regularizer.captured_variables:
+                self.regularizer_variables = self.distribution_regularizer.captured_variables
 
     def _check_width(self, input_shape: Any) -> None:
         expected = self.parameters_size
@@ -119,20 +194,24 @@ class DistributionLayer(keras.layers.Layer):
                 )
             )
 
-    def call(self, inputs: Tensor, mask: Tensor | None = None) -> DistributionTensor:
+    def call(self, inputs: Tensor, mask: Any = None) -> DistributionTensor:
         return self._regularize(self._make(inputs), mask)
 
-    def _regularize(self, distribution: DistributionTensor, mask: Tensor | None) -> DistributionTensor:
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Tensor | None:
+        """One mask for the distribution, from those of its inputs."""
+        return joint_mask(previous_mask)
+
+    def _regularize(self, distribution: DistributionTensor, mask: Any) -> DistributionTensor:
         regularizer = self.distribution_regularizer
         if isinstance(regularizer, KLDivergenceRegularizer):
-            self.add_loss(regularizer(distribution, mask))
+            self.add_loss(regularizer(distribution, joint_mask(mask)))
         elif regularizer is not None:
             loss = regularizer(distribution)
             self.add_loss(tf.math.divide_no_nan(loss, tf.cast(tf.shape(distribution)[0], loss.dtype)))
         return distribution
 
     def _make(self, inputs: Tensor) -> DistributionTensor:
-        parameters = as_float(inputs)
+        parameters = tf.cast(tf.convert_to_tensor(inputs), self.parameters_dtype)
         if self.validate_args:
             parameters = self._check_finite(parameters)
         if (
@@ -164,6 +243,12 @@ class DistributionLayer(keras.layers.Layer):
 
     def compute_output_spec(self, *args: Any, mask: Any = None, **kwargs: Any) -> keras.KerasTensor:
         """The converted value's shape: what a functional model sees in place of the distribution."""
+        with keras.StatelessScope():  # a trace must not advance the seed
+            value = self._trace(args, kwargs)
+        return keras.KerasTensor(value.shape, dtype=value.dtype.name)
+
+    def _trace(self, args: Any, kwargs: Any) -> Any:
+        """The converted value of a symbolic call."""
         specs = keras.tree.map_structure(
             lambda t: tf.TensorSpec(t.shape, t.dtype) if isinstance(t, keras.KerasTensor) else t, (args, kwargs)
         )
@@ -172,10 +257,7 @@ class DistributionLayer(keras.layers.Layer):
             with released_graph():
                 return self._make(*args, **kwargs).value
 
-        trace = tf.function(value, autograph=False)
-        with keras.StatelessScope():  # a trace must not advance the seed
-            made = trace.get_concrete_function(*specs).structured_outputs
-        return keras.KerasTensor(made.shape, dtype=made.dtype.name)
+        return tf.function(value, autograph=False).get_concrete_function(*specs).structured_outputs
 
     def save_own_variables(self, store: Any) -> None:
         super().save_own_variables(store)

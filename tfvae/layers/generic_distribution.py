@@ -42,7 +42,8 @@ class GenericDistribution(DistributionLayer):
 
     Raises:
         TypeError: when it is no distribution class.
-        ValueError: when TFP does not say how to make a parameter, or the class has events of another shape.
+        ValueError: when TFP does not say how to make a parameter, the class has events of another shape, or a fixed
+            parameter is a variable.
 
     Numerics:
         Positive parameters are no lower than 1e-5; above that they are what TFP's bijector gives, to the last bit.
@@ -64,6 +65,12 @@ class GenericDistribution(DistributionLayer):
     ):
         super().__init__(convert_to_tensor_fn, validate_args, **kwargs)
         fixed = {name: deserialize_value(value) for name, value in dict(fixed or {}).items()}
+        for name, value in fixed.items():
+            if getattr(value, "trainable_variables", None) or getattr(value, "trainable", False):
+                raise ValueError(
+                    f"fixed[{name!r}] must be a constant: a variable there would never be trained. Use a "
+                    f"DistributionLambda, whose function may read variables. Received: {value!r}"
+                )
         self._parameterization = Parameterization(
             deserialize_class(distribution_class), event_shape_tuple(event_shape), fixed, num_classes
         )

@@ -47,7 +47,7 @@ class IndependentBernoulli(EventShapeLayer):
         self.sample_dtype = None if sample_dtype is None else tf.as_dtype(sample_dtype)
 
     def make_distribution(self, parameters: Tensor) -> Distribution:
-        return self.new(parameters, self.event_shape, self.sample_dtype, self.validate_args)
+        return self.new(parameters, self._event_shape, self.sample_dtype, self.validate_args)
 
     @staticmethod
     def new(

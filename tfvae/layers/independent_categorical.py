@@ -47,10 +47,10 @@ class IndependentCategorical(EventShapeLayer):
 
     @property
     def parameters_size(self) -> int:
-        return self.params_size(self.event_shape, self.num_classes)
+        return self.params_size(self._event_shape, self.num_classes)
 
     def make_distribution(self, parameters: Tensor) -> Distribution:
-        return self.new(parameters, self.event_shape, self.num_classes, self.validate_args)
+        return self.new(parameters, self._event_shape, self.num_classes, self.validate_args)
 
     @staticmethod
     def new(

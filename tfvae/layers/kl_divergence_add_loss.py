@@ -52,6 +52,8 @@ class KLDivergenceAddLoss(keras.layers.Layer):
 
     def build(self, input_shape: Any) -> None:
         self.regularizer.build()
+        if self.regularizer.captured_variables:
+            self.regularizer_variables = self.regularizer.captured_variables
         self.built = True
 
     def call(self, inputs: Distribution, mask: Tensor | None = None) -> Distribution:

@@ -17,6 +17,7 @@ from tfvae._serialization import (
     serialize_distribution,
     serialize_function,
 )
+from tfvae.layers._captured_variables import captured_variables, draw, trainable_variables_of
 from tfvae.layers._coercion import as_distribution
 from tfvae.typing import Distribution, Tensor
 
@@ -35,8 +36,8 @@ class KLDivergenceRegularizer(keras.regularizers.Regularizer):
 
     Args:
         distribution_b: the prior p: a distribution, a callable that returns one, a layer of `tfvae.priors`, or a Keras
-            model that returns one whatever its input. The weights of a layer or model train with the model, and are
-            saved with it; those of a model that a callable calls do not, for Keras cannot see into it.
+            model that returns one whatever its input. The weights of a layer or model train with the model and are
+            saved with it, as do those of the layers that a callable calls.
         use_exact_kl: True for the closed form (an error where none is known), False for the Monte Carlo estimate
             log q(z) - log p(z) at `test_points_fn(q)`, None for the closed form where there is one.
         test_points_reduce_axis: accepted for `tfp.layers`' sake; every axis is averaged, so the scale never depends
@@ -62,17 +63,28 @@ class KLDivergenceRegularizer(keras.regularizers.Regularizer):
         weight: Any = None,
     ):
         if isinstance(distribution_b, tfd.Distribution):
-            _without_variables(distribution_b)
+            _without_variables(distribution_b, trainable_variables_of(as_distribution(distribution_b)))
         self.distribution_b = distribution_b
         self.use_exact_kl = use_exact_kl
         self.test_points_reduce_axis = test_points_reduce_axis
         self.test_points_fn = test_points_fn
         self.weight = weight
+        self._captured: list[keras.Variable] | None = None
 
     @property
     def prior_layer(self) -> keras.layers.Layer | None:
         """The prior, where it is a Keras layer or model: who applies the regulariser tracks it, and so its weights."""
         return self.distribution_b if isinstance(self.distribution_b, keras.layers.Layer) else None
+
+    @property
+    def captured_variables(self) -> list[keras.Variable]:
+        """The variables that a prior given as a function reads: who applies the regulariser tracks them."""
+        b = self.distribution_b
+        if isinstance(b, tfd.Distribution | keras.layers.Layer) or not callable(b):
+            return []
+        if self._captured is None:
+            self._captured = captured_variables(lambda: draw(self._prior()), "The prior of KLDivergenceRegularizer")
+        return self._captured
 
     def build(self) -> None:
         """Makes the weights of the prior, where it has any."""
@@ -111,7 +123,8 @@ class KLDivergenceRegularizer(keras.regularizers.Regularizer):
             self.build()
             return b.distribution() if hasattr(b, "distribution") else as_distribution(b(tf.zeros(_input_shape(b))))
         if callable(b):
-            return _without_variables(as_distribution(b()))
+            prior = as_distribution(b())
+            return _without_variables(prior, prior.trainable_variables)
         raise TypeError(
             f"The prior is a distribution, a callable, a Keras model or a layer of tfvae.priors. Received: {b!r}."
         )
@@ -186,8 +199,8 @@ def _input_shape(layer: keras.layers.Layer) -> tuple[int, ...]:
     return tuple(1 if axis is None else axis for axis in inputs[0].shape) if inputs else (1,)
 
 
-def _without_variables(prior: Distribution) -> Distribution:
-    if prior.trainable_variables:
+def _without_variables(prior: Distribution, variables: Any) -> Distribution:
+    if variables:
         raise ValueError(
             f"The prior {prior!r} has variables that would not train: Keras 3 sees only the weights of layers. Use a "
             "layer of tfvae.priors, such as tfvae.priors.Normal, or a Keras model with a VariableLayer."

@@ -4,12 +4,14 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae._checks import whole_number
 from tfvae._serialization import deserialize_function, register, serialize_function
 from tfvae.layers._coercion import as_distribution
-from tfvae.layers._mixture import UnbroadcastMixture, mixture_params_size, split_mixture_params
+from tfvae.layers._event_layers import size_config
+from tfvae.layers._event_shape import is_symbolic
+from tfvae.layers._mixture import UnbroadcastMixture, component_count, mixture_params_size, split_mixture_params
 from tfvae.layers.distribution_layer import DistributionLayer
 from tfvae.typing import ConvertToTensorFn, Distribution, Tensor
 
@@ -59,7 +61,7 @@ class MixtureSameFamily(DistributionLayer):
         **kwargs: Any,
     ):
         super().__init__(convert_to_tensor_fn, validate_args, **kwargs)
-        self.num_components = whole_number(num_components, "num_components")
+        self.num_components = component_count(num_components)
         self.component_layer = deserialize_function(component_layer)
         if not callable(self.component_layer):
             raise TypeError(
@@ -82,12 +84,17 @@ class MixtureSameFamily(DistributionLayer):
     @property
     def parameters_size(self) -> int | None:
         size = getattr(self.component_layer, "parameters_size", None)
-        return None if size is None else self.params_size(self.num_components, size)
+        return None if size is None else self._known_size(self.params_size(self.num_components, size))
+
+    @property
+    def _runs_given_code(self) -> bool:
+        return super()._runs_given_code or not isinstance(self.component_layer, keras.layers.Layer)
 
     def build(self, input_shape: Any) -> None:
         super().build(input_shape)
-        layer, width = self.component_layer, input_shape[-1]
-        if isinstance(layer, keras.layers.Layer) and not layer.built and width is not None:
+        layer, width = self.component_layer, None if input_shape is None else input_shape[-1]
+        known = width is not None and not is_symbolic(self.num_components)
+        if isinstance(layer, keras.layers.Layer) and not layer.built and known:
             layer.build((*input_shape[:-1], self.num_components, width // self.num_components - 1))
 
     def make_distribution(self, parameters: Tensor) -> Distribution:
@@ -114,6 +121,8 @@ class MixtureSameFamily(DistributionLayer):
                 f"The component layer was given parameters of shape {component_params.shape} and must make a "
                 f"distribution of batch shape {component_params.shape[:-1]}. Received {components!r}."
             )
+        if components.dtype.is_floating:  # a component layer casts to its own dtype
+            logits = tf.cast(logits, components.dtype)
         mixture = tfd.MixtureSameFamily if logits.shape.is_fully_defined() else UnbroadcastMixture
         return mixture(
             tfd.Categorical(logits=logits, validate_args=validate_args),
@@ -130,6 +139,6 @@ class MixtureSameFamily(DistributionLayer):
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
-            "num_components": self.num_components,
+            "num_components": size_config(self.num_components, "num_components"),
             "component_layer": serialize_function(self.component_layer, "component_layer"),
         }

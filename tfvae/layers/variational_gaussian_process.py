@@ -1,7 +1,7 @@
 """A sparse Gaussian process as a layer."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -60,6 +60,8 @@ class VariationalGaussianProcess(DistributionLayer):
         M. K. Titsias, Variational learning of inducing variables in sparse Gaussian processes, AISTATS 2009.
         J. Hensman, N. Fusi and N. D. Lawrence, Gaussian processes for big data, 2013, arXiv 1309.6835, equation 4.
     """
+
+    needs_input_shape: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -131,6 +133,11 @@ class VariationalGaussianProcess(DistributionLayer):
     def _add(self, name: str, shape: tuple[int, ...], initializer: Any) -> keras.Variable:
         dtype = tf.as_dtype(self.kernel_provider.kernel.dtype or self.variable_dtype).name
         return self.add_weight(name=name, shape=shape, initializer=initializer, dtype=dtype, autocast=False)
+
+    @property
+    def parameters_dtype(self) -> tf.DType:
+        """The dtype of the kernel, in which index points are compared."""
+        return tf.as_dtype(self.kernel_provider.kernel.dtype or super().parameters_dtype)
 
     def make_distribution(self, parameters: Tensor) -> Distribution:
         points = tf.convert_to_tensor(self.inducing_index_points)

@@ -1,9 +1,9 @@
 """Loading a saved model."""
 
+import os
 import warnings
 import zipfile
 from os import PathLike, fspath
-from os.path import exists
 from typing import Any
 
 import keras
@@ -16,6 +16,8 @@ from tfvae._errors import quoted, reading, reason
 from tfvae.models.vae import VAE
 
 _ADVICE = "It is not a Keras model file, or it is damaged. Save the model again."
+
+_HDF5 = (".h5", ".hdf5")
 
 
 def load_model(path: str | PathLike[str], *, custom_objects: dict[str, Any] | None = None, compile: bool = True) -> Any:
@@ -33,8 +35,17 @@ def load_model(path: str | PathLike[str], *, custom_objects: dict[str, Any] | No
         ValueError: when there is no such file, it is damaged or no Keras model, or it holds a lambda.
     """
     path = fspath(path)
-    if not exists(path):
+    if not os.path.exists(path):
         raise ValueError(f"There is no model at {path}. `model.save('name.keras')` writes one.")
+    if os.path.isdir(path):
+        raise ValueError(
+            f"{path} is a folder, not a `.keras` file. `tfvae.export.load` reads what `tfvae.export.save` wrote."
+        )
+    if os.path.splitext(path)[1].lower() in _HDF5 and not zipfile.is_zipfile(path):
+        raise ValueError(
+            f"{path} is not a `.keras` file: HDF5 was the format of Keras 2. Save the model with "
+            "`model.save('name.keras')`; `model.load_weights` reads a `.weights.h5` file."
+        )
     # Reading every member checks its checksum, so that a damaged file is one error and not a half-loaded model.
     with reading(path, _ADVICE), zipfile.ZipFile(path) as archive:
         damaged = archive.testzip()

@@ -26,6 +26,7 @@ from tfvae.layers._coercion import as_distribution, reshape_batch
 from tfvae.layers._networks import output_layer
 from tfvae.models import _inputs, _parts
 from tfvae.models._trained_model import TrainedModel
+from tfvae.models.check_saving import check_saving
 from tfvae.priors import Prior
 from tfvae.typing import Distribution, Seed, Tensor, TensorLike
 
@@ -243,9 +244,21 @@ class VAE(TrainedModel):
     # Serialisation ------------------------------------------------------------------------------------------------
 
     def save(self, filepath: Any, overwrite: bool = True, **kwargs: Any) -> None:
-        """As `keras.Model.save`; a file that is there stays until the new one is complete."""
-        if not str(filepath).endswith(".keras") or (not overwrite and os.path.exists(filepath)):
-            super().save(filepath, overwrite=overwrite, **kwargs)  # Keras' own word on other endings, and its question
+        """As `keras.Model.save`, to a `.keras` file; a file that is there stays until the new one is complete.
+
+        Raises:
+            ValueError: When the path does not end in `.keras`, or the file would not give this model back
+                (`tfvae.models.check_saving`).
+        """
+        if not str(filepath).endswith(".keras"):
+            raise ValueError(
+                "A VAE is saved as a `.keras` file, which `tfvae.load_model` reads. Use a path that ends in `.keras`. "
+                "`save_weights` writes a `.weights.h5` file, and `tfvae.export.save` a SavedModel folder. "
+                f"Received: filepath={filepath!r}"
+            )
+        check_saving(self)
+        if not overwrite and os.path.exists(filepath):
+            super().save(filepath, overwrite=overwrite, **kwargs)  # Keras asks
             return
         with replacing(filepath) as beside:
             super().save(beside, **kwargs)

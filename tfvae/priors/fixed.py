@@ -12,6 +12,7 @@ from tfvae._serialization import (
     register,
     serialize_distribution,
 )
+from tfvae.layers._captured_variables import trainable_variables_of
 from tfvae.layers._stable import stable
 from tfvae.priors.prior import Prior
 from tfvae.typing import Distribution
@@ -44,7 +45,7 @@ class Fixed(Prior):
                     f"A prior has batch shape [], but {distribution!r} has {shape}. Wrap it in "
                     f"tfd.Independent(..., reinterpreted_batch_ndims={shape.rank})."
                 )
-        if distribution.trainable_variables:
+        if trainable_variables_of(distribution):
             raise ValueError(
                 f"{distribution!r} has variables, which would not train: Keras does not see them. Give Fixed a "
                 "distribution of constants, or write a tfvae.priors.Prior that makes its weights with add_weight."

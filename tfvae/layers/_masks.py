@@ -1,0 +1,31 @@
+"""Masks of inputs that are lists or dictionaries."""
+
+from typing import Any
+
+import tensorflow as tf
+
+from tfvae.typing import Tensor
+
+
+def joint_mask(masks: Any) -> Tensor | None:
+    """One mask from those of several inputs: True where every input that has a mask is valid; None without any.
+
+    Args:
+        masks: a mask, None, or a nest of them, as Keras gives it to a layer called on a nest of tensors.
+    """
+    joint = None
+    for mask in tf.nest.flatten(masks):
+        if mask is None:
+            continue
+        if joint is None:
+            joint = mask
+            continue
+        rank = max(joint.shape.rank, mask.shape.rank)
+        joint = tf.logical_and(_with_rank(joint, rank), _with_rank(mask, rank))
+    return joint
+
+
+def _with_rank(mask: Tensor, rank: int) -> Tensor:
+    while mask.shape.rank < rank:
+        mask = mask[..., tf.newaxis]
+    return mask
