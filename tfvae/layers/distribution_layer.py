@@ -10,7 +10,6 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae._bijector_cache import released_graph
-
 from tfvae._seeds import seeds_of_layer, stateless_seed
 from tfvae._serialization import deserialize_function, load_seed_state, save_seed_state, serialize_function
 from tfvae.layers._captured_variables import captured_variables, specs_config, specs_from_config
