@@ -69,7 +69,8 @@ class ArrayFile(Mapping[str, np.ndarray]):
             self.is_sparse = self.is_archive and is_sparse_matrix(self.forms)
             if self.is_sparse:
                 with np.load(path, allow_pickle=False) as stored:
-                    self.forms = {"arr_0": Form(tuple(map(int, stored["shape"])), self.forms["data"].dtype)}
+                    shape, dtype = tuple(map(int, stored["shape"])), self.forms["data"].dtype
+                self.forms = {"arr_0": Form(shape, dtype, by_rows=False, offset=0)}
 
     def __getitem__(self, name: str) -> np.ndarray:
         self.require_memory([name])
