@@ -3,7 +3,10 @@
 import math
 import numbers
 import operator
+import reprlib
 from typing import Any
+
+_MOST_CHARACTERS = 200
 
 
 def whole_number(value: Any, name: str, *, at_least: int = 1) -> int:
@@ -13,7 +16,7 @@ def whole_number(value: Any, name: str, *, at_least: int = 1) -> int:
         ValueError: when it is not a whole number, or below `at_least`.
     """
     if isinstance(value, bool) or not hasattr(value, "__index__") or operator.index(value) < at_least:
-        raise ValueError(f"{name} is a whole number, at least {at_least}. Received: {value!r}.")
+        raise ValueError(f"{name} is a whole number, at least {at_least}. Received: {_short(value)}.")
     return operator.index(value)
 
 
@@ -41,5 +44,10 @@ def number(
         or (at_most is not None and value > at_most)
         or (below is not None and value >= below)
     ):
-        raise ValueError(f"{name} is a number, {given}. Received: {value!r}.")
+        raise ValueError(f"{name} is a number, {given}. Received: {_short(value)}.")
     return operator.index(value) if isinstance(value, numbers.Integral) else float(value)
+
+
+def _short(value: Any) -> str:
+    """What a message shows of a value, which may be a list of a million numbers."""
+    return reprlib.repr(value) if isinstance(value, list | tuple | dict | set) else repr(value)[:_MOST_CHARACTERS]
