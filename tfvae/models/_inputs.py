@@ -80,7 +80,9 @@ def plain(x: Any, name: str = "x") -> Any:
         raise TypeError(f"{name} is a tfvae.data.{type(x).__name__}. Give its batches, such as {batches}.")
     if isinstance(x, tf.SparseTensor | tf.RaggedTensor):
         check_static(x, None)
-    if tf.is_tensor(x) or isinstance(x, keras.Variable | keras.KerasTensor) or not is_array_like(x):
+    if isinstance(x, tf.Variable | keras.Variable):
+        return tf.convert_to_tensor(x)
+    if tf.is_tensor(x) or isinstance(x, keras.KerasTensor) or not is_array_like(x):
         return x
     return plain_array(x, name)
 

@@ -234,6 +234,8 @@ class TrainedModel(FedModel):
         **kwargs: Any,
     ) -> Any:
         """As `keras.Model.evaluate`; the data are checked as `fit` does."""
+        if x is None:
+            raise ValueError("evaluate needs data: an array, or a data set of x. Received: None.")
         x = _inputs.standardized(x, self.event_shape)
         sample_weight = _inputs.weights_of(x, sample_weight)
         x, y, _ = _inputs.with_targets(x, y, sample_weight)
