@@ -207,9 +207,8 @@ def test_short_blocks_of_python_run(name, digits, tmp_path, monkeypatch):
     train = digits.train.take(200).batches(100, shuffle=True, binarize="dynamic", seed=0)
     vae.fit(train, verbose=0)
     test = digits.test.take(100).binarized(seed=0)
-    splits = tfvae.data.Splits(digits.name, digits.train, None, test)
     known = {"split": digits.train, "keras": keras, "tf": tf, "tfvae": tfvae, "vae": vae, "train": train, "test": test}
-    known |= {"encoder": encoder, "decoder": decoder, "splits": splits}
+    known |= {"encoder": encoder, "decoder": decoder, "splits": digits}
     parts = [code if is_python(code) else code.split("\n\n")[0] for _, code in blocks(f"docs/{name}.md")]
     code = [part for part in parts if is_python(part)]
     assert code
