@@ -25,6 +25,7 @@ test-paper: $(INSTALLED_TEST)
 	$(BIN)/python -m pytest -m paper
 
 # Speed beside other programs, as tables and in build/bench/*.json; about two hours, in which nothing else should run.
+# The other benchmarks run by themselves: layers, profile_step, plain_keras, kl_factors (minutes), tfp_tutorial (hours).
 bench: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --editable '.[bench,serve]'
 	mkdir -p build/bench
@@ -40,8 +41,8 @@ clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
 
 $(VENV)/bin/pip:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "tfvae needs Python 3.11 or newer; $(PYTHON) is older. Try: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+	  { echo "tfvae needs Python 3.11 to 3.13, as TensorFlow does. Try: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
 $(INSTALLED): setup.cfg pyproject.toml | $(VENV)/bin/pip
