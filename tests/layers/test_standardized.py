@@ -41,15 +41,6 @@ def test_log_prob_and_moments_are_in_the_datas_units():
     np.testing.assert_allclose(y.entropy(), entropy, rtol=1e-5)
 
 
-@pytest.mark.sampled(8)
-def test_samples_are_those_of_the_moments():
-    layer = adapted()
-    draws = np.float64(layer(np.zeros((1, 8), "float32")).sample(20_000, seed=(1, 2)))[:, 0]
-    error = (draws.mean(axis=0) - layer.loc) / (np.log(2.0) * np.float64(layer.scale) / np.sqrt(20_000))
-    assert np.abs(error).max() < 5.0
-    np.testing.assert_allclose(draws.std(axis=0), np.log(2.0) * np.float64(layer.scale), rtol=0.03)
-
-
 @pytest.mark.parametrize("cls", [layers.IndependentStudentT, layers.IndependentLogistic])
 def test_any_continuous_layer_can_be_standardized(cls):
     layer = adapted(cls)
