@@ -56,6 +56,13 @@ def gaussian_process(**kwargs):
     return layer
 
 
+def standardized_normal(**kwargs):
+    layer = layers.Standardized(layers.IndependentNormal((2,)), **kwargs)
+    layer.loc.assign([3.0, -2.0])
+    layer.scale.assign([2.0, 0.5])
+    return layer
+
+
 @functools.cache
 def made():
     """A network whose outputs depend on its inputs."""
@@ -173,6 +180,7 @@ CASES = {
         lacks=("mean", "variance", "entropy"),  # the mean of the later channels is an approximation
     ),
     "normal": case(layers.IndependentNormal, (2,), parameters=[-0.4, 2.0, 1.4, -0.5], where=flat(2)),
+    "standardized": Case(standardized_normal, [-0.4, 2.0, 1.4, -0.5], flat(2)),
     "logistic": case(layers.IndependentLogistic, (2,), parameters=[1.5, -0.3, -0.8, 0.6], where=flat(2)),
     "laplace": case(layers.IndependentLaplace, (2,), parameters=[0.9, -2.0, 0.7, -0.2], where=flat(2)),
     "student_t": case(layers.IndependentStudentT, (2,), parameters=[10.0, 20.0, 0.5, -1.0, 0.2, 1.1], where=flat(2)),
@@ -249,6 +257,7 @@ REPARAMETERIZED = [
     "continuous_bernoulli",
     "beta",
     "normal",
+    "standardized",
     "logistic",
     "laplace",
     "student_t",

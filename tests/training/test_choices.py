@@ -122,6 +122,7 @@ def test_everything_decided_is_said_with_the_option_that_changes_it():
     assert "standardised" in found["values"].value
     assert found["values"].option == "--standardize off"
     assert found["training"].value == "100 epochs of 1 step, the last model is kept"  # without a validation split
+    assert said(LEVELS // 16)["data"].value.endswith("256 levels, of which the largest that occurs is 15")
     images = said(LEVELS)
     assert "drawn as 0 or 1" in images["values"].value
     assert "--binarize" in images["values"].option

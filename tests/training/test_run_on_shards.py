@@ -84,7 +84,7 @@ def test_passes_go_on_where_they_were(shards, binarize):
 
 def test_levels_under_a_normal_likelihood_get_noise(shards):
     splits = load(shards)
-    config = small(shards)
+    config = small(shards, binarize="none")
     config = RunConfig.from_dict(config.to_dict(), {"model": {"likelihood": "normal"}})
     x = next(iter(training_batches(resolve(config, splits), splits.train))).numpy()
     assert 0 < x.min() < x.max() < 1

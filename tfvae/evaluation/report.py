@@ -141,9 +141,9 @@ def _notes(report: Mapping[str, Any]) -> list[str]:
             "The baseline gives each value of an example a distribution of its own, fitted to the training data: what "
             "a model reaches that knows nothing of how values hang together."
             + (
-                f" {baseline['num_constant']} values are the same in all training examples; a density has no upper "
-                "bound there, so that part of log p(x) says nothing, and the baseline gives them a standard deviation "
-                "of 1."
+                f" Values that are the same in all training examples: {baseline['num_constant']}. A density has no "
+                "upper bound there, so their part of log p(x) says nothing; the baseline gives them standard deviation "
+                "1."
                 if baseline["num_constant"]
                 else ""
             )

@@ -33,8 +33,8 @@ class Standardized(DistributionLayer, Adapted):
         **kwargs: see `DistributionLayer`.
 
     Where each value has parameters of its own, as in `IndependentNormal`, a value that never changes in the data that
-    `adapt` has seen gets no learned ones: its distribution stays that of parameters 0. A learned scale would shrink
-    without end, and one other value in new data would cost any number of nats.
+    `adapt` has seen gets no learned ones: its standard deviation stays 1. A learned one would shrink without end, and
+    one other value in new data would cost any number of nats.
 
     Call arguments:
         inputs: what `layer` takes, `[..., params_size]`.
@@ -102,8 +102,11 @@ class Standardized(DistributionLayer, Adapted):
     def _fix(self, constant: np.ndarray) -> None:
         # Layers of independent values take all their first parameters, then all their second ones.
         if isinstance(self.layer, EventShapeLayer) and not isinstance(self.layer, MixtureLayer):
-            num_blocks = self.params_size(self.layer) // constant.size
-            self.gate.assign(np.tile(1.0 - constant.ravel(), num_blocks))
+            num_parameters = self.params_size(self.layer)
+            self.gate.assign(np.tile(1.0 - constant.ravel(), num_parameters // constant.size))
+            fixed = np.asarray(self.layer.make_distribution(tf.zeros([num_parameters])).stddev())
+            unit = np.divide(1.0, fixed, out=np.ones_like(fixed), where=np.isfinite(fixed) & (fixed > 0.0))
+            self.scale.assign(np.where(constant, unit, self.scale))
 
     def make_distribution(self, parameters: Tensor) -> Distribution:
         parameters = tf.convert_to_tensor(parameters)

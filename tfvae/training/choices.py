@@ -53,8 +53,8 @@ def choose_binarize(config: RunConfig, splits: Splits, likelihood: str) -> str:
         if binarize not in ("auto", "none"):
             raise ValueError(
                 f"`binarize` makes zeros and ones for a Bernoulli likelihood, but {splits.name} gets a normal one. "
-                "Ask for both (`--likelihood bernoulli --binarize ...`, for values in [0, 1]), or leave --binarize "
-                f"out. Received: binarize={binarize!r}"
+                "Ask for both (`--likelihood bernoulli --binarize ...`, for values in [0, 1]), or use `--binarize "
+                f"none`. Received: binarize={binarize!r}"
             )
         return "none"
     if splits.train.is_binary:
@@ -125,8 +125,8 @@ def _kind(train: Split | ShardedSplit) -> str:
     if train.num_levels is None:
         low, high = train.value_range
         return f"floats from {low:g} to {high:g}"
-    if isinstance(train, Split) and 2 * train.raw.max() < train.num_levels - 1:
-        return f"{train.num_levels} levels, of which the largest that occurs is {train.raw.max()}"
+    if isinstance(train, Split) and 2 * (largest := int(train.raw.max())) < train.num_levels - 1:
+        return f"{train.num_levels} levels, of which the largest that occurs is {largest}"
     return f"{train.num_levels} levels"
 
 
