@@ -161,9 +161,9 @@ def test_no_other_file_than_the_runs_own_pictures_goes_into_a_report(tmp_path):
     (run / "my picture.jpg").write_bytes(b"\xff\xd8\xff mine")
     sources = [
         str(secret), "../secret.png", "..%2Fsecret.png", "%2e%2e/secret.png", f"file://{secret}", "folder/secret.png",
-        "folder/run-2/a.png", "../run-2/a.png", "link.png", "loop.png", "notes.png", "config.toml", "report.md", "figures",
+        "folder/run-2/a.png", "../run-2/a.png", "link.png", "loop.png", "notes.png", "config.toml", "report.md",
         "http://127.0.0.1/secret.png", "//127.0.0.1/x.png", "a" * 5000, "a%00b", "data:image/png;base64,c2VjcmV0",
-        "", "my%20picture.jpg",
+        "", "figures", "my%20picture.jpg",
     ]  # fmt: skip
     (run / "report.md").write_text("# x\n\n" + "\n\n".join(f'![words](<{source}> "title")' for source in sources))
     text = write_html_report(run).read_text()
