@@ -37,7 +37,7 @@ def number(
     """
     limits = {"at least": at_least, "above": above, "at most": at_most, "below": below}
     given = " and ".join(f"{words} {limit:g}" for words, limit in limits.items() if limit is not None)
-    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool) and _is_finite(value)
     if (
         not is_number
         or (at_least is not None and value < at_least)
@@ -47,3 +47,7 @@ def number(
     ):
         raise ValueError(f"{name} is a number, {given}. Received: {quoted(value)}.")
     return operator.index(value) if isinstance(value, numbers.Integral) else float(value)
+
+
+def _is_finite(value: Any) -> bool:
+    return abs(value) <= sys.float_info.max  # math.isfinite takes no whole number of 400 digits

@@ -237,3 +237,12 @@ def test_latents_that_are_no_vector_are_not_walked_through(images, tmp_path, rea
     assert "active_units" not in events.scalars
     assert "latents/collapse" in events.text
     assert not (tmp_path / "train" / "latents.tsv").exists()
+
+
+@pytest.mark.parametrize(
+    "content", ["kl_0\n1\n", "epoch,kl_0\nx,1\n", "epoch,kl_0\n1,2,3\n", "epoch\n1" + "0" * 200_000 + "\n"]
+)
+def test_an_edited_history_is_one_clear_error(tmp_path, content):
+    (tmp_path / "latents.csv").write_text(content)
+    with pytest.raises(ValueError, match=r"latents\.csv cannot be read: .*Delete it"):
+        LatentHistory(tmp_path / "latents.csv").take_up(9)

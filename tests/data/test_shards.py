@@ -511,7 +511,7 @@ def test_records_without_a_header(tmp_path):
     with pytest.raises(DataError, match=r"give the folder.*shards.json"):
         load(tmp_path / "a.tfrecord")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match="no data set named"):
+    with pytest.raises(DataError, match=r"The folder .*empty holds no shards"):
         load(tmp_path / "empty")
 
 

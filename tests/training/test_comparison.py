@@ -145,8 +145,10 @@ def test_bad_runs_are_one_clear_error(tmp_path):
         read_runs([run])
     with pytest.raises(ValueError, match="two or more different runs"):
         read_runs([run, other, tmp_path / "other" / ".." / "run"])
-    with pytest.raises(ValueError, match="no run folder"):
-        read_runs([run, tmp_path])
+    (tmp_path / "loop").symlink_to("loop")
+    for path in (tmp_path, tmp_path / "loop"):
+        with pytest.raises(ValueError, match="no run folder"):
+            read_runs([run, path])
     (other / "report.json").write_text('{"elbo": ')
     with pytest.raises(ValueError, match=r"report.json cannot be read.*tfvae evaluate"):
         read_runs([run, other])
@@ -209,13 +211,14 @@ def test_no_other_file_than_the_runs_own_pictures_goes_into_a_report(tmp_path):
     (tmp_path / "run-2" / "a.png").write_bytes(png + b"secret")
     (run / "link.png").symlink_to(secret)
     (run / "folder").symlink_to(tmp_path)
+    (run / "loop.png").symlink_to("loop.png")
     (run / "notes.png").write_text("a secret, and no picture")
     (run / "my picture.jpg").write_bytes(b"\xff\xd8\xff mine")
     sources = [
         str(secret), "../secret.png", "..%2Fsecret.png", "%2e%2e/secret.png", f"file://{secret}", "folder/secret.png",
-        "folder/run-2/a.png", "../run-2/a.png", "link.png", "notes.png", "config.toml", "report.md", "figures", "",
+        "folder/run-2/a.png", "../run-2/a.png", "link.png", "loop.png", "notes.png", "config.toml", "report.md",
         "http://127.0.0.1/secret.png", "//127.0.0.1/x.png", "a" * 5000, "a%00b", "data:image/png;base64,c2VjcmV0",
-        "my%20picture.jpg",
+        "", "figures", "my%20picture.jpg",
     ]  # fmt: skip
     (run / "report.md").write_text("# x\n\n" + "\n\n".join(f'![words](<{source}> "title")' for source in sources))
     text = write_html_report(run).read_text()

@@ -7,7 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from tfvae._errors import quoted, reading
+from tfvae._errors import quoted, reading, shortened
 from tfvae._files import write_json
 from tfvae._version import __version__
 
@@ -50,7 +50,7 @@ def read_manifest(path: str | PathLike[str]) -> dict[str, Any] | None:
     if content.get("format") != _FORMAT:
         raise ValueError(
             f"{file} is of format {quoted(content.get('format'))}, and this tfvae {__version__} reads format "
-            f"{_FORMAT}. Use tfvae {quoted(content.get('tfvae'))}, or export the model again."
+            f"{_FORMAT}. Use tfvae {shortened(str(content.get('tfvae')))}, or export the model again."
         )
     if content.pop("checksum", None) != _checksum(content):
         raise ValueError(f"{file} is not as it was written. Use another copy, or export the model again.")

@@ -88,9 +88,10 @@ def read_runs(run_dirs: Sequence[str | os.PathLike[str]]) -> list[ComparedRun]:
         ValueError: for fewer than two runs, the same one twice, what is no run folder, or a run without a report.
     """
     paths = [Path(run_dir) for run_dir in run_dirs]
-    if len({path.resolve() for path in paths}) < max(2, len(paths)):
+    resolved = [Path(os.path.realpath(path)) for path in paths]
+    if len(set(resolved)) < max(2, len(paths)):
         raise ValueError(f"A comparison takes two or more different runs. Received: {', '.join(map(str, paths))}.")
-    names = _shortest_names([path.resolve() for path in paths])
+    names = _shortest_names(resolved)
     return [_read(path, name) for path, name in zip(paths, names, strict=True)]
 
 

@@ -115,7 +115,7 @@ def _inlined(folder: Path, source: str, words: str) -> str:
         source: the address, as `report.md` has it.
         words: the description, as HTML.
     """
-    with contextlib.suppress(OSError, ValueError):  # a name that is too long, or no name
+    with contextlib.suppress(OSError, ValueError, RuntimeError):  # a name that is too long, no name, a circle of links
         place = (folder / unquote(source)).resolve()
         if place.is_relative_to(folder.resolve()) and place.is_file():
             content = place.read_bytes()

@@ -12,6 +12,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from tfvae._activity import ACTIVE_THRESHOLD
+from tfvae._errors import reading
 from tfvae._files import write_text
 
 KL, ACTIVITY = "kl", "activity"
@@ -36,11 +37,12 @@ class LatentHistory:
         """Reads what there is of the epochs before, and drops later ones: they come again."""
         if not self._path.exists():
             return
-        lines = [line for line in self._path.read_text().splitlines(keepends=True) if line.endswith("\n")]
-        table = csv.DictReader(lines)
-        self._rows = [
-            {name: float(value) for name, value in row.items()} for row in table if int(row["epoch"]) <= num_epochs
-        ]
+        with reading(self._path, "Delete it: the pictures of the latents begin anew then."):
+            lines = [line for line in self._path.read_text("utf-8").splitlines(keepends=True) if line.endswith("\n")]
+            table = csv.DictReader(lines)
+            self._rows = [
+                {name: float(value) for name, value in row.items()} for row in table if int(row["epoch"]) <= num_epochs
+            ]
         write_text(self._path, _as_text(self._rows, header=True))
 
     def add(self, epoch: int, columns: dict[str, np.ndarray]) -> None:
