@@ -125,8 +125,8 @@ def about_differences(runs: Sequence[ComparedRun]) -> str:
     if not unpaired:
         return f"{bold} The differences are taken example by example, and so are their errors."
     return (
-        f"{bold} The differences are taken example by example, and so are their errors, where both runs have the values "
-        f"of the same examples (`tfvae evaluate RUN` writes them); the errors of both means are combined for "
+        f"{bold} The differences are taken example by example, and so are their errors, where both runs have the "
+        "values of the same examples (`tfvae evaluate RUN` writes them); the errors of both means are combined for "
         f"{', '.join(unpaired)}, which is too much for runs that were measured on the same data."
     )
 
