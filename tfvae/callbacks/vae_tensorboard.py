@@ -270,7 +270,7 @@ class VAETensorBoard(keras.callbacks.Callback):
                 if self._embedding is None:
                     self._embedding = Embedding(self.log_dir / "train", np.asarray(x), self._examples.labels)
                 self._embedding.write(seen.means)
-        if pictures and self._is_new and not self._is_described:
+        if pictures.keys() & PICTURES.keys() and self._is_new and not self._is_described:
             self._is_described = True
             if seen.display.words():
                 summaries.add_text("pictures", seen.display.words())

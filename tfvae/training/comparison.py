@@ -136,7 +136,7 @@ def about_differences(runs: Sequence[ComparedRun]) -> str:
         return f"{bold} The differences are taken example by example, and so are their errors."
     return (
         f"{bold} The differences are taken example by example, and so are their errors, where both runs have the "
-        f"values of the same examples (`tfvae evaluate RUN` writes them); the errors of both means are combined for "
+        "values of the same examples (`tfvae evaluate RUN` writes them); the errors of both means are combined for "
         f"{', '.join(unpaired)}, which is too much for runs that were measured on the same data."
     )
 
