@@ -85,7 +85,7 @@ class TrainedModel(keras.Model):
                 convolutions on a CPU) or impossible, and says so in the log `tfvae`.
             steps_per_execution: steps that one compiled program makes between callbacks; "auto" makes many, or one
                 where a callback looks at every batch (has one of the hooks for batches, and no attribute
-                `knows_executions = True`).
+                `knows_executions = True`). With callbacks that have a number `every_steps`, calls end about there.
             **kwargs: `run_eagerly`, `auto_scale_loss`.
 
         Raises:
@@ -197,7 +197,6 @@ class TrainedModel(keras.Model):
         x, y, _ = _inputs.with_targets(x, y, sample_weight)
         x, validation_data = _distributed.for_workers(self, x, validation_data)
         together = _steps.listed(callbacks)
-        _steps.introduce(together)
         rows = None
         if self._functions.can_loop and y is None and not validation_split:
             rows = _inputs.rows(x, batch_size, shuffle, self.variable_dtype)
@@ -205,7 +204,7 @@ class TrainedModel(keras.Model):
             x, batch_size, preview = rows.stand_in(), None, np.zeros(1)
             steps_per_epoch = steps_per_epoch or rows.num_batches
         num_steps = _steps.steps_per_call(x, preview, batch_size, steps_per_epoch, together)
-        with self._calls_of(num_steps, rows):
+        with _steps.introduced(together), self._calls_of(num_steps, rows):
             return super().fit(
                 self._ahead(x),
                 y,
