@@ -7,7 +7,10 @@ import importlib
 import os
 from typing import Any
 
+from tfvae._log import make_readable
 from tfvae._version import __version__
+
+make_readable()
 
 # Keras reads this once, when it is first imported; tfvae's layers are TensorFlow's.
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")

@@ -348,3 +348,102 @@ def test_early_stopping_waits_after_resuming_and_in_a_callback_list(vae, images)
     )
     vae.fit(images, batch_size=4, epochs=8, initial_epoch=1, verbose=0, callbacks=callbacks)
     assert stop.best_epoch == 3
+
+
+# Other callbacks that compare epochs ---------------------------------------------------------------------------------
+
+
+def saved_epochs(folder):
+    return sorted(int(path.name.split(".")[0]) - 1 for path in folder.glob("*.weights.h5"))
+
+
+def best_only(folder, cls=keras.callbacks.ModelCheckpoint, **options):
+    file = folder / "{epoch:02d}.weights.h5"
+    options = {"monitor": "beta_free", "mode": "max", "save_best_only": True, **options}
+    return cls(str(file), save_weights_only=True, **options)
+
+
+class Checkpoint(keras.callbacks.ModelCheckpoint):
+    """A user's own."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.epochs = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.epochs.append(epoch)
+        super().on_epoch_end(epoch, logs)
+
+
+def test_a_checkpoint_of_the_best_waits_and_others_do_not(vae, images, tmp_path, capsys):
+    (tmp_path / "all").mkdir(), (tmp_path / "best").mkdir()
+    best = best_only(tmp_path / "best", Checkpoint, verbose=1)
+    every = best_only(tmp_path / "all", save_best_only=False)
+    vae.fit(
+        images, batch_size=11, epochs=5, verbose=0,
+        callbacks=[Falling(), best, every, BetaSchedule(LinearWarmUp(num_epochs=2.5))],
+    )  # fmt: skip
+    assert saved_epochs(tmp_path / "best") == [3]
+    assert saved_epochs(tmp_path / "all") == [0, 1, 2, 3, 4]
+    assert (best.best, best.verbose, best.epochs) == (-3.0, 1, [0, 1, 2, 3, 4])
+    assert "nan" not in capsys.readouterr().out
+
+
+def test_a_threshold_of_its_own_stays(vae, images, tmp_path):
+    best = best_only(tmp_path, monitor="falling", mode="auto", initial_value_threshold=-3.5)
+    best.mode = "min"
+
+    class Faller(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            logs["falling"] = -float(epoch)
+
+    vae.fit(
+        images, batch_size=22, epochs=6, verbose=0,
+        callbacks=[Faller(), BetaSchedule(LinearWarmUp(num_epochs=5)), best],
+    )  # fmt: skip
+    assert saved_epochs(tmp_path) == [5]
+
+
+def test_the_learning_rate_waits_and_stays_in_the_history(vae, images):
+    plateau = keras.callbacks.ReduceLROnPlateau("beta_free", mode="max", factor=0.5, patience=1, cooldown=2)
+    first = float(vae.optimizer.learning_rate.numpy())
+    history = vae.fit(
+        images, batch_size=22, epochs=7, verbose=0,
+        callbacks=[Falling(), plateau, BetaSchedule(LinearWarmUp(num_epochs=3))],
+    )  # fmt: skip
+    # Epoch 3 is the first that counts; 4 is worse; then it cools down; 6 is worse again.
+    rates = np.array(history.history["learning_rate"]) / first
+    np.testing.assert_allclose(rates, [1, 1, 1, 1, 1, 0.5, 0.5], rtol=1e-6)
+    np.testing.assert_allclose(vae.optimizer.learning_rate.numpy() / first, 0.25, rtol=1e-6)
+    assert (plateau.patience, plateau.best) == (1, -3.0)
+
+
+def test_they_wait_in_each_cycle_after_resuming_and_in_a_callback_list(vae, images, tmp_path):
+    vae.fit(images, batch_size=22, epochs=3, verbose=0)
+    best = best_only(tmp_path, monitor="rising")
+
+    class Rising(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            logs["rising"] = float(epoch)
+
+    callbacks = keras.callbacks.CallbackList(
+        [Rising(), best, BetaSchedule(Cyclical(num_epochs=4))], model=vae, add_history=True, epochs=9, steps=1
+    )
+    vae.fit(images, batch_size=22, epochs=9, initial_epoch=3, verbose=0, callbacks=callbacks)
+    assert saved_epochs(tmp_path) == [3, 6, 7]
+
+
+def test_callbacks_are_as_they_were_after_a_fit_that_failed(vae, images, tmp_path):
+    best, stop = best_only(tmp_path), never_better()
+
+    class Fails(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            raise RuntimeError("stop here")
+
+    with pytest.raises(RuntimeError, match="stop here"):
+        vae.fit(
+            images, batch_size=22, epochs=9, verbose=0,
+            callbacks=[Falling(), BetaSchedule(LinearWarmUp(num_epochs=3)), best, stop, Fails()],
+        )  # fmt: skip
+    assert best.best is None
+    assert stop.start_from_epoch == 0

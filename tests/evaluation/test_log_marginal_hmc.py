@@ -1,6 +1,7 @@
 """Log p(x) from posterior samples, against the closed form."""
 
 import json
+import warnings
 
 import keras
 import numpy as np
@@ -48,6 +49,13 @@ def test_record(measured):
 
 
 @pytest.mark.slow
+def test_a_first_call_warns_of_nothing(measured, caplog):
+    with warnings.catch_warnings(action="error"):
+        vae, x, _, settings, _ = measured
+        log_marginal_hmc(vae, x[:3], **{**settings, "num_samples": 3, "num_burnin": 2, "num_chains": 2})  # traced anew
+    assert "complex" not in caplog.text
+
+
 def test_seed(measured):
     vae, x, _, settings, record = measured
     again = log_marginal_hmc(vae, x[:4], batch_size=4, **settings)

@@ -75,6 +75,15 @@ def test_elbo_is_exact_with_the_exact_posterior_up_to_the_spread_of_its_draws():
     assert total == pytest.approx(record.mean, abs=1e-4)
 
 
+def test_the_error_over_draws_is_known_by_default():
+    vae, x, _ = linear_gaussian_vae()
+    record = evaluation.elbo(vae, x)
+    assert record.diagnostics["num_samples"] == 2
+    assert 0 < record.monte_carlo_standard_error < 1
+    assert 0 < evaluation.bits_per_dim(record, x.shape[1]).monte_carlo_standard_error < 1
+    assert math.isnan(evaluation.elbo(vae, x, num_samples=1).monte_carlo_standard_error)
+
+
 def test_log_marginal_with_a_wrong_posterior_approaches_log_p_from_below():
     vae, x, log_px = linear_gaussian_vae(posterior_scale=1.7)
     elbo = evaluation.elbo(vae, x, num_samples=200)

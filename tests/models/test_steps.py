@@ -3,6 +3,7 @@
 import gc
 import json
 import logging
+import re
 import weakref
 
 import keras
@@ -454,3 +455,70 @@ def test_models_and_data_are_freed():
     for _ in range(3):  # a model's functions go when the model is gone
         gc.collect()
     assert [ref() for ref in refs] == [None] * 4
+
+
+# What Keras is told of the steps --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("every", "expected"), [(0, 100), (5, 5), (7, 7), (100, 100), (101, 51), (150, 75), (1000, 100), (1001, 91)]
+)
+def test_calls_end_where_a_callback_wants_them_to(every, expected):
+    callback = tfvae.callbacks.StopOnNonFinite()
+    callback.every_steps = every
+    assert _steps.steps_per_call(endless(images()), images(8), None, 5000, [callback]) == expected
+    assert _steps.steps_per_call(endless(images()), images(8), None, 15, [callback]) == min(15, expected)
+
+
+def counts_shown(text):
+    """`n/m` as it stands at the end of each pass; no line counts too far, or is long."""
+    last = []
+    for line in re.sub("\x1b\\[[0-9;]*m|\b", "", text).split("\n"):
+        shown = [part.strip() for part in line.split("\r") if re.match(r" *\d+/(\d|Unknown)", part)]
+        for part in shown:
+            count, target = part.split()[0].split("/")
+            assert target == "Unknown" or int(count) <= int(target)
+            assert len(part) < 200
+        last += [part.split()[0] for part in shown[-1:]]
+    return last
+
+
+class Lengths:
+    """A pass is longer by a batch than the one before."""
+
+    def __init__(self, first, by=1):
+        self.next, self.by = first, by
+
+    def __call__(self):
+        self.next += self.by
+        yield from np.split(images(48), 6)[: self.next - self.by]
+
+
+@pytest.mark.filterwarnings("error:Your input ran out of data")
+def test_the_bar_counts_the_steps_that_exist(capsys):
+    vae = make_vae(steps_per_execution=4)
+
+    def shown(call, data, **options):
+        call(data, verbose=1, **options)
+        return counts_shown(capsys.readouterr().out)
+
+    known = batches(images(48))
+    unknown = known.filter(lambda x: True)
+    assert shown(vae.fit, known, epochs=2) == ["6/6", "6/6"]
+    assert shown(vae.fit, known.repeat(), steps_per_epoch=5) == ["5/5"]
+    assert shown(vae.evaluate, known) == ["6/6"]
+    assert shown(vae.fit, unknown, epochs=3, validation_data=unknown) == ["6/6", "6/6", "6/6"]
+    assert shown(vae.evaluate, unknown) == ["6/6"]
+    changing = tf.data.Dataset.from_generator(Lengths(1), output_signature=tf.TensorSpec((8, *SHAPE)))
+    before = int(vae.optimizer.iterations)  # the pass that `fit` looks at is the first
+    assert shown(vae.fit, changing, epochs=3) == ["2/2", "3/3", "4/4"]
+    assert int(vae.optimizer.iterations) - before == 2 + 3 + 4
+    bar = keras.callbacks.CallbackList([], add_history=True, add_progbar=True, model=vae, verbose=1, epochs=1, steps=6)
+    assert shown(vae.fit, known, callbacks=bar) == ["6/6"]
+
+
+def test_prediction_is_not_told_of_calls_of_many_steps():
+    vae = make_vae()
+    vae.fit(images(16), batch_size=8, verbose=0)
+    assert vae.execution.num_steps > 1
+    assert vae.steps_per_execution == 1

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from tfvae._checks import number
+from tfvae.callbacks._waiting import WaitingEpoch, compares_epochs
 from tfvae.callbacks.schedules import Schedule
 
 
@@ -22,8 +23,9 @@ class BetaSchedule(keras.callbacks.Callback):
 
     With `steps_per_execution` above 1, each step still has its own beta.
 
-    Early stopping waits: an epoch in which some step had a beta that was still on its way does not count for a
-    `keras.callbacks.EarlyStopping` in the same `VAE.fit`, neither for its patience nor as its best. `val_elbo` and
+    Callbacks that compare epochs wait: an epoch in which some step had a beta that was still on its way does not count
+    for a `keras.callbacks.EarlyStopping`, `ReduceLROnPlateau` or `ModelCheckpoint(save_best_only=True)` in the same
+    `VAE.fit`, neither for their patience nor as their best, and no best checkpoint is saved after it. `val_elbo` and
     `elbo` do not depend on beta and can be compared from epoch to epoch; `loss` and `val_loss` cannot.
 
     Args:
@@ -52,7 +54,9 @@ class BetaSchedule(keras.callbacks.Callback):
                 f"Received: {schedule!r}."
             )
         self.schedule = schedule
-        self._early_stops: list[tuple[keras.callbacks.EarlyStopping, int]] = []
+        self._with_a_start: list[tuple[Any, int]] = []
+        self._comparing: list[keras.callbacks.Callback] = []
+        self._waiting: list[WaitingEpoch] = []
         self._steps_per_epoch: float | None = None
         self._started = False
         self._epoch = 0
@@ -60,13 +64,12 @@ class BetaSchedule(keras.callbacks.Callback):
         self._beta: float | None = None
 
     def set_neighbours(self, callbacks: Sequence[keras.callbacks.Callback]) -> None:
-        """Learns what other callbacks are in the same fit; `VAE.fit` calls it."""
-        self._let_go()  # of those of a fit that ended in an exception
-        self._early_stops = [
-            (callback, callback.start_from_epoch)
-            for callback in callbacks
-            if isinstance(callback, keras.callbacks.EarlyStopping)
+        """Learns what other callbacks are in the same fit; `VAE.fit` calls it, with none when it ends."""
+        self._let_go()
+        self._with_a_start = [
+            (callback, callback.start_from_epoch) for callback in callbacks if hasattr(callback, "start_from_epoch")
         ]
+        self._comparing = [callback for callback in callbacks if compares_epochs(callback)]
 
     # Hooks, in the order Keras calls them ----------------------------------------------------------------------------
 
@@ -84,6 +87,7 @@ class BetaSchedule(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._epoch = epoch
+        self._end_waiting()
         self._first_step, self._made = self._optimizer_steps(), 0
         if not self._started:
             self._started = True
@@ -143,20 +147,27 @@ class BetaSchedule(keras.callbacks.Callback):
             ) from None
 
     def _set_beta(self, *progress: float) -> None:
-        """Beta at the first of these; early stopping waits if any of them is before the end of a rise."""
+        """Beta at the first of these; callbacks wait if any of them is before the end of a rise."""
         beta = self._at(progress[0])
         if beta != self._beta:
             self.model.beta.assign(beta)
             self._beta = beta
         is_settled = getattr(self.schedule, "is_settled", None)
         if is_settled is not None and not all(is_settled(at) for at in progress):
-            for callback, start in self._early_stops:
+            for callback, start in self._with_a_start:
                 callback.start_from_epoch = max(start, self._epoch + 1)
+            self._waiting = self._waiting or [WaitingEpoch(callback) for callback in self._comparing]
+
+    def _end_waiting(self) -> None:
+        for epoch in self._waiting:
+            epoch.end()
+        self._waiting = []
 
     def _let_go(self) -> None:
-        for callback, start in self._early_stops:
+        self._end_waiting()
+        for callback, start in self._with_a_start:
             callback.start_from_epoch = start
-        self._early_stops = []
+        self._with_a_start, self._comparing = [], []
 
     def _optimizer_steps(self) -> int:
         return int(keras.ops.convert_to_numpy(self.model.optimizer.iterations))
@@ -175,8 +186,9 @@ class BetaSchedule(keras.callbacks.Callback):
             unit, last = ("epochs" if in_epochs else "steps"), self._at(end)
             warnings.warn(
                 f"The warm-up of beta takes {warm_up:g} {unit}, but this run ends after {end:g}, with beta at "
-                f"{last:g}: the model never trains with the beta it is meant to have, and early stopping "
-                f"cannot act. Shorten the warm-up of {self.schedule!r}, or train for longer.",
+                f"{last:g}: the model never trains with the beta it is meant to have, and EarlyStopping, "
+                "ReduceLROnPlateau and ModelCheckpoint(save_best_only=True) cannot act. Shorten the warm-up of "
+                f"{self.schedule!r}, or train for longer.",
                 UserWarning,
                 stacklevel=2,
             )

@@ -16,13 +16,13 @@ from tfvae.models import VAE
 from tfvae.typing import Seed, Tensor
 
 
-def elbo(vae: VAE, data: Any, *, num_samples: int = 1, batch_size: int = 100, seed: Seed = 0) -> Record:
+def elbo(vae: VAE, data: Any, *, num_samples: int = 2, batch_size: int = 100, seed: Seed = 0) -> Record:
     """The ELBO E_q[log p(x|z)] - KL(q(z|x) || p(z)) of each example, in nats, whatever `beta` and estimator are.
 
     Args:
         vae: the model.
         data: an array `[N, *event]`, a `tfvae.data.Split`, or a data set whose batches hold x.
-        num_samples: S, draws of z an example; from 2 on, the Monte Carlo error is known.
+        num_samples: S, draws of z an example. With 1, the Monte Carlo error is unknown (NaN).
         batch_size: examples at a time, for arrays and splits.
         seed: an int or an int32 tensor `[2]`.
 

@@ -1,5 +1,6 @@
 """The marginal log-likelihood log p(x), by Markov chains: the estimator of the AEVB paper, for small latents."""
 
+import logging
 import warnings
 from typing import Any, Literal, NamedTuple
 
@@ -165,12 +166,27 @@ def _estimate(
     )  # [L, C, B]
     log_mean = log_mean_exp(log_mean_exp(log_ratios))  # [B]
     ratios = tf.exp(log_ratios - log_mean)  # of mean 1
-    effective = tf.reduce_sum(tfp.mcmc.effective_sample_size(ratios), axis=0)  # [B]
+    effective = tf.reduce_sum(_effective_sample_size(ratios), axis=0)  # [B]
     # Ratios that are all alike have no error, and an effective sample size that is not a number.
     spread = tf.math.reduce_variance(ratios, axis=[0, 1])
     total = tf.constant(num_samples * num_chains, effective.dtype)
     effective = tf.where(tf.math.is_finite(effective), tf.clip_by_value(effective, 1.0, total), total)
     return _Estimate(-log_mean, spread / effective, effective, acceptance)
+
+
+def _effective_sample_size(ratios: Tensor) -> Tensor:
+    """Of each chain `[C, B]`, from `[L, C, B]`."""
+    # TFP takes the real part of a Fourier transform by a cast, of which TensorFlow would warn.
+    logger = tf.get_logger()
+    logger.addFilter(_is_no_complex_cast)
+    try:
+        return tfp.mcmc.effective_sample_size(ratios)
+    finally:
+        logger.removeFilter(_is_no_complex_cast)
+
+
+def _is_no_complex_cast(record: logging.LogRecord) -> bool:
+    return "You are casting an input of type complex" not in record.getMessage()
 
 
 def _resampled(vae: VAE, x: Tensor, num_draws: int, *, seed: Tensor) -> Tensor:

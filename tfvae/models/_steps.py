@@ -1,7 +1,8 @@
 """How many steps of training one call makes, so that nobody can tell but by the clock."""
 
+import contextlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
@@ -84,11 +85,17 @@ def listed(callbacks: Any) -> list[keras.callbacks.Callback]:
     return list(callbacks.callbacks if is_list else keras.tree.flatten(callbacks or []))
 
 
-def introduce(callbacks: list[keras.callbacks.Callback]) -> None:
-    """Tells callbacks that ask for it, with a method `set_neighbours`, which others are in the same fit."""
-    for callback in callbacks:
-        if hasattr(callback, "set_neighbours"):
+@contextlib.contextmanager
+def introduced(callbacks: list[keras.callbacks.Callback]) -> Iterator[None]:
+    """Tells callbacks with a method `set_neighbours` which others are in the same fit, and none when it ends."""
+    interested: list[Any] = [callback for callback in callbacks if hasattr(callback, "set_neighbours")]
+    try:
+        for callback in interested:
             callback.set_neighbours([other for other in callbacks if other is not callback])
+        yield
+    finally:
+        for callback in interested:
+            callback.set_neighbours([])
 
 
 def with_callbacks(callbacks: Any, *first: keras.callbacks.Callback, verbose: Any) -> Any:

@@ -67,7 +67,7 @@ class TrainedModel(FedModel):
                 convolutions on a CPU) or impossible, and says so in the log `tfvae`.
             steps_per_execution: steps that one compiled program makes between callbacks; "auto" makes many, or one
                 where a callback looks at every batch (has one of the hooks for batches, and no attribute
-                `knows_executions = True`).
+                `knows_executions = True`). With callbacks that have a number `every_steps`, calls end about there.
             **kwargs: `run_eagerly`, `auto_scale_loss`.
 
         Raises:
@@ -188,7 +188,6 @@ class TrainedModel(FedModel):
         x, y, _ = _inputs.with_targets(x, y, sample_weight)
         x, validation_data = _distributed.for_workers(self, x, validation_data)
         together = _steps.listed(callbacks)
-        _steps.introduce(together)
         rows = None
         if self._functions.can_loop and y is None and not validation_split:
             rows = _inputs.rows(x, batch_size, shuffle, self.variable_dtype)
@@ -203,7 +202,7 @@ class TrainedModel(FedModel):
             *([] if any(isinstance(one, _STOPPING) for one in together) else [StopOnNonFinite()]),
             verbose=verbose,
         )
-        with self._calls_of(num_steps, rows), _inputs.naming_shapes(self.event_shape):
+        with _steps.introduced(together), self._calls_of(num_steps, rows), _inputs.naming_shapes(self.event_shape):
             return super().fit(
                 self._ahead(x),
                 y,

@@ -67,6 +67,7 @@ class Checkpoints(keras.callbacks.Callback):
         self._clock = clock
         self._every = every
         self.every_steps = every_steps  # `fit` ends its calls there
+        self.start_from_epoch = 0  # a `BetaSchedule` moves it: epochs before it are not compared
         self._keep = keep
         self._stop_wanted = stop_wanted
         self._epoch = 0
@@ -100,7 +101,7 @@ class Checkpoints(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         done, stop = epoch + 1, self._stop_wanted()
         if stop or done % self._every == 0 or done == self.params["epochs"]:
-            elbo = (logs or {}).get("val_elbo", math.nan)
+            elbo = (logs or {}).get("val_elbo", math.nan) if epoch >= self.start_from_epoch else math.nan
             self._save(epochs=done, validation_elbo=float(elbo) if math.isfinite(elbo) else None)
         if stop:
             raise KeyboardInterrupt

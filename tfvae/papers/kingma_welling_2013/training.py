@@ -107,7 +107,7 @@ def first(data_set: DataSet, num_train: int) -> DataSet:
 def bound(vae: VAE, split: Split, *, batch_size: int, seed: int) -> evaluation.Record | None:
     """The ELBO with one draw an example; None where the model's is not finite: training diverged."""
     try:
-        return evaluation.elbo(vae, split, batch_size=batch_size, seed=seed)
+        return evaluation.elbo(vae, split, num_samples=1, batch_size=batch_size, seed=seed)
     except NotFiniteError:
         return None
 
