@@ -67,8 +67,8 @@ def _draws_without_density(vae: VAE, x: Tensor) -> str | None:
     # A copy, for TFP remembers how it made the very tensors that it returned.
     log_posterior = posterior.log_prob(tf.nest.map_structure(tf.identity, draws)).numpy()
     is_bad = ~np.isfinite(log_posterior).reshape(_NUM_DRAWS, -1).all(axis=1)
-    values = np.concatenate([np.ravel(z) for leaf in tf.nest.flatten(draws) for z in np.asarray(leaf)[is_bad]] or [[]])
-    rounded = [f"{end:g}" for end in (0.0, 1.0, np.inf) if np.any(values == end)]
+    leaves = [np.asarray(leaf)[is_bad] for leaf in tf.nest.flatten(draws)]
+    rounded = [f"{end:g}" for end in (0.0, 1.0, np.inf) if any(np.any(leaf == end) for leaf in leaves)]
     if not rounded:
         return None
     family = posterior

@@ -36,7 +36,8 @@ def elbo(vae: VAE, data: Any, *, num_samples: int = 2, batch_size: int = 100, se
     """
     num_samples = whole_number(num_samples, "num_samples")
     terms, seed = compiled(vae, _terms), stateless_seed(seed)
-    parts, first, about = [], 0, {}
+    parts, first = [], 0
+    about: dict[str, int] = {}
     for i, x in enumerate(batches_of_x(vae, data, batch_size)):
         about = about_levels(vae, x) if i == 0 else about
         parts.append([column.numpy() for column in terms(x, num_samples, fold_in(seed, i))])

@@ -72,7 +72,8 @@ def log_marginal(
     num_largest = num_tail + 1 if num_tail else 0
     terms, seed = compiled(vae, _terms), stateless_seed(seed)
     parts: list[tuple[np.ndarray, ...]] = []
-    first, about = 0, {}
+    first = 0
+    about: dict[str, int] = {}
     for x in batches_of_x(vae, data, batch_size):
         about = about_levels(vae, x) if first == 0 else about
         part = [field.numpy() for field in terms(x, (k, first, chunk_size, num_largest), seed)]

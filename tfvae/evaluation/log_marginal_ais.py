@@ -84,7 +84,8 @@ def log_marginal_ais(
     """
     numbers = _numbers(vae, "log_marginal_ais", num_chains, num_steps, num_leapfrog_steps)
     forward, seed = compiled(vae, _Forward(_start(start))), stateless_seed(seed)
-    parts, first, about = [], 0, {}
+    parts, first = [], 0
+    about: dict[str, int] = {}
     for i, x in enumerate(batches_of_x(vae, data, batch_size)):
         about = about_levels(vae, x) if i == 0 else about
         parts.append([column.numpy() for column in forward(x, numbers, fold_in(seed, i))])

@@ -106,7 +106,8 @@ def log_marginal_hmc(
 
     estimate = compiled_for_shape(vae, _estimate, from_prior=start == "prior", **counts)
     seed = stateless_seed(seed)
-    parts, first, about = [], 0, {}
+    parts, first = [], 0
+    about: dict[str, int] = {}
     for i, x in enumerate(batches_of_x(vae, data, batch_size)):
         about = about_levels(vae, x) if i == 0 else about
         parts.append([column.numpy() for column in estimate(x, fold_in(seed, i))])
