@@ -14,7 +14,7 @@ from tfvae._errors import quoted, reading, shortened
 from tfvae.data import known_names
 
 # Settings of training that may change when a run goes on.
-RESUMABLE = ("epochs", "learning_rate", "beta", "keep", "checkpoint_steps", "on_nan", "strategy")
+RESUMABLE = ("epochs", "learning_rate", "beta", "keep", "select", "checkpoint_steps", "on_nan", "strategy")
 
 _LARGEST = 2**31 - 1  # TensorFlow counts in 32 bits
 _HOW_TO_WRITE = "Expected TOML with tables such as [model] and [training]; the config.toml of a run is an example."
