@@ -250,6 +250,26 @@ def test_the_newest_and_the_best_are_kept(tmp_path):
     assert folder.best_checkpoint() == folder.checkpoint(8)
 
 
+def test_epochs_before_beta_is_settled_are_not_the_best(tmp_path):
+    folder, start = RunFolder(tmp_path), TrainingState()
+    callback = Checkpoints(folder, start, EpochClock(start), every=1, keep=3)
+    schedule = tfvae.callbacks.BetaSchedule(tfvae.callbacks.LinearWarmUp(num_epochs=2))
+    schedule.set_neighbours([callback])
+    model = with_dropout()
+    for one in (schedule, callback):
+        one.set_model(model)
+        one.set_params({"epochs": 3, "steps": 1})
+    schedule.on_train_begin()
+    for epoch, elbo in enumerate([-10.0, -20.0, -40.0]):
+        schedule.on_epoch_begin(epoch)
+        schedule.on_train_batch_begin(0)
+        model.optimizer.iterations.assign_add(1)
+        callback.on_epoch_end(epoch, {"val_elbo": elbo})
+    assert folder.best_checkpoint() == folder.checkpoint(3)
+    schedule.set_neighbours([])
+    assert callback.start_from_epoch == 0
+
+
 # Writes that fail ---------------------------------------------------------------------------------------------------
 
 
