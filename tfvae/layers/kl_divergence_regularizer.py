@@ -18,6 +18,7 @@ from tfvae._serialization import (
     serialize_function,
 )
 from tfvae.layers._coercion import as_distribution
+from tfvae.layers._stable import stable
 from tfvae.typing import Distribution, Tensor
 
 tfd = tfp.distributions
@@ -106,12 +107,12 @@ class KLDivergenceRegularizer(keras.regularizers.Regularizer):
     def _prior(self) -> Distribution:
         b = self.distribution_b
         if isinstance(b, tfd.Distribution):
-            return as_distribution(b)
+            return stable(as_distribution(b))
         if isinstance(b, keras.layers.Layer):
             self.build()
             return b.distribution() if hasattr(b, "distribution") else as_distribution(b(tf.zeros(_input_shape(b))))
         if callable(b):
-            return _without_variables(as_distribution(b()))
+            return stable(_without_variables(as_distribution(b())))
         raise TypeError(
             f"The prior is a distribution, a callable, a Keras model or a layer of tfvae.priors. Received: {b!r}."
         )
