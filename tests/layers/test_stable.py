@@ -231,6 +231,16 @@ def test_joint_distributions_and_functions():
     assert stable(normal) is normal
 
 
+def test_a_regulariser_s_prior_scores_draws_as_the_posterior_does():
+    prior = tfd.Independent(tfd.RelaxedBernoulli(0.1, logits=tf.zeros(2)), 1)
+    regularizer = layers.KLDivergenceRegularizer(
+        prior, use_exact_kl=False, test_points_fn=lambda q: q.sample(500, seed=1)
+    )
+    layer = layers.GenericDistribution(tfd.RelaxedBernoulli, (2,), fixed={"temperature": 0.1})
+    # Of equal distributions every term of the estimate is zero.
+    np.testing.assert_allclose(regularizer(layer(tf.zeros([1, 2]))), 0.0, atol=1e-4)
+
+
 def vae_that_ignores_z(posterior, prior):
     keras.utils.set_random_seed(0)
     encoder = keras.Sequential([keras.layers.Dense(6), posterior])

@@ -19,6 +19,7 @@ from tfvae._serialization import (
 )
 from tfvae.layers._captured_variables import captured_variables, draw, trainable_variables_of
 from tfvae.layers._coercion import as_distribution
+from tfvae.layers._stable import stable
 from tfvae.typing import Distribution, Tensor
 
 tfd = tfp.distributions
@@ -118,13 +119,13 @@ class KLDivergenceRegularizer(keras.regularizers.Regularizer):
     def _prior(self) -> Distribution:
         b = self.distribution_b
         if isinstance(b, tfd.Distribution):
-            return as_distribution(b)
+            return stable(as_distribution(b))
         if isinstance(b, keras.layers.Layer):
             self.build()
             return b.distribution() if hasattr(b, "distribution") else as_distribution(b(tf.zeros(_input_shape(b))))
         if callable(b):
             prior = as_distribution(b())
-            return _without_variables(prior, prior.trainable_variables)
+            return stable(_without_variables(prior, prior.trainable_variables))
         raise TypeError(
             f"The prior is a distribution, a callable, a Keras model or a layer of tfvae.priors. Received: {b!r}."
         )
