@@ -156,12 +156,12 @@ def test_component_layers_are_equal_to_functions():
     parameters, x = some_parameters(18, 4), some_parameters(2, 4, seed=1)
     expected = TFP.MixtureSameFamily.new(parameters, 3, lambda t: TFP.MultivariateNormalTriL.new(t, 2)).log_prob(x)
     for component_layer in (
-        layers.MultivariateNormalTriL(2),
+        layers.MultivariateNormalTriL(2, dtype="float64"),
         lambda t: layers.MultivariateNormalTriL.new(t, 2),
-        layers.DistributionLambda(lambda t: TFP.MultivariateNormalTriL.new(t, 2)),
-        keras.Sequential([keras.layers.Identity(dtype="float64"), layers.MultivariateNormalTriL(2)]),
+        layers.DistributionLambda(lambda t: TFP.MultivariateNormalTriL.new(t, 2), dtype="float64"),
+        keras.Sequential([keras.layers.Identity(dtype="float64"), layers.MultivariateNormalTriL(2, dtype="float64")]),
     ):
-        y = layers.MixtureSameFamily(3, component_layer)(parameters)
+        y = layers.MixtureSameFamily(3, component_layer, dtype="float64")(parameters)
         np.testing.assert_allclose(y.log_prob(x), expected, rtol=1e-12)
 
 
@@ -190,7 +190,7 @@ def test_mean_and_log_mean_of_the_mixture_of_one_hot():
     weights = np.exp(weights) / np.exp(weights).sum(-1, keepdims=True)
     probs = np.exp(probs.reshape(2, 5, 3, 4))
     expected = np.einsum("abk,abkd->abd", weights, probs / probs.sum(-1, keepdims=True))
-    y = layers.CategoricalMixtureOfOneHotCategorical(4, 3, log_mean)(parameters)
+    y = layers.CategoricalMixtureOfOneHotCategorical(4, 3, log_mean, dtype="float64")(parameters)
     np.testing.assert_allclose(y.mean(), expected, rtol=1e-12)
     np.testing.assert_allclose(y.log_mean(), np.log(expected), rtol=1e-12)
     np.testing.assert_allclose(tf.convert_to_tensor(y), np.log(expected), rtol=1e-12)
@@ -438,7 +438,7 @@ def test_poisson_limits_its_rate_and_still_learns(log_rate):
     parameters = tf.constant([[log_rate, 39.0]], tf.float64)
     with tf.GradientTape() as tape:
         tape.watch(parameters)
-        y = layers.IndependentPoisson(2)(parameters)
+        y = layers.IndependentPoisson(2, dtype="float64")(parameters)
         log_prob = y.log_prob([[3.0, 3.0]])
     np.testing.assert_allclose(y.mean(), [[np.exp(40.0), np.exp(39.0)]], rtol=1e-12)
     np.testing.assert_allclose(log_prob, [3 * (40 + 39) - np.exp(40.0) - np.exp(39.0) - 2 * np.log(6)], rtol=1e-12)
@@ -446,7 +446,7 @@ def test_poisson_limits_its_rate_and_still_learns(log_rate):
 
 
 def test_logistic_scale_floor():
-    y = layers.IndependentLogistic(2)(tf.constant([[0.0, 0.0, -50.0, -9.0]], tf.float64))
+    y = layers.IndependentLogistic(2, dtype="float64")(tf.constant([[0.0, 0.0, -50.0, -9.0]], tf.float64))
     np.testing.assert_allclose(y.distribution.scale, [[1e-5, np.log1p(np.exp(-9.0))]], rtol=1e-9)
 
 

@@ -284,7 +284,7 @@ def test_kl_is_found_from_the_layer_and_broadcasts():
 
 def test_layer_is_written_out():
     params = np.random.default_rng(0).normal(scale=3.0, size=(5, 4))
-    q = VonMisesFisher(3)(tf.constant(params))
+    q = VonMisesFisher(3, dtype="float64")(tf.constant(params))
     direction = params[:, :3] / np.linalg.norm(params[:, :3], axis=-1, keepdims=True)
     np.testing.assert_allclose(q.mean_direction, direction, rtol=1e-12)
     np.testing.assert_allclose(q.concentration, np.log1p(np.exp(params[:, 3])) + 1e-5, rtol=1e-12)
