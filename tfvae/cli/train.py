@@ -41,14 +41,15 @@ def train(
     standardize: Annotated[
         str | None,
         typer.Option(
-            help="auto, on or off: whether values are standardised inside the model.", show_default="auto: not images"
+            help="auto, on or off: whether values are standardised inside the model.",
+            show_default="auto, which is off for images",
         ),
     ] = None,
     binarize: Annotated[
         str | None,
         typer.Option(
             help="Of gray data for bernoulli: auto, dynamic, static, threshold or none.",
-            show_default="auto: dynamic; digits: threshold",
+            show_default="auto, which is dynamic; digits: threshold",
         ),
     ] = None,
     epochs: Annotated[

@@ -11,7 +11,6 @@ from typing import Any, Self
 import tomli_w
 
 from tfvae._errors import quoted, reading, shortened
-from tfvae.data import known_names
 
 # Settings of training that may change when a run goes on.
 RESUMABLE = ("epochs", "learning_rate", "beta", "keep", "select", "checkpoint_steps", "on_nan", "strategy")
@@ -193,6 +192,8 @@ class RunConfig:
         classes: dict[str, Any] = {field.name: field.default_factory for field in dataclasses.fields(cls)}
         merged: dict[str, dict[str, Any]] = {name: {} for name in classes}
         given = [table for table in tables if table]
+        from tfvae.data import known_names  # imports NumPy, for which `tfvae --help` need not wait
+
         data = [table["data"] for table in reversed(given) if isinstance(table.get("data"), Mapping)]
         name = next((table["name"] for table in data if "name" in table), DataConfig.name)
         preset = _PRESETS.get(str(name), {} if str(name) in known_names() else _OWN_DATA)
