@@ -5,12 +5,11 @@ import os
 import shutil
 import subprocess
 import sys
-import typing
 
 import numpy as np
 import pytest
 
-from tfvae.cli import runs, train
+from tfvae.cli import runs
 from tfvae.cli.app import main
 from tfvae.cli.commands import output
 from tfvae.training.config import RunConfig
@@ -66,7 +65,7 @@ REFUSED = {
     "sample run -o run": "run is a folder",
     "sample run -o /dev/null": "is a device",
     "sample run -o picture": "picture.png is a folder",
-    "sample run -n 99999999999999999999": "run/samples.npz would take 800,000,000.0 TB, and",
+    "sample run -n 99999999999999999999": "run/samples.npz would take 4,000,000,000.0 TB, and",
     "encode run --split __class__": "must be one of train, validation, test. Received: split='__class__'",
     "encode run none.npy": "There is no file none.npy",
     "encode run whole.npy -o pipe": "is a device, a pipe or a socket",
@@ -195,17 +194,3 @@ def test_the_size_of_what_is_drawn_is_said_and_what_does_not_fit_is_refused(tmp_
     assert capsys.readouterr().out == "writing 132.0 MB\n"
     with pytest.raises(ValueError, match=r"a\.npz would take 132\.0 MB, and .* has 132\.0 MB free"):
         next(output.announced(tmp_path / "a.npz", iter([part]), 500_001))
-
-
-@pytest.mark.parametrize("name", ["latent_size", "epochs", "learning_rate"])
-def test_help_says_what_a_data_set_takes_by_default(name):
-    (_, option) = typing.get_args(typing.get_type_hints(train.train, include_extras=True)[name])
-
-    def default(data):
-        config = RunConfig.from_dict({"data": {"name": data}})
-        return getattr(config.training if name != "latent_size" else config.model, name)
-
-    shown = [f"default: {default('mnist')}", f"digits: {default('digits')}"]
-    if default("frey_face") != default("mnist"):
-        shown.append(f"frey_face: {default('frey_face')}")
-    assert f"({'; '.join(shown)})" in option.help

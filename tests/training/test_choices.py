@@ -76,7 +76,7 @@ def test_what_is_asked_for_is_done():
         (UNIT, {"data": {"binarize": "dynamic"}}, "--likelihood bernoulli"),
         (LEVELS, {"data": {"binarize": "threshold"}, "model": {"likelihood": "normal"}}, "binarize='threshold'"),
         (LEVELS, {"model": {"standardize": "on"}}, "Received: standardize='on'"),
-        (3 * UNIT, {"model": {"likelihood": "bernoulli"}}, r"values in \[0, 1\], but own holds"),
+        (3 * UNIT, {"model": {"likelihood": "bernoulli"}}, r"values in \[0, 1\], but own/train holds"),
     ],
 )
 def test_what_cannot_be_done_is_refused(x, tables, message):

@@ -100,4 +100,4 @@ def test_files_that_cannot_be_right_are_one_short_sentence_with_their_name(tmp_p
 def test_an_option_that_is_wrong_is_not_blamed_on_the_file(tmp_path):
     (tmp_path / "config.toml").write_text("training.epochs = 3")
     with pytest.raises(ValueError, match=r"^training\.epochs must be"):
-        RunConfig.from_toml(tmp_path / "config.toml", {"training": {"epochs": 0}})
+        RunConfig.from_toml(tmp_path / "config.toml", {"training": {"epochs": -1}})

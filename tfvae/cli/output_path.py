@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from tfvae._targets import expanded, output_file
+
 FORMATS = (".npz", ".csv")
 
 
@@ -9,8 +11,10 @@ def checked_output(path: Path | None) -> Path | None:
     """The path with its ending, `.npz` where it has none.
 
     Raises:
-        ValueError: for an ending of a kind of file that is not written.
+        ValueError: for an ending of a kind of file that is not written, and for a folder, a device or a pipe.
     """
+    if path is not None:
+        output_file(expanded(path))
     if path is None or path.suffix.lower() in FORMATS:
         return path
     if path.suffix[1:2].isalpha():
