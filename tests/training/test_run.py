@@ -249,7 +249,7 @@ def test_same_seed_same_first_weights():
 def test_a_run_ends_with_the_model_that_is_selected(select, best, ends_with, monkeypatch):
     paths = [(epoch, pathlib.Path(f"{epoch}.keras")) for epoch in (1, 2)]
     folder = types.SimpleNamespace(best_checkpoint=lambda: paths[best - 1][1], saved_checkpoints=lambda: paths)
-    monkeypatch.setattr(run, "load_model", lambda path: path.stem)
+    monkeypatch.setattr(run, "load_vae", lambda path: path.stem)
     assert run._selected("last", small(select=select), folder, lambda stage: None) == ends_with
 
 
