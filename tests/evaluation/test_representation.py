@@ -214,7 +214,7 @@ def test_figures(vae, tmp_path):
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["-3", "0", "3"]
     assert [tick.get_text() for tick in drawn["one"].axes[0].get_yticklabels()] == ["z[1]"]
     assert len(drawn["prior_vs_posterior"].axes) == 3
-    assert drawn["interpolations"].axes[0].images[0].get_array().shape[1] == 6 * 96 + 5  # vectors of 4 are plots of bars
+    assert drawn["interpolations"].axes[0].images[0].get_array().shape[1] == 6 * 96 + 5  # of bars
 
 
 def test_latents_that_are_no_vector_are_refused():

@@ -33,13 +33,19 @@ def event_shape_tuple(event_shape: Any) -> tuple[int, ...]:
 def event_shape_or_tensor(event_shape: Any) -> Any:
     """A tuple of plain ints, or the tensor as it is, where its values show only when a graph runs."""
     if is_symbolic(event_shape):
-        return event_shape
+        return tf.stack([tf.cast(axis, tf.int32) for axis in event_shape]) if _is_list(event_shape) else event_shape
     return event_shape_tuple(tf.get_static_value(event_shape) if tf.is_tensor(event_shape) else event_shape)
 
 
 def is_symbolic(size: Any) -> bool:
-    """Whether a size is a tensor whose value shows only when a graph runs."""
+    """Whether a size, or one of a list, is a tensor whose value shows only when a graph runs."""
+    if _is_list(size):
+        return any(map(is_symbolic, size))
     return tf.is_tensor(size) and tf.get_static_value(size) is None
+
+
+def _is_list(size: Any) -> bool:
+    return isinstance(size, list | tuple)
 
 
 def event_rank(event_shape: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-import tensorflow as tf
+import keras
 
 from tfvae.typing import Tensor
 
@@ -14,18 +14,18 @@ def joint_mask(masks: Any) -> Tensor | None:
         masks: a mask, None, or a nest of them, as Keras gives it to a layer called on a nest of tensors.
     """
     joint = None
-    for mask in tf.nest.flatten(masks):
+    for mask in keras.tree.flatten(masks):
         if mask is None:
             continue
         if joint is None:
             joint = mask
             continue
-        rank = max(joint.shape.rank, mask.shape.rank)
-        joint = tf.logical_and(_with_rank(joint, rank), _with_rank(mask, rank))
+        rank = max(len(joint.shape), len(mask.shape))
+        joint = keras.ops.logical_and(_with_rank(joint, rank), _with_rank(mask, rank))
     return joint
 
 
 def _with_rank(mask: Tensor, rank: int) -> Tensor:
-    while mask.shape.rank < rank:
-        mask = mask[..., tf.newaxis]
+    while len(mask.shape) < rank:
+        mask = keras.ops.expand_dims(mask, -1)
     return mask

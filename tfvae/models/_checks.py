@@ -25,6 +25,8 @@ _LOCATION_SCALE = (
 )
 _FAR, _NARROW = 30.0, 0.01
 _EXAMPLES_FOR_SCALE = 1000
+# What rounding in float32 may add to values that were scaled to [0, 1].
+_ROUNDING = 3e-7
 
 
 def check_static(x: Any, event_shape: tuple[int, ...] | None) -> None:
@@ -93,8 +95,10 @@ def check_values(x: Any, likelihood: DistributionLayer | None) -> None:
             "Remove or fill them before training."
         )
     support = None if likelihood is None else likelihood.support
-    if likelihood is not None and support is not None and (x.min() < support[0] or x.max() > support[1]):
-        raise ValueError(outside_support(likelihood, f"x lies in [{x.min():g}, {x.max():g}]"))
+    if likelihood is not None and support is not None:
+        low, high = np.float32(x.min()), np.float32(x.max())
+        if low < support[0] - _ROUNDING or high > support[1] + _ROUNDING:
+            raise ValueError(outside_support(likelihood, f"x lies in [{low:.9g}, {high:.9g}]"))
 
 
 def outside_support(likelihood: DistributionLayer, found: str) -> str:
@@ -111,8 +115,8 @@ def is_outside(x: Tensor, support: tuple[float, float] | None) -> Tensor | None:
     """Whether a batch has values outside the support, a scalar; None where any number is inside it."""
     if support is None:
         return None
-    is_below = tf.reduce_min(x) < support[0]
-    return is_below if np.isinf(support[1]) else tf.logical_or(is_below, tf.reduce_max(x) > support[1])
+    is_below = tf.reduce_min(x) < support[0] - _ROUNDING
+    return is_below if np.isinf(support[1]) else tf.logical_or(is_below, tf.reduce_max(x) > support[1] + _ROUNDING)
 
 
 def warn_of_scale(x: Any, likelihood: DistributionLayer | None, standard_scores: Callable[[Tensor], Tensor]) -> None:

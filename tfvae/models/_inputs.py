@@ -93,7 +93,8 @@ def as_tensor(x: Any, event_shape: tuple[int, ...] | None) -> Tensor:
     Raises:
         ValueError: for data that are no array of floating-point numbers of the model's event shape.
     """
-    if isinstance(x, dict) or (isinstance(x, list | tuple) and _has_batch_axis(x, event_shape)):
+    is_dict = isinstance(x, dict) and not is_array_like(x)
+    if is_dict or (isinstance(x, list | tuple) and _has_batch_axis(x, event_shape)):
         x, _ = unpack(x)
     if not (isinstance(x, list | tuple) and any(map(tf.is_tensor, x))):
         x = plain(x)
@@ -122,7 +123,7 @@ def standardized(data: Any, event_shape: tuple[int, ...] | None) -> Any:
     """
     if isinstance(data, tf.data.Dataset):
         return _with_event_shape(data, event_shape)
-    if isinstance(data, dict):
+    if isinstance(data, dict) and not is_array_like(data):  # as SciPy's matrices of keys are
         key = _x_key(data)
         return {**{name: entry for name, entry in data.items() if _holds_numbers(entry)}, key: plain(data[key])}
     if isinstance(data, list | tuple) and any(is_array_like(part) or tf.is_tensor(part) for part in data):
@@ -162,7 +163,12 @@ def weights_of(x: Any, sample_weight: Any) -> Any:
 
 
 def with_targets(x: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
-    """`(x, y, sample_weight)` with zeros for absent targets: without targets Keras drops the weights silently."""
+    """`(x, y, sample_weight)` with zeros for absent targets: without targets Keras drops the weights silently.
+
+    Targets in a list become an array; no step reads them.
+    """
+    if isinstance(y, list | tuple):
+        y = plain(y, "y")
     if sample_weight is not None and y is None and (isinstance(x, dict) or hasattr(x, "shape")):
         first = next(iter(x.values())) if isinstance(x, dict) else x
         y = np.zeros(len(first), "float32")

@@ -17,7 +17,7 @@ _ADVICE = {
         "sigmoid): warm beta up from 0, and keep the encoder's scale above a floor."
     ),
     "loss": "Check the data for NaN, infinite and unscaled values, and the weight and activity regularisers.",
-    "weights": "The last update of the epoch was not finite, though the loss before it was.",
+    "weights": "The last update of the epoch was not finite, though the loss before it was. Are the data scaled?",
 }
 _ADVICE_FOR_ALL = (
     "Lower the learning rate, or clip gradients as in keras.optimizers.Adam(learning_rate, clipnorm=1.0). The weights "

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfvae._errors import reason
 from tfvae.layers._networks import sublayers
 from tfvae.models import _parts
 
@@ -100,8 +101,7 @@ def _lost(original: Any, where: str, copy: Any, is_loss: bool = False) -> Iterat
             what = f"holds {', '.join(functions)}, which Keras would not find when it loads the file"
             yield f"{where} {what}. {way_out}"
         else:
-            reason = str(error).strip().split("\n")[0]
-            yield f"{where} cannot be made from its configuration: {reason}"
+            yield f"{where} cannot be made from its configuration: {reason(error)}"
         return
     for name, kept, found in _different(original, made):
         source = getattr(kept, "__module__", None)
@@ -188,7 +188,9 @@ def _agree(original: Any, copy: Any) -> bool:
 
 def _unregistered(value: Any, depth: int = 0) -> Iterator[str]:
     """The names of functions in an object that Keras does not find by name."""
-    if _is_function(value):
+    if hasattr(value, "get_config") and not _is_function(value) and not _is_known(type(value)):
+        yield f"class {type(value).__name__}"
+    elif _is_function(value):
         module = str(getattr(value, "__module__", None))
         is_function = isinstance(value, types.FunctionType)
         registered = is_function and keras.saving.get_registered_object(keras.saving.get_registered_name(value))

@@ -256,12 +256,15 @@ class VAE(TrainedModel):
                 "`save_weights` writes a `.weights.h5` file, and `tfvae.export.save` a SavedModel folder. "
                 f"Received: filepath={filepath!r}"
             )
-        check_saving(self)
         if not overwrite and os.path.exists(filepath):
             super().save(filepath, overwrite=overwrite, **kwargs)  # Keras asks
             return
         with replacing(filepath) as beside:
             super().save(beside, **kwargs)
+
+    def get_build_config(self) -> dict[str, Any] | None:
+        check_saving(self)  # Keras asks for it when it writes a file, whichever function writes it
+        return super().get_build_config()
 
     def save_own_variables(self, store: Any) -> None:
         super().save_own_variables(store)
