@@ -63,6 +63,12 @@ REFUSED = {
     "evaluate new": "has no model yet",
     "sample nowhere": "nowhere is no run folder",
     "sample run -o run": "run is a folder",
+    "sample run -o .": "needs the name of a file",
+    "sample run -o whole": "exists, and ends in none of",
+    "sample run -o run/per_example.npz": "the run needs",
+    "encode run own.npz -o own.npz": "is a file that this command reads",
+    "reconstruct run own.npz -o own": "is a file that this command reads",
+    "report run -o run/config.toml": "the run needs",
     "sample run -o /dev/null": "is a device",
     "sample run -o picture": "picture.png is a folder",
     "sample run -n 99999999999999999999": "run/samples.npz would take 4,000,000,000.0 TB, and",
@@ -107,6 +113,8 @@ def folder(tmp_path_factory):
     for name, arguments in {"run": {}, "other": {}, "gone": {"data": "none.npz"}, "new": {"has_model": False}}.items():
         make_run(folder / name, **arguments)
     np.save(folder / "whole.npy", np.zeros((20, 3), "float32"))
+    np.savez(folder / "own.npz", x=np.zeros((20, 3), "float32"))
+    (folder / "whole").write_text("x")
     np.save(folder / "wrong.npy", np.zeros((20, 3), complex))
     (folder / "t.csv").write_text("a,b\n1,2\n")
     (folder / "bad.toml").write_text("x = " + "[" * 5000)

@@ -51,6 +51,7 @@ def test_record(measured):
 
 
 def test_tensorflow_warns_of_no_cast_and_of_others_again(caplog):
+    caplog.set_level("WARNING", logger="tensorflow")  # whatever the command line has set before
     ratios = tf.random.stateless_normal([20, 2, 3], [1, 2])
     found = tf.function(_effective_sample_size)(ratios)  # it would warn of it while tracing
     assert not caplog.records

@@ -95,3 +95,14 @@ def test_tfp_takes_the_same_sizes():
         lambda shape: tfp.layers.IndependentNormal.new(tf.zeros([1, 4]), shape).mean(), input_signature=UNKNOWN[:1]
     )
     assert theirs([2]).shape == (1, 2)
+
+
+def test_a_list_with_a_size_of_a_traced_function():
+    @tf.function
+    def means(params):
+        half = tf.shape(params)[-1] // 2
+        return NORMAL.new(params, [half]).mean(), layers.IndependentBernoulli.new(params, (2, half)).mean()
+
+    loc, probs = means(tf.ones([3, 4]))
+    assert loc.shape == (3, 2)
+    assert probs.shape == (3, 2, 2)

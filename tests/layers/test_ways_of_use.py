@@ -374,6 +374,14 @@ def test_masks_of_several_inputs_are_one():
     np.testing.assert_allclose(model.losses, [kl[valid > 0].mean()], rtol=1e-6)
 
 
+def test_masks_of_two_heads_in_a_functional_model():
+    inputs = keras.Input((3,), dtype="int32")
+    hidden = keras.layers.Embedding(5, 2, mask_zero=True)(inputs)
+    heads = [keras.layers.Dense(2)(hidden), keras.layers.Dense(2)(hidden)]
+    outputs = DistributionLambda(lambda t: tfd.MultivariateNormalDiag(t[0], tf.nn.softplus(t[1])))(heads)
+    assert keras.Model(inputs, outputs)(np.array([[1, 2, 0]])).shape == (1, 3, 2)
+
+
 def test_the_plain_distribution_of_an_output():
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4), MultivariateNormalDiag(2)])
     q = model(X)

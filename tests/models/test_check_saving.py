@@ -190,3 +190,20 @@ def test_weights_are_saved_in_hdf5_and_a_model_of_hdf5_is_named(tmp_path):
         tfvae.load_model(tmp_path / "vae.weights.h5")
     with pytest.raises(ValueError, match="is a folder"):
         tfvae.load_model(tmp_path)
+
+
+def test_every_function_of_keras_that_saves_asks(tmp_path):
+    vae = vae_of(layers.Dense(3, activation=softplus))
+    with pytest.raises(ValueError, match="activation=softplus"):
+        keras.saving.save_model(vae, tmp_path / "model.keras")
+
+
+def test_an_optimizer_that_would_not_be_found_is_named():
+    class OwnOptimizer(keras.optimizers.SGD):
+        pass
+
+    vae = vae_of(layers.Dense(3))
+    vae.compile(OwnOptimizer())
+    with pytest.raises(ValueError, match="optimizer holds class OwnOptimizer") as refused:
+        check_saving(vae)
+    assert len(str(refused.value)) < 400

@@ -350,3 +350,21 @@ def test_networks_of_two_inputs(vae):
         VAE(vae.encoder, decoder)
     with pytest.raises(ValueError, match=r"encoder takes 2 inputs.*gives it x alone"):
         VAE(encoder, vae.decoder)
+
+
+def test_data_that_rounding_takes_out_of_the_support(vae):
+    scaled = np.where(X > 0, 1.0 + 2.0**-52, 0.0)  # what scaling to [0, 1] leaves of the largest value
+    vae.fit(scaled, verbose=0)
+    vae.fit(scaled.astype("float32") * np.float32(1 + 2.0**-22), verbose=0)
+    with pytest.raises(ValueError, match=r"x lies in \[0, 1\.00000095"):
+        vae.fit(scaled.astype("float32") * np.float32(1 + 2.0**-20), verbose=0)
+
+
+def test_labels_in_a_list(vae):
+    vae.fit(X, [0] * N, validation_data=(X.tolist(), [1] * N), verbose=0)
+
+
+def test_a_sparse_matrix_of_keys(vae):
+    keys = scipy.sparse.csr_matrix(X).todok()
+    np.testing.assert_array_equal(vae.encode(keys).mean(), vae.encode(X).mean())
+    vae.fit(keys, verbose=0)

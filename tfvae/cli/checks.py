@@ -49,6 +49,17 @@ def check_file(*paths: Path) -> None:
         output_file(expanded(path))
 
 
+def check_outputs(run: Path, data: str | None, *paths: Path) -> None:
+    """Raises ValueError for paths where no file can be written, and for files that the run or its reader needs."""
+    check_file(*paths)
+    needed = {path.resolve() for path in RunFolder(run).own_files()}
+    if data is not None:
+        needed.add(Path(data).resolve())
+    for path in paths:
+        if path.resolve() in needed:
+            raise ValueError(f"{path} is a file that this command reads or the run needs. Give another name.")
+
+
 def check_folder(*paths: Path | None) -> None:
     """Raises ValueError for paths where no folder can be made or written into; None is one that is chosen later."""
     for path in paths:

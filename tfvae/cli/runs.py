@@ -38,7 +38,7 @@ def sample(
     """Draw from the model: an .npz or .csv with `sample`, `mean` and `z`, and a picture of the means beside it."""
     config = checks.check_run(run)
     target = checked_output(output) or run / "samples.npz"
-    checks.check_file(target, *_beside(target))
+    checks.check_outputs(run, config.data.name, *_beside(target))
     # The size of x is not known before the model is loaded; that of z alone tells most slips.
     require_space(target, 4 * config.model.latent_size * num_samples)
     commands("draws").sample(run, num_samples, seed, target)
@@ -56,7 +56,7 @@ def reconstruct(
 ) -> None:
     """Reconstruct data through q(z|x): an .npz or .csv with `x`, `mean` and `sample`, and a picture beside it."""
     target = checked_output(output) or run / "reconstructions.npz"
-    _check_draws(run, data, split, target, *_beside(target))
+    _check_draws(run, data, split, *_beside(target))
     commands("draws").reconstruct(run, data, split, num_examples, seed, target)
 
 
@@ -109,17 +109,17 @@ def report(
     ] = None,
 ) -> None:
     """Write a run's report with its figures as one HTML file that needs no other."""
-    checks.check_file(run / "report.html" if output is None else output)
+    checks.check_outputs(run, None, run / "report.html" if output is None else output)
     commands("html_report").report(run, output)
 
 
 def _beside(output: Path) -> tuple[Path, Path]:
-    """The arrays and the picture that are written for an output of any name."""
-    arrays = output if output.suffix == ".npz" else output.with_name(output.name + ".npz")
-    return arrays, arrays.with_suffix(".png")
+    """The arrays and the picture that are written for an output."""
+    return output, output.with_suffix(".png")
 
 
 def _check_draws(run: Path, data: str | None, split: str, *outputs: Path) -> None:
     config = checks.check_run(run)
-    checks.check_data(config.data.name if data is None else data, split)
-    checks.check_file(*outputs)
+    data = config.data.name if data is None else data
+    checks.check_data(data, split)
+    checks.check_outputs(run, data, *outputs)

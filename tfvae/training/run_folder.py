@@ -38,6 +38,13 @@ class RunFolder:
         self.per_example = self.path / "per_example.npz"
         self._held: int | None = None
 
+    def own_files(self) -> tuple[Path, ...]:
+        """The files that the run is made of, besides those in its folders."""
+        return (
+            self.config, self.environment, self.metrics, self.model, self.per_example, self.report_json,
+            self.report_markdown,
+        )  # fmt: skip
+
     def require_free(self) -> None:
         """Raises ValueError when something is there already, or nothing can be written there."""
         parent = next(parent for parent in self.path.absolute().parents if parent.exists())
