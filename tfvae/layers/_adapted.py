@@ -52,7 +52,7 @@ class Adapted(keras.layers.Layer):
             warnings.warn(
                 f"{_named(constant)} the same in all examples as float32 holds them, so that a density has no upper "
                 "bound there and their part of log p(x) says nothing. They get standard deviation 1. Leave them out of "
-                "the data, or, where they differ by less than float32 can tell, subtract a constant or change their unit.",
+                "the data; where they differ by less than float32 can tell, subtract a constant or change their unit.",
                 stacklevel=2,
             )
         if coarse.any():
