@@ -1,5 +1,6 @@
 """Foreign names and pages of other sites are refused; whoever else asks is answered."""
 
+import asyncio
 import socket
 
 import pytest
@@ -50,6 +51,30 @@ def test_foreign_names_are_refused_with_a_sentence(host):
         found = ask(app, method, host=host, origin=f"http://{host}", sec_fetch_site="same-origin")
         assert found.status_code == 400
         assert f"--allowed-host NAME. Received: Host={host!r}" in found.json()["error"]
+
+
+@pytest.mark.parametrize(("hosts", "found"), [([], 200), ([b"localhost", b"localhost"], 400)])
+def test_a_client_without_a_host_is_no_browser(hosts, found):
+    """As HTTP/1.0 allows."""
+    sent = []
+
+    async def receive():
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message):
+        sent.append(message)
+
+    headers = [(b"host", host) for host in hosts]
+    scope = {
+        "type": "http",
+        "http_version": "1.0",
+        "method": "GET",
+        "path": "/",
+        "query_string": b"",
+        "headers": headers,
+    }
+    asyncio.run(AllowedHosts(APP, host="localhost", address="127.0.0.1")(scope, receive, send))
+    assert sent[0]["status"] == found
 
 
 @pytest.mark.parametrize(
