@@ -288,8 +288,9 @@ def test_files_that_are_there_and_not_read_say_how_to_go_on(tmp_path):
     for name, words in cases.items():
         (tmp_path / name).write_text("1,2\n")
         for refuse in (load, check_name):
-            with pytest.raises(DataError, match=f"{name} exists but cannot be read.*{words}"):
+            with pytest.raises(DataError, match=f"{name} exists but cannot be read.*{words}") as refused:
                 refuse(tmp_path / name)
+            assert "numpy.save('data.npy', " in str(refused.value)
     with pytest.raises(DataError, match="holds no shards"):
         load(tmp_path)
     for refuse in (load, check_name):
