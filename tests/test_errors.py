@@ -24,6 +24,7 @@ for _ in range(5000):
         (RecursionError("maximum recursion depth exceeded"), "it is nested too deeply"),
         (EOFError(), "it ends too early"),
         (KeyError("elbo"), "it has no 'elbo'"),
+        (KeyError("There is no item named 'a' in the archive"), "There is no item named 'a' in the archive"),
         (zlib.error("Error -3"), "Error -3"),
         (OSError(errno.ENOSPC, "No space left on device"), "[Errno 28] No space left on device"),
         (ValueError("x" * 1000), "x" * 200 + "... (1,000 characters)"),

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 _MOST_CHARACTERS = 200
+_MOST_WORDS_OF_A_KEY = 3  # more are a sentence, such as that of a ZIP archive without a member
 # Where TensorFlow was in a graph; it says nothing to somebody who runs a command.
 _PLACE_IN_GRAPH = re.compile(r"\{\{[^{}]*\}\}\s*")
 _WITHOUT_WORDS = {
@@ -38,11 +39,14 @@ def reading(path: str | os.PathLike[str], advice: str, *, kind: type[ValueError]
 
 def reason(error: BaseException) -> str:
     """The first line of an error's text, short, without its full stop; never empty."""
+    text = str(error)
     if isinstance(error, KeyError) and len(error.args) == 1:
-        return shortened(f"it has no {quoted(error.args[0])}")
+        text = str(error.args[0])
+        if len(text.split()) <= _MOST_WORDS_OF_A_KEY:
+            return shortened(f"it has no {quoted(error.args[0])}")
     if isinstance(error, RecursionError):
         return _WITHOUT_WORDS[RecursionError]
-    text = without_graph(str(error)).strip()
+    text = without_graph(text).strip()
     if not text:
         return next((words for cls, words in _WITHOUT_WORDS.items() if isinstance(error, cls)), type(error).__name__)
     return shortened(text.splitlines()[0].strip()).rstrip(".")

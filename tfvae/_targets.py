@@ -87,9 +87,7 @@ def _followed(path: Path) -> Path:
     for _ in range(_MOST_LINKS):
         path = Path(os.path.realpath(path.parent), path.name)
         if path.parts[1:2] == ("proc",):  # such as /dev/stdout
-            raise ValueError(
-                f"{_shown(given)} is not a file on a disk. Give the name of a file, new or to be replaced."
-            )
+            raise ValueError(f"{_shown(given)} is not on a disk. Give another name.")
         try:
             path = path.parent / path.readlink()
         except OSError:  # not a link

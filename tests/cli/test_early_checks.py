@@ -55,6 +55,12 @@ REFUSED = {
     f"train --epochs {'9' * 400}": "training.epochs must be",
     "train --learning-rate nan": "training.learning_rate must be a number above 0",
     "train --run-dir whole.npy/run": "is no folder one can write into",
+    "train --run-dir /dev/null": "/dev/null exists and is no run folder",
+    "train --run-dir /proc/x": "/proc/x is not on a disk",
+    "train --activation nope": "model.activation must be one of auto, ",
+    "train --latent-size 2000000000": "model.latent_size must be a whole number up to 1000000, at least 1",
+    "train --hidden 500,2000000000": "model.hidden must be a list of whole numbers up to 1000000",
+    "train --data nan.npy": "has 1 values that are not finite",
     "train --resume nowhere": "nowhere is no run folder",
     "train --resume gone": "none.npz",
     "evaluate nowhere": "nowhere is no run folder",
@@ -116,6 +122,7 @@ def folder(tmp_path_factory):
     np.savez(folder / "own.npz", x=np.zeros((20, 3), "float32"))
     (folder / "whole").write_text("x")
     np.save(folder / "wrong.npy", np.zeros((20, 3), complex))
+    np.save(folder / "nan.npy", np.array([[0.5], [np.nan]]))
     (folder / "t.csv").write_text("a,b\n1,2\n")
     (folder / "bad.toml").write_text("x = " + "[" * 5000)
     (folder / "wrong.toml").write_text("model.latent = 3\n")

@@ -169,6 +169,11 @@ def test_types_that_are_no_numbers(save, array):
         load(save(array))
 
 
+def test_named_fields(save):
+    with pytest.raises(DataError, match=r"has named fields, \('a', 'b'\).*structured_to_unstructured"):
+        load(save(np.zeros(4, [("a", "f4"), ("b", "f4")])))
+
+
 @pytest.mark.parametrize("shape", [(4, 0), (4, 3, 0)])
 def test_empty_axis(save, shape):
     with pytest.raises(DataError, match="is empty"):
@@ -272,14 +277,25 @@ def test_other_endings_name_the_forms(tmp_path):
 
 
 def test_files_that_are_there_and_not_read_say_how_to_go_on(tmp_path):
-    cases = {"t.csv": r"Tables in \.csv", "p.JPG": r"'\.JPG' are not", "n": "of this kind"}
+    cases = {
+        "t.csv": r"Tables in \.csv.*pandas\.read_csv\(PATH\)",
+        "t.tsv": r"pandas\.read_csv\(PATH, sep='\\t'\)",
+        "t.parquet": r"pandas\.read_parquet\(PATH\)",
+        "t.xlsx": r"pandas\.read_excel\(PATH\)",
+        "p.JPG": r"'\.JPG' are not",
+        "n": "of this kind",
+    }
     for name, words in cases.items():
         (tmp_path / name).write_text("1,2\n")
         for refuse in (load, check_name):
-            with pytest.raises(DataError, match=f"{name} exists but cannot be read.*{words}.*numpy.save"):
+            with pytest.raises(DataError, match=f"{name} exists but cannot be read.*{words}") as refused:
                 refuse(tmp_path / name)
+            assert "numpy.save('data.npy', " in str(refused.value)
     with pytest.raises(DataError, match="holds no shards"):
         load(tmp_path)
+    for refuse in (load, check_name):
+        with pytest.raises(DataError, match="name or path is empty"):
+            refuse("")
 
 
 @pytest.mark.parametrize("name", ["~nosuchuser/x.npy", "a\0.npy", "a" * 5000, "a" * 5000 + "/b.npz", ""])
@@ -332,6 +348,7 @@ GOOD = npy("(10, 10)")
         (npy("(10, 10000000000000000000000000000000000000000)"), "holds 400"),
         (npy("(10, -10)"), "negative length"),
         (npy("(-1, 10)"), "negative length"),
+        (npy("(True, 10)"), "no whole number in its shape, (True, 10)"),
         (npy("(10, 10"), "cannot be read"),
         (npy("(" * 5000), "cannot be read"),
         (npy("(10, 11)"), "promises 440 bytes"),
@@ -428,6 +445,17 @@ def test_what_the_first_rows_tell_is_told_before_the_others_are_read(tmp_path, m
     for refuse in (load, check_name):
         with pytest.raises(DataError, match="integers of type int64 from 7 to 7"):
             refuse(path)
+
+
+def test_what_small_arrays_hold_is_told_before_tensorflow_is_imported(save):
+    x = np.full((20, 3), 0.5)
+    check_name(save(x))
+    x[19, 2] = np.nan
+    for path in (save(x), save(x_train=np.full((2**20, 1), 0.5), x_test=x), save(x=np.asarray(x, order="F"))):
+        with pytest.raises(
+            DataError, match=r"has 1 values that are not finite in float32, the first at index \(19, 2\)"
+        ):
+            check_name(path)
 
 
 def test_how_much_memory_is_free():

@@ -52,6 +52,17 @@ def test_foreign_names_are_refused_with_a_sentence(host):
         assert f"--allowed-host NAME. Received: Host={host!r}" in found.json()["error"]
 
 
+@pytest.mark.parametrize(("hosts", "found"), [([], 200), ([b"localhost", b"localhost"], 400)])
+def test_a_client_without_a_host_is_no_browser(hosts, found):
+    """As HTTP/1.0 allows."""
+    checked = AllowedHosts(APP, host="localhost", address="127.0.0.1")
+
+    async def app(scope, receive, send):
+        await checked({**scope, "headers": [(b"host", host) for host in hosts]}, receive, send)
+
+    assert ask(app).status_code == found
+
+
 @pytest.mark.parametrize(
     ("host", "listens_on", "address", "found"),
     [

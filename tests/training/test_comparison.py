@@ -244,6 +244,7 @@ DEEP = "[" * 100_000
         ("report.json/log_marginal", {"mean": 1, "standard_error": 10**400, "num_importance_samples": 3}),
         ("report.json/training_seconds", 10**400),
         ("report.json/split", "x" * 100_000),
+        ("report.json/training_seconds", "long"),
         ("report.json/active_units", [3]),
         ("config.toml", DEEP),
         ("metrics.csv", "epoch,elbo\n0,x\n"),
@@ -276,6 +277,31 @@ def test_an_edited_environment_is_one_short_sentence(tmp_path, content):
     with pytest.raises(ValueError, match=r"environment\.json cannot be read") as refused:
         write_html_report(run)
     assert len(str(refused.value)) < 500
+
+
+def test_a_text_in_place_of_a_number_is_named(tmp_path):
+    run, other = make_run(tmp_path / "run", "high"), make_run(tmp_path / "other")
+    with pytest.raises(
+        ValueError, match=r"run/report\.json cannot be read: it has no number under 'mean'.*mean='high'"
+    ):
+        read_runs([run, other])
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "epoch,elbo,val_elbo\n0,1e308\n1,-1e308\n",
+        "epoch,elbo,val_elbo\n0,1e308,-1e308\n1,-1e308,1e308\n",
+        "epoch,elbo,val_elbo\n1e308,1e308,1\n-1e308,-1e308,2\n",
+        "epoch,elbo,val_elbo\n1e30,1e30,1\n-1e30,-1e30,2\n",
+        "elbo,val_elbo\n-30,-31\n-29,-30\n",
+    ],
+)
+def test_edited_curves_are_drawn_as_far_as_they_can_be(tmp_path, content):
+    runs = [make_run(tmp_path / name) for name in "ab"]
+    (runs[0] / "metrics.csv").write_text(content)
+    write_comparison(read_runs(runs), tmp_path)
+    assert (tmp_path / "comparison.png").exists()
 
 
 def test_numbers_that_are_none_leave_gaps_in_the_curves(tmp_path):

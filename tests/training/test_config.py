@@ -1,8 +1,11 @@
 """Run configurations: presets, files, overrides, and what they refuse."""
 
+import keras
+import numpy as np
 import pytest
 
 from tfvae.training import RunConfig
+from tfvae.training.config import ACTIVATIONS
 
 
 def test_defaults_are_the_digits_with_their_preset():
@@ -41,6 +44,9 @@ def test_a_run_of_an_earlier_version_is_not_standardized(tmp_path):
         ({"model": {"latentsize": 3}}, "Unknown setting model.latentsize.*latent_size"),
         ({"model": {"latent_size": 0}}, "model.latent_size must be .* at least 1. Received: 0"),
         ({"model": {"latent_size": 2.5}}, "model.latent_size"),
+        ({"model": {"latent_size": 2_000_000_000}}, "model.latent_size must be a whole number up to 1000000"),
+        ({"model": {"filters": [32, 1_000_001]}}, "model.filters must be a list of whole numbers up to 1000000"),
+        ({"model": {"activation": "nope"}}, "model.activation must be one of auto, .*relu.*Received: 'nope'"),
         ({"model": {"hidden": []}}, "model.hidden"),
         ({"model": {"network": "cnn"}}, "model.network must be one of mlp, conv. Received: 'cnn'"),
         ({"training": {"epochs": True}}, "training.epochs"),
@@ -95,6 +101,14 @@ def test_files_that_cannot_be_right_are_one_short_sentence_with_their_name(tmp_p
         RunConfig.from_toml(path, {"training": {"epochs": 3}})
     assert "\n" not in str(refused.value)
     assert len(str(refused.value)) < 800
+
+
+def test_the_known_activations_are_those_of_keras_that_keep_the_shape():
+    x = np.zeros((2, 4), "float32")
+    assert all(keras.activations.get(name)(x).shape == x.shape for name in ACTIVATIONS)
+    others = {"deserialize", "get", "serialize", "glu", "threshold"}
+    public = {name for name in dir(keras.activations) if callable(getattr(keras.activations, name))}
+    assert public - set(ACTIVATIONS) <= others
 
 
 def test_an_option_that_is_wrong_is_not_blamed_on_the_file(tmp_path):

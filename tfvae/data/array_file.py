@@ -113,6 +113,10 @@ class ArrayFile(Mapping[str, np.ndarray]):
                     return _values(content, self.forms[name], count)
             return _values(file, self.forms[name], count)
 
+    def is_small(self, name: str) -> bool:
+        """Whether all of the array is read as fast as its first rows."""
+        return self.forms[name].num_bytes <= _HEAD_BYTES
+
     def mapped(self) -> np.ndarray:
         """The array of a `.npy`, which stays on disk until its values are used."""
         with reading(self.path, _ADVICE, kind=DataError):
@@ -139,6 +143,8 @@ def _form(file: IO[bytes], size: int, member: str | None = None) -> Form:
     form = Form(tuple(shape), dtype, not by_columns, file.tell())
     if dtype.hasobject:
         raise ValueError(f"{where} holds Python objects")
+    if any(type(length) is not int for length in shape):
+        raise ValueError(f"{where} has a length that is no whole number in its shape, {quoted(form.shape)}")
     if any(length < 0 for length in shape):
         raise ValueError(f"{where} has a negative length in its shape, {quoted(form.shape)}")
     if form.num_bytes > size - form.offset:

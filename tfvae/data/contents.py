@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfvae._arrays import plain_array
+from tfvae._errors import quoted
 from tfvae.data.errors import DataError
 
 
@@ -92,6 +93,11 @@ def plain_values(array: Any, source: str) -> NDArray[Any]:
 
 def require_form(shape: tuple[int, ...], dtype: np.dtype[Any], source: str) -> None:
     """Raises DataError for a shape or type that no rule covers; looks at no value."""
+    if dtype.names is not None:
+        raise DataError(
+            f"{source} has named fields, {quoted(dtype.names)}. Expected plain numbers, those of an example along the "
+            "other axes; numpy.lib.recfunctions.structured_to_unstructured(x) makes them."
+        )
     if len(shape) < 2:
         raise DataError(
             f"{source} has no event axis. Expected (N, D) vectors, (N, H, W) or (N, H, W, C) images, or more axes, "

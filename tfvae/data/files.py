@@ -9,7 +9,7 @@ import numpy as np
 from tfvae._errors import quoted
 from tfvae.data import noise
 from tfvae.data.array_file import ArrayFile
-from tfvae.data.contents import clean_values, require_form
+from tfvae.data.contents import clean_arrays, clean_values, require_form
 from tfvae.data.errors import DataError
 from tfvae.data.split import Split
 from tfvae.data.splits import Splits, make_splits
@@ -62,7 +62,7 @@ def load_whole(path: Path) -> Split | None:
 
 
 def check_file(path: Path) -> None:
-    """What can be said of a file at once: it is there, and its headers have one of the known forms.
+    """What can be said of a file at once: it is there, in one of the known forms, and small arrays hold data.
 
     Raises:
         DataError: as `load_file`.
@@ -71,6 +71,7 @@ def check_file(path: Path) -> None:
     file = ArrayFile(path)
     x, y = _stored_splits(file) if "x_train" in file else _single_array(file)
     _check(file, x, y)
+    clean_arrays({split: file[name] for split, name in x.items() if file.is_small(name)}, str(path))
 
 
 def _read(file: ArrayFile, x: dict[str, str], y: dict[str, str]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:

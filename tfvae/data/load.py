@@ -19,7 +19,13 @@ from tfvae.data.tensorflow_datasets_source import load_from_tfds
 
 _TFDS_PREFIX = "tfds:"
 _SPLIT_NAMES = ("train", "validation", "test")
-_TABLES = (".csv", ".tsv", ".txt", ".parquet", ".xlsx")
+_TABLES = {
+    ".csv": "pandas.read_csv(PATH)",
+    ".tsv": "pandas.read_csv(PATH, sep='\\t')",
+    ".txt": "pandas.read_csv(PATH)",
+    ".parquet": "pandas.read_parquet(PATH)",
+    ".xlsx": "pandas.read_excel(PATH)",
+}
 
 _LOADERS: MappingProxyType[str, Callable[[Path | None], Splits]] = MappingProxyType(
     {
@@ -138,6 +144,8 @@ def load_examples(
 
 def _require_path(text: str, folder: Path | None) -> Path:
     """The path of a file or of a folder of shards."""
+    if not text:
+        raise DataError("A data set's name or path is empty. Give one. Received: name=''.")
     path = expanded(text, kind=DataError)
     path = path if folder is None else folder / path
     if path.suffix in files.SUFFIXES:
@@ -165,7 +173,8 @@ def _unreadable(text: str, path: Path) -> DataError:
             "images, see tfvae.data.write_shards."
         )
     if path.suffix.lower() in _TABLES:
-        what, array = f"Tables in {path.suffix} files are", "pandas.read_csv(PATH).to_numpy('float32')"
+        reader = _TABLES[path.suffix.lower()]
+        what, array = f"Tables in {path.suffix} files are", f"{reader}.to_numpy('float32')"
     else:
         what, array = f"Files ending in {path.suffix!r} are" if path.suffix else "Files of this kind are", "array"
     return DataError(

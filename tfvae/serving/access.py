@@ -21,7 +21,7 @@ _HEADERS = {"X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-Policy":
 
 
 class AllowedHosts:
-    """An app that answers requests for a server's own names only; others get a 400.
+    """An app that answers requests for a server's own names, or for none; others get a 400.
 
     These are localhost, loopback addresses, the host that the server was told to listen on, and the names given. A
     server that listens to other machines also has this machine's own name. One that listens on all addresses (0.0.0.0)
@@ -55,7 +55,8 @@ class AllowedHosts:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and not self._any_name:
             hosts = Headers(scope=scope).getlist("host")
-            if len(hosts) != 1 or not self._is_allowed(hosts[0]):
+            # Browsers always say a host; a client that says none, as HTTP/1.0 allows, is no page.
+            if len(hosts) > 1 or not all(map(self._is_allowed, hosts)):
                 message = (
                     "Requests for other hosts are refused. Use localhost or the address that --host names, or allow "
                     f"the name: --allowed-host NAME. Received: Host={', '.join(hosts)[:80]!r}"

@@ -17,7 +17,7 @@ from matplotlib.ticker import MaxNLocator
 from tfvae._errors import reading
 from tfvae._files import write_bytes, write_text
 from tfvae._markdown import table_row
-from tfvae._reported import value_with_error
+from tfvae._reported import number, value_with_error
 from tfvae.training.config import RunConfig
 from tfvae.training.differences import Difference, difference
 from tfvae.training.per_example import PerExample, read_per_example
@@ -26,6 +26,7 @@ from tfvae.training.run_folder import RunFolder
 COLUMNS = ("run", "model", "estimator", "ELBO", "log p(x)", "active units", "epochs", "training")
 MEASURED = {"ELBO": "elbo", "log p(x)": "log_marginal"}
 _MOST_CHARACTERS = 2000
+_LARGEST_DRAWN = 1e30  # differences of larger numbers overflow within Matplotlib
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,9 +58,9 @@ class ComparedRun:
         """What was measured: numbers of runs that differ in this are not comparable."""
         likelihood = self.report["config"]["model"]["likelihood"]
         return (
-            f"{self.report['split']}, {self.report['elbo']['num_examples']:,} examples, binarisation "
+            f"{self.report['split']}, {number(self.report['elbo'], 'num_examples'):,} examples, binarisation "
             f"{self.config.data.binarize}, {likelihood} likelihood, log p(x) from "
-            f"{self.report['log_marginal']['num_importance_samples']:,} importance samples"
+            f"{number(self.report['log_marginal'], 'num_importance_samples'):,} importance samples"
         )
 
     @property
@@ -77,7 +78,7 @@ class ComparedRun:
             "log p(x)": value_with_error(report["log_marginal"]),
             "active units": "" if active is None else f"{active['num_active']} of {len(active['active'])}",
             "epochs": str(report["epochs"]),
-            "training": f"{report['training_seconds']:,.0f} s",
+            "training": f"{number(report, 'training_seconds'):,.0f} s",
         }
 
 
@@ -207,12 +208,12 @@ def comparison_figure(runs: Sequence[ComparedRun]) -> Figure:
 
 def _draw(axes: Axes, run: ComparedRun, name: str, color: str) -> Line2D | None:
     """A run's curves of one number; returns that of validation."""
-    epochs = [epoch + 1 for epoch in run.history.get("epoch", ())]
     drawn = None
     for key, style in ((name, "--"), (f"val_{name}", "-")):
-        values = run.history.get(key)
+        values = _drawable(run.history.get(key, ()))
         if not values:
             continue
+        epochs = [epoch + 1 for epoch in _drawable(run.history.get("epoch", range(len(values))))]
         (drawn,) = axes.plot(epochs, values, style, color=color, lw=1.4)
         # The first epochs would flatten the rest.
         later = [value for value in values[len(values) // 10 :] if math.isfinite(value)]
@@ -222,6 +223,11 @@ def _draw(axes: Axes, run: ComparedRun, name: str, color: str) -> Line2D | None:
         low, high = axes.get_ylim() if not axes.get_autoscaley_on() else (math.inf, -math.inf)
         axes.set_ylim(min(low, min(later) - margin), max(high, max(later) + margin))
     return drawn
+
+
+def _drawable(values: Sequence[float]) -> list[float]:
+    """The values, with a gap for each that is too large to draw."""
+    return [value if abs(value) <= _LARGEST_DRAWN else math.nan for value in values]
 
 
 def write_comparison(runs: Sequence[ComparedRun], folder: str | os.PathLike[str]) -> Path:

@@ -18,6 +18,15 @@ RESUMABLE = ("epochs", "learning_rate", "beta", "keep", "select", "checkpoint_st
 _LARGEST = 2**31 - 1  # TensorFlow counts in 32 bits
 _HOW_TO_WRITE = "Expected TOML with tables such as [model] and [training]; the config.toml of a run is an example."
 _COUNT = f"a whole number up to {_LARGEST}, at least 1"
+_LARGEST_SIZE = 1_000_000  # of a layer; weights between two of them would fill any memory
+# Those of Keras that a layer can have by name, listed here so that a slip is told before Keras is imported. Not glu,
+# which halves the units, nor threshold, which needs arguments.
+ACTIVATIONS = (
+    "celu", "elu", "exponential", "gelu", "hard_shrink", "hard_sigmoid", "hard_silu", "hard_swish", "hard_tanh",
+    "leaky_relu", "linear", "log_sigmoid", "log_softmax", "mish", "relu", "relu6", "selu", "sigmoid", "silu",
+    "soft_shrink", "softmax", "softplus", "softsign", "sparse_plus", "sparse_sigmoid", "sparsemax", "squareplus",
+    "swish", "tanh", "tanh_shrink",
+)  # fmt: skip
 
 # What differs from the defaults for a data set, where the user says nothing.
 _PRESETS: dict[str, dict[str, dict[str, Any]]] = {
@@ -65,7 +74,7 @@ class ModelConfig:
         network: "mlp" (the paper's) or "conv".
         hidden: units of each hidden layer of the mlp, encoder and decoder alike (reversed).
         filters: channels of each level of the conv network.
-        activation: activation of the hidden layers; "auto" is tanh for the mlp, relu for conv.
+        activation: activation of the hidden layers, by its name in Keras; "auto" is tanh for the mlp, relu for conv.
         latent_size: D.
         posterior: "diag" or "tril" (full covariance).
         likelihood: "bernoulli", "normal", or "auto": bernoulli for data with two levels and for images in [0, 1] with
@@ -91,11 +100,12 @@ class ModelConfig:
         for name in ("hidden", "filters"):
             sizes = getattr(self, name)
             sizes = tuple(sizes) if isinstance(sizes, list | tuple) else sizes
-            valid = isinstance(sizes, tuple) and bool(sizes) and all(_is_count(size) for size in sizes)
-            _require(valid, f"model.{name}", f"a list of whole numbers up to {_LARGEST}, each at least 1", sizes)
+            valid = isinstance(sizes, tuple) and bool(sizes) and all(_is_size(size) for size in sizes)
+            _require(valid, f"model.{name}", f"a list of whole numbers up to {_LARGEST_SIZE}, each at least 1", sizes)
             object.__setattr__(self, name, sizes)
-        _require(isinstance(self.activation, str), "model.activation", "the name of an activation", self.activation)
-        _require(_is_count(self.latent_size), "model.latent_size", _COUNT, self.latent_size)
+        _require_choice(self.activation, "model.activation", ("auto", *ACTIVATIONS))
+        expected = f"a whole number up to {_LARGEST_SIZE}, at least 1"
+        _require(_is_size(self.latent_size), "model.latent_size", expected, self.latent_size)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -265,6 +275,10 @@ def read_toml(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _LARGEST
+
+
+def _is_size(value: Any) -> bool:
+    return _is_count(value) and value <= _LARGEST_SIZE
 
 
 def _is_number(value: Any) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tfvae._errors import reading
 from tfvae._files import is_partial, take_lock, write_new
+from tfvae._targets import output_folder
 from tfvae.training.training_state import TrainingState
 
 _CHECKPOINT = re.compile(r"epoch-(\d+)(?:-step-(\d+))?\.keras")
@@ -50,7 +51,8 @@ class RunFolder:
         parent = next(parent for parent in self.path.absolute().parents if parent.exists())
         if not parent.is_dir() or not os.access(parent, os.W_OK):
             raise ValueError(f"The run folder {self.path} cannot be made: {parent} is no folder one can write into.")
-        if self.path.is_file() or (self.path.is_dir() and self._has_strangers() and not self.config.exists()):
+        is_other = self.path.exists() and not self.path.is_dir()
+        if is_other or (self.path.is_dir() and self._has_strangers() and not self.config.exists()):
             raise ValueError(
                 f"{self.path} exists and is no run folder. Choose another name with --run-dir. Nothing was changed."
             )
@@ -59,6 +61,7 @@ class RunFolder:
                 f"The folder {self.path} holds a run. Continue it with `tfvae train --resume {self.path}`, or choose "
                 "another name with --run-dir. Nothing was changed."
             )
+        output_folder(self.path)
 
     def claim(self, config: str) -> None:
         """Makes the folder with its `config.toml`; of two runs that want the same folder, one gets it."""
