@@ -415,15 +415,35 @@ def test_any_method_of_compression_and_other_members_are_read(tmp_path):
 def test_what_unpacks_to_more_than_there_is_room_for_is_not_read(tmp_path, monkeypatch):
     path = tmp_path / "own.npz"
     np.savez_compressed(path, x=np.zeros((1000, 1000)), other=np.zeros((1000, 1000)))
-    monkeypatch.setattr(_memory, "available_memory", lambda: 8_000_000)
+    monkeypatch.setattr(_memory, "available_memory", lambda: 16_020_000)
     assert len(load(path).train) == 800  # the other is left where it is
-    monkeypatch.setattr(_memory, "available_memory", lambda: 7_999_999)
+    monkeypatch.setattr(_memory, "available_memory", lambda: 16_019_999)
     monkeypatch.setattr(np, "load", None)
-    with pytest.raises(MemoryError, match=r"own.npz \(x\) takes 8.0 MB, and 8.0 MB of memory.*tfvae data shard"):
+    with pytest.raises(MemoryError, match=r"own.npz \(x\) takes 16.0 MB, and 16.0 MB of memory.*tfvae data shard"):
         load(path)
     np.savez_compressed(path, x=np.zeros((1000, 1000), complex))
     with pytest.raises(DataError, match="not a plain number"):  # before anything is read
         load(path)
+
+
+def test_the_copies_that_loading_makes_count(tmp_path, monkeypatch):
+    """The values themselves, and a shuffled copy, an order of the examples or float32 values, whatever is largest."""
+    path, half = tmp_path / "own.npz", np.zeros((1000, 1000), "f2")
+    cases = (
+        ({"x": half}, 8_000_000),  # float32 values and two masks
+        ({"x": half[:, :1]}, 24_000),  # the order of the examples
+        ({"x": half.astype("u1"), "y": np.zeros(1000, "u1")}, 2_030_000),
+        ({"x_train": half.astype("u1"), "x_test": half.astype("u1")}, 2_000_000),  # nothing is cut off
+    )
+    for arrays, peak in cases:
+        np.savez_compressed(path, **arrays)
+        monkeypatch.setattr(_memory, "available_memory", lambda peak=peak: peak)
+        check_name(path)
+        assert load(path).event_shape == arrays.get("x", half).shape[1:]
+        monkeypatch.setattr(_memory, "available_memory", lambda peak=peak: peak - 1)
+        for refuse in (load, check_name):
+            with pytest.raises(MemoryError, match=r"Loading .*own\.npz \(x.*of memory are free"):
+                refuse(path)
 
 
 @pytest.mark.parametrize("ending", ["npy", "npz"])

@@ -5,6 +5,7 @@ import shutil
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
 
 import tfvae
 from tfvae.export.inspecting import check_ours
@@ -154,6 +155,58 @@ def test_a_foreign_model_is_refused_before_anything_of_it_runs(foreign, vector_m
     assert not mark.exists()
     tf.saved_model.load(str(folder))
     assert mark.read_text() == "it has run"
+
+
+class RunsWhenRestored(tf.__internal__.tracking.AutoTrackable):
+    """An object whose restoring writes a file."""
+
+    def __init__(self, file):
+        super().__init__()
+        self.file, self.value = file, tf.Variable(1.0)
+
+    def _serialize_to_tensors(self):
+        return {"value": tf.constant(1.0)}
+
+    def _restore_from_tensors(self, restored_tensors):
+        with tf.control_dependencies([tf.io.write_file(str(self.file), "it has run")]):
+            return tf.identity(restored_tensors["value"])
+
+
+def test_a_model_that_runs_something_as_it_is_restored_is_refused(vector_vae, tmp_path, monkeypatch):
+    mark, save = tmp_path / "mark", tf.saved_model.save
+
+    def save_with_another_object(module, *arguments, **options):
+        module.model_variables = [*module.model_variables, RunsWhenRestored(mark)]
+        return save(module, *arguments, **options)
+
+    monkeypatch.setattr(tf.saved_model, "save", save_with_another_object)
+    folder = tfvae.export.save(vector_vae, tmp_path / "model")
+    mark.unlink(missing_ok=True)
+    with pytest.raises(ValueError, match=r"functions that restore it, which may run.*It has not been opened"):
+        tfvae.export.load(folder)
+    assert not mark.exists()
+    tf.saved_model.load(str(folder))
+    assert mark.read_text() == "it has run"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda node: node.saveable_objects["VARIABLE_VALUE"].SetInParent(), "functions that restore it"),
+        (lambda node: setattr(node, "registered_saver", "Other.saver"), r"the saver 'Other\.saver'"),
+        (lambda node: setattr(node, "registered_name", "Other.Class"), r"the registered class 'Other\.Class'"),
+        (lambda node: node.slot_variables.add(slot_name="m"), "the variables of an optimizer"),
+        (lambda node: node.children.add(local_name="_restore_from_tensors", node_id=2), "a part '_restore_from_tens"),
+        (lambda node: node.children.add(local_name="extend", node_id=2), "a part 'extend'"),
+    ],
+)
+def test_objects_that_may_run_something_are_refused(copy, change, words):
+    model = saved_model_pb2.SavedModel.FromString((copy / "saved_model.pb").read_bytes())
+    change(model.meta_graphs[0].object_graph_def.nodes[1])
+    (copy / "saved_model.pb").write_bytes(model.SerializeToString())
+    sign(copy)
+    with pytest.raises(ValueError, match=words):
+        tfvae.export.load(copy)
 
 
 def test_a_manifest_that_describes_another_model_is_refused(vector_model):

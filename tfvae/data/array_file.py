@@ -21,6 +21,9 @@ _ADVICE = (
 )
 _ENDING = ".npy"
 _HEAD_BYTES = 2**20
+# Measured: sorting 64 random bits an example holds the bits, the order and half of it as room to work in.
+_ORDER_BYTES = 20
+_LABEL_BYTES = 8  # labels become int64
 
 
 class Form(NamedTuple):
@@ -35,6 +38,22 @@ class Form(NamedTuple):
     def num_bytes(self) -> int:
         """The size of the values."""
         return math.prod(self.shape) * self.dtype.itemsize
+
+    def loading_bytes(self, *, is_label: bool, cut: bool) -> int:
+        """What the values take at the peak of loading them, with the copies that are made on the way.
+
+        Args:
+            is_label: whether they are labels.
+            cut: whether other splits are cut off, which copies all of them in a shuffled order.
+        """
+        examples, numbers = self.shape[0] if self.shape else 1, math.prod(self.shape)
+        if is_label:
+            return (2 if cut else 1) * self.num_bytes + _LABEL_BYTES * examples
+        # Floats become float32, and two masks tell whether they are finite, zeros or ones; other numbers become uint8.
+        cleaned = 0 if self.dtype in (np.dtype("u1"), np.dtype("?")) else numbers
+        if self.dtype.kind == "f":
+            cleaned = (2 if self.dtype == np.float32 else 6) * numbers
+        return self.num_bytes + max(cleaned, self.num_bytes + _ORDER_BYTES * examples if cut else 0)
 
 
 class ArrayFile(Mapping[str, np.ndarray]):
@@ -73,7 +92,7 @@ class ArrayFile(Mapping[str, np.ndarray]):
                 self.forms = {"arr_0": Form(shape, dtype, by_rows=False, offset=0)}
 
     def __getitem__(self, name: str) -> np.ndarray:
-        self.require_memory([name])
+        self.require_memory({name: self.forms[name].num_bytes})
         if self.is_sparse:
             return read_sparse_matrix(self.path)
         with reading(self.path, _ADVICE, kind=DataError):
@@ -92,13 +111,12 @@ class ArrayFile(Mapping[str, np.ndarray]):
     def __contains__(self, name: object) -> bool:
         return name in self.forms
 
-    def require_memory(self, names: list[str]) -> None:
-        """Raises MemoryError when these arrays are larger, unpacked, than what is free."""
+    def require_memory(self, sizes: Mapping[str, int]) -> None:
+        """Raises MemoryError when these arrays, with as many bytes as they take, are larger than what is free."""
         if self.is_sparse:  # has a limit of its own
             return
         advice = "Save it as .npy and train on shards of it: `tfvae data shard`."
-        num_bytes = sum(self.forms[name].num_bytes for name in names)
-        require_memory(num_bytes, f"{self.path} ({', '.join(names)})", advice)
+        require_memory(sum(sizes.values()), f"Loading {self.path} ({', '.join(sizes)})", advice)
 
     def head(self, name: str) -> np.ndarray | None:
         """The first rows, a megabyte of them; None for an array that has no more, or is not stored row by row."""

@@ -30,7 +30,7 @@ def load_file(path: Path, seed: int) -> Splits:
 
     Raises:
         DataError: for a file that is missing, damaged, pickled, or in none of the known forms.
-        MemoryError: for arrays larger than what is free.
+        MemoryError: for arrays that take more than what is free, with the copies that loading makes.
     """
     file = ArrayFile(path)
     if "x_train" in file:
@@ -41,7 +41,7 @@ def load_file(path: Path, seed: int) -> Splits:
         missing = ("validation", "test")
     if missing:
         _require_enough(file.forms[x["train"]].shape, missing, path)
-    arrays, labels = _read(file, x, y)
+    arrays, labels = _read(file, x, y, cut=bool(missing))
     if missing:
         _cut_off(arrays, labels, missing, seed, path)
     return make_splits(path.stem, arrays, labels, str(path))
@@ -52,12 +52,12 @@ def load_whole(path: Path) -> Split | None:
 
     Raises:
         DataError: for a file that is missing, damaged, pickled, or in none of the known forms.
-        MemoryError: for arrays larger than what is free.
+        MemoryError: for arrays that take more than what is free, with the copies that loading makes.
     """
     file = ArrayFile(path)
     if "x_train" in file:
         return None
-    arrays, labels = _read(file, *_single_array(file))
+    arrays, labels = _read(file, *_single_array(file), cut=False)
     return cast(Split, make_splits(path.stem, arrays, labels, str(path)).train)
 
 
@@ -70,16 +70,18 @@ def check_file(path: Path) -> None:
     """
     file = ArrayFile(path)
     x, y = _stored_splits(file) if "x_train" in file else _single_array(file)
-    _check(file, x, y)
+    _check(file, x, y, cut="test" not in x)
     clean_arrays({split: file[name] for split, name in x.items() if file.is_small(name)}, str(path))
 
 
-def _read(file: ArrayFile, x: dict[str, str], y: dict[str, str]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    _check(file, x, y)
+def _read(
+    file: ArrayFile, x: dict[str, str], y: dict[str, str], *, cut: bool
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    _check(file, x, y, cut=cut)
     return {split: file[name] for split, name in x.items()}, {split: file[name] for split, name in y.items()}
 
 
-def _check(file: ArrayFile, x: dict[str, str], y: dict[str, str]) -> None:
+def _check(file: ArrayFile, x: dict[str, str], y: dict[str, str], *, cut: bool) -> None:
     """Refuses what headers and first rows tell, before all values are read, which may take far more room than the file.
 
     A wrong type of number, or units that are no levels, show in the first rows.
@@ -90,7 +92,9 @@ def _check(file: ArrayFile, x: dict[str, str], y: dict[str, str]) -> None:
         head = file.head(name)
         if head is not None:
             clean_values(head, source, np.arange(len(head)))
-    file.require_memory([*x.values(), *y.values()])
+    sizes = {name: file.forms[name].loading_bytes(is_label=False, cut=cut) for name in x.values()}
+    sizes |= {name: file.forms[name].loading_bytes(is_label=True, cut=cut) for name in y.values()}
+    file.require_memory(sizes)
 
 
 def _stored_splits(file: ArrayFile) -> tuple[dict[str, str], dict[str, str]]:

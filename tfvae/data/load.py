@@ -87,7 +87,7 @@ def check_name(name: str | os.PathLike[str]) -> None:
 
     Raises:
         DataError: for an unknown name, a path that leads nowhere, and a file whose headers tell that `load` refuses it.
-        MemoryError: for arrays that are larger than what is free.
+        MemoryError: for arrays that take more than what is free, with the copies that loading makes.
     """
     text = os.fspath(name)
     if text in archives.FILES:

@@ -1,9 +1,11 @@
 """What a SavedModel holds, read from its file before TensorFlow opens it.
 
-A SavedModel is a program: opening one runs the initializers of its tables, and other resources, and rebuilds Python
-objects that libraries have registered. A model that `save` wrote has neither.
+A SavedModel is a program: opening one runs the initializers of its tables, and other resources, and the functions that
+restore its objects, and rebuilds Python objects that libraries have registered. A model that `save` wrote has none of
+these.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,12 +17,16 @@ from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 from tfvae.export.folders import MODEL_FILE
 from tfvae.export.manifest import MANIFEST
 from tfvae.export.messages import first_line
-from tfvae.export.signatures import SIGNATURES
+from tfvae.export.signatures import DEFAULT, MEANS, SIGNATURES
 
 _INIT_SIGNATURE = "__saved_model_init_op"
 # What opening a model makes without running anything: functions, variables, numbers, and containers of them.
 _KINDS = {"user_object", "function", "bare_concrete_function", "variable", "constant", "captured_tensor"}
 _CONTAINERS = {"_generic_user_object", "signature_map", "trackable_list_wrapper", "trackable_tuple_wrapper"}
+_REGISTERED = {"constant": "tf.TrackableConstant"}
+# TensorFlow sets children as attributes, and calls those that bear the names of its own methods.
+_NAMES = {"model_variables", "signatures", *SIGNATURES, *MEANS, DEFAULT}
+_NUMBERED = re.compile(r"(trace_|capture_)?[0-9]+")
 _WHOLE_NUMBERS = {"num_samples", "seed"}
 
 
@@ -73,6 +79,23 @@ def check_ours(folder: Path, manifest: Mapping[str, Any] | None) -> None:
         if kind not in _KINDS or (kind == "user_object" and node.user_object.identifier not in _CONTAINERS):
             name = node.user_object.identifier if kind == "user_object" else kind
             raise _foreign(folder, f"it holds an object of kind {name!r}, which runs something as it is opened")
+    for node in graph.object_graph_def.nodes:
+        if unknown := _restored_by(node):
+            raise _foreign(folder, f"it holds an object with {unknown}, which may run something as it is opened")
+
+
+def _restored_by(node: Any) -> str | None:
+    """What TensorFlow may run to restore an object, besides assigning variables; None for what `save` writes."""
+    if node.saveable_objects:
+        return "functions that restore it"
+    if node.registered_saver:
+        return f"the saver {node.registered_saver!r}"
+    if node.registered_name not in ("", _REGISTERED.get(node.WhichOneof("kind"))):
+        return f"the registered class {node.registered_name!r}"
+    if node.slot_variables:
+        return "the variables of an optimizer"
+    names = [child.local_name for child in node.children]
+    return next((f"a part {name!r}" for name in names if name not in _NAMES and not _NUMBERED.fullmatch(name)), None)
 
 
 def _each(definition: Any, describe: Callable[[Any], Any]) -> dict[str, Any]:
