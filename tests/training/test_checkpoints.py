@@ -44,6 +44,7 @@ def _quick():
         patch.setattr(run, "write_reported", lambda *a, **kw: None)
         patch.setattr(run, "about_run", dict)
         patch.setattr(run.export, "save", lambda *a, **kw: None)
+        patch.setattr(run, "write_about", lambda *a, **kw: None)
         yield
 
 
