@@ -21,7 +21,9 @@ def train_step(model: Any, data: Any) -> dict[str, Tensor]:
     # There is one replica: Keras' sum over replicas would only register a gradient that is never freed.
     with summed_already(model.optimizer):
         model.optimizer.apply(gradients, model.trainable_variables)
-    return model._bound_metrics.update(estimate, loss, sample_weight, model._is_outside(x))
+    rows = model.execution.rows
+    is_outside = None if rows is not None and rows.is_checked else model._is_outside(x)
+    return model._bound_metrics.update(estimate, loss, sample_weight, is_outside)
 
 
 def test_step(model: Any, data: Any) -> dict[str, Tensor]:

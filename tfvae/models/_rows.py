@@ -66,6 +66,11 @@ class Rows:
         self._examples = examples
         self._rest: dict[str, np.ndarray] = {"rows": np.zeros(0, "int32")}
 
+    @property
+    def is_checked(self) -> bool:
+        """Whether all values were looked at before the first step, as those of an array are."""
+        return isinstance(self._examples, ArrayExamples)
+
     @staticmethod
     def stand_in() -> tf.data.Dataset:
         """What Keras may iterate over meanwhile: an endless data set of nothing."""
