@@ -35,17 +35,18 @@ WEIGHTS = np.linspace(0.5, 2.0, len(X))
 class AtMean:
     """The ELBO with z at the posterior's mean: an estimate without chance."""
 
-    def __call__(self, x, posterior, prior, generate, *, beta=1.0, seed=None, infer=None):
-        log_likelihood, kl = generate(posterior.mean()).log_prob(x), posterior.kl_divergence(prior)
+    def __call__(self, problem, *, beta=1.0, seed=None):
+        log_likelihood = problem.generate(problem.posterior.mean()).log_prob(problem.x)
+        kl = problem.posterior.kl_divergence(problem.prior)
         return Estimate(beta * kl - log_likelihood, log_likelihood - kl, log_likelihood, kl)
 
 
 class BadAt(AtMean):
     """Not finite for the examples that hold a 0.25."""
 
-    def __call__(self, x, *args, **kwargs):
-        found = super().__call__(x, *args, **kwargs)
-        bad = tf.where(tf.reduce_max(x, axis=[1, 2, 3]) == 0.25, np.float32(np.nan), 0.0)
+    def __call__(self, problem, **kwargs):
+        found = super().__call__(problem, **kwargs)
+        bad = tf.where(tf.reduce_max(problem.x, axis=[1, 2, 3]) == 0.25, np.float32(np.nan), 0.0)
         return found._replace(surrogate_loss=found.surrogate_loss + bad, kl=found.kl + bad)
 
 

@@ -16,6 +16,7 @@ from tfvae.estimators import (
     VIMCO,
     DReG,
     ImportanceWeighted,
+    Problem,
     Renyi,
     ReweightedWakeSleep,
 )
@@ -158,9 +159,10 @@ def estimate_and_gradients(decoder, estimator, mode="eager"):
         with tf.GradientTape() as tape:
             tape.watch([loc, raw_scale, prior_loc])
             prior = tfd.MultivariateNormalDiag(prior_loc, tf.constant([1.0, 1.2], tf.float64))
-            estimate = estimator(x, infer(x), prior, generate_with(decoder), beta=0.4, seed=(3, 4), infer=infer)
+            problem = Problem(x, infer(x), prior, generate_with(decoder), infer)
+            estimate = estimator(problem, beta=0.4, seed=(3, 4))
         sources = [loc, raw_scale, prior_loc, *(weight.value for weight in decoder.trainable_weights)]
-        return *estimate, *tape.gradient(estimate.surrogate_loss, sources)
+        return *tf.nest.flatten(estimate), *tape.gradient(estimate.surrogate_loss, sources)
 
     return (run if mode == "eager" else tf.function(run, autograph=False, jit_compile=mode == "xla"))(*values)
 
@@ -198,7 +200,7 @@ def test_estimators_decode_no_more_draws_at_a_time_than_asked(make):
         tape.watch(loc)
         posterior = tfd.MultivariateNormalDiag(loc)
         prior = tfd.MultivariateNormalDiag(tf.zeros(LATENT, tf.float64))
-        loss = make(3)(x, posterior, prior, generate, seed=1, infer=infer).surrogate_loss
+        loss = make(3)(Problem(x, posterior, prior, generate, infer), seed=1).surrogate_loss
     assert np.any(tape.gradient(loss, loc) != 0.0)
     assert max(seen) <= 3
 

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae.estimators import SGVB, VIMCO, ReweightedWakeSleep, RunningMean, ScoreFunction, WakeSleep
+from tfvae.estimators import SGVB, VIMCO, Problem, ReweightedWakeSleep, RunningMean, ScoreFunction, WakeSleep
 
 tfd = tfp.distributions
 A, B = "monte_carlo", "analytic"
@@ -86,7 +86,7 @@ def sampled(estimator, family, *, beta, seed, times=TIMES):
     with tf.GradientTape() as tape:
         tape.watch(tiled)
         infer, prior, generate = parts(family, tiled, for_each=True)
-        estimate = estimator(x, infer(x), prior, generate, beta=beta, seed=seed, infer=infer)
+        estimate = estimator(Problem(x, infer(x), prior, generate, infer), beta=beta, seed=seed)
         loss = estimate.surrogate_loss
     gradients = tape.gradient(loss, tiled, unconnected_gradients="zero")
     return {name: -gradient.numpy() for name, gradient in gradients.items()}, estimate
@@ -305,7 +305,7 @@ def test_exact_posterior_makes_every_bound_log_marginal():
     log_joint = prior.log_prob(z) + generate(z).log_prob(X)
     posterior = family.distribution(tf.broadcast_to(log_joint, [5, 3]))
     for estimator in (ScoreFunction(2, kl=A), VIMCO(4), ReweightedWakeSleep(3), WakeSleep(2)):
-        estimate = estimator(x, posterior, prior, generate, beta=0.4, seed=1, infer=infer)
+        estimate = estimator(Problem(x, posterior, prior, generate, infer), beta=0.4, seed=1)
         np.testing.assert_allclose(estimate.bound, [tf.reduce_logsumexp(log_joint)] * 5, rtol=1e-12)
 
 
@@ -348,10 +348,10 @@ def test_a_discrete_and_a_continuous_part():
                 tfd.MultivariateNormalDiag(tiled[1], 0.7 * tf.ones_like(tiled[1])),
             ]
         )
-        estimate = ScoreFunction(2, kl=A)(x, posterior, prior, generate, seed=9)
+        estimate = ScoreFunction(2, kl=A)(Problem(x, posterior, prior, generate), seed=9)
     check_bound(estimate, value)
     for gradient, theirs in zip(tape.gradient(estimate.surrogate_loss, tiled), expected, strict=True):
         error = np.std(gradient, axis=0, ddof=1) / np.sqrt(times)
         np.testing.assert_array_less(np.abs(-np.mean(gradient, axis=0) - theirs), 5 * error)
     with pytest.raises(ValueError, match="ScoreFunction"):
-        SGVB()(x, posterior, prior, generate)
+        SGVB()(Problem(x, posterior, prior, generate))

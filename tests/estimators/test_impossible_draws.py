@@ -15,6 +15,7 @@ from tfvae.estimators import (
     VIMCO,
     DReG,
     ImportanceWeighted,
+    Problem,
     Renyi,
     ReweightedWakeSleep,
     ScoreFunction,
@@ -64,7 +65,8 @@ def estimate_and_gradients(estimator, likelihood, *, beta=0.7, x=X):
         tape.watch([loc, raw_scale])
         posterior = tfd.MultivariateNormalDiag(loc, tf.nn.softplus(raw_scale))
         prior = tfd.MultivariateNormalDiag(tf.zeros(D, tf.float64))
-        estimate = estimator(x, posterior, prior, lambda z: likelihood(gain * z, [0.5, 0.6]), beta=beta, seed=4)
+        problem = Problem(x, posterior, prior, lambda z: likelihood(gain * z, [0.5, 0.6]))
+        estimate = estimator(problem, beta=beta, seed=4)
     return *estimate[:2], *tape.gradient(estimate.surrogate_loss, [loc, raw_scale, gain])
 
 
@@ -93,7 +95,7 @@ def test_a_discrete_state_that_is_impossible(estimator):
             low = tf.linalg.matvec(z, ends)[..., tf.newaxis]
             return tfd.Independent(tfd.Uniform(low, low + 9.0), 1)
 
-        estimate = estimator(tf.zeros([40, 1], tf.float64), posterior, prior, below, seed=2)
+        estimate = estimator(Problem(tf.zeros([40, 1], tf.float64), posterior, prior, below), seed=2)
     gradient = tape.gradient(estimate.surrogate_loss, logits).numpy()
     some = np.isfinite(estimate.bound)
     assert 20 < some.sum() < 40  # of the others all draws are impossible
@@ -138,9 +140,8 @@ def test_a_prior_without_weight_may_be_zero(estimator):
         tape.watch(loc)
         posterior = tfd.MultivariateNormalDiag(loc, tf.ones(D, tf.float64))
         prior = tfd.Independent(tfd.Uniform(tf.fill([D], tf.constant(-0.5, tf.float64)), 0.5), 1)
-        estimate = estimator(
-            X, posterior, prior, lambda z: tfd.MultivariateNormalDiag(z), beta=0.0, seed=1, infer=lambda x: posterior
-        )
+        problem = Problem(X, posterior, prior, lambda z: tfd.MultivariateNormalDiag(z), infer=lambda x: posterior)
+        estimate = estimator(problem, beta=0.0, seed=1)
     if not isinstance(estimator, SGVB):  # whose KL is infinite whatever its weight
         assert np.all(np.isfinite(estimate.surrogate_loss))
         assert np.all(np.isfinite(tape.gradient(estimate.surrogate_loss, loc)))

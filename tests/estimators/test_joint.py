@@ -8,7 +8,7 @@ import tensorflow_probability as tfp
 from test_multi_sample import every
 
 from tfvae._kl import exact_kl, exact_kl_or_none
-from tfvae.estimators import SGVB, DReG, ImportanceWeighted, ScoreFunction
+from tfvae.estimators import SGVB, DReG, ImportanceWeighted, Problem, ScoreFunction
 
 tfd = tfp.distributions
 B = 4
@@ -19,11 +19,10 @@ LOG_MARGINAL = joint.MODEL.log_marginal(X.numpy())
 @pytest.mark.parametrize("estimator", [*every(3, 2), SGVB(), ScoreFunction()], ids=repr)
 @pytest.mark.sampled(8)
 def test_the_exact_posterior_makes_every_bound_log_marginal(estimator):
-    estimate = estimator(
-        X, joint.posterior(X), joint.prior(), joint.generate, beta=0.7, seed=3, infer=lambda x: joint.posterior(x)
-    )
+    problem = Problem(X, joint.posterior(X), joint.prior(), joint.generate, infer=lambda x: joint.posterior(x))
+    estimate = estimator(problem, beta=0.7, seed=3)
     np.testing.assert_allclose(estimate.bound, LOG_MARGINAL, rtol=1e-10)
-    for value in estimate:
+    for value in tf.nest.flatten(estimate):
         assert value.shape == (B,)
 
 
@@ -36,8 +35,8 @@ def test_gradients_are_those_of_one_flat_z(estimator):
     def of(posterior, prior, generate):
         with tf.GradientTape() as tape:
             tape.watch(factor)
-            estimate = estimator(X, posterior(), prior, generate, beta=0.6, seed=5)
-        return *estimate, tape.gradient(estimate.surrogate_loss, factor)
+            estimate = estimator(Problem(X, posterior(), prior, generate), beta=0.6, seed=5)
+        return *tf.nest.flatten(estimate), tape.gradient(estimate.surrogate_loss, factor)
 
     class Flat(tfd.MultivariateNormalTriL):
         """The draws of the joint distribution as one vector."""
@@ -63,8 +62,8 @@ def test_gradients_are_those_of_one_flat_z(estimator):
 
 def test_no_closed_form_of_dependent_parts():
     with pytest.raises(NotImplementedError, match=r"No closed form.*monte_carlo"):
-        SGVB(kl="analytic")(X, joint.posterior(X), joint.prior(), joint.generate)
-    kl = SGVB(4000)(X, joint.posterior(X, 0.8), joint.prior(), joint.generate, seed=1).kl
+        SGVB(kl="analytic")(Problem(X, joint.posterior(X), joint.prior(), joint.generate))
+    kl = SGVB(4000)(Problem(X, joint.posterior(X, 0.8), joint.prior(), joint.generate), seed=1).kl
     exact = joint.MODEL.kl(joint.MODEL.posterior_mean(X.numpy()), 0.64 * joint.MODEL.posterior_covariance)
     np.testing.assert_allclose(kl, exact, atol=0.2)
 

@@ -14,7 +14,7 @@ from linear_gaussian import make_linear_gaussian
 
 import tfvae
 from tfvae import estimators
-from tfvae.estimators import SGVB, Capacity, FreeBits, KLPenalty, ScoreFunction
+from tfvae.estimators import SGVB, Capacity, ELBOTerms, FreeBits, KLPenalty, Problem, ScoreFunction
 from tfvae.estimators.kl_weighting import kl_per_factor
 from tfvae.layers import IndependentBernoulli, MultivariateNormalDiag
 
@@ -34,10 +34,9 @@ def diag(loc=LOC):
 
 
 def estimate(estimator, beta, posterior=None, prior=None):
-    return estimator(
-        tf.constant(X), diag() if posterior is None else posterior, prior or MODEL.prior(), MODEL.generate, beta=beta,
-        seed=3, infer=lambda x: diag(),
-    )  # fmt: skip
+    posterior = diag() if posterior is None else posterior
+    problem = Problem(tf.constant(X), posterior, prior or MODEL.prior(), MODEL.generate, infer=lambda x: diag())
+    return estimator(problem, beta=beta, seed=3)
 
 
 def surrogate_kl(estimator, beta, **kwargs):
@@ -68,7 +67,9 @@ SPELLINGS = {
 def test_free_bits_acts_on_the_batch_mean_of_each_dimension(spelling):
     posterior, prior = (make() for make in SPELLINGS[spelling])
     np.testing.assert_allclose(kl_per_factor(posterior, prior), KL, rtol=1e-12)
-    penalty = FreeBits(NATS).penalty(tf.constant(KL.sum(1)), posterior, prior, beta=tf.constant(0.6, tf.float64))
+    terms = ELBOTerms(log_likelihood=tf.zeros(B, tf.float64), kl=tf.constant(KL.sum(1)))
+    problem = Problem(tf.constant(X), posterior, prior, MODEL.generate)
+    penalty = FreeBits(NATS).penalty(terms, problem, beta=tf.constant(0.6, tf.float64))
     assert penalty.shape == (B,)
     by_hand = 0.6 * np.sum(np.maximum(NATS, KL.mean(axis=0)))
     np.testing.assert_allclose(tf.reduce_mean(penalty), by_hand, rtol=1e-12)
@@ -186,7 +187,7 @@ def test_a_vae_trains_with_it_and_keeps_it_in_its_file(weighting, tmp_path):
     loaded = tfvae.load_model(tmp_path / "vae.keras")
     ours, theirs = vae.estimate(x, seed=2), loaded.estimate(x, seed=2)
     np.testing.assert_allclose(ours.surrogate_loss, theirs.surrogate_loss, rtol=1e-6)
-    by_hand = weighting.penalty(ours.kl, vae.infer(x), vae.prior.distribution(), beta=weighting.beta)
+    by_hand = weighting.penalty(ELBOTerms(ours.log_likelihood, ours.kl), vae.problem(x), beta=weighting.beta)
     np.testing.assert_allclose(ours.surrogate_loss + ours.log_likelihood, by_hand, rtol=1e-4, atol=1e-4)
 
 

@@ -10,7 +10,7 @@ import tensorflow_probability as tfp
 from linear_gaussian import make_linear_gaussian
 
 import tfvae
-from tfvae.estimators import SGVB, Estimate
+from tfvae.estimators import SGVB, Estimate, Problem
 
 tfd = tfp.distributions
 MODEL = make_linear_gaussian()
@@ -29,7 +29,7 @@ def diag(loc, scale):
 
 def estimate(x, posterior, kl, num_samples=1, seed=0, beta=1.0, dtype=tf.float64, generate=MODEL.generate):
     estimator = SGVB(num_samples, kl=kl)
-    return estimator(tf.constant(x, dtype), posterior, MODEL.prior(dtype), generate, beta=beta, seed=seed)
+    return estimator(Problem(tf.constant(x, dtype), posterior, MODEL.prior(dtype), generate), beta=beta, seed=seed)
 
 
 # (1) Identities without variance -----------------------------------------------------------------------------------
@@ -200,8 +200,9 @@ def test_contract(kl, num_samples, batch_size):
     results = {beta: estimate(x, q, kl, num_samples, seed=3, beta=beta) for beta in (0.0, 1.0, 4.0)}
     one = results[1.0]
     assert isinstance(one, Estimate)
-    assert one._fields == ("surrogate_loss", "bound", "log_likelihood", "kl")
-    for value in one:
+    assert one._fields == ("surrogate_loss", "bound", "log_likelihood", "kl", "terms")
+    assert one.terms == {}
+    for value in one[:4]:
         assert value.shape == (batch_size,)
         assert value.dtype == tf.float64
     np.testing.assert_array_equal(one.bound, one.log_likelihood - one.kl)
@@ -257,7 +258,7 @@ def test_compiles_with_an_unknown_batch_size(kl, jit_compile):
         with tf.GradientTape() as tape:
             tape.watch(loc)
             q = tfd.MultivariateNormalTriL(loc, tril)
-            result = SGVB(2, kl=kl)(x, q, MODEL.prior(), MODEL.generate, seed=(1, 2))
+            result = SGVB(2, kl=kl)(Problem(x, q, MODEL.prior(), MODEL.generate), seed=(1, 2))
         return result, tape.gradient(result.surrogate_loss, loc)
 
     result, gradient = compiled(tf.constant(x), model_posterior.mean())

@@ -13,7 +13,7 @@ from linear_gaussian import make_linear_gaussian
 
 import tfvae
 from tfvae import evaluation, layers
-from tfvae.estimators import averaged_elbo, importance_estimate
+from tfvae.estimators import Problem, averaged_elbo, importance_estimate
 from tfvae.estimators.monte_carlo import BLOCK_SIZE
 from tfvae.evaluation._pareto import generalized_pareto_shape, pareto_k, pareto_k_threshold, tail_size
 
@@ -124,16 +124,17 @@ def test_latents_in_parts():
         return tfd.Blockwise([model.generate(part) for model, part in zip(models, z, strict=True)])
 
     prior = tfd.JointDistributionSequential([model.prior() for model in models])
-    estimate = importance_estimate(x, infer, prior, generate, num_importance_samples=23, chunk_size=10, seed=0)
+    problem_of = lambda x: Problem(x, infer(x), prior, generate)  # noqa: E731
+    estimate = importance_estimate(x, problem_of, num_importance_samples=23, chunk_size=10, seed=0)
     expected = sum(model.log_marginal(part) for model, part in zip(models, data, strict=True))
     np.testing.assert_allclose(estimate.log_marginal, expected, rtol=1e-9)
     np.testing.assert_allclose(estimate.effective_sample_size, 23.0, rtol=1e-9)
     assert estimate.largest.shape == (5, 0)
-    posterior = infer(x)
+    problem = problem_of(x)
 
     @tf.function(autograph=False)
     def average_of_draws():
-        return averaged_elbo(x, posterior, prior, generate, num_samples=400, seed=0)
+        return averaged_elbo(problem, num_samples=400, seed=0)
 
     average = average_of_draws()
     error = np.sqrt(average.variance)
@@ -144,9 +145,13 @@ def test_latents_in_parts():
 def test_largest_weights_are_returned_in_order():
     model = make_linear_gaussian()
     x = model.data(4)
-    wide = lambda x: tfd.MultivariateNormalDiag(model.posterior_mean(x), np.array([1.0, 0.8, 1.2]))  # noqa: E731
+
+    def problem_of(x):
+        wide = tfd.MultivariateNormalDiag(model.posterior_mean(x), np.array([1.0, 0.8, 1.2]))
+        return Problem(x, wide, model.prior(), model.generate)
+
     arguments = {"num_importance_samples": 30, "seed": 1, "chunk_size": 7}
-    estimate = importance_estimate(tf.constant(x), wide, model.prior(), model.generate, num_largest=30, **arguments)
+    estimate = importance_estimate(tf.constant(x), problem_of, num_largest=30, **arguments)
     assert np.all(np.diff(estimate.largest) <= 0)
     expected = scipy.special.logsumexp(estimate.largest, axis=1) - np.log(30)
     np.testing.assert_allclose(estimate.log_marginal, expected, rtol=1e-12)

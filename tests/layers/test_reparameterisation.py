@@ -178,7 +178,7 @@ def check_one_step(vae):
     with tf.GradientTape() as tape:
         estimate = vae.estimate(X, training=True, seed=3)
         loss = tf.reduce_mean(estimate.surrogate_loss)
-    for value in estimate:
+    for value in tf.nest.flatten(estimate):
         assert value.shape == (B,)
         assert np.isfinite(value).all()
     slopes = tape.gradient(loss, vae.trainable_variables)

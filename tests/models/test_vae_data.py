@@ -24,8 +24,9 @@ COLUMN = WEIGHTS[:, None]
 class AtMean:
     """The ELBO with z at the posterior's mean: an estimate without chance."""
 
-    def __call__(self, x, posterior, prior, generate, *, beta=1.0, seed=None, infer=None):
-        log_likelihood, kl = generate(posterior.mean()).log_prob(x), posterior.kl_divergence(prior)
+    def __call__(self, problem, *, beta=1.0, seed=None):
+        log_likelihood = problem.generate(problem.posterior.mean()).log_prob(problem.x)
+        kl = problem.posterior.kl_divergence(problem.prior)
         return Estimate(beta * kl - log_likelihood, log_likelihood - kl, log_likelihood, kl)
 
 

@@ -7,13 +7,14 @@ from tfvae.estimators.draws import Draws, draw
 from tfvae.estimators.dreg import DReG
 from tfvae.estimators.elbo_terms import ELBOTerms, elbo_terms
 from tfvae.estimators.estimate import Estimate
-from tfvae.estimators.estimator import Estimator
+from tfvae.estimators.estimator import Estimator, EstimatorWithLayers, EstimatorWithUpdate
 from tfvae.estimators.free_bits import FreeBits
 from tfvae.estimators.importance_weighted import ImportanceWeighted
 from tfvae.estimators.kl_weighting import KLPenalty, KLWeighting
 from tfvae.estimators.miwae import MIWAE
 from tfvae.estimators.monte_carlo import AveragedELBO, ImportanceEstimate, averaged_elbo, importance_estimate
 from tfvae.estimators.piwae import PIWAE
+from tfvae.estimators.problem import Problem
 from tfvae.estimators.renyi import Renyi
 from tfvae.estimators.reweighted_wake_sleep import ReweightedWakeSleep
 from tfvae.estimators.running_mean import RunningMean
@@ -36,11 +37,14 @@ __all__ = [
     "ELBOTerms",
     "Estimate",
     "Estimator",
+    "EstimatorWithLayers",
+    "EstimatorWithUpdate",
     "FreeBits",
     "ImportanceEstimate",
     "ImportanceWeighted",
     "KLPenalty",
     "KLWeighting",
+    "Problem",
     "Renyi",
     "ReweightedWakeSleep",
     "RunningMean",

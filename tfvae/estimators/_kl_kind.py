@@ -3,7 +3,8 @@
 from typing import Any
 
 from tfvae._kl import exact_kl, exact_kl_or_none
-from tfvae.typing import Distribution, KLKind, Tensor
+from tfvae.estimators.problem import Problem
+from tfvae.typing import KLKind, Tensor
 
 
 def kl_kind(kl: Any) -> KLKind:
@@ -13,12 +14,13 @@ def kl_kind(kl: Any) -> KLKind:
     return kl
 
 
-def closed_form(posterior: Distribution, prior: Distribution, kl: KLKind, estimator: str = "SGVB") -> Tensor | None:
+def closed_form(problem: Problem, kl: KLKind, estimator: str = "SGVB") -> Tensor | None:
     """KL(q || p) `[B]` where the closed form is to be taken, else None.
 
     Raises:
         NotImplementedError: for "analytic" where none is known.
     """
+    posterior, prior = problem.posterior, problem.prior
     if kl != "analytic":
         return exact_kl_or_none(posterior, prior) if kl == "auto" else None
     try:

@@ -6,7 +6,9 @@ import tensorflow as tf
 
 from tfvae._serialization import register
 from tfvae.estimators._configured import Configured
-from tfvae.typing import Distribution, Tensor
+from tfvae.estimators.elbo_terms import ELBOTerms
+from tfvae.estimators.problem import Problem
+from tfvae.typing import Tensor
 
 
 @register
@@ -43,6 +45,6 @@ class Capacity(Configured):
         if self.gamma == 0.0:
             raise ValueError("gamma is above 0: the KL would have no weight at all. Received: 0.")
 
-    def penalty(self, kl: Tensor, posterior: Distribution, prior: Distribution, *, beta: Tensor) -> Tensor:
+    def penalty(self, terms: ELBOTerms, problem: Problem, *, beta: Tensor) -> Tensor:
         """What the surrogate loss adds for each example `[B]`; see `KLWeighting`."""
-        return self.gamma * tf.abs(kl - beta * self.capacity)
+        return self.gamma * tf.abs(terms.kl - beta * self.capacity)

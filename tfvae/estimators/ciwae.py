@@ -1,8 +1,6 @@
 """Between the ELBO and the importance-weighted bound."""
 
 import dataclasses
-from collections.abc import Callable
-from typing import Any
 
 from tfvae._checks import number
 from tfvae._seeds import split_seed
@@ -11,7 +9,8 @@ from tfvae.estimators._configured import Configured
 from tfvae.estimators._latents import require_reparameterized
 from tfvae.estimators.draws import draw, kl_of, log_mean_exp, mean_over_draws
 from tfvae.estimators.estimate import Estimate
-from tfvae.typing import Distribution, Seed, Tensor
+from tfvae.estimators.problem import Problem
+from tfvae.typing import Seed, Tensor
 
 
 @register
@@ -41,29 +40,17 @@ class CIWAE(Configured):
         self._check_chunk_size()
         self._set(elbo_weight=number(self.elbo_weight, "elbo_weight", at_least=0, at_most=1))
 
-    def __call__(
-        self,
-        x: Tensor,
-        posterior: Distribution,
-        prior: Distribution,
-        generate: Callable[[Any], Distribution],
-        *,
-        beta: Tensor | float = 1.0,
-        seed: Seed = None,
-        infer: Callable[[Tensor], Distribution] | None = None,
-    ) -> Estimate:
+    def __call__(self, problem: Problem, *, beta: Tensor | float = 1.0, seed: Seed = None) -> Estimate:
         """See `Estimator`."""
-        require_reparameterized(posterior, self)
+        require_reparameterized(problem.posterior, self)
         (seed_z,) = split_seed(seed, 1, "ciwae")
         shape = [self.num_importance_samples]
-        draws = draw(
-            x, posterior, prior, generate, sample_shape=shape, seed=seed_z, chunk_size=self.chunk_size
-        )  # [K, B]
+        draws = draw(problem, sample_shape=shape, seed=seed_z, chunk_size=self.chunk_size)  # [K, B]
         return Estimate(
             surrogate_loss=-self._mixed(draws.log_weights(beta)),
             bound=self._mixed(draws.log_weights()),
             log_likelihood=mean_over_draws(draws.log_likelihood),
-            kl=kl_of(posterior, prior, draws),
+            kl=kl_of(problem, draws),
         )
 
     def _mixed(self, log_weights: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """Draws from q(z|x) and what the model says of them, from which every bound is made."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import tensorflow as tf
 
@@ -9,7 +9,8 @@ from tfvae._kl import exact_kl_or_none
 from tfvae._numerics import as_dtype
 from tfvae.estimators._latents import path, stopped
 from tfvae.estimators.chunks import chunked_log_likelihood, chunked_log_likelihood_and_slopes
-from tfvae.typing import Distribution, Seed, Tensor
+from tfvae.estimators.problem import Problem
+from tfvae.typing import Seed, Tensor
 
 
 class Draws(NamedTuple):
@@ -58,10 +59,7 @@ class SplitDraws(NamedTuple):
 
 
 def draw(
-    x: Tensor,
-    posterior: Distribution,
-    prior: Distribution,
-    generate: Callable[[Any], Distribution],
+    problem: Problem,
     *,
     sample_shape: Sequence[int],
     seed: Seed,
@@ -71,15 +69,17 @@ def draw(
     """Draws z from q(z|x) and scores it.
 
     Args:
-        x: data `[B, *event]`.
-        posterior: q(z|x), of batch shape `[B]`.
-        prior: p(z), of batch shape `[]`.
-        generate: takes z `[..., B, *latent]` and returns p(x|z), of batch shape `[..., B]`.
+        problem: the batch; its latents are all drawn.
         sample_shape: the leading axes.
         seed: an int32 tensor `[2]`.
         fixed: whether z counts as data, for estimators that differentiate only densities.
         chunk_size: draws of an example that are decoded at a time; None is all.
+
+    Raises:
+        ValueError: for a problem with observed latents.
     """
+    problem.require_unobserved()
+    x, posterior, generate = problem.x, problem.posterior, problem.generate
     z, log_posterior = posterior.experimental_sample_and_log_prob(sample_shape, seed=seed)
     if fixed:
         z = stopped(z)
@@ -89,14 +89,11 @@ def draw(
         if chunk_size is None
         else chunked_log_likelihood(x, z, generate, sample_shape=sample_shape, chunk_size=chunk_size)
     )
-    return Draws(log_likelihood, prior.log_prob(z), log_posterior)
+    return Draws(log_likelihood, problem.prior.log_prob(z), log_posterior)
 
 
 def draw_split(
-    x: Tensor,
-    posterior: Distribution,
-    prior: Distribution,
-    generate: Callable[[Any], Distribution],
+    problem: Problem,
     *,
     sample_shape: Sequence[int],
     beta: Tensor | float,
@@ -107,7 +104,12 @@ def draw_split(
 
     The derivative by z costs one more pass back through the decoder. q(z|x) is evaluated at z anew, which inverts a
     flow. A draw of weight zero has no path: its slope is no number.
+
+    Raises:
+        ValueError: for a problem with observed latents.
     """
+    problem.require_unobserved()
+    x, posterior, generate = problem.x, problem.posterior, problem.generate
     z = posterior.sample(sample_shape, seed=seed)
     fixed = stopped(z)
     leaves = tf.nest.flatten(fixed)
@@ -122,7 +124,7 @@ def draw_split(
         )
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(leaves)
-        draws = Draws(log_likelihood, prior.log_prob(fixed), posterior.log_prob(fixed))
+        draws = Draws(log_likelihood, problem.prior.log_prob(fixed), posterior.log_prob(fixed))
         ratio = draws.log_ratio(beta)
     of_ratio = tape.gradient(ratio, leaves, unconnected_gradients="zero")
     weighted = log_likelihood + ratio
@@ -136,9 +138,9 @@ def draw_split(
     )
 
 
-def kl_of(posterior: Distribution, prior: Distribution, draws: Draws) -> Tensor:
+def kl_of(problem: Problem, draws: Draws) -> Tensor:
     """KL(q(z|x) || p(z)) `[B]` to report: exact where known, else the mean of the draws; without a gradient."""
-    exact = exact_kl_or_none(posterior, prior)
+    exact = exact_kl_or_none(problem.posterior, problem.prior)
     return tf.stop_gradient(mean_over_draws(draws.log_posterior - draws.log_prior) if exact is None else exact)
 
 

@@ -1,8 +1,6 @@
 """The doubly reparameterised gradient of the importance-weighted bound."""
 
 import dataclasses
-from collections.abc import Callable
-from typing import Any
 
 import tensorflow as tf
 
@@ -13,7 +11,8 @@ from tfvae.estimators._configured import Configured
 from tfvae.estimators._latents import require_reparameterized
 from tfvae.estimators.draws import draw_split, kl_of, log_mean_exp, mean_over_draws, weighed
 from tfvae.estimators.estimate import Estimate
-from tfvae.typing import Distribution, Seed, Tensor
+from tfvae.estimators.problem import Problem
+from tfvae.typing import Seed, Tensor
 
 
 @register
@@ -48,24 +47,12 @@ class DReG(Configured):
         self._check_counts("num_importance_samples", "num_samples")
         self._check_chunk_size()
 
-    def __call__(
-        self,
-        x: Tensor,
-        posterior: Distribution,
-        prior: Distribution,
-        generate: Callable[[Any], Distribution],
-        *,
-        beta: Tensor | float = 1.0,
-        seed: Seed = None,
-        infer: Callable[[Tensor], Distribution] | None = None,
-    ) -> Estimate:
+    def __call__(self, problem: Problem, *, beta: Tensor | float = 1.0, seed: Seed = None) -> Estimate:
         """See `Estimator`."""
-        require_reparameterized(posterior, self)
+        require_reparameterized(problem.posterior, self)
         (seed_z,) = split_seed(seed, 1, "dreg")
         shape = [self.num_samples, self.num_importance_samples]
-        split = draw_split(
-            x, posterior, prior, generate, sample_shape=shape, beta=beta, seed=seed_z, chunk_size=self.chunk_size
-        )  # [S, K, B]
+        split = draw_split(problem, sample_shape=shape, beta=beta, seed=seed_z, chunk_size=self.chunk_size)  # [S, K, B]
         share = tf.nn.softmax(split.weighted, axis=1)
         # Of the scores only the beta-th part comes with log w: they become -beta v_k (1 - v_k) path derivatives.
         along_z = share - as_dtype(beta, share.dtype) * share * (1.0 - share)
@@ -74,5 +61,5 @@ class DReG(Configured):
             surrogate_loss=-mean_over_draws(surrogate),
             bound=mean_over_draws(log_mean_exp(split.log_weights, axis=1)),
             log_likelihood=mean_over_draws(split.draws.log_likelihood),
-            kl=kl_of(posterior, prior, split.draws),
+            kl=kl_of(problem, split.draws),
         )

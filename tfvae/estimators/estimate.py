@@ -1,5 +1,6 @@
 """What an estimator returns."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from tfvae.typing import Tensor
@@ -13,9 +14,11 @@ class Estimate(NamedTuple):
         bound: the lower bound on log p(x) to report; it never depends on the surrogate, nor on beta.
         log_likelihood: E_q[log p(x|z)].
         kl: KL(q(z|x) || p(z)), exact or Monte Carlo as the estimator has it, without beta.
+        terms: further terms to report, each `[B]`, by the names of their metrics.
     """
 
     surrogate_loss: Tensor
     bound: Tensor
     log_likelihood: Tensor
     kl: Tensor
+    terms: Mapping[str, Tensor] = {}

@@ -1,47 +1,63 @@
-"""What every estimator declares."""
+"""What every estimator declares, and what some declare besides."""
 
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Any, Protocol, runtime_checkable
+
+import keras
 
 from tfvae.estimators.estimate import Estimate
-from tfvae.typing import Distribution, Seed, Tensor
+from tfvae.estimators.kl_weighting import KLPenalty
+from tfvae.estimators.problem import Problem
+from tfvae.typing import Seed, Tensor
 
 
 class Estimator(Protocol):
-    """A pure function of x, q(z|x), p(z) and p(x|z): no randomness but its seed, and no weights of its own.
+    """A pure function of a `Problem`: no randomness but its seed, and no weights of its own.
 
-    The latents are opaque to it: z goes from the posterior to the prior and to `generate`, and no further.
+    The latents are opaque to it: z goes from the posterior to the prior and to `generate`, and no further. An estimator
+    that neither looks at `problem.observed` nor draws with `tfvae.estimators.draw` or `elbo_terms`, which do so, calls
+    `problem.require_unobserved()`.
 
-    An estimator with a part that learns, such as a baseline, lists it in an attribute `layers`, whose weights the `VAE`
-    trains and saves; one that keeps count of what it saw has `update(estimate, beta=)`, called once a training step.
+    An estimator with weights that train with the model is an `EstimatorWithLayers`; one that follows the training, step
+    by step, an `EstimatorWithUpdate`.
     """
 
-    def __call__(
-        self,
-        x: Tensor,
-        posterior: Distribution,
-        prior: Distribution,
-        generate: Callable[[Any], Distribution],
-        *,
-        beta: Tensor | float = 1.0,
-        seed: Seed = None,
-        infer: Callable[[Tensor], Distribution] | None = None,
-    ) -> Estimate:
+    def __call__(self, problem: Problem, *, beta: Tensor | float = 1.0, seed: Seed = None) -> Estimate:
         """Estimates the bound.
 
         Args:
-            x: data `[B, *event]`.
-            posterior: q(z|x), of batch shape `[B]`.
-            prior: p(z), of batch shape `[]`.
-            generate: takes z `[..., B, *latent]` and returns p(x|z), of batch shape `[..., B]`.
+            problem: the batch, and what the model says of it.
             beta: the weight of the KL in the surrogate.
             seed: an int or an int32 tensor `[2]`.
-            infer: takes other x `[B, *event]` and returns q(z|x), for estimators that train the encoder on dreams.
         """
         ...
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, as JSON."""
+        ...
+
+
+@runtime_checkable
+class EstimatorWithLayers(Protocol):
+    """An estimator with weights that train with the model and are saved with it, such as those of a baseline."""
+
+    @property
+    def layers(self) -> Sequence[keras.layers.Layer]:
+        """The layers that have the weights."""
+        ...
+
+
+@runtime_checkable
+class EstimatorWithUpdate(Protocol):
+    """An estimator that is told of each training step, such as one that keeps a running mean."""
+
+    def update(self, estimate: Estimate, *, beta: KLPenalty | Tensor | float = 1.0) -> None:
+        """Called once a training step.
+
+        Args:
+            estimate: what the estimator returned in this step.
+            beta: what it was given.
+        """
         ...
 
 

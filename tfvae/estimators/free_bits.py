@@ -6,8 +6,10 @@ import tensorflow as tf
 
 from tfvae._serialization import register
 from tfvae.estimators._configured import Configured
+from tfvae.estimators.elbo_terms import ELBOTerms
 from tfvae.estimators.kl_weighting import kl_per_factor, mean_above
-from tfvae.typing import Distribution, Tensor
+from tfvae.estimators.problem import Problem
+from tfvae.typing import Tensor
 
 
 @register
@@ -45,9 +47,9 @@ class FreeBits(Configured):
     def __post_init__(self) -> None:
         self._check_numbers("nats", "beta")
 
-    def penalty(self, kl: Tensor, posterior: Distribution, prior: Distribution, *, beta: Tensor) -> Tensor:
+    def penalty(self, terms: ELBOTerms, problem: Problem, *, beta: Tensor) -> Tensor:
         """What the surrogate loss adds for each example `[B]`; see `KLWeighting`."""
-        parts = kl_per_factor(posterior, prior)  # [B, *parts]
+        parts = kl_per_factor(problem.posterior, problem.prior)  # [B, *parts]
         if parts is None:
-            return beta * mean_above(kl, self.nats)
+            return beta * mean_above(terms.kl, self.nats)
         return beta * tf.reduce_sum(mean_above(parts, self.nats), axis=list(range(1, parts.shape.rank)))

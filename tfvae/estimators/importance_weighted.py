@@ -1,8 +1,6 @@
 """The importance-weighted bound."""
 
 import dataclasses
-from collections.abc import Callable
-from typing import Any
 
 from tfvae._seeds import split_seed
 from tfvae._serialization import register
@@ -10,7 +8,8 @@ from tfvae.estimators._configured import Configured
 from tfvae.estimators._latents import require_reparameterized
 from tfvae.estimators.draws import draw, kl_of, log_mean_exp, mean_over_draws
 from tfvae.estimators.estimate import Estimate
-from tfvae.typing import Distribution, Seed, Tensor
+from tfvae.estimators.problem import Problem
+from tfvae.typing import Seed, Tensor
 
 
 @register
@@ -43,27 +42,15 @@ class ImportanceWeighted(Configured):
         self._check_counts("num_importance_samples", "num_samples")
         self._check_chunk_size()
 
-    def __call__(
-        self,
-        x: Tensor,
-        posterior: Distribution,
-        prior: Distribution,
-        generate: Callable[[Any], Distribution],
-        *,
-        beta: Tensor | float = 1.0,
-        seed: Seed = None,
-        infer: Callable[[Tensor], Distribution] | None = None,
-    ) -> Estimate:
+    def __call__(self, problem: Problem, *, beta: Tensor | float = 1.0, seed: Seed = None) -> Estimate:
         """See `Estimator`."""
-        require_reparameterized(posterior, self)
+        require_reparameterized(problem.posterior, self)
         (seed_z,) = split_seed(seed, 1, "importance_weighted")
         shape = [self.num_samples, self.num_importance_samples]
-        draws = draw(
-            x, posterior, prior, generate, sample_shape=shape, seed=seed_z, chunk_size=self.chunk_size
-        )  # [S, K, B]
+        draws = draw(problem, sample_shape=shape, seed=seed_z, chunk_size=self.chunk_size)  # [S, K, B]
         return Estimate(
             surrogate_loss=-mean_over_draws(log_mean_exp(draws.log_weights(beta), axis=1)),
             bound=mean_over_draws(log_mean_exp(draws.log_weights(), axis=1)),
             log_likelihood=mean_over_draws(draws.log_likelihood),
-            kl=kl_of(posterior, prior, draws),
+            kl=kl_of(problem, draws),
         )

@@ -9,6 +9,8 @@ import tensorflow_probability as tfp
 from tfvae._checks import number
 from tfvae._kl import exact_kl_or_none
 from tfvae._numerics import as_dtype
+from tfvae.estimators.elbo_terms import ELBOTerms
+from tfvae.estimators.problem import Problem
 from tfvae.typing import Distribution, Tensor
 
 tfd = tfp.distributions
@@ -28,13 +30,12 @@ class KLWeighting(Protocol):
         """The first value of the variable `vae.beta`."""
         ...
 
-    def penalty(self, kl: Tensor, posterior: Distribution, prior: Distribution, *, beta: Tensor) -> Tensor:
+    def penalty(self, terms: ELBOTerms, problem: Problem, *, beta: Tensor) -> Tensor:
         """What the surrogate loss adds for each example.
 
         Args:
-            kl: KL(q(z|x) || p(z)) `[B]`, nats, exact or Monte Carlo as the estimator has it.
-            posterior: q(z|x), of batch shape `[B]`.
-            prior: p(z), of batch shape `[]`.
+            terms: of the ELBO; `terms.kl` `[B]` is exact or Monte Carlo, as the estimator has it.
+            problem: the batch, for weightings that look at posterior and prior themselves.
             beta: the present value of `vae.beta`, a scalar.
 
         Returns:
@@ -58,9 +59,9 @@ class KLPenalty(NamedTuple):
     weighting: KLWeighting
     beta: Tensor
 
-    def penalty(self, kl: Tensor, posterior: Distribution, prior: Distribution) -> Tensor:
-        """What the surrogate loss adds for each example `[B]`, for a KL `[B]`."""
-        return self.weighting.penalty(kl, posterior, prior, beta=as_dtype(self.beta, kl.dtype))
+    def penalty(self, terms: ELBOTerms, problem: Problem) -> Tensor:
+        """What the surrogate loss adds for each example `[B]`."""
+        return self.weighting.penalty(terms, problem, beta=as_dtype(self.beta, terms.kl.dtype))
 
     def __tf_tensor__(self, dtype: Any = None, name: str | None = None) -> NoReturn:
         # An estimator that has no KL of its own multiplies log weights by beta: it ends here.
@@ -71,11 +72,11 @@ class KLPenalty(NamedTuple):
         )
 
 
-def penalty(beta: KLPenalty | Tensor | float, kl: Tensor, posterior: Distribution, prior: Distribution) -> Tensor:
+def penalty(beta: KLPenalty | Tensor | float, terms: ELBOTerms, problem: Problem) -> Tensor:
     """The KL's term in a surrogate loss `[B]`: beta KL, or what a KL weighting makes of it."""
     if isinstance(beta, KLPenalty):
-        return beta.penalty(kl, posterior, prior)
-    return as_dtype(beta, kl.dtype) * kl
+        return beta.penalty(terms, problem)
+    return as_dtype(beta, terms.kl.dtype) * terms.kl
 
 
 def as_weighting(beta: Any) -> tuple[float, KLWeighting | None]:

@@ -1,15 +1,14 @@
 """Several importance-weighted bounds, averaged."""
 
 import dataclasses
-from collections.abc import Callable
-from typing import Any
 
 from tfvae._serialization import register
 from tfvae.estimators._configured import Configured
 from tfvae.estimators._latents import require_reparameterized
 from tfvae.estimators.estimate import Estimate
 from tfvae.estimators.importance_weighted import ImportanceWeighted
-from tfvae.typing import Distribution, Seed, Tensor
+from tfvae.estimators.problem import Problem
+from tfvae.typing import Seed, Tensor
 
 
 @register
@@ -40,18 +39,8 @@ class MIWAE(Configured):
         self._check_counts("num_bounds", "num_importance_samples")
         self._check_chunk_size()
 
-    def __call__(
-        self,
-        x: Tensor,
-        posterior: Distribution,
-        prior: Distribution,
-        generate: Callable[[Any], Distribution],
-        *,
-        beta: Tensor | float = 1.0,
-        seed: Seed = None,
-        infer: Callable[[Tensor], Distribution] | None = None,
-    ) -> Estimate:
+    def __call__(self, problem: Problem, *, beta: Tensor | float = 1.0, seed: Seed = None) -> Estimate:
         """See `Estimator`."""
-        require_reparameterized(posterior, self)
+        require_reparameterized(problem.posterior, self)
         estimator = ImportanceWeighted(self.num_importance_samples, self.num_bounds, self.chunk_size)
-        return estimator(x, posterior, prior, generate, beta=beta, seed=seed)
+        return estimator(problem, beta=beta, seed=seed)

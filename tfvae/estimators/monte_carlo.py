@@ -1,6 +1,6 @@
 """Averages over any number of draws in constant memory: loops in the graph, for evaluation and for serving.
 
-They are functions of distributions, like the estimators, with the number of draws as a tensor.
+They are functions of a `Problem`, like the estimators, with the number of draws as a tensor.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,8 @@ from tfvae.estimators._kl_kind import closed_form
 from tfvae.estimators.draws import Draws
 from tfvae.estimators.elbo_terms import elbo_terms
 from tfvae.estimators.moments import moments_over_draws
-from tfvae.typing import Distribution, Seed, Tensor
+from tfvae.estimators.problem import Problem
+from tfvae.typing import Seed, Tensor
 
 # Draws of an example that one seed makes: part of what a seed means, so that changing it changes every estimate.
 BLOCK_SIZE = 5000
@@ -55,32 +56,24 @@ class ImportanceEstimate(NamedTuple):
     largest: Tensor
 
 
-def averaged_elbo(
-    x: Tensor,
-    posterior: Distribution,
-    prior: Distribution,
-    generate: Callable[[Any], Distribution],
-    *,
-    num_samples: Tensor | int,
-    seed: Seed,
-) -> AveragedELBO:
+def averaged_elbo(problem: Problem, *, num_samples: Tensor | int, seed: Seed) -> AveragedELBO:
     """The ELBO averaged over draws, one at a time: estimator B where the KL is known, else A.
 
     Args:
-        x: data `[B, *event]`.
-        posterior: q(z|x), of batch shape `[B]`.
-        prior: p(z), of batch shape `[]`.
-        generate: takes z `[1, B, ...]` and returns p(x|z), of batch shape `[1, B]`.
+        problem: the batch; its latents are all drawn.
         num_samples: an int or a scalar int32 tensor, at least 1.
         seed: an int or an int32 tensor `[2]`; draw s has the seed `fold_in(seed, s)`.
+
+    Raises:
+        ValueError: for a problem with observed latents.
     """
 
     def of_draw(seed: Tensor) -> dict[str, Tensor]:
-        terms = elbo_terms(x, posterior, prior, generate, seed=seed)
+        terms = elbo_terms(problem, seed=seed)
         return {"bound": terms.log_likelihood - terms.kl, "log_likelihood": terms.log_likelihood, "kl": terms.kl}
 
     mean, variance = moments_over_draws(of_draw, tf.cast(num_samples, tf.int32), seed)
-    is_exact = closed_form(posterior, prior, "auto") is not None
+    is_exact = closed_form(problem, "auto") is not None
     return AveragedELBO(
         mean["bound"],
         variance["bound"],
@@ -93,9 +86,7 @@ def averaged_elbo(
 
 def importance_estimate(
     x: Tensor,
-    infer: Callable[[Tensor], Distribution],
-    prior: Distribution,
-    generate: Callable[[Any], Distribution],
+    problem_of: Callable[[Tensor], Problem],
     *,
     num_importance_samples: Tensor | int,
     seed: Seed,
@@ -111,15 +102,16 @@ def importance_estimate(
 
     Args:
         x: data `[B, *event]`.
-        infer: takes x `[1, *event]` and returns q(z|x), of batch shape `[1]`.
-        prior: p(z), of batch shape `[]`.
-        generate: takes z `[C, 1, ...]` and returns p(x|z), of batch shape `[C, 1]`.
+        problem_of: takes one example x `[1, *event]` and returns its problem, such as `vae.problem`.
         num_importance_samples: K, an int or a scalar int32 tensor, at least 1.
         seed: an int or an int32 tensor `[2]`; block b of `BLOCK_SIZE` draws of example i has the seed
             `fold_in(fold_in(seed, first_index + i), b)`.
         first_index: the index of the first example of x among all examples.
         chunk_size: draws decoded at a time, at least 1; more than a block means a block.
         num_largest: how many of the largest log weights to return, at most K.
+
+    Raises:
+        ValueError: for a problem with observed latents.
 
     References:
         Burda, Grosse & Salakhutdinov, Importance Weighted Autoencoders, 2015, arXiv 1509.00519, equation 8.
@@ -128,16 +120,8 @@ def importance_estimate(
     log_k = tf.math.log(tf.cast(count, tf.float64))
 
     def of_example(i: Tensor) -> ImportanceEstimate:
-        example = x[i][tf.newaxis]
-        log_weights = _log_weights(
-            example,
-            infer(example),
-            prior,
-            generate,
-            count=count,
-            chunk_size=tf.cast(chunk_size, tf.int32),
-            seed=fold_in(seed, first + i),
-        )  # [K]
+        problem, chunk = problem_of(x[i][tf.newaxis]), tf.cast(chunk_size, tf.int32)
+        log_weights = _log_weights(problem, count=count, chunk_size=chunk, seed=fold_in(seed, first + i))  # [K]
         log_sum, log_squares = tf.reduce_logsumexp(log_weights), tf.reduce_logsumexp(2.0 * log_weights)
         top = tf.math.top_k(log_weights, largest).values
         return ImportanceEstimate(log_sum - log_k, tf.exp(2.0 * log_sum - log_squares), top)
@@ -151,26 +135,19 @@ def importance_estimate(
     )
 
 
-def _log_weights(
-    x: Tensor,
-    posterior: Distribution,
-    prior: Distribution,
-    generate: Callable[[Any], Distribution],
-    *,
-    count: Tensor,
-    chunk_size: Tensor,
-    seed: Tensor,
-) -> Tensor:
-    """The log weights `[K]` of one example x `[1, *event]`, float64."""
+def _log_weights(problem: Problem, *, count: Tensor, chunk_size: Tensor, seed: Tensor) -> Tensor:
+    """The log weights `[K]` of a problem of one example, float64."""
+    problem.require_unobserved()
 
     def add_block(block: Tensor, log_weights: Tensor) -> tuple[Tensor, Tensor]:
         size = tf.minimum(BLOCK_SIZE, count - block * BLOCK_SIZE)  # the last is as short as it needs to be
-        z, log_posterior = posterior.experimental_sample_and_log_prob([size], seed=fold_in(seed, block))
+        z, log_posterior = problem.posterior.experimental_sample_and_log_prob([size], seed=fold_in(seed, block))
 
         def add_chunk(start: Tensor, log_weights: Tensor) -> tuple[Tensor, Tensor]:
             end = tf.minimum(start + chunk_size, size)
             part = tf.nest.map_structure(lambda leaf: leaf[start:end], z)  # [C, 1, ...]
-            terms = Draws(generate(part).log_prob(x), prior.log_prob(part), log_posterior[start:end])
+            log_likelihood = problem.generate(part).log_prob(problem.x)
+            terms = Draws(log_likelihood, problem.prior.log_prob(part), log_posterior[start:end])
             chunk = tf.cast(terms.log_weights()[:, 0], tf.float64)
             return end, tf.concat([log_weights, chunk], axis=0)
 

@@ -1,8 +1,6 @@
 """The tight bound for the decoder, quiet bounds for the encoder."""
 
 import dataclasses
-from collections.abc import Callable
-from typing import Any
 
 import tensorflow as tf
 
@@ -12,7 +10,8 @@ from tfvae.estimators._configured import Configured
 from tfvae.estimators._latents import require_reparameterized
 from tfvae.estimators.draws import draw_split, kl_of, log_mean_exp, mean_over_draws, weighed
 from tfvae.estimators.estimate import Estimate
-from tfvae.typing import Distribution, Seed, Tensor
+from tfvae.estimators.problem import Problem
+from tfvae.typing import Seed, Tensor
 
 
 @register
@@ -43,24 +42,12 @@ class PIWAE(Configured):
         self._check_counts("num_bounds", "num_importance_samples")
         self._check_chunk_size()
 
-    def __call__(
-        self,
-        x: Tensor,
-        posterior: Distribution,
-        prior: Distribution,
-        generate: Callable[[Any], Distribution],
-        *,
-        beta: Tensor | float = 1.0,
-        seed: Seed = None,
-        infer: Callable[[Tensor], Distribution] | None = None,
-    ) -> Estimate:
+    def __call__(self, problem: Problem, *, beta: Tensor | float = 1.0, seed: Seed = None) -> Estimate:
         """See `Estimator`."""
-        require_reparameterized(posterior, self)
+        require_reparameterized(problem.posterior, self)
         (seed_z,) = split_seed(seed, 1, "piwae")
         shape = [self.num_bounds, self.num_importance_samples]
-        split = draw_split(
-            x, posterior, prior, generate, sample_shape=shape, beta=beta, seed=seed_z, chunk_size=self.chunk_size
-        )  # [M, K, B]
+        split = draw_split(problem, sample_shape=shape, beta=beta, seed=seed_z, chunk_size=self.chunk_size)  # [M, K, B]
         log_sum = tf.reduce_logsumexp(split.weighted, axis=[0, 1], keepdims=True)
         for_model = tf.exp(split.weighted - log_sum)  # shares of all draws
         for_encoder = tf.nn.softmax(split.weighted, axis=1) / self.num_bounds  # shares of each bound's own
@@ -69,5 +56,5 @@ class PIWAE(Configured):
             surrogate_loss=-tf.reduce_sum(terms, axis=[0, 1]),
             bound=log_mean_exp(log_mean_exp(split.log_weights, axis=1)),
             log_likelihood=mean_over_draws(split.draws.log_likelihood),
-            kl=kl_of(posterior, prior, split.draws),
+            kl=kl_of(problem, split.draws),
         )

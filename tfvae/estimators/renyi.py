@@ -3,7 +3,6 @@
 import dataclasses
 import math
 import numbers
-from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
@@ -14,7 +13,8 @@ from tfvae.estimators._configured import Configured
 from tfvae.estimators._latents import require_reparameterized
 from tfvae.estimators.draws import draw, kl_of, log_mean_exp, mean_over_draws
 from tfvae.estimators.estimate import Estimate
-from tfvae.typing import Distribution, Seed, Tensor
+from tfvae.estimators.problem import Problem
+from tfvae.typing import Seed, Tensor
 
 
 @register
@@ -56,30 +56,18 @@ class Renyi(Configured):
         self._check_chunk_size()
         self._set(alpha=float(alpha))
 
-    def __call__(
-        self,
-        x: Tensor,
-        posterior: Distribution,
-        prior: Distribution,
-        generate: Callable[[Any], Distribution],
-        *,
-        beta: Tensor | float = 1.0,
-        seed: Seed = None,
-        infer: Callable[[Tensor], Distribution] | None = None,
-    ) -> Estimate:
+    def __call__(self, problem: Problem, *, beta: Tensor | float = 1.0, seed: Seed = None) -> Estimate:
         """See `Estimator`."""
-        require_reparameterized(posterior, self)
+        require_reparameterized(problem.posterior, self)
         (seed_z,) = split_seed(seed, 1, "renyi")
         shape = [self.num_importance_samples]
-        draws = draw(
-            x, posterior, prior, generate, sample_shape=shape, seed=seed_z, chunk_size=self.chunk_size
-        )  # [K, B]
+        draws = draw(problem, sample_shape=shape, seed=seed_z, chunk_size=self.chunk_size)  # [K, B]
         log_weights = draws.log_weights()
         return Estimate(
             surrogate_loss=-self._of(draws.log_weights(beta)),
             bound=self._of(log_weights) if self.alpha >= 0.0 else log_mean_exp(log_weights),
             log_likelihood=mean_over_draws(draws.log_likelihood),
-            kl=kl_of(posterior, prior, draws),
+            kl=kl_of(problem, draws),
         )
 
     def _of(self, log_weights: Tensor) -> Tensor:

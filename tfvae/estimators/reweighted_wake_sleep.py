@@ -1,8 +1,7 @@
 """Wake-sleep with importance weights."""
 
 import dataclasses
-from collections.abc import Callable
-from typing import Any, Literal
+from typing import Literal
 
 import tensorflow as tf
 
@@ -12,7 +11,8 @@ from tfvae.estimators._configured import Configured
 from tfvae.estimators._dreams import dream_log_prob
 from tfvae.estimators.draws import draw, kl_of, log_mean_exp, mean_over_draws
 from tfvae.estimators.estimate import Estimate
-from tfvae.typing import Distribution, Seed, Tensor
+from tfvae.estimators.problem import Problem
+from tfvae.typing import Seed, Tensor
 
 
 @register
@@ -46,23 +46,11 @@ class ReweightedWakeSleep(Configured):
         if self.encoder_phase not in ("wake", "sleep", "both"):
             raise ValueError(f"encoder_phase is 'wake', 'sleep' or 'both'. Received: {self.encoder_phase!r}.")
 
-    def __call__(
-        self,
-        x: Tensor,
-        posterior: Distribution,
-        prior: Distribution,
-        generate: Callable[[Any], Distribution],
-        *,
-        beta: Tensor | float = 1.0,
-        seed: Seed = None,
-        infer: Callable[[Tensor], Distribution] | None = None,
-    ) -> Estimate:
+    def __call__(self, problem: Problem, *, beta: Tensor | float = 1.0, seed: Seed = None) -> Estimate:
         """See `Estimator`."""
         seed_z, seed_dream = split_seed(seed, 2, "reweighted_wake_sleep")
         shape = [self.num_importance_samples]
-        draws = draw(
-            x, posterior, prior, generate, sample_shape=shape, seed=seed_z, fixed=True, chunk_size=self.chunk_size
-        )  # [K, B]
+        draws = draw(problem, sample_shape=shape, seed=seed_z, fixed=True, chunk_size=self.chunk_size)  # [K, B]
         log_posterior, draws = draws.log_posterior, draws._replace(log_posterior=tf.stop_gradient(draws.log_posterior))
         weighted = draws.log_weights(beta)
         objective = log_mean_exp(weighted)  # at fixed draws and fixed q: the gradient of decoder and prior
@@ -70,10 +58,10 @@ class ReweightedWakeSleep(Configured):
             share = tf.stop_gradient(tf.nn.softmax(weighted, axis=0))
             objective += tf.reduce_sum(share * log_posterior, axis=0)
         if self.encoder_phase != "wake":
-            objective += dream_log_prob(x, prior, generate, infer, seed=seed_dream)
+            objective += dream_log_prob(problem, seed=seed_dream)
         return Estimate(
             surrogate_loss=-objective,
             bound=log_mean_exp(draws.log_weights()),
             log_likelihood=mean_over_draws(draws.log_likelihood),
-            kl=kl_of(posterior, prior, draws),
+            kl=kl_of(problem, draws),
         )

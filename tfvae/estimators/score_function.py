@@ -1,7 +1,6 @@
 """The gradient by scores, for any posterior with a density."""
 
 import dataclasses
-from collections.abc import Callable
 from typing import Any, Self
 
 import keras
@@ -13,10 +12,12 @@ from tfvae._serialization import register
 from tfvae.estimators._configured import Configured
 from tfvae.estimators._kl_kind import closed_form, kl_kind
 from tfvae.estimators.draws import draw, mean_over_draws, weighed
+from tfvae.estimators.elbo_terms import ELBOTerms
 from tfvae.estimators.estimate import Estimate
 from tfvae.estimators.kl_weighting import KLPenalty, penalty
+from tfvae.estimators.problem import Problem
 from tfvae.estimators.running_mean import RunningMean
-from tfvae.typing import Distribution, KLKind, Seed, Tensor
+from tfvae.typing import KLKind, Seed, Tensor
 
 
 @register
@@ -65,23 +66,14 @@ class ScoreFunction(Configured):
         """The layers whose weights train with the model: the baseline."""
         return () if self.baseline is None else (self.baseline,)
 
-    def __call__(
-        self,
-        x: Tensor,
-        posterior: Distribution,
-        prior: Distribution,
-        generate: Callable[[Any], Distribution],
-        *,
-        beta: KLPenalty | Tensor | float = 1.0,
-        seed: Seed = None,
-        infer: Callable[[Tensor], Distribution] | None = None,
-    ) -> Estimate:
+    def __call__(self, problem: Problem, *, beta: KLPenalty | Tensor | float = 1.0, seed: Seed = None) -> Estimate:
         """See `Estimator`."""
         (seed_z,) = split_seed(seed, 1, "score_function")
-        draws = draw(x, posterior, prior, generate, sample_shape=[self.num_samples], seed=seed_z, fixed=True)  # [S, B]
-        kl = closed_form(posterior, prior, self.kl, "ScoreFunction")
+        draws = draw(problem, sample_shape=[self.num_samples], seed=seed_z, fixed=True)  # [S, B]
+        log_likelihood = mean_over_draws(draws.log_likelihood)  # [B]
+        kl = closed_form(problem, self.kl, "ScoreFunction")
         if kl is not None:
-            objective = draws.log_likelihood - penalty(beta, kl, posterior, prior)
+            objective = draws.log_likelihood - penalty(beta, ELBOTerms(log_likelihood, kl), problem)
             # The penalty, the same for every z, only moves what the baseline has to foretell.
             signal = draws.log_likelihood if isinstance(beta, KLPenalty) else objective
         else:
@@ -90,13 +82,13 @@ class ScoreFunction(Configured):
         signal = tf.stop_gradient(signal)  # [S, B]
         advantage, baseline_loss = signal, tf.zeros_like(kl)
         if self.baseline is not None:
-            foretold = tf.cast(tf.reshape(_one_an_example(self.baseline, x), tf.shape(kl)), signal.dtype)  # [B]
+            foretold = tf.cast(tf.reshape(_one_an_example(self.baseline, problem.x), tf.shape(kl)), signal.dtype)  # [B]
             advantage = signal - tf.stop_gradient(foretold)
             baseline_loss = mean_over_draws(tf.square(signal - foretold))
         return Estimate(
             surrogate_loss=baseline_loss - mean_over_draws(objective + advantage * draws.log_posterior),
-            bound=mean_over_draws(draws.log_likelihood) - kl,
-            log_likelihood=mean_over_draws(draws.log_likelihood),
+            bound=log_likelihood - kl,
+            log_likelihood=log_likelihood,
             kl=kl,
         )
 

@@ -1,8 +1,6 @@
 """Stochastic gradient variational Bayes: the paper's two estimators."""
 
 import dataclasses
-from collections.abc import Callable
-from typing import Any
 
 from tfvae._serialization import register
 from tfvae.estimators._configured import Configured
@@ -11,7 +9,8 @@ from tfvae.estimators._latents import require_reparameterized
 from tfvae.estimators.elbo_terms import elbo_terms
 from tfvae.estimators.estimate import Estimate
 from tfvae.estimators.kl_weighting import KLPenalty, penalty
-from tfvae.typing import Distribution, KLKind, Seed, Tensor
+from tfvae.estimators.problem import Problem
+from tfvae.typing import KLKind, Seed, Tensor
 
 
 @register
@@ -48,25 +47,13 @@ class SGVB(Configured):
         self._check_counts("num_samples")
         self._set(kl=kl_kind(self.kl))
 
-    def __call__(
-        self,
-        x: Tensor,
-        posterior: Distribution,
-        prior: Distribution,
-        generate: Callable[[Any], Distribution],
-        *,
-        beta: KLPenalty | Tensor | float = 1.0,
-        seed: Seed = None,
-        infer: Callable[[Tensor], Distribution] | None = None,
-    ) -> Estimate:
+    def __call__(self, problem: Problem, *, beta: KLPenalty | Tensor | float = 1.0, seed: Seed = None) -> Estimate:
         """See `Estimator`."""
-        require_reparameterized(posterior, self)
-        log_likelihood, kl = elbo_terms(
-            x, posterior, prior, generate, num_samples=self.num_samples, kl=self.kl, seed=seed
-        )
+        require_reparameterized(problem.posterior, self)
+        terms = elbo_terms(problem, num_samples=self.num_samples, kl=self.kl, seed=seed)
         return Estimate(
-            surrogate_loss=penalty(beta, kl, posterior, prior) - log_likelihood,
-            bound=log_likelihood - kl,
-            log_likelihood=log_likelihood,
-            kl=kl,
+            surrogate_loss=penalty(beta, terms, problem) - terms.log_likelihood,
+            bound=terms.log_likelihood - terms.kl,
+            log_likelihood=terms.log_likelihood,
+            kl=terms.kl,
         )

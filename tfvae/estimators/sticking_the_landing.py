@@ -1,8 +1,6 @@
 """The path derivative alone: less variance the closer q comes to the posterior."""
 
 import dataclasses
-from collections.abc import Callable
-from typing import Any
 
 from tfvae._seeds import split_seed
 from tfvae._serialization import register
@@ -10,7 +8,8 @@ from tfvae.estimators._configured import Configured
 from tfvae.estimators._latents import require_reparameterized
 from tfvae.estimators.draws import draw_split, kl_of, mean_over_draws
 from tfvae.estimators.estimate import Estimate
-from tfvae.typing import Distribution, Seed, Tensor
+from tfvae.estimators.problem import Problem
+from tfvae.typing import Seed, Tensor
 
 
 @register
@@ -38,26 +37,14 @@ class StickingTheLanding(Configured):
     def __post_init__(self) -> None:
         self._check_counts("num_samples")
 
-    def __call__(
-        self,
-        x: Tensor,
-        posterior: Distribution,
-        prior: Distribution,
-        generate: Callable[[Any], Distribution],
-        *,
-        beta: Tensor | float = 1.0,
-        seed: Seed = None,
-        infer: Callable[[Tensor], Distribution] | None = None,
-    ) -> Estimate:
+    def __call__(self, problem: Problem, *, beta: Tensor | float = 1.0, seed: Seed = None) -> Estimate:
         """See `Estimator`."""
-        require_reparameterized(posterior, self)
+        require_reparameterized(problem.posterior, self)
         (seed_z,) = split_seed(seed, 1, "sticking_the_landing")
-        split = draw_split(
-            x, posterior, prior, generate, sample_shape=[self.num_samples], beta=beta, seed=seed_z
-        )  # [S, B]
+        split = draw_split(problem, sample_shape=[self.num_samples], beta=beta, seed=seed_z)  # [S, B]
         return Estimate(
             surrogate_loss=-mean_over_draws(split.model + split.path),
             bound=mean_over_draws(split.log_weights),
             log_likelihood=mean_over_draws(split.draws.log_likelihood),
-            kl=kl_of(posterior, prior, split.draws),
+            kl=kl_of(problem, split.draws),
         )

@@ -2,8 +2,6 @@
 
 import dataclasses
 import math
-from collections.abc import Callable
-from typing import Any
 
 import tensorflow as tf
 
@@ -12,7 +10,8 @@ from tfvae._serialization import register
 from tfvae.estimators._configured import Configured
 from tfvae.estimators.draws import draw, kl_of, log_mean_exp, mean_over_draws
 from tfvae.estimators.estimate import Estimate
-from tfvae.typing import Distribution, Seed, Tensor
+from tfvae.estimators.problem import Problem
+from tfvae.typing import Seed, Tensor
 
 
 @register
@@ -42,23 +41,11 @@ class VIMCO(Configured):
         self._check_counts("num_importance_samples", at_least=2)
         self._check_chunk_size()
 
-    def __call__(
-        self,
-        x: Tensor,
-        posterior: Distribution,
-        prior: Distribution,
-        generate: Callable[[Any], Distribution],
-        *,
-        beta: Tensor | float = 1.0,
-        seed: Seed = None,
-        infer: Callable[[Tensor], Distribution] | None = None,
-    ) -> Estimate:
+    def __call__(self, problem: Problem, *, beta: Tensor | float = 1.0, seed: Seed = None) -> Estimate:
         """See `Estimator`."""
         (seed_z,) = split_seed(seed, 1, "vimco")
         shape = [self.num_importance_samples]
-        draws = draw(
-            x, posterior, prior, generate, sample_shape=shape, seed=seed_z, fixed=True, chunk_size=self.chunk_size
-        )  # [K, B]
+        draws = draw(problem, sample_shape=shape, seed=seed_z, fixed=True, chunk_size=self.chunk_size)  # [K, B]
         weighted = draws.log_weights(beta)
         bound = log_mean_exp(weighted)  # [B]
         signal = tf.stop_gradient(bound - self._without_each(weighted))  # [K, B]
@@ -66,7 +53,7 @@ class VIMCO(Configured):
             surrogate_loss=-(bound + tf.reduce_sum(signal * draws.log_posterior, axis=0)),
             bound=log_mean_exp(draws.log_weights()),
             log_likelihood=mean_over_draws(draws.log_likelihood),
-            kl=kl_of(posterior, prior, draws),
+            kl=kl_of(problem, draws),
         )
 
     def _without_each(self, log_weights: Tensor) -> Tensor:

@@ -1,8 +1,6 @@
 """The wake-sleep algorithm, the baseline of the AEVB paper."""
 
 import dataclasses
-from collections.abc import Callable
-from typing import Any
 
 from tfvae._seeds import split_seed
 from tfvae._serialization import register
@@ -10,7 +8,8 @@ from tfvae.estimators._configured import Configured
 from tfvae.estimators._dreams import dream_log_prob
 from tfvae.estimators.draws import draw, kl_of, mean_over_draws, weighed
 from tfvae.estimators.estimate import Estimate
-from tfvae.typing import Distribution, Seed, Tensor
+from tfvae.estimators.problem import Problem
+from tfvae.typing import Seed, Tensor
 
 
 @register
@@ -39,25 +38,15 @@ class WakeSleep(Configured):
     def __post_init__(self) -> None:
         self._check_counts("num_samples")
 
-    def __call__(
-        self,
-        x: Tensor,
-        posterior: Distribution,
-        prior: Distribution,
-        generate: Callable[[Any], Distribution],
-        *,
-        beta: Tensor | float = 1.0,
-        seed: Seed = None,
-        infer: Callable[[Tensor], Distribution] | None = None,
-    ) -> Estimate:
+    def __call__(self, problem: Problem, *, beta: Tensor | float = 1.0, seed: Seed = None) -> Estimate:
         """See `Estimator`."""
         seed_z, seed_dream = split_seed(seed, 2, "wake_sleep")
-        draws = draw(x, posterior, prior, generate, sample_shape=[self.num_samples], seed=seed_z, fixed=True)  # [S, B]
+        draws = draw(problem, sample_shape=[self.num_samples], seed=seed_z, fixed=True)  # [S, B]
         wake = mean_over_draws(draws.log_likelihood + weighed(beta, draws.log_prior))
-        sleep = dream_log_prob(x, prior, generate, infer, seed=seed_dream)
+        sleep = dream_log_prob(problem, seed=seed_dream)
         return Estimate(
             surrogate_loss=-(wake + sleep),
             bound=mean_over_draws(draws.log_weights()),
             log_likelihood=mean_over_draws(draws.log_likelihood),
-            kl=kl_of(posterior, prior, draws),
+            kl=kl_of(problem, draws),
         )

@@ -34,7 +34,8 @@ def aggregated(vae: VAE, x: Tensor, num_samples: Tensor, seed: Tensor) -> Aggreg
 
     Any latents will do: q(z) is a mixture of the examples' own posteriors, of which each draw is scored under all.
     """
-    posterior, prior = vae.infer(x), vae.prior.distribution()
+    problem = vae.problem(x)
+    posterior, prior = problem.posterior, problem.prior
     exact = exact_kl_or_none(posterior, prior)
     num_examples = tf.shape(x)[0]
 

@@ -130,8 +130,9 @@ def diagnostics(
     num_examples = len(values["kl"])
     if num_examples < 2:
         raise ValueError(f"Diagnostics compare examples and need at least 2. Received: {num_examples}.")
-    posterior, prior = vae.infer(first), vae.prior.distribution()
-    exact, note = exact_kl_or_none(posterior, prior) is not None, kl_per_dimension(posterior, prior).note
+    example = vae.problem(first)
+    exact = exact_kl_or_none(example.posterior, example.prior) is not None
+    note = kl_per_dimension(example.posterior, example.prior).note
     rate = Record("rate", "nats", values["kl"], values["kl_variance"], {"exact": exact})
     sampled = {"exact": False, "num_samples": num_samples}
     distortion = Record("distortion", "nats", -values["log_likelihood"], values["log_likelihood_variance"], sampled)
@@ -170,14 +171,15 @@ def _record(name: str, per_example: Tensor, variance: Tensor, about: dict[str, A
 
 def _terms(vae: VAE, x: Tensor, num_samples: Tensor, seed: Tensor) -> dict[str, Tensor]:
     """The terms of each example and what they say of z: means over draws, and the variances of these."""
-    posterior, prior = vae.infer(x), vae.prior.distribution()
+    problem = vae.problem(x)
+    posterior, prior = problem.posterior, problem.prior
     exact = exact_kl_or_none(posterior, prior)
     dimensions = kl_per_dimension(posterior, prior)
     mean = exact_mean(posterior) if is_vector(posterior) else None
 
     def draw(seed: Tensor) -> dict[str, Tensor]:
         z, log_posterior = posterior.experimental_sample_and_log_prob(seed=seed)
-        log_likelihood = vae.generate(z).log_prob(x)
+        log_likelihood = problem.generate(z).log_prob(x)
         kl = log_posterior - prior.log_prob(z) if exact is None else exact
         values = {"log_likelihood": log_likelihood, "kl": kl, "elbo": log_likelihood - kl}
         if dimensions.of_draw is not None:

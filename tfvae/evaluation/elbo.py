@@ -64,5 +64,4 @@ def _named(record: Record) -> dict[str, float | None]:
 
 
 def _terms(vae: VAE, x: Tensor, num_samples: Tensor, seed: Tensor) -> AveragedELBO:
-    posterior, prior = vae.infer(x), vae.prior.distribution()
-    return averaged_elbo(x, posterior, prior, vae.generate, num_samples=num_samples, seed=seed)
+    return averaged_elbo(vae.problem(x), num_samples=num_samples, seed=seed)

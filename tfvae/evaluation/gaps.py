@@ -160,11 +160,12 @@ class _Refinement:
     ) -> tuple[dict[str, Tensor], dict[str, Tensor], Tensor]:
         """Bounds `[B]` by name, their sampling variances, and log importance weights `[B, K]` of the refined normal."""
         num_samples, num_importance_samples = numbers
-        posterior, prior = _normal(vae.infer(x)), vae.prior.distribution()
+        problem = vae.problem(x)
+        posterior = _normal(problem.posterior)
         seed_diagonal, seed_full, seed_fresh, seed_marginal = split_seed(seed, 4, "refinement")
 
         def log_joint(z: Tensor) -> Tensor:
-            return vae.generate(z).log_prob(x) + prior.log_prob(z)
+            return problem.generate(z).log_prob(x) + problem.prior.log_prob(z)
 
         def refined(start: Normals, full: bool, seed: Tensor) -> Normals:
             return refine(

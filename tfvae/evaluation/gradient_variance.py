@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tfvae._checks import whole_number
 from tfvae._seeds import fold_in, split_seed, stateless_seed
-from tfvae.estimators import Estimator, KLPenalty, RunningMean
+from tfvae.estimators import Estimator, EstimatorWithLayers, KLPenalty, RunningMean
 from tfvae.estimators.estimator import require_estimator
 from tfvae.evaluation._batches import first_batch_of_x
 from tfvae.evaluation._finite import refuse_not_finite
@@ -105,7 +105,7 @@ def _groups(vae: VAE) -> dict[str, list[Any]]:
 
 def _with_baseline(vae: VAE, estimator: Estimator, x: Tensor, num_repeats: int, seed: Seed) -> Estimator:
     """A copy whose running mean has seen this batch; any other estimator as it is."""
-    layers = getattr(estimator, "layers", ())
+    layers = estimator.layers if isinstance(estimator, EstimatorWithLayers) else ()
     if estimator is vae.estimator or not any(isinstance(layer, RunningMean) for layer in layers):
         return estimator
     beta = vae.beta if vae.kl_weighting is None else KLPenalty(vae.kl_weighting, vae.beta)

@@ -108,11 +108,10 @@ def log_marginal(
 
 def _terms(vae: VAE, x: Tensor, numbers: tuple[Tensor, ...], seed: Tensor) -> ImportanceEstimate:
     k, first_index, chunk_size, num_largest = numbers
+    prior = vae.prior.distribution()  # once, not once an example
     return importance_estimate(
         x,
-        vae.infer,
-        vae.prior.distribution(),
-        vae.generate,
+        lambda example: vae.problem(example, prior=prior),
         num_importance_samples=k,
         seed=seed,
         first_index=first_index,

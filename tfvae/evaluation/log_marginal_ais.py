@@ -198,16 +198,17 @@ class _Path:
 
     def __init__(self, vae: VAE, x: Tensor, start: str, numbers: tuple[Tensor, ...]):
         self.num_chains, self.num_steps, self.num_leapfrog_steps = numbers
-        prior = vae.prior.distribution()
+        problem = vae.problem(x)
+        prior = problem.prior
         # Chains run where z is free of constraints: u with z = support(u).
         self.support = support_of(prior)
         if start == "prior":
             density, shape = prior, [tf.shape(x)[0]]
         else:
-            density, shape = vae.infer(x), []
+            density, shape = problem.posterior, []
         self.sample = lambda n, seed: self.support.inverse(density.sample([n, *shape], seed=seed))
         self.start = unconstrained(density.log_prob, self.support)
-        self.joint = unconstrained(lambda z: prior.log_prob(z) + vae.generate(z).log_prob(x), self.support)
+        self.joint = unconstrained(lambda z: prior.log_prob(z) + problem.generate(z).log_prob(x), self.support)
 
     def forward(self, seed: Tensor) -> tuple[_Estimate, Tensor]:
         """The estimate of log p(x), and the step sizes `[T, B]`."""

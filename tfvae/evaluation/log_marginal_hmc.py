@@ -10,6 +10,7 @@ import tensorflow_probability as tfp
 
 from tfvae._checks import whole_number
 from tfvae._seeds import fold_in, split_seed, stateless_seed
+from tfvae.estimators import Problem
 from tfvae.estimators.draws import log_mean_exp
 from tfvae.evaluation._batches import batches_of_x
 from tfvae.evaluation._chains import NUM_DRAWS, spread_of, support_of, unconstrained
@@ -148,18 +149,17 @@ def _estimate(
     max_tree_depth: int,
     from_prior: bool,
 ) -> _Estimate:
-    prior = vae.prior.distribution()
+    problem = vae.problem(x)
     seed_start, seed_chain = split_seed(seed, 2, "log_marginal_hmc")
     # Chains run where z is free of constraints: u with z = support(u).
-    support = support_of(prior)
-    log_joint = unconstrained(lambda z: vae.generate(z).log_prob(x) + prior.log_prob(z), support)  # [C, B]
+    support = support_of(problem.prior)
+    log_joint = unconstrained(lambda z: problem.generate(z).log_prob(x) + problem.prior.log_prob(z), support)  # [C, B]
     if from_prior:
-        draws = support.inverse(_resampled(vae, x, num_chains + NUM_DRAWS, seed=seed_start))  # [C + 20, B, D]
+        draws = support.inverse(_resampled(problem, num_chains + NUM_DRAWS, seed=seed_start))  # [C + 20, B, D]
         start, step_size = draws[:num_chains], tf.maximum(spread_of(draws[num_chains:]), _LEAST_STEP_SIZE)
     else:
-        posterior = vae.infer(x)
-        start = support.inverse(posterior.sample(num_chains, seed=seed_start))  # [C, B, D]
-        step_size = spread_of(support.inverse(posterior.sample(NUM_DRAWS, seed=seed_start)))
+        start = support.inverse(problem.posterior.sample(num_chains, seed=seed_start))  # [C, B, D]
+        step_size = spread_of(support.inverse(problem.posterior.sample(NUM_DRAWS, seed=seed_start)))
     samples, acceptance = _sample(log_joint, start, 2 * num_samples, num_burnin, max_tree_depth, step_size, seed_chain)
     fitted = _fit(samples[:num_samples])
     log_ratios = tf.map_fn(
@@ -190,12 +190,13 @@ def _is_no_complex_cast(record: logging.LogRecord) -> bool:
     return "You are casting an input of type complex" not in record.getMessage()
 
 
-def _resampled(vae: VAE, x: Tensor, num_draws: int, *, seed: Tensor) -> Tensor:
+def _resampled(problem: Problem, num_draws: int, *, seed: Tensor) -> Tensor:
     """Draws from the prior, chosen in proportion to p(x|z) for each example: `[num_draws, B, D]`."""
     seed_z, seed_choice = split_seed(seed, 2, "resampled")
-    z = vae.prior.distribution().sample(_NUM_PROPOSALS, seed=seed_z)  # [P, D]
+    x = problem.x
+    z = problem.prior.sample(_NUM_PROPOSALS, seed=seed_z)  # [P, D]
     log_likelihood = tf.map_fn(
-        lambda each: vae.generate(tf.broadcast_to(each, [tf.shape(x)[0], *z.shape[1:]])).log_prob(x),
+        lambda each: problem.generate(tf.broadcast_to(each, [tf.shape(x)[0], *z.shape[1:]])).log_prob(x),
         z,
         parallel_iterations=1,
     )  # [P, B]

@@ -9,7 +9,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae._seeds import split_seed
-from tfvae.estimators import averaged_elbo, importance_estimate
+from tfvae.estimators import Problem, averaged_elbo, importance_estimate
 from tfvae.models import VAE
 from tfvae.typing import Distribution, Tensor
 
@@ -132,27 +132,27 @@ class _Answers:
         return _mean_and_sample(self._likelihood(z, seed), seed_x)
 
     def elbo(self, x: Tensor, num_samples: Tensor, seed: Tensor) -> dict[str, Tensor]:
-        average = averaged_elbo(
-            posterior=self._posterior(x, seed), **self._problem(x, seed), num_samples=_at_least_one(num_samples)
-        )
+        problem = self._problem(x, seed, self.vae.prior.distribution())
+        average = averaged_elbo(problem, num_samples=_at_least_one(num_samples), seed=seed)
         return {"elbo": average.bound, "log_likelihood": average.log_likelihood, "kl": average.kl}
 
     def log_marginal(self, x: Tensor, num_samples: Tensor, seed: Tensor) -> dict[str, Tensor]:
         count = _at_least_one(num_samples)
+        prior = self.vae.prior.distribution()  # once, not once an example
         estimate = importance_estimate(
-            infer=lambda example: self._posterior(example, seed),
-            **self._problem(x, seed),
+            tf.cast(x, self.dtype),
+            lambda example: self._problem(example, seed, prior),
             num_importance_samples=count,
+            seed=seed,
         )
         return {"log_marginal": estimate.log_marginal}
 
-    def _problem(self, x: Tensor, seed: Tensor) -> dict[str, Any]:
-        return {
-            "x": tf.cast(x, self.dtype),
-            "prior": self.vae.prior.distribution(),
-            "generate": lambda z: self._likelihood(z, seed),
-            "seed": seed,
-        }
+    def _problem(self, x: Tensor, seed: Tensor, prior: Distribution) -> Problem:
+        with self._layers_seeded_by(seed):
+            problem = self.vae.problem(tf.cast(x, self.dtype), prior=prior)
+        return problem._replace(
+            generate=lambda z: self._likelihood(z, seed), infer=lambda other: self._posterior(other, seed)
+        )
 
     def _posterior(self, x: Tensor, seed: Tensor) -> Distribution:
         with self._layers_seeded_by(seed):

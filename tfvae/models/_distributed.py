@@ -146,7 +146,7 @@ def _part(model: Any, data: Any, *, training: bool) -> tuple[Estimate, Tensor, T
     extra = tf.cast(size == 0, tf.int32)
     filled = tf.pad(x, [[0, extra], *[[0, 0]] * (x.shape.rank - 1)], constant_values=tf.cast(_FILLING, x.dtype))
     filled = tf.ensure_shape(filled, [None, *x.shape[1:]])
-    estimate = Estimate(*(field[:size] for field in model.estimate(filled, training=training)))
+    estimate = tf.nest.map_structure(lambda term: term[:size], model.estimate(filled, training=training))
     loss = model.loss_of(estimate, weight)
     is_outside = model._is_outside(filled)
     is_outside = tf.constant(False) if is_outside is None else is_outside

@@ -18,8 +18,8 @@ from tfvae._serialization import (
     save_layers_seed_states,
     save_seed_state,
 )
-from tfvae.estimators import SGVB, Estimate, Estimator, KLPenalty, KLWeighting, elbo_terms
-from tfvae.estimators.estimator import require_estimator
+from tfvae.estimators import SGVB, Estimate, Estimator, KLPenalty, KLWeighting, Problem, elbo_terms
+from tfvae.estimators.estimator import EstimatorWithLayers, EstimatorWithUpdate, require_estimator
 from tfvae.estimators.kl_weighting import as_weighting
 from tfvae.layers import DistributionLayer
 from tfvae.layers._coercion import as_distribution, reshape_batch
@@ -129,7 +129,8 @@ class VAE(TrainedModel):
     @estimator.setter
     def estimator(self, estimator: Estimator) -> None:
         self._estimator = require_estimator(estimator)
-        self.estimator_layers = list(getattr(estimator, "layers", ()))  # whose weights train with ours
+        # Their weights train with the model's.
+        self.estimator_layers = list(estimator.layers) if isinstance(estimator, EstimatorWithLayers) else []
 
     @property
     def _likelihood_layer(self) -> DistributionLayer | None:
@@ -175,6 +176,16 @@ class VAE(TrainedModel):
         likelihood = _parts.distribution_of(self.decoder(flat, training=training), self.decoder, "decoder")
         return reshape_batch(likelihood, batch_shape)
 
+    def problem(self, x: Tensor, *, prior: Distribution | None = None, training: bool = False) -> Problem:
+        """What an estimator is given of a batch x `[B, *event]`; `prior` is p(z) where it was made before."""
+        return Problem(
+            x,
+            posterior=self.infer(x, training=training),
+            prior=self.prior.distribution() if prior is None else prior,
+            generate=lambda z: self.generate(z, training=training),
+            infer=lambda other: self.infer(other, training=training),
+        )
+
     def call(self, inputs: Tensor, training: bool = False) -> Distribution:
         z = self.infer(inputs, training=training).sample(seed=stateless_seed(self.seed_generator))
         return self.decoder(z, training=training)
@@ -206,26 +217,17 @@ class VAE(TrainedModel):
         """
         x = self._checked(x)
         num_samples = whole_number(num_samples, "num_samples")
-        posterior, prior = self.infer(x), self.prior.distribution()
-        terms = elbo_terms(x, posterior, prior, self.generate, num_samples=num_samples, seed=self._seed(seed))
+        terms = elbo_terms(self.problem(x), num_samples=num_samples, seed=self._seed(seed))
         return terms.log_likelihood - terms.kl
 
     def estimate(
         self, x: Tensor, *, estimator: Estimator | None = None, training: bool = False, seed: Seed = None
     ) -> Estimate:
         """The estimator's view of a batch x `[B, *event]`: bound, its terms, and what to differentiate, each `[B]`."""
-        x, estimator = self._cast(x), self.estimator if estimator is None else require_estimator(estimator)
+        estimator = self.estimator if estimator is None else require_estimator(estimator)
         beta = self.beta if self.kl_weighting is None else KLPenalty(self.kl_weighting, self.beta)
-        estimate = estimator(
-            x,
-            self.infer(x, training=training),
-            self.prior.distribution(),
-            lambda z: self.generate(z, training=training),
-            beta=beta,
-            seed=self._seed(seed),
-            infer=lambda other: self.infer(other, training=training),
-        )
-        if training and hasattr(estimator, "update"):
+        estimate = estimator(self.problem(self._cast(x), training=training), beta=beta, seed=self._seed(seed))
+        if training and isinstance(estimator, EstimatorWithUpdate):
             estimator.update(estimate, beta=beta)
         return estimate
 

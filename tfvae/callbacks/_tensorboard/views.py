@@ -82,7 +82,8 @@ class ModelViews:
             return _Traced(call).function_of(as_float(x)).graph
 
     def _encoding(self, x: Tensor) -> tuple[dict[str, Tensor], Any]:
-        posterior, prior = self._model.infer(x), self._model.prior.distribution()
+        problem = self._model.problem(x)
+        posterior, prior = problem.posterior, problem.prior
         statistics = {}
         with contextlib.suppress(NotImplementedError):
             statistics["mean"] = posterior.mean()

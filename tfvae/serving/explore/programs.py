@@ -83,8 +83,8 @@ class Programs:
 
         def terms(x: Tensor, seed: Tensor) -> tuple[Tensor, ...]:
             x = tf.cast(x, self._dtype)
-            posterior = vae.infer(x)
-            found = elbo_terms(x, posterior, vae.prior.distribution(), vae.generate, num_samples=num_samples, seed=seed)
+            problem = vae.problem(x)
+            posterior, found = problem.posterior, elbo_terms(problem, num_samples=num_samples, seed=seed)
             return posterior.mean(), posterior.stddev(), found.log_likelihood, found.kl
 
         return terms

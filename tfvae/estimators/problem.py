@@ -1,0 +1,46 @@
+"""What an estimator is given."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from tfvae.typing import Distribution, Tensor
+
+
+class Problem(NamedTuple):
+    """A batch as an estimator sees it: everything that the model says of `x`, under the condition where there is one.
+
+    `VAE.problem(x)` makes it. A condition is not in it: posterior, prior and `generate` already know it. A latent that
+    was observed, such as a label that is a part of z, is in `observed`, for an estimator has to know which parts of z
+    to draw.
+
+    Attributes:
+        x: data `[B, *event]`.
+        posterior: q(z|x), of batch shape `[B]`.
+        prior: p(z), of batch shape `[]`, or `[B]` under a condition.
+        generate: takes z `[..., B, *latent]` and returns p(x|z), of batch shape `[..., B]`.
+        infer: takes other data `[B, *event]` and returns q(z|x), for estimators that train the encoder on dreams.
+        observed: latents that were observed: None, or a nest like z, whose leaves are None or `(value, known)` with
+            `known` a boolean `[B]`.
+    """
+
+    x: Tensor
+    posterior: Distribution
+    prior: Distribution
+    generate: Callable[[Any], Distribution]
+    infer: Callable[[Tensor], Distribution] | None = None
+    observed: Any = None
+
+    def require_unobserved(self) -> None:
+        """Checks that all of z is to be drawn from the posterior, for estimators that do not look at `observed`.
+
+        Raises:
+            ValueError: If a latent was observed.
+        """
+        if any(leaf is not None for leaf in tf.nest.flatten(self.observed)):
+            raise ValueError(
+                "Some latents of this batch were observed, but this estimator draws all of z from q(z|x) and would "
+                "ignore them. Use an estimator that conditions on observed latents, or leave them out of the batch. "
+                f"Received: observed={self.observed!r}"
+            )
