@@ -18,6 +18,7 @@ ORDER = (
     "layers",
     "priors",
     "estimators",
+    "execution",
     "models",
     "callbacks",
     "evaluation",

@@ -15,9 +15,9 @@ import tfvae
 from tfvae import layers
 from tfvae.data.in_memory import endless as endless_split
 from tfvae.data.in_memory import in_memory
-from tfvae.models import _steps
-from tfvae.models._functions import Functions
-from tfvae.models._rows import ArrayExamples, Rows
+from tfvae.execution import plan
+from tfvae.execution.device_batches import ArrayExamples, DeviceBatches
+from tfvae.execution.step_functions import StepFunctions
 
 D, SHAPE, N = 2, (3, 2, 1), 47
 
@@ -117,14 +117,14 @@ def test_many_steps_a_call_make_the_same_run(name, jit_compile):
             np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
 
 
-class KerasOwn(Functions):
+class KerasOwn(StepFunctions):
     can_loop = False
 
 
 def test_they_are_the_steps_of_keras():
     """Against Keras' own function of one step."""
     mine, keras_own = make_vae(), make_vae()
-    keras_own._functions = KerasOwn(keras_own)
+    keras_own._step_functions = KerasOwn(keras_own)
     # Orders of the examples are drawn in other ways.
     fit = {"batch_size": 8, "epochs": 2, "verbose": 0, "shuffle": False}
     histories = [vae.fit(images(), **fit).history for vae in (mine, keras_own)]
@@ -189,7 +189,7 @@ def test_a_callback_list_used_again_forgets_the_earlier_length():
 def test_every_pass_over_an_array_has_each_example_once_in_an_order_of_its_own():
     def first_passes(number):
         keras.utils.set_random_seed(1)
-        rows, passes = Rows(ArrayExamples(tf.constant(images()), 8, True)), []
+        rows, passes = DeviceBatches(ArrayExamples(tf.constant(images()), 8, True)), []
         for _ in range(number):
             seen = []
             for limit in (3, 2):
@@ -369,8 +369,8 @@ def test_who_needs_every_batch(tmp_path):
         keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None),
         keras.callbacks.TerminateOnNaN(),
     ]
-    assert [_steps.needs_every_batch(callback) for callback in patient] == [False] * len(patient)
-    assert [_steps.needs_every_batch(callback) for callback in curious] == [True] * len(curious)
+    assert [plan.needs_every_batch(callback) for callback in patient] == [False] * len(patient)
+    assert [plan.needs_every_batch(callback) for callback in curious] == [True] * len(curious)
 
 
 # What a compiled step is made for -------------------------------------------------------------------------------------
@@ -441,7 +441,7 @@ def test_few_functions_are_kept():
         vae.execution.num_steps = num_steps
         vae.make_train_function(force=False)
         vae.train_function = None
-    assert len(vae._functions._made["train"]) == 8
+    assert len(vae._step_functions._made["train"]) == 8
 
 
 def test_models_and_data_are_freed():
@@ -466,8 +466,8 @@ def test_models_and_data_are_freed():
 def test_calls_end_where_a_callback_wants_them_to(every, expected):
     callback = tfvae.callbacks.StopOnNonFinite()
     callback.every_steps = every
-    assert _steps.steps_per_call(endless(images()), images(8), None, 5000, [callback]) == expected
-    assert _steps.steps_per_call(endless(images()), images(8), None, 15, [callback]) == min(15, expected)
+    assert plan.steps_per_call(endless(images()), images(8), None, 5000, [callback]) == expected
+    assert plan.steps_per_call(endless(images()), images(8), None, 15, [callback]) == min(15, expected)
 
 
 def counts_shown(text):

@@ -22,32 +22,32 @@ def test_chains_sample_the_posterior():
     em, data = learner(600)
     em.restart(0.0)  # the weights stay
     em.advance(5 * 600 * 120)  # 120 passes
-    residual = em._z.numpy() - MODEL.posterior_mean(data.x)  # [N, D]
+    residual = em.chains.z.numpy() - MODEL.posterior_mean(data.x)  # [N, D]
     root = np.linalg.cholesky(np.linalg.inv(MODEL.posterior_covariance))
     standard = residual @ root
     np.testing.assert_allclose(standard.mean(axis=0), 0.0, atol=5 / 600**0.5)
     np.testing.assert_allclose(np.cov(standard.T), np.eye(2), atol=5 * (2 / 600) ** 0.5)
-    assert 0.85 < em.acceptance < 0.95
+    assert 0.85 < em.chains.acceptance < 0.95
 
 
 def test_mean_acceptance_is_right_from_the_first_transition_on():
     em, _ = learner(230)
-    assert math.isnan(em.acceptance)
+    assert math.isnan(em.chains.acceptance)
     em.restart(0.0)
-    em._step_size.assign(1e-4)  # everything is accepted
+    em.chains.step_size.assign(1e-4)  # everything is accepted
     em.advance(5 * 100 * 3)
-    np.testing.assert_allclose(em.acceptance, 1.0, atol=0.01)
+    np.testing.assert_allclose(em.chains.acceptance, 1.0, atol=0.01)
 
 
 def test_every_example_has_its_turn():
     em, _ = learner(230)  # two minibatches of 100 a pass
     em.restart(0.0)
-    before = em._z.numpy()
+    before = em.chains.z.numpy()
     em.advance(5 * 100)
-    moved = np.any(em._z.numpy() != before, axis=1)
+    moved = np.any(em.chains.z.numpy() != before, axis=1)
     assert 60 < moved.sum() <= 100  # a few proposals are refused
     em.advance(5 * 100)
-    assert np.any(em._z.numpy() != before, axis=1).sum() > 1.5 * moved.sum()
+    assert np.any(em.chains.z.numpy() != before, axis=1).sum() > 1.5 * moved.sum()
 
 
 @pytest.mark.slow

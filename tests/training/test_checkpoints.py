@@ -16,8 +16,8 @@ import tensorflow as tf
 
 import tfvae
 from tfvae.callbacks import NonFiniteLossError
+from tfvae.execution import Execution
 from tfvae.models import VAE, load_model
-from tfvae.models._loop import Execution
 from tfvae.training import RunConfig, load_run, run, train
 from tfvae.training.checkpoints import Checkpoints, read_checkpoint, write_checkpoint
 from tfvae.training.epoch_clock import EpochClock
@@ -255,7 +255,7 @@ def test_epochs_before_beta_is_settled_are_not_the_best(tmp_path):
     folder, start = RunFolder(tmp_path), TrainingState()
     callback = Checkpoints(folder, start, EpochClock(start), every=1, keep=3)
     schedule = tfvae.callbacks.BetaSchedule(tfvae.callbacks.LinearWarmUp(num_epochs=2))
-    schedule.set_neighbours([callback])
+    schedule.share_callbacks([callback])
     model = with_dropout()
     for one in (schedule, callback):
         one.set_model(model)
@@ -267,7 +267,7 @@ def test_epochs_before_beta_is_settled_are_not_the_best(tmp_path):
         model.optimizer.iterations.assign_add(1)
         callback.on_epoch_end(epoch, {"val_elbo": elbo})
     assert folder.best_checkpoint() == folder.checkpoint(3)
-    schedule.set_neighbours([])
+    schedule.share_callbacks([])
     assert callback.start_from_epoch == 0
 
 
@@ -319,16 +319,19 @@ def test_what_a_skipped_call_says_counts_from_its_first_step():
     class Model:
         metrics = ()
         steps_per_execution = 10
-        execution = Execution(num_steps=10, betas=np.linspace(0.0, 0.9, 10))
-        optimizer = keras.optimizers.SGD()
+        execution = Execution(num_steps=10)
+        num_updates = 3
+        build_metrics = staticmethod(lambda: None)
 
         def train_function(self, iterator):
-            seen["betas"], seen["limit"] = self.execution.betas, self.execution.limit
+            ((_, seen["betas"]),) = self.execution.scheduled
+            seen["limit"] = self.execution.limit
             self.execution.num_made, self.execution.first_non_finite = 7, 2
             return {}
 
     forward = FastForward(TrainingState(epochs=1, steps=3))
     model = Model()
+    model.execution.schedule(tf.Variable(0.0), np.linspace(0.0, 0.9, 10))
     forward.set_model(model)
     forward.on_train_begin()
     forward.on_epoch_begin(1)

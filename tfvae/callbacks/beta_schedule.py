@@ -63,8 +63,8 @@ class BetaSchedule(keras.callbacks.Callback):
         self._first_step = self._made = 0
         self._beta: float | None = None
 
-    def set_neighbours(self, callbacks: Sequence[keras.callbacks.Callback]) -> None:
-        """Learns what other callbacks are in the same fit; `VAE.fit` calls it, with none when it ends."""
+    def share_callbacks(self, callbacks: Sequence[keras.callbacks.Callback]) -> None:
+        """Receives the other callbacks of the same fit; `VAE.fit` calls it, with an empty list when it ends."""
         self._let_go()
         self._with_a_start = [
             (callback, callback.start_from_epoch) for callback in callbacks if hasattr(callback, "start_from_epoch")
@@ -103,7 +103,7 @@ class BetaSchedule(keras.callbacks.Callback):
         progress = [self._progress(i // per_step) for i in range(first, first + num_steps)]
         self._set_beta(*(progress if length else progress[:1]))
         if execution is not None and execution.num_steps > 1:
-            execution.betas = np.array([self._at(at) for at in progress])
+            execution.schedule(self.model.beta, np.array([self._at(at) for at in progress]))
             self._beta = None  # the loop will have moved it
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
@@ -170,7 +170,8 @@ class BetaSchedule(keras.callbacks.Callback):
         self._with_a_start, self._comparing = [], []
 
     def _optimizer_steps(self) -> int:
-        return int(keras.ops.convert_to_numpy(self.model.optimizer.iterations))
+        updates = getattr(self.model, "num_updates", None)  # another Keras model has its optimizer's count
+        return int(keras.ops.convert_to_numpy(self.model.optimizer.iterations)) if updates is None else updates
 
     def _batches_per_step(self) -> int:
         return getattr(self.model.optimizer, "gradient_accumulation_steps", None) or 1

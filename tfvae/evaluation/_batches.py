@@ -10,6 +10,7 @@ import tensorflow as tf
 from tfvae._checks import whole_number
 from tfvae.data import ShardedSplit, Split
 from tfvae.models import VAE, _inputs
+from tfvae.models.batch import as_batch
 from tfvae.typing import Tensor
 
 
@@ -38,7 +39,7 @@ def batches_of_x(vae: VAE, data: Any, batch_size: int) -> Iterator[Tensor]:
 def first_batch_of_x(vae: VAE, data: Any, batch_size: int) -> Tensor:
     """The first of these batches; of an array, all of it."""
     if isinstance(data, tuple | dict):
-        return first_batch_of_x(vae, _inputs.unpack(data)[0], batch_size)
+        return first_batch_of_x(vae, as_batch(data).x, batch_size)
     if not isinstance(data, Split | ShardedSplit | tf.data.Dataset | keras.utils.PyDataset):
         batch_size = max(len(_as_array(data)), 1)
     return next(batches_of_x(vae, data, batch_size))
@@ -51,12 +52,12 @@ def _raw_batches(data: Any, batch_size: int) -> Iterator[Any]:
         if data.cardinality() == tf.data.INFINITE_CARDINALITY:
             raise ValueError("This data set repeats for ever. Evaluate on a part of it: data.take(number of batches).")
         for batch in data:
-            yield _inputs.unpack(batch)[0]
+            yield as_batch(batch).x
     elif isinstance(data, keras.utils.PyDataset):
         for i in range(data.num_batches):
-            yield _inputs.plain(_inputs.unpack(data[i])[0])
+            yield _inputs.plain(as_batch(data[i]).x)
     elif isinstance(data, tuple | dict):  # with labels
-        yield from _raw_batches(_inputs.unpack(data)[0], batch_size)
+        yield from _raw_batches(as_batch(data).x, batch_size)
     else:
         x = data.x if isinstance(data, Split) else _as_array(data)
         for start in range(0, x.shape[0], batch_size):

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tfvae.data import ShardedSplit, Split
 from tfvae.models import VAE, _inputs
+from tfvae.models.batch import as_batch
 
 # The most that are taken, and the most numbers in them.
 _MOST = 2000
@@ -52,7 +53,7 @@ def _taken(data: Any, most: int, event_shape: tuple[int, ...]) -> np.ndarray:
         rows = _spread(len(data), most)
         return Split(data.raw[rows], num_levels=data.num_levels, name=data.name).x
     if isinstance(data, tuple | dict):
-        data, _ = _inputs.unpack(data)
+        data = as_batch(data).x
     x = np.asarray(_inputs.plain(data, "data"))
     if x.dtype.kind not in "fiub" or not x.ndim:
         raise TypeError(
@@ -70,7 +71,7 @@ def _spread(count: int, most: int) -> np.ndarray:
 def _first(dataset: tf.data.Dataset, most: int) -> Iterator[np.ndarray]:
     found = 0
     for batch in dataset:
-        x = np.asarray(_inputs.unpack(batch)[0])
+        x = np.asarray(as_batch(batch).x)
         yield x
         found += len(x)
         if found >= most:

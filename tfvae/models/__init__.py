@@ -1,8 +1,10 @@
-"""Models: a posterior, a prior, a likelihood and an estimator, trained together."""
+"""Models: the VAE, what it minimises, and what is saved of it."""
 
 from tfvae import _backend as _backend
+from tfvae.models.batch import Batch
 from tfvae.models.check_saving import check_saving
 from tfvae.models.load import load_model
+from tfvae.models.objective import Bound, Loss, Objective, Update
 from tfvae.models.vae import VAE
 
-__all__ = ["VAE", "check_saving", "load_model"]
+__all__ = ["VAE", "Batch", "Bound", "Loss", "Objective", "Update", "check_saving", "load_model"]

@@ -7,8 +7,8 @@ import tensorflow as tf
 
 from tfvae.layers import DistributionLayer
 from tfvae.models import _checks, _inputs, _weights
-from tfvae.models._metrics import BoundMetrics
 from tfvae.models._stop_outside_support import StopOutsideSupport
+from tfvae.models.batch import Batch, as_batch, single
 from tfvae.typing import Tensor
 
 
@@ -21,7 +21,6 @@ class FedModel(keras.Model):
 
     def __init__(self, **kwargs: Any):
         super().__init__(**kwargs)
-        self._bound_metrics = BoundMetrics()
 
     @property
     def _likelihood_layer(self) -> DistributionLayer | None:
@@ -58,16 +57,21 @@ class FedModel(keras.Model):
                     self._build_symbolically(x.shape[1:])
         return x
 
-    def _unpacked(self, data: Any) -> tuple[Tensor, Tensor | None]:
-        """X `[B, *event]` of a batch, and the weights of its examples `[B]` or None."""
-        x, sample_weight = _inputs.unpack(data)
+    def batch_of(self, data: Any) -> Batch:
+        """Makes a checked batch, in the model's dtype, of what Keras hands to a step.
+
+        Raises:
+            ValueError: If dtype or shape of x or of the weights are not what the model takes.
+        """
+        batch = as_batch(data)
+        x = batch.x
         _checks.check_static(x, self.event_shape)
         if self.event_shape is not None and isinstance(x, tf.Tensor) and not x.shape[1:].is_fully_defined():
             x = tf.ensure_shape(x, [None, *self.event_shape])
-        return x, _weights.per_example(sample_weight, x)
+        return batch._replace(x=self._cast(x), sample_weight=_weights.per_example(batch.sample_weight, x))
 
-    def _is_outside(self, x: Tensor) -> Tensor | None:
-        """Whether a batch has values outside the likelihood's support; None where it has no bounds."""
+    def is_outside(self, x: Tensor) -> Tensor | None:
+        """Whether a batch has values outside the likelihood's support, a scalar; None where it has no bounds."""
         likelihood = self._likelihood_layer
         return None if likelihood is None else _checks.is_outside(x, likelihood.support)
 
@@ -79,7 +83,7 @@ class FedModel(keras.Model):
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         # Keras would look for tensors in a dictionary, a list or a table.
         inputs = _inputs.standardized(inputs, self.event_shape)
-        return super().__call__(_inputs.single(inputs) if isinstance(inputs, dict) else inputs, *args, **kwargs)
+        return super().__call__(single(inputs) if isinstance(inputs, dict) else inputs, *args, **kwargs)
 
     def predict(
         self, x: Any, batch_size: int | None = None, verbose: Any = "auto", steps: Any = None, callbacks: Any = None

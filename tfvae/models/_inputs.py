@@ -13,13 +13,13 @@ import tensorflow as tf
 from tfvae._arrays import is_array_like, plain_array
 from tfvae.data import ShardedSplit, Split, Splits
 from tfvae.data.in_memory import in_memory
+from tfvae.execution.device_batches import ArrayExamples, DeviceBatches
 from tfvae.models._checks import check_static
-from tfvae.models._rows import ArrayExamples, Rows
 from tfvae.models._weights import as_weights
+from tfvae.models.batch import as_batch, single, x_key
 from tfvae.typing import Tensor
 
 _PREVIEW_SIZE = 1024
-_X_KEYS = ("image", "images", "x")
 
 # What TensorFlow says of examples of several shapes.
 _SHAPE_ERRORS = (
@@ -31,41 +31,6 @@ _SHAPE_ERRORS = (
         re.DOTALL,
     ),
 )
-
-
-def unpack(data: Any) -> tuple[Any, Any]:
-    """`(x, sample_weight)` of a batch: x, (x, y), (x, y, sample_weight), or x as a dictionary with an image entry.
-
-    Raises:
-        ValueError: for a dictionary without one.
-    """
-    x, _, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-    return single(x), sample_weight
-
-
-def single(x: Any) -> Any:
-    """The one input of a list, a tuple or a dictionary; anything else is returned unchanged.
-
-    Raises:
-        ValueError: for several inputs, or a dictionary without an image entry.
-    """
-    if isinstance(x, list | tuple):
-        if len(x) != 1:
-            raise ValueError(
-                f"A VAE has one input x. Received a {type(x).__name__} of {len(x)}. Examples in a list are stacked "
-                "with numpy.stack(x), and labels are given apart: fit(x, y)."
-            )
-        (x,) = x
-    return x[_x_key(x)] if isinstance(x, dict) else x
-
-
-def _x_key(x: dict[str, Any]) -> str:
-    key = next((key for key in _X_KEYS if key in x), next(iter(x)) if len(x) == 1 else None)
-    if key is None:
-        raise ValueError(
-            f"A batch that is a dictionary needs its data under one of the keys {_X_KEYS}. Received: {sorted(x)}."
-        )
-    return key
 
 
 def plain(x: Any, name: str = "x") -> Any:
@@ -95,7 +60,7 @@ def as_tensor(x: Any, event_shape: tuple[int, ...] | None) -> Tensor:
     """
     is_dict = isinstance(x, dict) and not is_array_like(x)
     if is_dict or (isinstance(x, list | tuple) and _has_batch_axis(x, event_shape)):
-        x, _ = unpack(x)
+        x = as_batch(x).x
     if not (isinstance(x, list | tuple) and any(map(tf.is_tensor, x))):
         x = plain(x)
     x = tf.convert_to_tensor(x)
@@ -124,7 +89,7 @@ def standardized(data: Any, event_shape: tuple[int, ...] | None) -> Any:
     if isinstance(data, tf.data.Dataset):
         return _with_event_shape(data, event_shape)
     if isinstance(data, dict) and not is_array_like(data):  # as SciPy's matrices of keys are
-        key = _x_key(data)
+        key = x_key(data)
         return {**{name: entry for name, entry in data.items() if _holds_numbers(entry)}, key: plain(data[key])}
     if isinstance(data, list | tuple) and any(is_array_like(part) or tf.is_tensor(part) for part in data):
         is_numbers = isinstance(data[0], list | tuple) and not hasattr(data[0], "_fields")
@@ -176,7 +141,7 @@ def with_targets(x: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
 
 
 def _with_event_shape(dataset: tf.data.Dataset, event_shape: tuple[int, ...] | None) -> tf.data.Dataset:
-    spec, _ = unpack(dataset.element_spec)
+    spec = as_batch(dataset.element_spec).x
     if event_shape is None or not isinstance(spec, tf.TensorSpec):
         return dataset
     is_known = spec.shape.rank is not None and spec.shape[1:].is_fully_defined()
@@ -195,7 +160,7 @@ def _replaced(batch: Any, change: Callable[[Tensor], Tensor]) -> Any:
     if isinstance(batch, tuple | list):
         return type(batch)([_replaced(batch[0], change), *batch[1:]])
     if isinstance(batch, dict):
-        key = _x_key(batch)
+        key = x_key(batch)
         return {**batch, key: change(batch[key])}
     return change(batch)
 
@@ -217,15 +182,15 @@ def naming_shapes(event_shape: tuple[int, ...] | None) -> Iterator[None]:
         ) from None
 
 
-def rows(x: Any, batch_size: int | None, shuffle: Any, dtype: str) -> Rows | None:
+def device_batches(x: Any, batch_size: int | None, shuffle: Any, dtype: str) -> DeviceBatches | None:
     """The batches of examples that fit in memory: of an array, or of a data set that `Split.batches` made."""
     if isinstance(x, np.ndarray | tf.Tensor) and isinstance(shuffle, bool):
-        return Rows(ArrayExamples(tf.cast(tf.convert_to_tensor(x), dtype), batch_size or 32, shuffle))
+        return DeviceBatches(ArrayExamples(tf.cast(tf.convert_to_tensor(x), dtype), batch_size or 32, shuffle))
     examples = in_memory(x) if isinstance(x, tf.data.Dataset) and batch_size is None else None
     if examples is None:
         return None
     # The data set's are in the host's memory.
-    return Rows(dataclasses.replace(examples, examples=tf.identity(examples.examples)))
+    return DeviceBatches(dataclasses.replace(examples, examples=tf.identity(examples.examples)))
 
 
 def first_batch(data: Any) -> tuple[Any, Any]:
@@ -233,15 +198,16 @@ def first_batch(data: Any) -> tuple[Any, Any]:
     if isinstance(data, list) and len(data):
         return first_batch(data[0])
     if isinstance(data, dict | tuple) and len(data):
-        x, sample_weight = unpack(data)
-        return first_batch(x)[0], sample_weight
+        batch = as_batch(data)
+        return first_batch(batch.x)[0], batch.sample_weight
     if isinstance(data, keras.utils.PyDataset):
-        x, sample_weight = unpack(data[0])
-        return plain(x), sample_weight
+        batch = as_batch(data[0])
+        return plain(batch.x), batch.sample_weight
     if isinstance(data, tf.data.Dataset):
         _check_spec(data)
         for batch in data.take(1):
-            return unpack(batch)
+            found = as_batch(batch)
+            return found.x, found.sample_weight
         raise ValueError("There are no examples to train on: the data set is empty.")
     if tf.is_tensor(data):
         return data, None
@@ -255,6 +221,6 @@ def preview(batch: Any) -> Any:
 
 def _check_spec(dataset: tf.data.Dataset) -> None:
     # Before any element is made: a shuffle buffer can take long to fill.
-    spec = unpack(dataset.element_spec)[0]
+    spec = as_batch(dataset.element_spec).x
     if not isinstance(spec, tf.TensorSpec) or not spec.dtype.is_floating:
         check_static(spec, None)

@@ -32,11 +32,11 @@ class StopOutsideSupport(keras.callbacks.Callback):
     on_test_batch_begin = on_train_batch_begin
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        if self.model._bound_metrics.pop_outside():
+        if self.model.running_means.pop_outside():
             self._refuse(f"a training batch, {self._at(batch)} of epoch {self._epoch + 1},")
 
     def on_test_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        if self.model._bound_metrics.pop_outside():
+        if self.model.running_means.pop_outside():
             self._refuse(f"a batch to evaluate on, {self._at(batch)},")
 
     def _at(self, batch: int) -> str:

@@ -1,108 +1,45 @@
-"""The half of a VAE that trains: Keras' `compile`, `fit` and `evaluate`, for a bound."""
+"""Keras' `fit` and `evaluate`, for the data of a VAE."""
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from tfvae._checks import whole_number
-from tfvae.estimators import Estimate, Estimator
-from tfvae.models import _checks, _distributed, _inputs, _one_device, _parts, _steps
-from tfvae.models._fed_model import FedModel
-from tfvae.models._functions import Functions
-from tfvae.models._loop import Execution
-from tfvae.models._progress import expect_end
-from tfvae.models._rows import Rows
+from tfvae.execution import Execution
+from tfvae.execution.callback_lists import listed, sharing_callbacks, with_callbacks
+from tfvae.execution.device_batches import DeviceBatches
+from tfvae.execution.plan import EpochEnd, steps_per_call
+from tfvae.execution.progress import expect_end
+from tfvae.execution.replicas import for_workers
+from tfvae.models import _checks, _inputs, training_step
+from tfvae.models._compiled_model import CompiledModel
 from tfvae.models._stop_on_non_finite import StopOnNonFinite
-from tfvae.typing import Seed, Tensor
+from tfvae.typing import Tensor
 
 # Callbacks that stop at a loss that is not finite, each in its own way.
 _STOPPING = (StopOnNonFinite, keras.callbacks.TerminateOnNaN)
 
 
-class TrainedModel(FedModel):
-    """A Keras model that maximises the bound of `estimate`.
-
-    `VAE` says what is trained: its estimator, its `beta`, the shape and support of its data, and `estimate`.
+class TrainedModel(CompiledModel):
+    """A Keras model with `fit` and `evaluate` for the data that a VAE takes.
 
     Args:
-        **kwargs: of `keras.Model`.
+        **kwargs: Arguments of `keras.Model`.
     """
 
-    estimator: Estimator
-    beta: Any
     # Keras' own.
-    train_function: Any
-    test_function: Any
     steps_per_execution: int
 
     def __init__(self, **kwargs: Any):
         super().__init__(**kwargs)
-        self._as_compiled: dict[str, Any] = {"jit_compile": "auto", "steps_per_execution": "auto"}
-        self._functions = Functions(self)
-        self.execution = Execution()  # what `fit`, its callbacks and the compiled loop tell one another
         # What a monitor may draw: the first examples of the last `fit`, of its validation data where there are any.
         self.preview_batch: Any = None
 
-    def estimate(self, x: Tensor, *, training: bool = False, seed: Seed = None) -> Estimate:
-        """The estimator's view of a batch."""
-        raise NotImplementedError
-
-    def compile(
-        self,
-        optimizer: Any = "adam",
-        *,
-        jit_compile: bool | Literal["auto"] = "auto",
-        steps_per_execution: int | Literal["auto"] = "auto",
-        **kwargs: Any,
-    ) -> None:
-        """Chooses the optimizer, and how steps are run; other arguments are those of `keras.Model.compile`.
-
-        Args:
-            optimizer: a Keras optimizer, or its name.
-            jit_compile: whether XLA compiles the steps; "auto" leaves it out where it is the slower choice (for
-                convolutions on a CPU) or impossible, and says so in the log `tfvae`.
-            steps_per_execution: steps that one compiled program makes between callbacks; "auto" makes many, or one
-                where a callback looks at every batch (has one of the hooks for batches, and no attribute
-                `knows_executions = True`). With callbacks that have a number `every_steps`, calls end about there.
-            **kwargs: `run_eagerly`, `auto_scale_loss`.
-
-        Raises:
-            ValueError: for a loss or metrics: the loss is the estimator's, and the metrics are its terms.
-        """
-        _parts.refuse_losses(kwargs, self.estimator)
-        is_auto = steps_per_execution == "auto"
-        steps = 1 if is_auto else whole_number(steps_per_execution, "steps_per_execution")
-        super().compile(optimizer=optimizer, jit_compile=jit_compile, steps_per_execution=steps, **kwargs)
-        self._as_compiled = {"jit_compile": jit_compile, "steps_per_execution": steps_per_execution}
-        self._functions = Functions(self)
-
-    def get_compile_config(self) -> dict[str, Any]:
-        config = super().get_compile_config()
-        return {**config, **self._as_compiled} if config else config
-
-    def make_train_function(self, force: bool = False) -> None:
-        if force or self.train_function is None or self._functions.are_of_another_model("train"):
-            super().make_train_function(force=True)
-            if self.built and not self.optimizer.built:  # else the first step is traced twice
-                self.optimizer.build(self.trainable_variables)
-            self.train_function = self._functions.train(self.train_function, force=force)
-
-    def make_test_function(self, force: bool = False) -> None:
-        if force or self.test_function is None or self._functions.are_of_another_model("test"):
-            super().make_test_function(force=True)
-            self.test_function = self._functions.test(self.test_function, force=force)
-
-    @property
-    def asked_jit_compile(self) -> bool | Literal["auto"]:
-        """As `compile` was told; `jit_compile` is what Keras makes of it."""
-        return self._as_compiled["jit_compile"]
-
     @contextlib.contextmanager
-    def _calls_of(self, num_steps: int, rows: Rows | None = None) -> Iterator[None]:
+    def _calls_of(self, num_steps: int, batches: DeviceBatches | None = None) -> Iterator[None]:
         """Sets the steps of a call and where batches come from, for a fit or an evaluation.
 
         An evaluation within a fit, by a callback, leaves the fit's own as they were.
@@ -111,7 +48,7 @@ class TrainedModel(FedModel):
         functions = self.train_function, self.test_function, self.steps_per_execution
         if self._as_compiled["steps_per_execution"] != "auto":
             num_steps = self.steps_per_execution
-        vars(self.execution).update(vars(Execution(num_steps, rows=rows, is_running=True)))
+        vars(self.execution).update(vars(Execution(num_steps, batches=batches, is_running=True)))
         self.train_function, self.test_function, self.steps_per_execution = None, None, num_steps
         try:
             yield
@@ -120,7 +57,7 @@ class TrainedModel(FedModel):
                 vars(self.execution).update(before)
                 self.train_function, self.test_function, self.steps_per_execution = functions
             else:
-                self.execution.rows, self.execution.is_running = None, False
+                self.execution.batches, self.execution.is_running = None, False
                 self.steps_per_execution = functions[-1]  # `predict` has it too
 
     def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
@@ -129,19 +66,8 @@ class TrainedModel(FedModel):
         # Keras would take a batch for it, and of several workers one that it cannot handle.
         if not self.built or self._distribute_strategy is None:
             super()._maybe_symbolic_build(iterator, data_batch)
-        elif not self.optimizer.built:
-            with self.distribute_strategy.scope():
-                self.optimizer.build(self.trainable_variables)
-
-    def compile_from_config(self, config: dict[str, Any]) -> None:
-        self.compile(**keras.saving.deserialize_keras_object(config))
-        if self.built:
-            self.optimizer.build(self.trainable_variables)
-
-    @property
-    def metrics(self) -> list[keras.metrics.Metric]:
-        """The four running means; Keras resets them before each epoch."""
-        return self._bound_metrics.means
+        else:
+            self.build_optimizer()
 
     def fit(
         self,
@@ -186,23 +112,23 @@ class TrainedModel(FedModel):
         self.preview_batch = _inputs.preview(preview if validation_preview is None else validation_preview)
         sample_weight = _inputs.weights_of(x, sample_weight)
         x, y, _ = _inputs.with_targets(x, y, sample_weight)
-        x, validation_data = _distributed.for_workers(self, x, validation_data)
-        together = _steps.listed(callbacks)
-        rows = None
-        if self._functions.can_loop and y is None and not validation_split:
-            rows = _inputs.rows(x, batch_size, shuffle, self.variable_dtype)
-        if rows is not None:
-            x, batch_size, preview = rows.stand_in(), None, np.zeros(1)
-            steps_per_epoch = steps_per_epoch or rows.num_batches
-        num_steps = _steps.steps_per_call(x, preview, batch_size, steps_per_epoch, together)
-        callbacks = _steps.with_callbacks(
+        x, validation_data = for_workers(self, x, validation_data)
+        together = listed(callbacks)
+        batches = None
+        if self._step_functions.can_loop and y is None and not validation_split:
+            batches = _inputs.device_batches(x, batch_size, shuffle, self.variable_dtype)
+        if batches is not None:
+            x, batch_size, preview = batches.stand_in(), None, np.zeros(1)
+            steps_per_epoch = steps_per_epoch or batches.num_batches
+        num_steps = steps_per_call(x, preview, batch_size, steps_per_epoch, together)
+        callbacks = with_callbacks(
             callbacks,
-            _steps.EpochEnd(self.execution, steps_per_epoch, validation_steps),
+            EpochEnd(self.execution, steps_per_epoch, validation_steps),
             *self._guards(),
             *([] if any(isinstance(one, _STOPPING) for one in together) else [StopOnNonFinite()]),
             verbose=verbose,
         )
-        with _steps.introduced(together), self._calls_of(num_steps, rows), _inputs.naming_shapes(self.event_shape):
+        with sharing_callbacks(together), self._calls_of(num_steps, batches), _inputs.naming_shapes(self.event_shape):
             return super().fit(
                 self._ahead(x),
                 y,
@@ -238,37 +164,27 @@ class TrainedModel(FedModel):
         x = _inputs.standardized(x, self.event_shape)
         sample_weight = _inputs.weights_of(x, sample_weight)
         x, y, _ = _inputs.with_targets(x, y, sample_weight)
-        (x,) = _distributed.for_workers(self, x)
+        (x,) = for_workers(self, x)
         arguments = {"batch_size": batch_size, "verbose": verbose, "sample_weight": sample_weight, "steps": steps}
         if kwargs.get("_use_cached_eval_dataset"):  # it is `fit` that asks
             return super().evaluate(x, y, callbacks=callbacks, **arguments, **kwargs)
         example = self.check_data(x)
-        num_steps = _steps.steps_per_call(x, example, batch_size, steps, _steps.listed(callbacks))
+        num_steps = steps_per_call(x, example, batch_size, steps, listed(callbacks))
         with self._calls_of(num_steps), _inputs.naming_shapes(self.event_shape):
-            callbacks = _steps.with_callbacks(
-                callbacks, _steps.EpochEnd(self.execution, None, steps), *self._guards(), verbose=verbose
+            callbacks = with_callbacks(
+                callbacks, EpochEnd(self.execution, None, steps), *self._guards(), verbose=verbose
             )
             return super().evaluate(self._ahead(x), y, callbacks=callbacks, **arguments, **kwargs)
 
     def _ahead(self, data: Any) -> Any:
         """A data set that makes the batches of the next call while those of this one are trained on."""
-        if isinstance(data, tf.data.Dataset) and self._functions.can_loop:
+        if isinstance(data, tf.data.Dataset) and self._step_functions.can_loop:
             return data.prefetch(self.execution.num_steps)
         return data
 
     def train_step(self, data: Any) -> dict[str, Tensor]:
-        return _steps_of_strategy().train_step(self, data)
+        return training_step.train_step(self, data)
 
     def test_step(self, data: Any) -> dict[str, Tensor]:
-        return _steps_of_strategy().test_step(self, data)
+        return training_step.test_step(self, data)
 
-    def loss_of(self, estimate: Estimate, sample_weight: Tensor | None = None) -> Tensor:
-        """What is minimised, for the estimate of a batch: the mean of the surrogate, and the networks' own terms."""
-        surrogate = estimate.surrogate_loss
-        if sample_weight is not None:
-            surrogate = surrogate * tf.cast(sample_weight, surrogate.dtype)
-        return tf.add_n([tf.reduce_mean(surrogate), *(tf.cast(term, surrogate.dtype) for term in self.losses)])
-
-
-def _steps_of_strategy() -> Any:
-    return _distributed if tf.distribute.get_strategy().num_replicas_in_sync > 1 else _one_device

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from tfvae._errors import reason
 from tfvae.layers._networks import sublayers
-from tfvae.models import _parts
+from tfvae.models import _validation
 
 _REGISTERED = "decorated with `@keras.saving.register_keras_serializable(package='my_package')`"
 _WAY_OUT = f"Build the model with a function or class {_REGISTERED}."
@@ -117,8 +117,8 @@ def _copy(original: Any) -> Any:
 
 
 def _copy_of_prior(prior: keras.layers.Layer, encoder: Any) -> Any:
-    config = _parts.serialize_prior(prior, encoder)
-    return _parts.deserialize_prior(_without_weights(config), encoder, None)
+    config = _validation.serialize_prior(prior, encoder)
+    return _validation.deserialize_prior(_without_weights(config), encoder, None)
 
 
 def _without_weights(config: Any) -> Any:

@@ -24,9 +24,12 @@ from tfvae.estimators.kl_weighting import as_weighting
 from tfvae.layers import DistributionLayer
 from tfvae.layers._coercion import as_distribution, reshape_batch
 from tfvae.layers._networks import output_layer
-from tfvae.models import _inputs, _parts
+from tfvae.models import _inputs, _validation
+from tfvae.models._metrics import RunningMeans
 from tfvae.models._trained_model import TrainedModel
+from tfvae.models.batch import Batch
 from tfvae.models.check_saving import check_saving
+from tfvae.models.objective import Bound, Objective
 from tfvae.priors import Prior
 from tfvae.typing import Distribution, Seed, Tensor, TensorLike
 
@@ -51,6 +54,8 @@ class VAE(TrainedModel):
         beta: first value of the weight of the KL, the variable `vae.beta`, which schedules
             (`tfvae.callbacks.BetaSchedule`) move; or a KL weighting, `tfvae.estimators.FreeBits` or `Capacity`, which
             has a `beta` of its own.
+        objective: What a training step minimises: a list of updates, each of its own variables by its own optimizer;
+            None is `Bound()`, one update that maximises the estimator's bound.
         seed: seed of the model's own random numbers; None draws one.
         **kwargs: `name` of `keras.Model`.
 
@@ -84,21 +89,23 @@ class VAE(TrainedModel):
         estimator: Estimator | None = None,
         *,
         beta: float | KLWeighting = 1.0,
+        objective: Objective | None = None,
         seed: int | None = None,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        _parts.refuse_own_kl(encoder)
-        _parts.check_encoder_input(encoder)
+        _validation.refuse_own_kl(encoder)
+        _validation.check_encoder_input(encoder)
         posterior_layer = output_layer(encoder, "encoder")
         output_layer(decoder, "decoder")
         latent_shape = None if posterior_layer is None else posterior_layer.event_shape
         self.encoder = encoder
-        self.prior = _parts.as_prior(prior, latent_shape)
-        _parts.check_prior_encoder(self.prior, encoder)
+        self.prior = _validation.as_prior(prior, latent_shape)
+        _validation.check_prior_encoder(self.prior, encoder)
         self.decoder = decoder
-        _parts.check_decoder_input(decoder, self.prior)
+        _validation.check_decoder_input(decoder, self.prior)
         self.estimator = SGVB() if estimator is None else estimator
+        self.objective = Bound() if objective is None else objective
         self.initial_beta, self.kl_weighting = as_weighting(beta)
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
@@ -133,6 +140,19 @@ class VAE(TrainedModel):
         self.estimator_layers = list(estimator.layers) if isinstance(estimator, EstimatorWithLayers) else []
 
     @property
+    def objective(self) -> Objective:
+        """What a training step minimises; another one takes effect with the next `compile`."""
+        return self._objective
+
+    @objective.setter
+    def objective(self, objective: Objective) -> None:
+        self._objective = objective
+        self.objective_layers = list(objective.layers)  # tracked, so that they train and are saved with ours
+        self.running_means = RunningMeans(objective.metric_names)
+        if self.built:
+            objective.build((None, *(self.event_shape or ())), self.latent_shape)
+
+    @property
     def _likelihood_layer(self) -> DistributionLayer | None:
         return output_layer(self.decoder, "decoder")
 
@@ -146,21 +166,23 @@ class VAE(TrainedModel):
             return
         # Keras casts to half precision itself where the policy says so.
         self.encoder(keras.KerasTensor(tuple(input_shape), dtype=self.variable_dtype))
-        self.decoder(_parts.symbolic_latents(self.prior, None, self.variable_dtype))
-        self.prior(_parts.symbolic_latents(self.prior, None, self.prior.variable_dtype))
+        self.decoder(_validation.symbolic_latents(self.prior, None, self.variable_dtype))
+        self.prior(_validation.symbolic_latents(self.prior, None, self.prior.variable_dtype))
         for layer in self.estimator_layers:
             layer(keras.KerasTensor(tuple(input_shape), dtype=self.variable_dtype))
+        self.objective.build(tuple(input_shape), self.latent_shape)
         self.built = True
 
     def compute_output_spec(self, inputs: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
-        return self.decoder(_parts.symbolic_latents(self.prior, inputs.shape[0], self.variable_dtype))
+        return self.decoder(_validation.symbolic_latents(self.prior, inputs.shape[0], self.variable_dtype))
 
     # The model: q(z|x), p(z), p(x|z) ------------------------------------------------------------------------------
 
     def infer(self, x: Tensor, *, training: bool = False) -> Distribution:
         """q(z|x), a plain TFP distribution of batch shape `[B]`, for x `[B, *event]`."""
-        posterior = as_distribution(_parts.distribution_of(self.encoder(x, training=training), self.encoder, "encoder"))
-        _parts.check_latent_shape(posterior.event_shape, self.prior)
+        found = _validation.distribution_of(self.encoder(x, training=training), self.encoder, "encoder")
+        posterior = as_distribution(found)
+        _validation.check_latent_shape(posterior.event_shape, self.prior)
         return posterior
 
     def generate(self, z: Tensor, *, training: bool = False) -> Distribution:
@@ -169,15 +191,22 @@ class VAE(TrainedModel):
         The decoder itself sees one batch axis, so that convolutions and reshapes need not know of sample axes.
         """
         parts, shapes = tf.nest.flatten(z), shapes_of_parts(self.latent_shape)
-        _parts.check_latents(parts, shapes)
+        _validation.check_latents(parts, shapes)
         flat = [tf.reshape(part, [-1, *shape]) for part, shape in zip(parts, shapes, strict=True)]
         flat = tf.nest.pack_sequence_as(z, flat)
         batch_shape = tf.shape(parts[0])[: parts[0].shape.rank - len(shapes[0])]
-        likelihood = _parts.distribution_of(self.decoder(flat, training=training), self.decoder, "decoder")
+        likelihood = _validation.distribution_of(self.decoder(flat, training=training), self.decoder, "decoder")
         return reshape_batch(likelihood, batch_shape)
 
-    def problem(self, x: Tensor, *, prior: Distribution | None = None, training: bool = False) -> Problem:
-        """What an estimator is given of a batch x `[B, *event]`; `prior` is p(z) where it was made before."""
+    def problem(self, x: Tensor | Batch, *, prior: Distribution | None = None, training: bool = False) -> Problem:
+        """Makes what an estimator is given of a batch x `[B, *event]`.
+
+        Args:
+            x: Data, or a `Batch` of them.
+            prior: p(z), where it is made already.
+            training: Whether the networks run in training mode.
+        """
+        x = x.x if isinstance(x, Batch) else x
         return Problem(
             x,
             posterior=self.infer(x, training=training),
@@ -198,7 +227,7 @@ class VAE(TrainedModel):
 
     def decode(self, z: TensorLike) -> Distribution:
         """p(x|z), a TFP distribution of batch shape `[...]`, for z `[..., D]`."""
-        return self.generate(_parts.as_latents(z, self.prior, self.variable_dtype))
+        return self.generate(_validation.as_latents(z, self.prior, self.variable_dtype))
 
     def reconstruct(self, x: TensorLike, *, seed: Seed = None) -> Tensor:
         """The mean of p(x|z) `[B, *event]`, with one z drawn from q(z|x)."""
@@ -221,12 +250,14 @@ class VAE(TrainedModel):
         return terms.log_likelihood - terms.kl
 
     def estimate(
-        self, x: Tensor, *, estimator: Estimator | None = None, training: bool = False, seed: Seed = None
+        self, x: Tensor | Batch, *, estimator: Estimator | None = None, training: bool = False, seed: Seed = None
     ) -> Estimate:
-        """The estimator's view of a batch x `[B, *event]`: bound, its terms, and what to differentiate, each `[B]`."""
+        """Estimates the bound of a batch x `[B, *event]`: its terms, and what to differentiate, each `[B]`."""
+        batch = x if isinstance(x, Batch) else Batch(x)
         estimator = self.estimator if estimator is None else require_estimator(estimator)
         beta = self.beta if self.kl_weighting is None else KLPenalty(self.kl_weighting, self.beta)
-        estimate = estimator(self.problem(self._cast(x), training=training), beta=beta, seed=self._seed(seed))
+        problem = self.problem(batch._replace(x=self._cast(batch.x)), training=training)
+        estimate = estimator(problem, beta=beta, seed=self._seed(seed))
         if training and isinstance(estimator, EstimatorWithUpdate):
             estimator.update(estimate, beta=beta)
         return estimate
@@ -277,11 +308,13 @@ class VAE(TrainedModel):
         super().load_own_variables(load_layers_seed_states(self, load_seed_state(self.seed_generator, store)))
 
     def get_config(self) -> dict[str, Any]:
-        parts = {"encoder": self.encoder, "decoder": self.decoder, "estimator": self.estimator}
+        parts = {name: getattr(self, name) for name in ("encoder", "decoder", "estimator")}
+        if not isinstance(self.objective, Bound):
+            parts["objective"] = self.objective
         return {
             **super().get_config(),
             **{name: keras.saving.serialize_keras_object(part) for name, part in parts.items()},
-            "prior": _parts.serialize_prior(self.prior, self.encoder),
+            "prior": _validation.serialize_prior(self.prior, self.encoder),
             "beta": keras.saving.serialize_keras_object(self.kl_weighting or self.initial_beta),
             "seed": self.seed,
         }
@@ -289,9 +322,8 @@ class VAE(TrainedModel):
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> "VAE":
         config = dict(config)
-        for name in ("encoder", "decoder", "estimator"):
-            config[name] = keras.saving.deserialize_keras_object(config[name], custom_objects=custom_objects)
-        if isinstance(config.get("beta"), dict):
-            config["beta"] = keras.saving.deserialize_keras_object(config["beta"], custom_objects=custom_objects)
-        config["prior"] = _parts.deserialize_prior(config["prior"], config["encoder"], custom_objects)
+        for name in ("encoder", "decoder", "estimator", "objective", "beta"):
+            if isinstance(config.get(name), dict):
+                config[name] = keras.saving.deserialize_keras_object(config[name], custom_objects=custom_objects)
+        config["prior"] = _validation.deserialize_prior(config["prior"], config["encoder"], custom_objects)
         return cls(**config)

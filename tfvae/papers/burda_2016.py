@@ -125,7 +125,7 @@ class _Schedule:
     def __init__(self, vae: VAE, train: Split, seed: int):
         self.vae, self._train, self._seed = vae, train, seed
         self._steps_a_pass = len(train) // BATCH_SIZE
-        vae.optimizer.build(vae.trainable_variables)
+        vae.build_optimizer()
 
     def diagnostics(self) -> dict[str, float]:
         return {}
@@ -134,7 +134,7 @@ class _Schedule:
         raise NotImplementedError("The learning rate is the schedule's.")
 
     def advance(self, num_samples: int) -> None:
-        done = int(self.vae.optimizer.iterations.numpy()) // self._steps_a_pass
+        done = self.vae.num_updates // self._steps_a_pass
         seed = _SEEDS_APART * self._seed + done  # of this stretch
         batches = self._train.batches(BATCH_SIZE, shuffle=True, binarize="dynamic", seed=seed, drop_remainder=True)
         epochs = num_samples // len(self._train)
@@ -145,9 +145,7 @@ class _Schedule:
 
     def load(self, folder: Path) -> None:
         trained = load_model(folder / "vae.keras")
-        trained.optimizer.build(trained.trainable_variables)
-        own = [*self.vae.variables, *self.vae.optimizer.variables]
-        for variable, saved in zip(own, [*trained.variables, *trained.optimizer.variables], strict=True):
+        for variable, saved in zip(self.vae.training_variables(), trained.training_variables(), strict=True):
             variable.assign(saved)
 
 

@@ -34,13 +34,13 @@ class FastForward(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if self._train_function is None:
             return
+        self.model.build_metrics()
         for metric, values in zip(self.model.metrics, self._start.running_means, strict=True):
             for variable, value in zip(metric.variables, values, strict=True):
                 variable.assign(value)
         # As if the epoch began at its beginning.
-        iterations = self.model.optimizer.iterations
-        self._total_steps = int(iterations.numpy())
-        iterations.assign(self._total_steps - self._start.steps)
+        self._total_steps = self.model.num_updates
+        self.model.num_updates = self._total_steps - self._start.steps
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         self._batch = batch
@@ -53,27 +53,26 @@ class FastForward(keras.callbacks.Callback):
         self._take(iterator, num_skipped)
         if self._batch + num_skipped == self._start.steps:
             model.train_function, self._train_function = self._train_function, None
-            model.optimizer.iterations.assign(self._total_steps)
+            model.num_updates = self._total_steps
             if num_skipped < num_steps:
                 limit = num_steps if execution.limit is None else execution.limit
                 execution.limit = min(num_steps, limit) - num_skipped
                 # What callbacks were told of this call, and will be, is counted from its first step on.
-                if execution.betas is not None:
-                    execution.betas = execution.betas[num_skipped:]
+                execution.skip(num_skipped)
                 logs = model.train_function(iterator)
                 execution.num_made += num_skipped
                 if execution.first_non_finite is not None:
                     execution.first_non_finite += num_skipped
                 return logs
-        execution.num_made, execution.first_non_finite, execution.betas = num_skipped, None, None
+        execution.num_made, execution.first_non_finite, execution.scheduled = num_skipped, None, []
         return {metric.name: metric.result() for metric in model.metrics}
 
     def _take(self, iterator: Any, num_batches: int) -> None:
-        rows = self.model.execution.rows
+        batches = self.model.execution.batches
         while num_batches:
-            if rows is None:
+            if batches is None:
                 next(iterator)
                 num_batches -= 1
             else:
-                _, count, odd = rows.take(num_batches, num_batches)
+                _, count, odd = batches.take(num_batches, num_batches)
                 num_batches -= count + (odd is not None)

@@ -60,7 +60,7 @@ def take_up(
     names = ("learning_rate", "beta")
     changed = {name for name in names if name in given or getattr(before, name) != getattr(now, name)}
     if "learning_rate" in changed:
-        vae.optimizer.learning_rate.assign(now.learning_rate)
+        vae.learning_rate = now.learning_rate
         state = dataclasses.replace(state, rewinds=0)
     if "beta" in changed:
         vae.beta.assign(now.beta)
@@ -74,7 +74,7 @@ def rewind(folder: RunFolder, config: RunConfig, splits: Splits) -> tuple[VAE, T
     """Goes back to the newest checkpoint, or to the beginning, with half the learning rate, and saves that."""
     vae, state = read_checkpoint(folder, config)
     vae = build_vae(config, splits) if vae is None else vae
-    vae.optimizer.learning_rate.assign(_SMALLER * float(vae.optimizer.learning_rate.numpy()))
+    vae.scale_learning_rate(_SMALLER)
     state = dataclasses.replace(state, rewinds=state.rewinds + 1, settings=config.to_dict())
     write_checkpoint(folder, vae, state)
     put_back(folder, state)

@@ -168,7 +168,7 @@ def _say_rewound(error: NonFiniteLossError, vae: VAE, state: TrainingState, on_s
         place = f"epoch {state.epochs + 1}, step {state.steps}"
     text = (
         f"{error.term} was {error.value} in epoch {error.epoch}, step {error.step}: back to {place} with learning rate "
-        f"{float(vae.optimizer.learning_rate.numpy()):g} (rewind {state.rewinds} of at most {MOST_REWINDS})"
+        f"{vae.learning_rate:g} (rewind {state.rewinds} of at most {MOST_REWINDS})"
     )
     _log.info(text)
     on_stage(text)

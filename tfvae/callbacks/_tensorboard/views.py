@@ -108,7 +108,8 @@ class ModelViews:
 
     def _gradient_norm(self, x: Tensor) -> Tensor:
         with tf.GradientTape() as tape:
-            loss = self._model.loss_of(self._model.estimate(x, training=True, seed=self._seed_step))
+            estimate = self._model.estimate(x, training=True, seed=self._seed_step)
+            loss = self._model.loss_of(estimate.surrogate_loss)
         gradients = tape.gradient(loss, self._model.trainable_variables)
         return tf.linalg.global_norm([gradient for gradient in gradients if gradient is not None])
 

@@ -130,12 +130,11 @@ class AlgorithmOne:
         self._train = train
         self._seed = seed
         vae.compile(adagrad(LEARNING_RATES[0]), jit_compile=jit_compile, steps_per_execution=100)
-        vae.optimizer.build(vae.trainable_variables)
         self._first = [variable.numpy() for variable in self._variables]
 
     @property
     def _variables(self) -> list[Any]:
-        return [*self.vae.variables, *self.vae.optimizer.variables]
+        return self.vae.training_variables()
 
     def diagnostics(self) -> dict[str, float]:
         return {}
@@ -143,10 +142,10 @@ class AlgorithmOne:
     def restart(self, learning_rate: float) -> None:
         for variable, value in zip(self._variables, self._first, strict=True):
             variable.assign(value)
-        self.vae.optimizer.learning_rate = learning_rate
+        self.vae.learning_rate = learning_rate
 
     def advance(self, num_samples: int) -> None:
-        done = int(self.vae.optimizer.iterations.numpy())
+        done = self.vae.num_updates
         batches = self._train.batches(BATCH_SIZE, shuffle=True, seed=self._seed + done, drop_remainder=True)
         self.vae.fit(endless(batches), steps_per_epoch=num_samples // BATCH_SIZE, verbose=0)
 
@@ -155,7 +154,5 @@ class AlgorithmOne:
 
     def load(self, folder: Path) -> None:
         trained = load_trained(folder)
-        trained.optimizer.build(trained.trainable_variables)
-        saved = [*trained.variables, *trained.optimizer.variables]
-        for variable, value in zip(self._variables, saved, strict=True):
+        for variable, value in zip(self._variables, trained.training_variables(), strict=True):
             variable.assign(value)

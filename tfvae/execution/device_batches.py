@@ -1,4 +1,4 @@
-"""Batches of examples that stay where the steps are."""
+"""Batches of examples that stay on the device."""
 
 from typing import Any, Protocol
 
@@ -52,7 +52,7 @@ class ArrayExamples:
         return {"rows": tf.random.shuffle(order).numpy() if self._shuffle else order}
 
 
-class Rows:
+class DeviceBatches:
     """Walks through the passes over examples, batch by batch: what a step gets are indices, and it fetches the rows.
 
     Args:

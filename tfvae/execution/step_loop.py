@@ -1,14 +1,13 @@
-"""Many steps of training in one compiled program, fed with a stack of batches."""
+"""Many training steps in one compiled program, which gets a stack of batches."""
 
-import dataclasses
 import logging
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
-from tfvae.models._rows import Rows
+from tfvae.execution.device_batches import DeviceBatches
+from tfvae.execution.execution import Execution, Schedule
 from tfvae.typing import Tensor
 
 _log = logging.getLogger("tfvae")
@@ -17,43 +16,20 @@ _log = logging.getLogger("tfvae")
 _UNCOMPILABLE = ("unsupported operations", "not compilable", "compile-time constant")
 
 
-@dataclasses.dataclass
-class Execution:
-    """What `fit`, its callbacks and the loop tell one another of the steps that one call makes.
-
-    Attributes:
-        num_steps: the most steps of a call.
-        limit: the most steps of the next call, where an epoch ends before.
-        betas: the KL's weight in each of the next call's steps, where a schedule moves it; else None.
-        rows: the training batches, where they are rows of an array; else None.
-        is_running: whether there is a fit or an evaluation going on.
-        num_made: steps that the last call made.
-        first_non_finite: of the last call's steps, the first whose loss was not finite, counted from 0; or None.
-    """
-
-    num_steps: int = 1
-    limit: int | None = None
-    betas: np.ndarray | None = None
-    rows: Rows | None = None
-    is_running: bool = False
-    num_made: int = 0
-    first_non_finite: int | None = None
-
-
 class StepLoop:
-    """A train or test function for Keras: takes batches from an iterator, or of `Rows`, and makes a step with each.
+    """A train or test function for Keras that makes many steps per call.
 
-    Batches are stacked `[num_steps, B, ...]`, and one program loops over the stack. A batch of another size than the
-    first (the last of an epoch) is a step by itself, without XLA, which would compile a program for its size.
+    Batches from an iterator, or from `DeviceBatches`, are stacked `[num_steps, B, ...]`, and one program loops over the
+    stack. A batch of another size than the first (the last of an epoch) is a step of its own, without XLA, which would
+    compile a program for its size.
 
     Args:
-        step: from a batch to logs, a dictionary of scalars.
-        execution: how many steps a call makes; written to after each.
-        beta: the variable that `execution.betas` moves.
-        fetch: from examples and a batch to x, where batches come from `execution.rows` instead of the iterator, which
-            have the same `fetch`; else None.
-        jit_compile: whether XLA compiles the loop; "auto" leaves it out where it is the slower choice, or impossible.
-        instead: what to call where batches cannot be stacked.
+        step: Function from a batch to logs, a dictionary of scalars.
+        execution: The number of steps of a call, and the variables to assign in each; written to after each call.
+        fetch: Function from examples and a batch to x, where batches come from `execution.batches` instead of the
+            iterator, which have the same `fetch`; else None.
+        jit_compile: Whether XLA compiles the loop; "auto" leaves it out where it is slower or impossible.
+        instead: Function to call where batches cannot be stacked.
 
     Numerics:
         The logs are those of the last step, or, where a loss is not finite, of the first such step.
@@ -64,7 +40,6 @@ class StepLoop:
         step: Callable[[Any], dict[str, Tensor]],
         execution: Execution,
         *,
-        beta: Any,
         fetch: Callable[[Any, Any], Any] | None,
         jit_compile: bool | str,
         instead: Callable[[Any], dict[str, Tensor]],
@@ -76,42 +51,42 @@ class StepLoop:
         self._fetch = fetch
         self._execution = execution
         self._num_steps = execution.num_steps
-        self._beta = beta
         self._jit_compile = jit_compile
         self._instead = instead
         self._batch_sizes: list[int] = []
-        self._run: Callable[..., Any] | None = None
+        self._runs: dict[tuple[int, ...], Callable[..., Any]] = {}  # by the variables that they assign
+        self._with_xla: bool | None = None
         self._no_logs: Any = None
         # Relaxed for data of other ranks, an iterator's elements would lose theirs.
         self._collect = tf.function(self._collected, autograph=False)
 
     @property
-    def _rows(self) -> Rows | None:
-        return None if self._fetch is None else self._execution.rows
+    def _batches(self) -> DeviceBatches | None:
+        return None if self._fetch is None else self._execution.batches
 
     @property
     def _source(self) -> Tensor | None:
-        return None if self._rows is None else self._rows.examples
+        return None if self._batches is None else self._batches.examples
 
     def restart(self) -> None:
-        """Lets the next batch say what size batches have."""
+        """Takes the size of batches from the next one."""
         self._batch_sizes = []
 
     def __call__(self, iterator: Any) -> dict[str, Tensor]:
         """The logs; StopIteration when there are no more batches."""
-        if self._rows is None and not (isinstance(iterator, tf.data.Iterator) and _can_stack(iterator.element_spec)):
+        if self._batches is None and not (isinstance(iterator, tf.data.Iterator) and _can_stack(iterator.element_spec)):
             return self._instead(iterator)
         execution = self._execution
         limit = self._num_steps if execution.limit is None else min(execution.limit, self._num_steps)
-        betas, execution.betas = execution.betas, None
+        schedule = execution.take_schedule()
         execution.num_made, execution.first_non_finite = 0, None
         logs: dict[str, Tensor] = {}
         while execution.num_made < limit:
             stack, count, odd = self._take(iterator, limit - execution.num_made)
             if count:
-                logs = self._many(stack, count, betas, logs)
+                logs = self._many(stack, count, schedule, logs)
             if odd is not None:
-                logs = self._one(odd, betas, logs)
+                logs = self._one(odd, schedule, logs)
             if not count and odd is None:
                 break
         if not execution.num_made:
@@ -120,8 +95,8 @@ class StepLoop:
 
     def _take(self, iterator: Any, limit: int) -> tuple[Any, int, Any]:
         """A stack, how many batches it holds, and the one of another size that comes next, or None."""
-        if self._rows is not None:
-            stack, count, odd = self._rows.take(self._num_steps, limit)
+        if self._batches is not None:
+            stack, count, odd = self._batches.take(self._num_steps, limit)
             stack, odd = tf.nest.map_structure(lambda leaf: None if leaf is None else tf.constant(leaf), (stack, odd))
             return stack, count, odd
         sizes = self._batch_sizes or [0] * len(tf.nest.flatten(iterator.element_spec))
@@ -177,28 +152,29 @@ class StepLoop:
         stack = tf.case(cases, default=array.stack)
         return tf.ensure_shape(stack, [self._num_steps, *spec.shape])
 
-    def _many(self, stack: Any, count: int, betas: np.ndarray | None, logs: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Steps with the first `count` batches of a stack."""
-        if self._run is None:
+    def _many(self, stack: Any, count: int, schedule: Schedule, logs: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Makes steps with the first `count` batches of a stack."""
+        if self._no_logs is None:
             self._prepare(stack)
-        made = self._execution.num_made
-        beta = np.full(self._num_steps, self._beta.numpy())
-        if betas is not None:
-            beta[:count] = betas[made : made + count]
-        arguments = stack, tf.constant(count), tf.constant(beta, self._beta.dtype), self._no_logs, self._source
+        values = [
+            tf.constant(some, variable.dtype)
+            for variable, some in zip(
+                schedule.variables, schedule.stacked(self._execution.num_made, self._num_steps), strict=True
+            )
+        ]
+        arguments = stack, tf.constant(count), values, self._no_logs, self._source
         try:
-            new, bad = self._run(*arguments)  # type: ignore[misc]
+            new, bad = self._program(schedule)(*arguments)
         except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
             if self._jit_compile != "auto" or not any(word in str(error) for word in _UNCOMPILABLE):
                 raise
             self._choose(False, f"XLA cannot compile this model: {str(error).splitlines()[0]}")
-            new, bad = self._run(*arguments)  # type: ignore[misc]
+            new, bad = self._program(schedule)(*arguments)
         return self._made(count, new, logs, int(bad))
 
-    def _one(self, batch: Any, betas: np.ndarray | None, logs: dict[str, Tensor]) -> dict[str, Tensor]:
-        """A step by itself."""
-        if betas is not None:
-            self._beta.assign(betas[self._execution.num_made])
+    def _one(self, batch: Any, schedule: Schedule, logs: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Makes one step."""
+        schedule.assign(self._execution.num_made)
         new = self._step(batch, self._source)
         return self._made(1, new, logs, 1 if bool(_all_finite(new)) else 0)
 
@@ -222,23 +198,32 @@ class StepLoop:
         else:
             self._choose(True, "the faster choice")
 
-    def _choose(self, jit_compile: bool, reason: str) -> None:
-        _log.info("Steps run %s XLA: %s.", "under" if jit_compile else "without", reason)
+    def _choose(self, with_xla: bool, reason: str) -> None:
+        _log.info("Steps run %s XLA: %s.", "under" if with_xla else "without", reason)
+        self._with_xla = with_xla
+        self._runs.clear()
 
-        def run(
-            stack: Any, count: Tensor, betas: Tensor, logs: Any, source: Tensor | None
-        ) -> tuple[dict[str, Tensor], Tensor]:
-            def body(i: Tensor, logs: Any, bad: Tensor) -> Any:
-                self._beta.assign(betas[i])
-                new = self._step(tf.nest.map_structure(lambda leaf: leaf[i], stack), source)
-                was_finite = bad == count
-                logs = tf.nest.map_structure(lambda a, b: tf.where(was_finite, a, b), new, logs)
-                return i + 1, logs, tf.where(tf.logical_and(was_finite, ~_all_finite(new)), i, bad)
+    def _program(self, schedule: Schedule) -> Callable[..., Any]:
+        """Returns the compiled loop that assigns the variables of a schedule before each step."""
+        if schedule.key not in self._runs:
+            variables = schedule.variables
 
-            start = (tf.constant(0), logs, count)
-            return tf.while_loop(lambda i, *_: i < count, body, start, parallel_iterations=1)[1:]
+            def run(
+                stack: Any, count: Tensor, values: list[Tensor], logs: Any, source: Tensor | None
+            ) -> tuple[dict[str, Tensor], Tensor]:
+                def body(i: Tensor, logs: Any, bad: Tensor) -> Any:
+                    for variable, some in zip(variables, values, strict=True):
+                        variable.assign(some[i])
+                    new = self._step(tf.nest.map_structure(lambda leaf: leaf[i], stack), source)
+                    was_finite = bad == count
+                    logs = tf.nest.map_structure(lambda a, b: tf.where(was_finite, a, b), new, logs)
+                    return i + 1, logs, tf.where(tf.logical_and(was_finite, ~_all_finite(new)), i, bad)
 
-        self._run = tf.function(run, autograph=False, jit_compile=jit_compile)
+                start = (tf.constant(0), logs, count)
+                return tf.while_loop(lambda i, *_: i < count, body, start, parallel_iterations=1)[1:]
+
+            self._runs[schedule.key] = tf.function(run, autograph=False, jit_compile=self._with_xla)
+        return self._runs[schedule.key]
 
 
 def _can_stack(element_spec: Any) -> bool:

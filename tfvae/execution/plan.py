@@ -1,15 +1,14 @@
-"""How many steps of training one call makes, so that nobody can tell but by the clock."""
+"""Chooses the number of steps per compiled call, without changing results."""
 
-import contextlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from tfvae.models._loop import Execution
-from tfvae.models._progress import ProgressBar
+from tfvae.execution.execution import Execution
+from tfvae.execution.protocols import KnowsExecutions
 
 _MOST_STEPS = 100
 _MOST_BYTES = 2**26
@@ -19,16 +18,16 @@ _HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_ba
 def steps_per_call(
     data: Any, example: Any, batch_size: int | None, steps: int | None, callbacks: Sequence[keras.callbacks.Callback]
 ) -> int:
-    """The number of steps for `steps_per_execution="auto"`: 1 where a callback has to see every batch.
+    """Returns the number of steps for `steps_per_execution="auto"`: 1 where a callback has to see every batch.
 
-    A callback with the attribute `every_steps`, other than 0, is called after about so many.
+    A callback with a nonzero attribute `every_steps` is called after about that many steps.
 
     Args:
-        data: what `fit` is given.
-        example: x of the first batch, or all of x; None where it is not known.
-        batch_size: of arrays.
-        steps: steps an epoch, where the user limits them.
-        callbacks: those of the fit.
+        data: The data given to `fit`.
+        example: The x of the first batch, or all of x; None where it is not known.
+        batch_size: The batch size of arrays.
+        steps: The number of steps per epoch, where the user limits it.
+        callbacks: The callbacks of the fit.
     """
     if any(needs_every_batch(callback) for callback in callbacks):
         return 1
@@ -51,7 +50,7 @@ def steps_per_call(
 
 
 def _num_batches(data: Any, batch_size: int) -> int | None:
-    """The length of a pass; None where it is not known, or endless."""
+    """Returns the number of batches of a pass; None where it is unknown or infinite."""
     if isinstance(data, tf.data.Dataset):
         length = int(data.cardinality())
     elif isinstance(data, keras.utils.PyDataset):
@@ -64,8 +63,10 @@ def _num_batches(data: Any, batch_size: int) -> int | None:
 
 
 def needs_every_batch(callback: keras.callbacks.Callback) -> bool:
-    """Whether a callback does something at batches; those of ours that do know of `Execution`."""
-    if getattr(callback, "knows_executions", False) or isinstance(callback, keras.callbacks.ProgbarLogger):
+    """Whether a callback must be called once for every batch."""
+    if isinstance(callback, KnowsExecutions) and callback.knows_executions:
+        return False
+    if isinstance(callback, keras.callbacks.ProgbarLogger):
         return False
     if isinstance(callback, keras.callbacks.ModelCheckpoint | keras.callbacks.BackupAndRestore):
         own = type(callback).__module__.startswith("keras.")
@@ -79,43 +80,8 @@ def needs_every_batch(callback: keras.callbacks.Callback) -> bool:
     )
 
 
-def listed(callbacks: Any) -> list[keras.callbacks.Callback]:
-    """The callbacks of a fit, however they were given."""
-    is_list = isinstance(callbacks, keras.callbacks.CallbackList)
-    return list(callbacks.callbacks if is_list else keras.tree.flatten(callbacks or []))
-
-
-@contextlib.contextmanager
-def introduced(callbacks: list[keras.callbacks.Callback]) -> Iterator[None]:
-    """Tells callbacks with a method `set_neighbours` which others are in the same fit, and none when it ends."""
-    interested: list[Any] = [callback for callback in callbacks if hasattr(callback, "set_neighbours")]
-    try:
-        for callback in interested:
-            callback.set_neighbours([other for other in callbacks if other is not callback])
-        yield
-    finally:
-        for callback in interested:
-            callback.set_neighbours([])
-
-
-def with_callbacks(callbacks: Any, *first: keras.callbacks.Callback, verbose: Any) -> Any:
-    """What Keras takes for callbacks: ours first, in the place of those of an earlier fit, and our progress bar."""
-    others = [other for other in listed(callbacks) if type(other) not in map(type, first)]
-    bars = [i for i, other in enumerate(others) if isinstance(other, keras.callbacks.ProgbarLogger)]
-    for i in bars:
-        if type(others[i]) is keras.callbacks.ProgbarLogger:
-            others[i] = ProgressBar()
-    if isinstance(callbacks, keras.callbacks.CallbackList):
-        callbacks.callbacks = [*first, *others]
-        for callback in (*first, *(others[i] for i in bars)):
-            callback.set_params(callbacks.params)
-            callback.set_model(callbacks.model)
-        return callbacks
-    return [*first, *others, *([ProgressBar()] if verbose and not bars else [])]
-
-
 class EpochEnd(keras.callbacks.Callback):
-    """Keeps a call of many steps from running past the end of an epoch, or of an evaluation, of given length."""
+    """Ends a call of many steps at the end of an epoch, or of an evaluation, of given length."""
 
     knows_executions = True
 

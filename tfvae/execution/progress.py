@@ -1,4 +1,4 @@
-"""What Keras is told of the steps in a pass over the data, where one call makes many."""
+"""Progress in steps, where one call makes many."""
 
 from typing import Any
 
@@ -6,9 +6,9 @@ import keras
 
 
 class ProgressBar(keras.callbacks.ProgbarLogger):
-    """Keras' bar, moved by the steps that were made: Keras counts a call of many steps whole.
+    """Keras' progress bar, moved by the number of steps that were made: Keras counts every call as full.
 
-    Of data of unknown length, each pass shows the length of the pass before.
+    For data of unknown length, each pass shows the length of the pass before.
     """
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class ProgressBar(keras.callbacks.ProgbarLogger):
         super().on_epoch_end(epoch, logs)
 
     def _last(self, batch: int) -> int:
-        """The last batch of a call, which Keras takes for `batch`."""
+        """Returns the index of the last batch of a call; Keras gives `batch`."""
         num_made = self.model.execution.num_made
         last = self._first + num_made - 1 if num_made else batch
         if self._steps:
@@ -53,10 +53,10 @@ class ProgressBar(keras.callbacks.ProgbarLogger):
 
 
 def expect_end(iterator: Any) -> None:
-    """Lets a Keras epoch iterator over data of unknown length go to their end in each pass, without a warning.
+    """Lets a Keras epoch iterator over data of unknown length reach their end in each pass, without a warning.
 
-    Keras would warn that the data ran out, and take the length of the first pass, in whole calls, for that of all. A
-    pass without any batch still warns.
+    Keras would warn that the data ran out, and use the length of the first pass, in full calls, for all passes. A pass
+    without any batch still warns.
     """
     warn = iterator._interrupted_warning
 

@@ -1,23 +1,23 @@
-"""The functions that Keras calls for steps of training and of evaluation."""
+"""The functions that Keras calls for training and evaluation steps."""
 
 from typing import Any
 
 import tensorflow as tf
 
-from tfvae.models._distributed import DistributedSteps
-from tfvae.models._loop import StepLoop
+from tfvae.execution.replicated_steps import ReplicatedSteps
+from tfvae.execution.step_loop import StepLoop
 
 _MOST_KEPT = 8
 
 
-class Functions:
-    """Train and test functions of a model: a loop of many steps in one program where that can be, else Keras' own.
+class StepFunctions:
+    """Train and test functions of a model: a loop of many steps in one program where possible, else Keras' own.
 
-    Those of the latest fits, of other numbers of steps or other data, are kept and not compiled again, as long as the
-    model is the one that they were made for.
+    Functions of the latest fits, of other numbers of steps or other data, are kept and not compiled again, as long as
+    the model is the one that they were made for.
 
     Args:
-        model: as `model.compile` made it.
+        model: A compiled model.
     """
 
     def __init__(self, model: Any):
@@ -27,36 +27,36 @@ class Functions:
 
     @property
     def can_loop(self) -> bool:
-        """Whether steps run in loops: not eagerly, nor under a strategy."""
+        """Whether steps run in loops: neither eagerly nor under a strategy."""
         with self._model.distribute_strategy.scope():
             return not self._model.run_eagerly and not tf.distribute.has_strategy()
 
-    def are_of_another_model(self, name: str) -> bool:
-        """Whether functions "train" or "test" were made before something changed that a program is compiled for."""
+    def are_outdated(self, name: str) -> bool:
+        """Whether something that the functions "train" or "test" are compiled for has changed since they were made."""
         made_for, now = self._made_for.get(name), self._compiled_for()
         return made_for is not None and not (
             len(made_for) == len(now) and all(a is b for a, b in zip(made_for, now, strict=True))
         )
 
     def train(self, keras_function: Any, *, force: bool) -> Any:
-        """The train function for `model.execution`; `keras_function` where there is nothing better."""
-        rows = self._model.execution.rows
-        fetch = None if rows is None else rows.fetch
+        """Returns the train function for `model.execution`; `keras_function` where there is nothing better."""
+        batches = self._model.execution.batches
+        fetch = None if batches is None else batches.fetch
         return self._get("train", self._model.train_step, fetch, keras_function, force)
 
     def test(self, keras_function: Any, *, force: bool) -> Any:
-        """The test function for `model.execution`; `keras_function` where there is nothing better."""
+        """Returns the test function for `model.execution`; `keras_function` where there is nothing better."""
         return self._get("test", self._model.test_step, None, keras_function, force)
 
     def _compiled_for(self) -> list[Any]:
-        """Objects whose identity tells a program apart: what is trained, which layers train, and by what."""
+        """Objects whose identity tells programs apart: what is trained, which layers train, and by what."""
         model = self._model
         flags = (layer.trainable for layer in model._flatten_layers())
-        return [model.optimizer, model.estimator, *model.trainable_variables, *model.variables, *flags]
+        return [model.optimizer, *model.compiled_parts(), *model.trainable_variables, *model.variables, *flags]
 
     def _get(self, name: str, step: Any, fetch: Any, keras_function: Any, force: bool) -> Any:
         made, key = self._made[name], (self._model.execution.num_steps, fetch)
-        if force or self.are_of_another_model(name):
+        if force or self.are_outdated(name):
             made.clear()
         self._made_for[name] = self._compiled_for()
         made[key] = made.pop(key, None) or self._new(step, fetch, keras_function)  # the last is the latest
@@ -70,12 +70,10 @@ class Functions:
     def _new(self, step: Any, fetch: Any, keras_function: Any) -> Any:
         model = self._model
         if model._distribute_strategy is not None and not model.run_eagerly:
-            return DistributedSteps(model, step)
+            return ReplicatedSteps(model, step)
         if not self.can_loop:
             return keras_function
         jit_compile = model.asked_jit_compile
         if jit_compile == "auto" and not all(layer.supports_jit for layer in model._flatten_layers()):
             jit_compile = False
-        return StepLoop(
-            step, model.execution, beta=model.beta, fetch=fetch, jit_compile=jit_compile, instead=keras_function
-        )
+        return StepLoop(step, model.execution, fetch=fetch, jit_compile=jit_compile, instead=keras_function)

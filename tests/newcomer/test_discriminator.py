@@ -1,0 +1,65 @@
+"""An adversarial autoencoder, as a newcomer writes it: a discriminator of z with an optimizer of its own."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+from small_models import small_vae
+
+import tfvae
+from tfvae.models import Loss, Update
+
+
+@keras.saving.register_keras_serializable("newcomer")
+class Adversarial:
+    """The aggregated posterior learns to pass for the prior (Makhzani et al. 2015, arXiv 1511.05644)."""
+
+    metric_names = ("elbo", "log_likelihood", "kl")
+
+    def __init__(self, discriminator):
+        self.discriminator = discriminator
+        self.layers = [discriminator]
+
+    def build(self, x_shape, latent_shape):
+        self.discriminator.build((None, *latent_shape))
+
+    def variables(self, model):
+        return {"model": model.network_variables, "discriminator": self.discriminator.trainable_variables}
+
+    def updates(self, model, batch, *, training, seed):
+        seed, seed_q, seed_p = tfp.random.split_seed(seed, 3)
+
+        def posterior_logits():
+            return self.discriminator(model.infer(batch.x, training=training).sample(seed=seed_q))[:, 0]
+
+        def pass_for_the_prior():
+            loss = Loss.of_estimate(model.estimate(batch, training=training, seed=seed))
+            return loss._replace(values=loss.values + tf.nn.softplus(-posterior_logits()))
+
+        def tell_apart():
+            drawn = model.prior.distribution().sample(batch.size, seed=seed_p)
+            q, p = posterior_logits(), self.discriminator(drawn)[:, 0]
+            accuracy = (tf.cast(q < 0, q.dtype) + tf.cast(p > 0, q.dtype)) / 2
+            return Loss(tf.nn.softplus(q) + tf.nn.softplus(-p), {"accuracy": accuracy})
+
+        return [Update("model", pass_for_the_prior), Update("discriminator", tell_apart)]
+
+    def get_config(self):
+        return {"discriminator": keras.saving.serialize_keras_object(self.discriminator)}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(keras.saving.deserialize_keras_object(config["discriminator"]))
+
+
+def test_it_trains_and_is_saved(tmp_path):
+    discriminator = keras.Sequential([keras.layers.Dense(8, activation="relu"), keras.layers.Dense(1)])
+    vae = small_vae(objective=Adversarial(discriminator))
+    vae.compile({"model": "adam", "discriminator": keras.optimizers.SGD(0.1, momentum=0.9)})
+    x = (np.random.default_rng(0).uniform(size=(20, 4, 2)) < 0.4).astype("float32")
+    history = vae.fit(x, batch_size=8, epochs=2, verbose=0, shuffle=False).history
+    assert {"loss", "discriminator_loss", "accuracy", "elbo"} <= set(history)
+    vae.save(tmp_path / "vae.keras")
+    loaded = tfvae.load_model(tmp_path / "vae.keras")
+    again = [model.fit(x, batch_size=8, verbose=0, shuffle=False).history for model in (vae, loaded)]
+    assert again[0] == again[1]  # slots, seeds and all
