@@ -80,6 +80,6 @@ def test_reports_show_the_baseline_what_was_decided_and_the_warning():
     for markdown in (good, bad):
         assert "| baseline: independent normals | -4.000 ± 0.000 | exact | nats |" in markdown
         assert "| values | standardised | --standardize off |" in markdown
-        assert "Values that are the same in all training examples: 2." in markdown
+        assert "2 values are constant in all training examples." in markdown
     assert "**Warning: The test ELBO, -5.00 nats, is below" in bad
     assert "Warning" not in good

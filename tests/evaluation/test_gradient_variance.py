@@ -170,11 +170,11 @@ def test_gradients_without_noise_and_two_repeats():
 @pytest.mark.parametrize(
     ("given", "error", "message"),
     [
-        ([estimators.SGVB(), estimators.SGVB()], ValueError, r"Two estimators are called SGVB\(\).*dictionary"),
-        ([estimators.DReG], TypeError, r"the class DReG: write DReG\(\)"),
-        (estimators.DReG, TypeError, r"the class DReG: write DReG\(\)"),
-        ("sgvb", TypeError, "Received: 'sgvb'"),
-        ({"mine": None}, TypeError, "Received: None"),
+        ([estimators.SGVB(), estimators.SGVB()], ValueError, r"dictionary.*two estimators with the name 'SGVB\(\)'"),
+        ([estimators.DReG], TypeError, r"Use DReG\(\). Received: estimator=DReG"),
+        (estimators.DReG, TypeError, r"Use DReG\(\). Received: estimator=DReG"),
+        ("sgvb", TypeError, "Received: estimator='sgvb'"),
+        ({"mine": None}, TypeError, "Received: estimator=None"),
     ],
 )
 def test_what_is_no_list_of_estimators(vae, given, error, message):

@@ -1,4 +1,4 @@
-"""Estimators of a lower bound on log p(x) and its gradient: pure functions of distributions."""
+"""Estimators of a lower bound on log p(x) and of its gradient."""
 
 from tfvae import _backend as _backend
 from tfvae.estimators.capacity import Capacity

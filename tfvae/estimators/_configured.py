@@ -1,4 +1,4 @@
-"""How an estimator is written to a file: by its arguments."""
+"""Serialisation of estimators by their constructor arguments."""
 
 import dataclasses
 from typing import Any, Self
@@ -11,16 +11,16 @@ class Configured:
     """A frozen dataclass whose fields are its configuration."""
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments, as JSON."""
+        """Returns the constructor's arguments as JSON values."""
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
-        """The estimator that `get_config` described."""
+        """Creates an estimator from the output of `get_config`."""
         return cls(**config)
 
     def __repr__(self) -> str:
-        """The call that makes it, without what is as by default."""
+        """Returns the call that creates the object, without arguments that have their default values."""
         changed = [
             f"{field.name}={getattr(self, field.name)!r}"
             for field in dataclasses.fields(self)
@@ -29,19 +29,19 @@ class Configured:
         return f"{type(self).__name__}({', '.join(changed)})"
 
     def _check_counts(self, *names: str, at_least: int = 1) -> None:
-        """Makes plain ints of these fields, or raises ValueError; for `__post_init__`."""
+        """Converts these fields to plain ints, or raises ValueError."""
         self._set(**{name: whole_number(getattr(self, name), name, at_least=at_least) for name in names})
 
     def _check_chunk_size(self) -> None:
-        """Makes a plain int of `chunk_size` where there is one, or raises ValueError; for `__post_init__`."""
+        """Converts `chunk_size` to a plain int unless it is None, or raises ValueError."""
         if self.chunk_size is not None:  # type: ignore[attr-defined]
             self._check_counts("chunk_size")
 
     def _check_numbers(self, *names: str) -> None:
-        """Makes plain numbers, at least 0, of these fields, or raises ValueError; for `__post_init__`."""
+        """Converts these fields to plain numbers of at least 0, or raises ValueError."""
         self._set(**{name: number(getattr(self, name), name, at_least=0) for name in names})
 
     def _set(self, **values: Any) -> None:
-        """Puts checked values in place of what was given; for `__post_init__`."""
+        """Replaces fields of the frozen object in `__post_init__`."""
         for name, value in values.items():
             object.__setattr__(self, name, value)

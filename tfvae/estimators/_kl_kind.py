@@ -1,4 +1,4 @@
-"""Which KL an estimator takes: the closed form or the draws."""
+"""The choice of the KL: in closed form or by Monte Carlo."""
 
 from typing import Any
 
@@ -8,17 +8,19 @@ from tfvae.typing import KLKind, Tensor
 
 
 def kl_kind(kl: Any) -> KLKind:
-    """The argument as it is; ValueError for another than the three."""
+    """Returns the argument `kl`, or raises ValueError if it is not one of the three kinds."""
     if kl not in ("auto", "analytic", "monte_carlo"):
-        raise ValueError(f"kl is 'auto', 'analytic' (estimator B) or 'monte_carlo' (estimator A). Received: {kl!r}.")
+        raise ValueError(
+            f"`kl` must be 'auto', 'analytic' (estimator B) or 'monte_carlo' (estimator A). Received: kl={kl!r}"
+        )
     return kl
 
 
 def closed_form(problem: Problem, kl: KLKind, estimator: str = "SGVB") -> Tensor | None:
-    """KL(q || p) `[B]` where the closed form is to be taken, else None.
+    """Computes KL(q || p) `[B]` in closed form; returns None if the estimator has to use its draws.
 
     Raises:
-        NotImplementedError: for "analytic" where none is known.
+        NotImplementedError: If `kl` is "analytic" and no closed form is known.
     """
     posterior, prior = problem.posterior, problem.prior
     if kl != "analytic":
@@ -27,6 +29,7 @@ def closed_form(problem: Problem, kl: KLKind, estimator: str = "SGVB") -> Tensor
         return exact_kl(posterior, prior)
     except NotImplementedError as error:
         raise NotImplementedError(
-            f"No closed form of KL(q || p) is known for q = {posterior!r} and p = {prior!r}. "
-            f"Use {estimator}(kl='monte_carlo'), the paper's estimator A, or kl='auto'."
+            "No closed form of the KL between these distributions is known. Use "
+            f"{estimator}(kl='monte_carlo'), the paper's estimator A, or kl='auto'. "
+            f"Received: posterior={posterior!r}, prior={prior!r}"
         ) from error

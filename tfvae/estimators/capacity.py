@@ -1,4 +1,4 @@
-"""A capacity for the latent: a KL that is held at a value."""
+"""A penalty that keeps the KL near a target value."""
 
 import dataclasses
 
@@ -14,18 +14,18 @@ from tfvae.typing import Tensor
 @register
 @dataclasses.dataclass(frozen=True)
 class Capacity(Configured):
-    """Holds the KL of each example near a capacity: the penalty is gamma |KL - beta capacity|.
+    """Keeps the KL of each example near a capacity: the penalty is gamma |KL - beta capacity|.
 
-    A schedule that moves `vae.beta` from 0 to 1 raises the capacity from 0 to `capacity`: latents are taken into use
-    one after another, the most useful first, and reconstructions end sharper than with a constant beta > 1.
+    A schedule that moves `vae.beta` from 0 to 1 raises the capacity from 0 to `capacity`: the model starts to use its
+    latents one by one, the most useful first, and ends with sharper reconstructions than under a constant beta > 1.
 
     Args:
-        capacity: C, the KL to end at, in nats, at least 0.
-        gamma: the weight of the deviation, above 0; the paper has 1000.
-        beta: the first value of `vae.beta`, the share of the capacity.
+        capacity: C, the final target of the KL, in nats; at least 0.
+        gamma: the weight of the deviation, above 0; the paper uses 1000.
+        beta: the initial value of `vae.beta`, the fraction of the capacity that is the present target.
 
     Raises:
-        ValueError: for a negative or non-finite number, or gamma = 0.
+        ValueError: If a number is negative or not finite, or `gamma` is 0.
 
     Example:
         >>> vae = tfvae.models.VAE(encoder, decoder, beta=tfvae.estimators.Capacity(25.0, 1000.0))  # doctest: +SKIP
@@ -43,8 +43,8 @@ class Capacity(Configured):
     def __post_init__(self) -> None:
         self._check_numbers("capacity", "gamma", "beta")
         if self.gamma == 0.0:
-            raise ValueError("gamma is above 0: the KL would have no weight at all. Received: 0.")
+            raise ValueError(f"`gamma` must be above 0, or the KL would have no weight. Received: gamma={self.gamma!r}")
 
     def penalty(self, terms: ELBOTerms, problem: Problem, *, beta: Tensor) -> Tensor:
-        """What the surrogate loss adds for each example `[B]`; see `KLWeighting`."""
+        """Returns the KL's term in the surrogate loss `[B]`; see `KLWeighting`."""
         return self.gamma * tf.abs(terms.kl - beta * self.capacity)

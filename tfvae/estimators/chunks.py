@@ -1,4 +1,4 @@
-"""Memory that does not grow with the number of draws: decoding a chunk at a time, and again for the gradient."""
+"""Decoding in chunks, so that memory does not grow with the number of draws."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -12,18 +12,18 @@ from tfvae.typing import Distribution, Tensor
 def chunked_log_likelihood(
     x: Tensor, z: Any, generate: Callable[[Any], Distribution], *, sample_shape: Sequence[int], chunk_size: int
 ) -> Tensor:
-    """Log p(x|z) `[*sample_shape, B]`, with at most `chunk_size` draws of each example decoded at a time.
+    """Computes log p(x|z) `[*sample_shape, B]` with at most `chunk_size` draws of each example decoded at a time.
 
-    What the decoder computes on the way is not kept: the gradient computes it again, one chunk at a time. It reaches z
-    and the trainable variables that `generate` uses, and nothing else that `generate` may hold. A decoder that draws
-    numbers of its own (dropout) draws others the second time.
+    Intermediate results of the decoder are not kept; the gradient recomputes them, one chunk at a time. It reaches z
+    and the trainable variables that `generate` uses, but no other tensor that `generate` closes over. A decoder with
+    random layers, such as dropout, draws different numbers when it is recomputed.
 
     Args:
         x: data `[B, *event]`.
         z: latents `[*sample_shape, B, *latent]`, a tensor or a nest.
         generate: takes z `[C, B, *latent]` and returns p(x|z), of batch shape `[C, B]`.
         sample_shape: the leading axes, plain ints.
-        chunk_size: the most draws of an example that are decoded at a time.
+        chunk_size: the maximum number of draws per example that are decoded at a time.
     """
     return _in_chunks(x, z, generate, sample_shape=sample_shape, chunk_size=chunk_size, with_slopes=False)[0]
 
@@ -31,9 +31,9 @@ def chunked_log_likelihood(
 def chunked_log_likelihood_and_slopes(
     x: Tensor, z: Any, generate: Callable[[Any], Distribution], *, sample_shape: Sequence[int], chunk_size: int
 ) -> tuple[Tensor, list[Tensor]]:
-    """As `chunked_log_likelihood`, with its derivatives by the parts of z, which count as constants.
+    """Also returns the derivatives with respect to the parts of z, which are treated as constants.
 
-    Decoding and differentiating by z take turns, chunk by chunk, so that nothing is kept for the second either.
+    Each chunk is decoded and differentiated before the next one, so that no intermediate results are kept.
     """
     log_likelihood, *slopes = _in_chunks(
         x, z, generate, sample_shape=sample_shape, chunk_size=chunk_size, with_slopes=True
@@ -50,10 +50,10 @@ def _in_chunks(
     chunk_size: int,
     with_slopes: bool,
 ) -> list[Tensor]:
-    """Log p(x|z), and with slopes its derivative by each part of z, each `[*sample_shape, B, ...]`."""
+    """Computes log p(x|z) and, with slopes, its derivatives by the parts of z, `[*sample_shape, B, ...]`."""
     num_draws = math.prod(sample_shape)
     num_chunks = -(-num_draws // chunk_size)
-    size = -(-num_draws // num_chunks)  # chunks as equal as they can be, the last filled up
+    size = -(-num_draws // num_chunks)  # chunks of nearly equal size, the last one padded
     num_axes = len(sample_shape)
 
     def to_chunks(leaf: Tensor) -> Tensor:
@@ -78,7 +78,7 @@ def _in_chunks(
 
 
 def _slopes(fn: Callable[[Sequence[Tensor]], Tensor], parts: Sequence[Tensor], variables: Any, upstream: Any) -> Any:
-    """Fn of the parts, and the derivatives by the parts, zero for those that are no floats, and by the variables."""
+    """Evaluates `fn`, and its derivatives by the parts (zero for parts that are not floats) and by the variables."""
     sources = [*[part for part in parts if part.dtype.is_floating], *variables]
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(sources)
@@ -91,9 +91,9 @@ def _slopes(fn: Callable[[Sequence[Tensor]], Tensor], parts: Sequence[Tensor], v
 def _one_at_a_time(
     fn: Callable[[Sequence[Tensor]], Tensor], num_chunks: int, with_slopes: bool
 ) -> Callable[..., list[Tensor]]:
-    """Fn of each chunk, and with slopes its derivatives by the parts, stacked.
+    """Evaluates `fn` on each chunk and, with slopes, its derivatives by the parts; stacks the results.
 
-    Both that and the gradient of fn are loops that hold one chunk at a time. The slopes have no gradient.
+    This and the gradient are loops with one chunk in memory at a time. The slopes have no gradient.
     """
 
     def of_chunk(parts: Sequence[Tensor]) -> list[Tensor]:

@@ -1,4 +1,4 @@
-"""Between the ELBO and the importance-weighted bound."""
+"""A mixture of the ELBO and the importance-weighted bound."""
 
 import dataclasses
 
@@ -19,12 +19,12 @@ class CIWAE(Configured):
     """A mixture of two bounds on the same draws: elbo_weight ELBO + (1 - elbo_weight) importance-weighted bound.
 
     Args:
-        num_importance_samples: K, draws of z.
-        elbo_weight: the ELBO's share, from 0 (`ImportanceWeighted`) to 1 (the ELBO of K draws).
-        chunk_size: draws of an example that are decoded at a time; see `ImportanceWeighted`.
+        num_importance_samples: K, number of draws of z.
+        elbo_weight: the weight of the ELBO, from 0 (`ImportanceWeighted`) to 1 (the ELBO of K draws).
+        chunk_size: number of draws per example that are decoded at a time; see `ImportanceWeighted`.
 
     Raises:
-        ValueError: for a count below one or a share outside [0, 1]; when called with a posterior that is not
+        ValueError: If a count is below one or `elbo_weight` is outside [0, 1]; when called, if the posterior is not
             reparameterised.
 
     References:

@@ -1,4 +1,4 @@
-"""Draws from q(z|x) and what the model says of them, from which every bound is made."""
+"""Draws from q(z|x) and their log-probabilities, from which every bound is computed."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -27,16 +27,16 @@ class Draws(NamedTuple):
     log_posterior: Tensor
 
     def log_weights(self, beta: Tensor | float = 1.0) -> Tensor:
-        """Log p(x|z) + beta (log p(z) - log q(z|x)); the importance weight for beta = 1."""
+        """Returns log p(x|z) + beta (log p(z) - log q(z|x)), the log importance weight for beta = 1."""
         return self.log_likelihood + self.log_ratio(beta)
 
     def log_ratio(self, beta: Tensor | float = 1.0) -> Tensor:
-        """Beta (log p(z) - log q(z|x))."""
-        return weighed(beta, self.log_prior - self.log_posterior)
+        """Returns beta (log p(z) - log q(z|x))."""
+        return multiply_no_nan(beta, self.log_prior - self.log_posterior)
 
 
 class SplitDraws(NamedTuple):
-    """Draws whose log weight has its gradient in three parts, each `[*sample_shape, B]`, in nats.
+    """Draws with the gradient of the log weight split into three parts, each `[*sample_shape, B]`, in nats.
 
     With w = p(x|z) (p(z) / q(z|x))^beta and z = g(eps, x),
     d log w = d log p(x|z) (p(z))^beta [z fixed] + (d log w / dz) . dz - beta d log q(z|x) [z fixed].
@@ -66,17 +66,17 @@ def draw(
     fixed: bool = False,
     chunk_size: int | None = None,
 ) -> Draws:
-    """Draws z from q(z|x) and scores it.
+    """Draws z from q(z|x) and evaluates the three terms of its log weight.
 
     Args:
-        problem: the batch; its latents are all drawn.
+        problem: the batch; all of its latents are drawn.
         sample_shape: the leading axes.
         seed: an int32 tensor `[2]`.
-        fixed: whether z counts as data, for estimators that differentiate only densities.
-        chunk_size: draws of an example that are decoded at a time; None is all.
+        fixed: whether z is treated as a constant, for estimators that differentiate only densities.
+        chunk_size: number of draws per example that are decoded at a time; None decodes all at once.
 
     Raises:
-        ValueError: for a problem with observed latents.
+        ValueError: If latents of the problem were observed.
     """
     problem.require_unobserved()
     x, posterior, generate = problem.x, problem.posterior, problem.generate
@@ -100,13 +100,13 @@ def draw_split(
     seed: Seed,
     chunk_size: int | None = None,
 ) -> SplitDraws:
-    """As `draw`, with the gradient taken apart, for a reparameterised posterior.
+    """Draws as `draw` does, and splits the gradient; for a reparameterised posterior.
 
-    The derivative by z costs one more pass back through the decoder. q(z|x) is evaluated at z anew, which inverts a
-    flow. A draw of weight zero has no path: its slope is no number.
+    The derivative by z costs one more backward pass through the decoder. The density q(z|x) is recomputed at z, which
+    inverts a flow. A draw of weight zero has no path term, because its slope is not a number.
 
     Raises:
-        ValueError: for a problem with observed latents.
+        ValueError: If latents of the problem were observed.
     """
     problem.require_unobserved()
     x, posterior, generate = problem.x, problem.posterior, problem.generate
@@ -131,7 +131,7 @@ def draw_split(
     return SplitDraws(
         log_weights=tf.stop_gradient(draws.log_weights()),
         weighted=tf.stop_gradient(weighted),
-        model=log_likelihood + weighed(beta, draws.log_prior),
+        model=log_likelihood + multiply_no_nan(beta, draws.log_prior),
         path=path(z, [a + b for a, b in zip(slopes, of_ratio, strict=True)], weighted),
         score=-as_dtype(beta, weighted.dtype) * draws.log_posterior,
         draws=draws,
@@ -139,22 +139,22 @@ def draw_split(
 
 
 def kl_of(problem: Problem, draws: Draws) -> Tensor:
-    """KL(q(z|x) || p(z)) `[B]` to report: exact where known, else the mean of the draws; without a gradient."""
+    """Returns KL(q(z|x) || p(z)) `[B]` for reporting: exact if known, else over the draws; without a gradient."""
     exact = exact_kl_or_none(problem.posterior, problem.prior)
     return tf.stop_gradient(mean_over_draws(draws.log_posterior - draws.log_prior) if exact is None else exact)
 
 
-def weighed(weight: Tensor | float, values: Tensor) -> Tensor:
-    """Weight times values: nothing where the weight is zero, were the value -inf."""
+def multiply_no_nan(weight: Tensor | float, values: Tensor) -> Tensor:
+    """Multiplies values by a weight; the product is zero where the weight is zero, even for infinite values."""
     return tf.math.multiply_no_nan(values, as_dtype(weight, values.dtype))
 
 
 def mean_over_draws(values: Tensor) -> Tensor:
-    """The mean `[B]` of `[*sample_shape, B]`."""
+    """Averages values `[*sample_shape, B]` over the draws; returns `[B]`."""
     return tf.reduce_mean(values, axis=list(range(values.shape.rank - 1)))
 
 
 def log_mean_exp(log_values: Tensor, axis: int = 0) -> Tensor:
-    """Log (1/n) sum exp(log_values) over an axis."""
+    """Computes log (1/n) sum exp(log_values) over an axis."""
     log_n = tf.math.log(tf.cast(tf.shape(log_values)[axis], log_values.dtype))
     return tf.reduce_logsumexp(log_values, axis=axis) - log_n

@@ -32,17 +32,17 @@ def elbo_terms(
     kl: KLKind = "auto",
     seed: Seed = None,
 ) -> ELBOTerms:
-    """The terms of the ELBO for any posterior; their gradient is right only for a reparameterised one.
+    """Estimates the terms of the ELBO for any posterior. Their gradient is correct only for a reparameterised one.
 
     Args:
-        problem: the batch; its latents are all drawn.
-        num_samples: S.
+        problem: the batch; all of its latents are drawn.
+        num_samples: S, number of draws per example.
         kl: "auto" (closed form where known), "analytic" or "monte_carlo".
         seed: an int or an int32 tensor `[2]`.
 
     Raises:
-        ValueError: for a problem with observed latents.
-        NotImplementedError: for "analytic" between distributions of which no closed form is known.
+        ValueError: If latents of the problem were observed.
+        NotImplementedError: If `kl` is "analytic" and no closed form is known.
 
     References:
         Kingma & Welling, Auto-Encoding Variational Bayes, 2013, arXiv 1312.6114, equations 6 and 7.

@@ -7,13 +7,13 @@ from tfvae.typing import Tensor
 
 
 class Estimate(NamedTuple):
-    """One minibatch's estimate, every field `[B]` and in nats.
+    """Estimate for a minibatch; every field is `[B]`, in nats.
 
     Attributes:
-        surrogate_loss: what the tape differentiates; lower is better, its value means nothing by itself.
-        bound: the lower bound on log p(x) to report; it never depends on the surrogate, nor on beta.
+        surrogate_loss: what the gradient tape differentiates. Lower is better; the value itself has no meaning.
+        bound: the lower bound on log p(x) to report, which depends neither on the surrogate nor on beta.
         log_likelihood: E_q[log p(x|z)].
-        kl: KL(q(z|x) || p(z)), exact or Monte Carlo as the estimator has it, without beta.
+        kl: KL(q(z|x) || p(z)) without beta, exact or by Monte Carlo.
         terms: further terms to report, each `[B]`, by the names of their metrics.
     """
 

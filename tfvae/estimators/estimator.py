@@ -1,4 +1,4 @@
-"""What every estimator declares, and what some declare besides."""
+"""The protocols of estimators."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
@@ -12,28 +12,28 @@ from tfvae.typing import Seed, Tensor
 
 
 class Estimator(Protocol):
-    """A pure function of a `Problem`: no randomness but its seed, and no weights of its own.
+    """A pure function of a `Problem`, without weights of its own; its only randomness is its seed.
 
-    The latents are opaque to it: z goes from the posterior to the prior and to `generate`, and no further. An estimator
-    that neither looks at `problem.observed` nor draws with `tfvae.estimators.draw` or `elbo_terms`, which do so, calls
-    `problem.require_unobserved()`.
+    An estimator does not look inside the latents: it passes z from the posterior to the prior and to `generate`. One
+    that ignores `problem.observed` calls `problem.require_unobserved()`, unless it draws z by `draw` or `elbo_terms`,
+    which do so.
 
-    An estimator with weights that train with the model is an `EstimatorWithLayers`; one that follows the training, step
-    by step, an `EstimatorWithUpdate`.
+    An estimator with weights that train with the model is also an `EstimatorWithLayers`, and one that keeps a state
+    between training steps an `EstimatorWithUpdate`.
     """
 
     def __call__(self, problem: Problem, *, beta: Tensor | float = 1.0, seed: Seed = None) -> Estimate:
         """Estimates the bound.
 
         Args:
-            problem: the batch, and what the model says of it.
+            problem: the batch and its distributions.
             beta: the weight of the KL in the surrogate.
             seed: an int or an int32 tensor `[2]`.
         """
         ...
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments, as JSON."""
+        """Returns the constructor's arguments as JSON values."""
         ...
 
 
@@ -49,31 +49,32 @@ class EstimatorWithLayers(Protocol):
 
 @runtime_checkable
 class EstimatorWithUpdate(Protocol):
-    """An estimator that is told of each training step, such as one that keeps a running mean."""
+    """An estimator that is updated in each training step, such as one that keeps a running mean."""
 
     def update(self, estimate: Estimate, *, beta: KLPenalty | Tensor | float = 1.0) -> None:
-        """Called once a training step.
+        """Updates the estimator's state; called once per training step.
 
         Args:
-            estimate: what the estimator returned in this step.
-            beta: what it was given.
+            estimate: the estimator's own result in this step.
+            beta: the weight of the KL in this step.
         """
         ...
 
 
 def require_estimator(estimator: Any) -> Estimator:
-    """The estimator as it is.
+    """Returns the argument if it is an estimator.
 
     Raises:
-        TypeError: for a name, or a class in place of an object of it.
+        TypeError: If it is a name, or a class instead of an object.
     """
     if isinstance(estimator, type):
         raise TypeError(
-            f"An estimator is an object, with its settings. Received the class {estimator.__name__}: write "
-            f"{estimator.__name__}()."
+            f"An estimator must be an object, not a class. Use {estimator.__name__}(). "
+            f"Received: estimator={estimator.__name__}"
         )
     if not callable(estimator):
         raise TypeError(
-            f"An estimator is an object of tfvae.estimators, such as SGVB() or DReG(5). Received: {estimator!r}."
+            "An estimator must be an object of tfvae.estimators, such as SGVB() or DReG(5). "
+            f"Received: estimator={estimator!r}"
         )
     return estimator

@@ -15,23 +15,23 @@ from tfvae.typing import Tensor
 @register
 @dataclasses.dataclass(frozen=True)
 class FreeBits(Configured):
-    """Leaves each latent dimension some nats for free: the penalty is beta sum_d max(nats, KL_d).
+    """Gives each latent dimension some nats for free: the penalty is beta sum_d max(nats, KL_d).
 
-    KL_d is the batch's mean KL of dimension d. Below the threshold a dimension has no gradient that would empty it, so
-    that a strong decoder does not drive the posterior onto the prior early in training. Dimensions are told apart where
-    posterior and prior factorise and the exact KL of their parts is known (diagonal normals, `tfd.Independent`),
-    whichever KL the estimator reports; elsewhere the threshold is on the KL as a whole, and `nats` should be that of
-    all dimensions together.
+    KL_d is the mean KL of dimension d over the batch. Below the threshold, no gradient pushes a dimension onto the
+    prior, so that a strong decoder does not make the posterior collapse early in training. The threshold applies to
+    each dimension where posterior and prior factorise and the exact KL of their factors is known (diagonal normals,
+    `tfd.Independent`), whichever KL the estimator reports. Elsewhere it applies to the KL as a whole, and `nats` should
+    be chosen for all dimensions together.
 
     Args:
-        nats: the threshold, at least 0; of one dimension where they are told apart.
-        beta: the first value of `vae.beta`.
+        nats: the threshold, at least 0, of one dimension, or of all of them where the posterior does not factorise.
+        beta: the initial value of `vae.beta`.
 
     Raises:
-        ValueError: for a negative or non-finite number.
+        ValueError: If a number is negative or not finite.
 
     Numerics:
-        The mean is that of the batch a replica sees, and does not know of sample weights.
+        The mean is over the batch of one replica and ignores sample weights.
 
     Example:
         >>> vae = tfvae.models.VAE(encoder, decoder, beta=tfvae.estimators.FreeBits(0.1))  # doctest: +SKIP
@@ -48,8 +48,8 @@ class FreeBits(Configured):
         self._check_numbers("nats", "beta")
 
     def penalty(self, terms: ELBOTerms, problem: Problem, *, beta: Tensor) -> Tensor:
-        """What the surrogate loss adds for each example `[B]`; see `KLWeighting`."""
-        parts = kl_per_factor(problem.posterior, problem.prior)  # [B, *parts]
-        if parts is None:
+        """Returns the KL's term in the surrogate loss `[B]`; see `KLWeighting`."""
+        factors = kl_per_factor(problem.posterior, problem.prior)  # [B, *factors]
+        if factors is None:
             return beta * mean_above(terms.kl, self.nats)
-        return beta * tf.reduce_sum(mean_above(parts, self.nats), axis=list(range(1, parts.shape.rank)))
+        return beta * tf.reduce_sum(mean_above(factors, self.nats), axis=list(range(1, factors.shape.rank)))

@@ -17,18 +17,19 @@ from tfvae.typing import Seed, Tensor
 class ImportanceWeighted(Configured):
     """The importance-weighted bound E[log (1/K) sum_k w_k], w_k = p(x, z_k) / q(z_k|x): tighter as K grows.
 
-    It is the ELBO for K = 1 and rises to log p(x) like 1/K. Its gradient goes through z and through all densities; the
-    signal-to-noise ratio of the encoder's part falls like 1/sqrt(K), which `DReG`, at little more cost, mends.
+    For K = 1 it is the ELBO; its distance to log p(x) falls like 1/K. The gradient goes through z and through all
+    densities. The signal-to-noise ratio of the encoder's gradient falls like 1/sqrt(K); `DReG` avoids that at little
+    extra cost.
 
     Args:
-        num_importance_samples: K, draws of z in a bound.
-        num_samples: S, independent bounds of an example that are averaged.
-        chunk_size: draws of an example that are decoded at a time, so that memory does not grow with K: the decoder
-            works twice for the gradient, so that layers of it that draw numbers (dropout) draw others the second time.
-            None decodes all at once.
+        num_importance_samples: K, number of draws of z in each bound.
+        num_samples: S, number of independent bounds per example that are averaged.
+        chunk_size: number of draws per example that are decoded at a time, so that memory does not grow with K. The
+            gradient runs the decoder again, in which random layers such as dropout draw different numbers. None decodes
+            all draws at once.
 
     Raises:
-        ValueError: for counts below one; when called with a posterior that is not reparameterised.
+        ValueError: If a count is below one; when called, if the posterior is not reparameterised.
 
     References:
         Burda, Grosse & Salakhutdinov, Importance Weighted Autoencoders, 2015, arXiv 1509.00519, equations 8 and 13.

@@ -1,4 +1,4 @@
-"""How a KL is weighed in the surrogate loss, where that is more than a factor."""
+"""Weightings of the KL in the surrogate loss other than a factor."""
 
 from typing import Any, NamedTuple, NoReturn, Protocol
 
@@ -17,26 +17,26 @@ tfd = tfp.distributions
 
 
 class KLWeighting(Protocol):
-    """What stands in place of beta KL in the surrogate loss: `VAE(..., beta=FreeBits(0.1))`.
+    """A term that replaces beta KL in the surrogate loss, as in `VAE(..., beta=FreeBits(0.1))`.
 
-    A pure object, serialised by its arguments. The bound and the KL that are reported do not know of it.
+    A weighting has no state and is serialised by its arguments. It does not affect the reported bound and KL.
 
     Attributes:
-        beta: the first value of the variable `vae.beta`, which schedules move.
+        beta: the initial value of the variable `vae.beta`, which schedules change.
     """
 
     @property
     def beta(self) -> float:
-        """The first value of the variable `vae.beta`."""
+        """The initial value of the variable `vae.beta`."""
         ...
 
     def penalty(self, terms: ELBOTerms, problem: Problem, *, beta: Tensor) -> Tensor:
-        """What the surrogate loss adds for each example.
+        """Returns the KL's term in the surrogate loss, for each example.
 
         Args:
-            terms: of the ELBO; `terms.kl` `[B]` is exact or Monte Carlo, as the estimator has it.
-            problem: the batch, for weightings that look at posterior and prior themselves.
-            beta: the present value of `vae.beta`, a scalar.
+            terms: the terms of the ELBO; `terms.kl` `[B]` is exact or by Monte Carlo, depending on the estimator.
+            problem: the batch, for weightings that use posterior and prior.
+            beta: the current value of `vae.beta`, a scalar.
 
         Returns:
             `[B]`.
@@ -44,63 +44,63 @@ class KLWeighting(Protocol):
         ...
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments, as JSON."""
+        """Returns the constructor's arguments as JSON values."""
         ...
 
 
 class KLPenalty(NamedTuple):
-    """A KL weighting with the present beta: what a VAE that has one gives its estimator as `beta`.
+    """A KL weighting with the current beta. A VAE with a KL weighting passes it to its estimator as `beta`.
 
     Attributes:
         weighting: the KL weighting.
-        beta: the variable that schedules move.
+        beta: the variable that schedules change.
     """
 
     weighting: KLWeighting
     beta: Tensor
 
     def penalty(self, terms: ELBOTerms, problem: Problem) -> Tensor:
-        """What the surrogate loss adds for each example `[B]`."""
+        """Returns the KL's term in the surrogate loss `[B]`."""
         return self.weighting.penalty(terms, problem, beta=as_dtype(self.beta, terms.kl.dtype))
 
     def __tf_tensor__(self, dtype: Any = None, name: str | None = None) -> NoReturn:
-        # An estimator that has no KL of its own multiplies log weights by beta: it ends here.
+        # An estimator without a separate KL multiplies log weights by beta, and gets here.
         raise TypeError(
-            f"{self.weighting!r} acts on a KL that stands by itself in the loss, and this estimator's loss has none. "
-            "Give the VAE estimator=tfvae.estimators.SGVB(), or ScoreFunction() where the KL has a closed form; or "
-            "beta=a number, which works with every estimator."
+            "A KL weighting needs an estimator whose loss has a separate KL term, and this estimator's loss has none. "
+            "Use SGVB(), or ScoreFunction() if the KL has a closed form; or pass a number as `beta`, which works with "
+            f"every estimator. Received: beta={self.weighting!r}"
         )
 
 
 def penalty(beta: KLPenalty | Tensor | float, terms: ELBOTerms, problem: Problem) -> Tensor:
-    """The KL's term in a surrogate loss `[B]`: beta KL, or what a KL weighting makes of it."""
+    """Returns the KL's term in the surrogate loss `[B]`: beta KL, or the penalty of a KL weighting."""
     if isinstance(beta, KLPenalty):
         return beta.penalty(terms, problem)
     return as_dtype(beta, terms.kl.dtype) * terms.kl
 
 
 def as_weighting(beta: Any) -> tuple[float, KLWeighting | None]:
-    """The first value of beta, and the KL weighting if it is one.
+    """Returns the initial value of beta, and the KL weighting or None.
 
     Raises:
-        TypeError: when it is neither a number nor a KL weighting.
-        ValueError: when it is negative or not finite.
+        TypeError: If `beta` is neither a number nor a KL weighting.
+        ValueError: If `beta` is negative or not finite.
     """
     weighting = beta if hasattr(beta, "penalty") and hasattr(beta, "beta") else None
     first = np.asarray(beta if weighting is None else weighting.beta)  # a variable is a number too
     if first.shape or first.dtype.kind not in "biuf":
         raise TypeError(
-            "beta is a number or a KL weighting, such as tfvae.estimators.FreeBits(0.1); what moves it during training "
-            f"is a callback, tfvae.callbacks.BetaSchedule. Received: {beta!r}."
+            "`beta` must be a number or a KL weighting such as tfvae.estimators.FreeBits(0.1). To change it during "
+            f"training, use the callback tfvae.callbacks.BetaSchedule. Received: beta={beta!r}"
         )
     return float(number(float(first), "beta", at_least=0)), weighting
 
 
 def kl_per_factor(posterior: Distribution, prior: Distribution) -> Tensor | None:
-    """The exact KL of each independent part of z, `[B, *parts]`, in nats; None where it is not known.
+    """Computes the exact KL of each independent factor of z, `[B, *factors]`, in nats; None if it is not known.
 
-    The parts are the dimensions of a diagonal normal, the parts of a `tfd.Independent` otherwise. Their sum is
-    KL(q(z|x) || p(z)).
+    The factors are the dimensions of a diagonal normal, or those of a `tfd.Independent`. Their KLs add up to KL(q(z|x)
+    || p(z)).
     """
     ours, theirs = _factors(posterior), _factors(prior)
     if ours is None or theirs is None or ours.event_shape != theirs.event_shape:
@@ -111,7 +111,7 @@ def kl_per_factor(posterior: Distribution, prior: Distribution) -> Tensor | None
 
 
 def _factors(distribution: Distribution) -> Distribution | None:
-    """The independent parts of an event as batch axes, or None where all axes of the event belong together."""
+    """Returns the independent factors of an event as batch axes, or None if it has none."""
     if isinstance(distribution, tfd.MultivariateNormalDiag):
         return tfd.Normal(distribution.mean(), distribution.stddev())
     if isinstance(distribution, tfd.Independent):
@@ -122,6 +122,6 @@ def _factors(distribution: Distribution) -> Distribution | None:
 
 
 def mean_above(kl: Tensor, least: Tensor | float) -> Tensor:
-    """The KL `[B, ...]`, and `least` where its mean over the batch is lower: the mean of this is max(least, mean)."""
+    """Replaces a KL `[B, ...]` by `least` where its mean over the batch is lower; the new mean is max(least, mean)."""
     least = as_dtype(least, kl.dtype)
     return tf.where(tf.reduce_mean(kl, axis=0) > least, kl, least)

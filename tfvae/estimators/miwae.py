@@ -1,4 +1,4 @@
-"""Several importance-weighted bounds, averaged."""
+"""The mean of several importance-weighted bounds."""
 
 import dataclasses
 
@@ -16,16 +16,16 @@ from tfvae.typing import Seed, Tensor
 class MIWAE(Configured):
     """The mean of M importance-weighted bounds of K draws each: the encoder's gradient is less noisy than with M K.
 
-    The mean of bounds is a bound; more bounds make the gradient quieter, more draws the bound tighter. It is
+    A mean of bounds is a bound. More bounds reduce the noise of the gradient; more draws tighten the bound. This is
     `ImportanceWeighted(K, num_samples=M)` under the name of its paper.
 
     Args:
-        num_bounds: M, bounds of an example.
-        num_importance_samples: K, draws of z in each.
-        chunk_size: draws of an example that are decoded at a time; see `ImportanceWeighted`.
+        num_bounds: M, number of bounds per example.
+        num_importance_samples: K, number of draws of z in each bound.
+        chunk_size: number of draws per example that are decoded at a time; see `ImportanceWeighted`.
 
     Raises:
-        ValueError: for counts below one; when called with a posterior that is not reparameterised.
+        ValueError: If a count is below one; when called, if the posterior is not reparameterised.
 
     References:
         Rainforth et al., Tighter Variational Bounds are Not Necessarily Better, 2018, arXiv 1802.04537, section 4.

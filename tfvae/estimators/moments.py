@@ -1,4 +1,4 @@
-"""Means over draws and how well they are known, in constant memory: a loop in the graph."""
+"""Means over draws and their sampling variances, computed in a loop in constant memory."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -10,7 +10,7 @@ from tfvae.typing import Seed, Tensor
 
 
 class Moments(NamedTuple):
-    """What `moments_over_draws` returns, both of the structure and the shapes of one draw.
+    """Result of `moments_over_draws`; both fields have the structure and the shapes of one draw.
 
     Attributes:
         mean: the means.
@@ -22,7 +22,7 @@ class Moments(NamedTuple):
 
 
 def moments_over_draws(draw: Callable[[Tensor], Any], num_samples: Tensor, seed: Seed) -> Moments:
-    """The mean of `draw(seed)` over `num_samples` draws, one in memory at a time.
+    """Computes the mean of `draw(seed)` over `num_samples` draws, with one draw in memory at a time.
 
     Args:
         draw: takes a seed `[2]` and returns a nest of floating-point tensors.
@@ -30,8 +30,8 @@ def moments_over_draws(draw: Callable[[Tensor], Any], num_samples: Tensor, seed:
         seed: an int32 tensor `[2]`; draw s has the seed `fold_in(seed, s)`.
 
     Numerics:
-        Welford's running variance: draws that are all equal have a variance of exactly zero. Where a draw is infinite,
-        so is the mean, and its variance is NaN.
+        Uses Welford's running variance, so that equal draws have a variance of exactly zero. If a draw is infinite, the
+        mean is infinite and its variance is NaN.
     """
     first = draw(fold_in(seed, 0))
     leaves = tf.nest.flatten(first)
@@ -40,9 +40,9 @@ def moments_over_draws(draw: Callable[[Tensor], Any], num_samples: Tensor, seed:
         new_means, new_squares = [], []
         for value, mean, square in zip(tf.nest.flatten(draw(fold_in(seed, s))), means, squares, strict=True):
             deviation = value - mean
-            moved = mean + deviation / tf.cast(s + 1, mean.dtype)
-            # Of an infinite draw the mean is infinite, and stays so.
-            new_mean = tf.ensure_shape(tf.where(tf.math.is_finite(deviation), moved, mean + value), mean.shape)
+            updated = mean + deviation / tf.cast(s + 1, mean.dtype)
+            # After an infinite draw the mean stays infinite.
+            new_mean = tf.ensure_shape(tf.where(tf.math.is_finite(deviation), updated, mean + value), mean.shape)
             new_squares.append(tf.ensure_shape(square + deviation * (value - new_mean), mean.shape))
             new_means.append(new_mean)
         return s + 1, new_means, new_squares

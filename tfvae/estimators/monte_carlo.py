@@ -1,6 +1,6 @@
-"""Averages over any number of draws in constant memory: loops in the graph, for evaluation and for serving.
+"""Averages over any number of draws in constant memory, for evaluation and serving.
 
-They are functions of a `Problem`, like the estimators, with the number of draws as a tensor.
+These functions take a `Problem`, like estimators, and the number of draws as a tensor. They loop in the graph.
 """
 
 from collections.abc import Callable
@@ -16,22 +16,22 @@ from tfvae.estimators.moments import moments_over_draws
 from tfvae.estimators.problem import Problem
 from tfvae.typing import Seed, Tensor
 
-# Draws of an example that one seed makes: part of what a seed means, so that changing it changes every estimate.
+# Draws per example from one seed. Changing this number changes every estimate.
 BLOCK_SIZE = 5000
-# Draws decoded at a time: enough rows to fill the machine, few enough for its caches.
+# Draws decoded at a time: enough to keep the machine busy, few enough for its caches.
 CHUNK_SIZE = 1000
 
 
 class AveragedELBO(NamedTuple):
-    """What `averaged_elbo` returns, each field `[B]`, in nats.
+    """Result of `averaged_elbo`; each field is `[B]`, in nats.
 
     Attributes:
         bound: the mean of the draws' bounds.
         variance: the sampling variance of that mean, from the draws' spread; NaN for one draw.
         log_likelihood: the mean of log p(x|z).
-        kl: KL(q(z|x) || p(z)), exact where known.
-        log_likelihood_variance: as `variance`.
-        kl_variance: likewise; zero where the KL is exact.
+        kl: KL(q(z|x) || p(z)), exact if known.
+        log_likelihood_variance: the sampling variance of `log_likelihood`.
+        kl_variance: the sampling variance of `kl`, zero if the KL is exact.
     """
 
     bound: Tensor
@@ -43,7 +43,7 @@ class AveragedELBO(NamedTuple):
 
 
 class ImportanceEstimate(NamedTuple):
-    """What `importance_estimate` returns, float64.
+    """Result of `importance_estimate`, in float64.
 
     Attributes:
         log_marginal: log (1/K) sum_k w_k `[B]`, nats.
@@ -57,15 +57,15 @@ class ImportanceEstimate(NamedTuple):
 
 
 def averaged_elbo(problem: Problem, *, num_samples: Tensor | int, seed: Seed) -> AveragedELBO:
-    """The ELBO averaged over draws, one at a time: estimator B where the KL is known, else A.
+    """Averages the ELBO over draws, one at a time: estimator B if the KL has a closed form, else estimator A.
 
     Args:
-        problem: the batch; its latents are all drawn.
+        problem: the batch; all of its latents are drawn.
         num_samples: an int or a scalar int32 tensor, at least 1.
         seed: an int or an int32 tensor `[2]`; draw s has the seed `fold_in(seed, s)`.
 
     Raises:
-        ValueError: for a problem with observed latents.
+        ValueError: If latents of the problem were observed.
     """
 
     def of_draw(seed: Tensor) -> dict[str, Tensor]:
@@ -94,11 +94,11 @@ def importance_estimate(
     chunk_size: Tensor | int = CHUNK_SIZE,
     num_largest: Tensor | int = 0,
 ) -> ImportanceEstimate:
-    """Log (1/K) sum_k p(x, z_k) / q(z_k|x) with z_k ~ q(z|x), one example at a time.
+    """Computes log (1/K) sum_k p(x, z_k) / q(z_k|x) with z_k ~ q(z|x), one example at a time.
 
-    The draws of example i are a function of the seed and of `first_index + i`: however examples are put into batches,
-    and however draws are cut into chunks, the numbers are the same to rounding. Memory holds one chunk of decoded
-    draws, one block of latents and the K log weights of one example.
+    The draws of example i depend only on the seed and on `first_index + i`, so that batch size and chunk size change
+    the results by no more than rounding. One chunk of decoded draws, one block of latents and the K log weights of one
+    example are in memory at a time.
 
     Args:
         x: data `[B, *event]`.
@@ -107,11 +107,11 @@ def importance_estimate(
         seed: an int or an int32 tensor `[2]`; block b of `BLOCK_SIZE` draws of example i has the seed
             `fold_in(fold_in(seed, first_index + i), b)`.
         first_index: the index of the first example of x among all examples.
-        chunk_size: draws decoded at a time, at least 1; more than a block means a block.
-        num_largest: how many of the largest log weights to return, at most K.
+        chunk_size: number of draws decoded at a time, at least 1; at most one block is decoded at a time.
+        num_largest: number of largest log weights to return, at most K.
 
     Raises:
-        ValueError: for a problem with observed latents.
+        ValueError: If latents of the problem were observed.
 
     References:
         Burda, Grosse & Salakhutdinov, Importance Weighted Autoencoders, 2015, arXiv 1509.00519, equation 8.
@@ -136,11 +136,11 @@ def importance_estimate(
 
 
 def _log_weights(problem: Problem, *, count: Tensor, chunk_size: Tensor, seed: Tensor) -> Tensor:
-    """The log weights `[K]` of a problem of one example, float64."""
+    """Computes the log weights `[K]` of a problem of one example, in float64."""
     problem.require_unobserved()
 
     def add_block(block: Tensor, log_weights: Tensor) -> tuple[Tensor, Tensor]:
-        size = tf.minimum(BLOCK_SIZE, count - block * BLOCK_SIZE)  # the last is as short as it needs to be
+        size = tf.minimum(BLOCK_SIZE, count - block * BLOCK_SIZE)  # the last block is shorter
         z, log_posterior = problem.posterior.experimental_sample_and_log_prob([size], seed=fold_in(seed, block))
 
         def add_chunk(start: Tensor, log_weights: Tensor) -> tuple[Tensor, Tensor]:
@@ -159,7 +159,7 @@ def _log_weights(problem: Problem, *, count: Tensor, chunk_size: Tensor, seed: T
 
 
 def _loop(condition: Callable[..., Tensor], body: Callable[..., Any], values: Tensor) -> tuple[Tensor, Tensor]:
-    """A loop from zero that lengthens a vector, with nothing in memory of more than one turn."""
+    """Runs a loop that starts at zero and appends to a vector; one iteration is in memory at a time."""
     invariants = (tf.TensorShape([]), tf.TensorShape([None]))
     start = (tf.constant(0), values)
     return tf.while_loop(condition, body, start, shape_invariants=invariants, parallel_iterations=1)

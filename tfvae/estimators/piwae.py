@@ -1,4 +1,4 @@
-"""The tight bound for the decoder, quiet bounds for the encoder."""
+"""A tight bound for the decoder and low-noise bounds for the encoder."""
 
 import dataclasses
 
@@ -8,7 +8,7 @@ from tfvae._seeds import split_seed
 from tfvae._serialization import register
 from tfvae.estimators._configured import Configured
 from tfvae.estimators._latents import require_reparameterized
-from tfvae.estimators.draws import draw_split, kl_of, log_mean_exp, mean_over_draws, weighed
+from tfvae.estimators.draws import draw_split, kl_of, log_mean_exp, mean_over_draws, multiply_no_nan
 from tfvae.estimators.estimate import Estimate
 from tfvae.estimators.problem import Problem
 from tfvae.typing import Seed, Tensor
@@ -19,16 +19,16 @@ from tfvae.typing import Seed, Tensor
 class PIWAE(Configured):
     """The importance-weighted bound of all M K draws for decoder and prior, the mean of M bounds for the encoder.
 
-    A tight bound serves the decoder, a quiet gradient the encoder; the same draws give both. The bound that is reported
-    is that of all M K draws.
+    The decoder profits from a tight bound and the encoder from a gradient with little noise; the same draws give both.
+    The reported bound is that of all M K draws.
 
     Args:
-        num_bounds: M, bounds of an example.
-        num_importance_samples: K, draws of z in each.
-        chunk_size: draws of an example that are decoded at a time; see `ImportanceWeighted`.
+        num_bounds: M, number of bounds per example.
+        num_importance_samples: K, number of draws of z in each bound.
+        chunk_size: number of draws per example that are decoded at a time; see `ImportanceWeighted`.
 
     Raises:
-        ValueError: for counts below one; when called with a posterior that is not reparameterised.
+        ValueError: If a count is below one; when called, if the posterior is not reparameterised.
 
     References:
         Rainforth et al., Tighter Variational Bounds are Not Necessarily Better, 2018, arXiv 1802.04537, equation 17.
@@ -49,9 +49,9 @@ class PIWAE(Configured):
         shape = [self.num_bounds, self.num_importance_samples]
         split = draw_split(problem, sample_shape=shape, beta=beta, seed=seed_z, chunk_size=self.chunk_size)  # [M, K, B]
         log_sum = tf.reduce_logsumexp(split.weighted, axis=[0, 1], keepdims=True)
-        for_model = tf.exp(split.weighted - log_sum)  # shares of all draws
-        for_encoder = tf.nn.softmax(split.weighted, axis=1) / self.num_bounds  # shares of each bound's own
-        terms = weighed(for_model, split.model) + for_encoder * (split.path + split.score)
+        for_model = tf.exp(split.weighted - log_sum)  # shares among all draws
+        for_encoder = tf.nn.softmax(split.weighted, axis=1) / self.num_bounds  # shares within each bound
+        terms = multiply_no_nan(for_model, split.model) + for_encoder * (split.path + split.score)
         return Estimate(
             surrogate_loss=-tf.reduce_sum(terms, axis=[0, 1]),
             bound=log_mean_exp(log_mean_exp(split.log_weights, axis=1)),

@@ -1,4 +1,4 @@
-"""What an estimator is given."""
+"""The input of an estimator."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -9,20 +9,20 @@ from tfvae.typing import Distribution, Tensor
 
 
 class Problem(NamedTuple):
-    """A batch as an estimator sees it: everything that the model says of `x`, under the condition where there is one.
+    """A batch as an estimator sees it: data, posterior, prior and likelihood, given the condition if there is one.
 
-    `VAE.problem(x)` makes it. A condition is not in it: posterior, prior and `generate` already know it. A latent that
-    was observed, such as a label that is a part of z, is in `observed`, for an estimator has to know which parts of z
-    to draw.
+    Created by `VAE.problem`. The condition is not part of it, because posterior, prior and `generate` already depend on
+    it. Observed latents, such as a label that is a part of z, are part of it, because an estimator has to know which
+    parts of z to draw.
 
     Attributes:
         x: data `[B, *event]`.
         posterior: q(z|x), of batch shape `[B]`.
-        prior: p(z), of batch shape `[]`, or `[B]` under a condition.
+        prior: p(z), of batch shape `[]`, or `[B]` if there is a condition.
         generate: takes z `[..., B, *latent]` and returns p(x|z), of batch shape `[..., B]`.
         infer: takes other data `[B, *event]` and returns q(z|x), for estimators that train the encoder on dreams.
-        observed: latents that were observed: None, or a nest like z, whose leaves are None or `(value, known)` with
-            `known` a boolean `[B]`.
+        observed: observed latents: None, or a nest like z whose leaves are None or `(value, known)` with a boolean
+            `known` `[B]`.
     """
 
     x: Tensor
@@ -33,7 +33,7 @@ class Problem(NamedTuple):
     observed: Any = None
 
     def require_unobserved(self) -> None:
-        """Checks that all of z is to be drawn from the posterior, for estimators that do not look at `observed`.
+        """Checks that no latent was observed; for estimators that draw all of z from the posterior.
 
         Raises:
             ValueError: If a latent was observed.

@@ -1,4 +1,4 @@
-"""The variational Renyi bound, and its maximum."""
+"""The variational Renyi bound."""
 
 import dataclasses
 import math
@@ -22,23 +22,23 @@ from tfvae.typing import Seed, Tensor
 class Renyi(Configured):
     """The variational Renyi bound (1 / (1 - alpha)) log (1/K) sum_k w_k^(1 - alpha), w_k = p(x, z_k) / q(z_k|x).
 
-    alpha = 1 is the ELBO, alpha = 0 the importance-weighted bound, alpha = -inf VR-max, which trains on the draw of the
-    largest weight. Larger alpha makes q narrower (mode-seeking), smaller alpha wider.
+    alpha = 1 is the ELBO, alpha = 0 the importance-weighted bound, and alpha = -inf VR-max, which trains on the draw
+    with the largest weight. A larger alpha makes q narrower (mode-seeking), a smaller one wider.
 
-    What is reported is a lower bound on log p(x) whatever alpha: the Renyi bound itself for alpha >= 0, where it is
-    one, and for alpha < 0, where it may lie above log p(x), the importance-weighted bound of the same draws.
+    The reported bound is always a lower bound on log p(x): the Renyi bound for alpha >= 0, and the importance-weighted
+    bound of the same draws for alpha < 0, where the Renyi bound may exceed log p(x).
 
     Args:
         alpha: the order, any number or -inf.
-        num_importance_samples: K, draws of z.
-        chunk_size: draws of an example that are decoded at a time; see `ImportanceWeighted`.
+        num_importance_samples: K, number of draws of z.
+        chunk_size: number of draws per example that are decoded at a time; see `ImportanceWeighted`.
 
     Raises:
-        ValueError: for a count below one, or an order that is NaN or +inf; when called with a posterior that is not
+        ValueError: If a count is below one, or `alpha` is NaN or +inf; when called, if the posterior is not
             reparameterised.
 
     Numerics:
-        In float32 an order close to 1, but not 1, costs digits: the value is off by about 1e-7 / |1 - alpha|.
+        In float32 an order close to 1, but not equal to it, loses precision: the error is about 1e-7 / |1 - alpha|.
 
     References:
         Li & Turner, Renyi Divergence Variational Inference, 2016, arXiv 1602.02311, equations 4, 12 and section 4.3.
@@ -49,9 +49,9 @@ class Renyi(Configured):
     chunk_size: int | None = None
 
     def __post_init__(self) -> None:
-        alpha = -math.inf if self.alpha == "-inf" else self.alpha  # as a file has it
+        alpha = -math.inf if self.alpha == "-inf" else self.alpha  # JSON has no infinity
         if not isinstance(alpha, numbers.Real) or isinstance(alpha, bool) or not alpha < math.inf:
-            raise ValueError(f"alpha is a number, or -inf for VR-max. Received: {self.alpha!r}.")
+            raise ValueError(f"`alpha` must be a number, or -inf for VR-max. Received: alpha={self.alpha!r}")
         self._check_counts("num_importance_samples")
         self._check_chunk_size()
         self._set(alpha=float(alpha))
@@ -64,13 +64,13 @@ class Renyi(Configured):
         draws = draw(problem, sample_shape=shape, seed=seed_z, chunk_size=self.chunk_size)  # [K, B]
         log_weights = draws.log_weights()
         return Estimate(
-            surrogate_loss=-self._of(draws.log_weights(beta)),
-            bound=self._of(log_weights) if self.alpha >= 0.0 else log_mean_exp(log_weights),
+            surrogate_loss=-self._renyi_bound(draws.log_weights(beta)),
+            bound=self._renyi_bound(log_weights) if self.alpha >= 0.0 else log_mean_exp(log_weights),
             log_likelihood=mean_over_draws(draws.log_likelihood),
             kl=kl_of(problem, draws),
         )
 
-    def _of(self, log_weights: Tensor) -> Tensor:
+    def _renyi_bound(self, log_weights: Tensor) -> Tensor:
         if self.alpha == 1.0:
             return mean_over_draws(log_weights)
         if self.alpha == -math.inf:

@@ -1,4 +1,4 @@
-"""Wake-sleep with importance weights."""
+"""The reweighted wake-sleep algorithm."""
 
 import dataclasses
 from typing import Literal
@@ -18,19 +18,22 @@ from tfvae.typing import Seed, Tensor
 @register
 @dataclasses.dataclass(frozen=True, repr=False)
 class ReweightedWakeSleep(Configured):
-    """Wake-sleep whose two halves weigh K draws by their importance: both approach the true gradients as K grows.
+    """Wake-sleep with K importance-weighted draws: both updates approach the true gradients as K grows.
 
-    Decoder and prior climb the importance-weighted bound at fixed draws. The encoder maximises sum_k v_k log q(z_k|x)
-    with v_k = w_k / sum_j w_j, which follows KL(p(z|x) || q(z|x)) on data (the wake-phase update), or log q(z|x) of
-    dreams (the sleep-phase update), or both. Works with discrete latents; for K = 1 and "sleep" it is `WakeSleep`.
+    Decoder and prior maximise the importance-weighted bound at fixed draws. The encoder maximises sum_k v_k log
+    q(z_k|x) with v_k = w_k / sum_j w_j, which follows KL(p(z|x) || q(z|x)) on data (the wake-phase update), or log
+    q(z|x) of dreams (the sleep-phase update), or both. Works with discrete latents; for K = 1 and "sleep" it is
+    `WakeSleep`.
 
     Args:
-        num_importance_samples: K, draws of z.
+        num_importance_samples: K, number of draws of z.
         encoder_phase: "wake", "sleep" or "both".
-        chunk_size: draws of an example that are decoded at a time; see `ImportanceWeighted`. A dream is one draw.
+        chunk_size: number of draws per example that are decoded at a time; see `ImportanceWeighted`. A dream is one
+            draw.
 
     Raises:
-        ValueError: for a count below one, another phase, or when called without the `infer` that sleep needs.
+        ValueError: If a count is below one or `encoder_phase` is unknown; when called, if the sleep phase needs `infer`
+            and the problem has none.
 
     References:
         Bornschein & Bengio, Reweighted Wake-Sleep, 2014, arXiv 1406.2751, section 2.
@@ -44,7 +47,9 @@ class ReweightedWakeSleep(Configured):
         self._check_counts("num_importance_samples")
         self._check_chunk_size()
         if self.encoder_phase not in ("wake", "sleep", "both"):
-            raise ValueError(f"encoder_phase is 'wake', 'sleep' or 'both'. Received: {self.encoder_phase!r}.")
+            raise ValueError(
+                f"`encoder_phase` must be 'wake', 'sleep' or 'both'. Received: encoder_phase={self.encoder_phase!r}"
+            )
 
     def __call__(self, problem: Problem, *, beta: Tensor | float = 1.0, seed: Seed = None) -> Estimate:
         """See `Estimator`."""

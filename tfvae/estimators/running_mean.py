@@ -1,4 +1,4 @@
-"""A baseline that is the mean of what was seen."""
+"""A baseline that is a running mean of the learning signal."""
 
 from typing import Any
 
@@ -15,29 +15,29 @@ class RunningMean(keras.layers.Layer):
     """The exponentially weighted mean of the learning signal, the same for every example.
 
     Numerics:
-        The mean starts at zero and is divided by the sum of its weights, so that it is unbiased from the first step on.
+        The mean is divided by the sum of its weights, so that it is unbiased from the first step on.
 
     Args:
-        decay: the share of the old mean at a step, from 0 to below 1.
+        decay: the weight of the old mean in each update, at least 0 and below 1.
         **kwargs: `name` of `keras.layers.Layer`.
 
     Call arguments:
-        inputs: x `[B, *event]`, of which only the number of examples matters.
+        inputs: data x `[B, *event]`, of which only the batch size is used.
 
     Returns:
         The mean `[B]`, in nats; zero before the first step.
 
     Raises:
-        ValueError: for a decay outside [0, 1).
+        ValueError: If `decay` is outside [0, 1).
     """
 
     def __init__(self, decay: float = 0.9, **kwargs: Any):
         super().__init__(**kwargs)
         self.decay = float(number(decay, "decay", at_least=0, below=1))
-        # Half precision holds no more than 65,504 nats.
-        kept = {"trainable": False, "dtype": "float32", "autocast": False}
-        self.total = self.add_weight(name="total", shape=(), initializer="zeros", **kept)
-        self.weight = self.add_weight(name="weight", shape=(), initializer="zeros", **kept)
+        # Half precision overflows at 65,504 nats.
+        options = {"trainable": False, "dtype": "float32", "autocast": False}
+        self.total = self.add_weight(name="total", shape=(), initializer="zeros", **options)
+        self.weight = self.add_weight(name="weight", shape=(), initializer="zeros", **options)
         self.built = True
 
     def call(self, inputs: Tensor) -> Tensor:
@@ -47,7 +47,7 @@ class RunningMean(keras.layers.Layer):
         return keras.KerasTensor(inputs.shape[:1], dtype="float32")
 
     def update(self, learning_signal: Tensor) -> None:
-        """Adds a step's learning signal `[B]`."""
+        """Updates the mean with the learning signal `[B]` of a training step."""
         mean = tf.cast(tf.reduce_mean(learning_signal), "float32")
         self.total.assign(self.decay * self.total + (1.0 - self.decay) * mean)
         self.weight.assign(self.decay * self.weight + (1.0 - self.decay))

@@ -1,4 +1,4 @@
-"""The gradient by scores, for any posterior with a density."""
+"""The score-function gradient, for any posterior with a density."""
 
 import dataclasses
 from typing import Any, Self
@@ -11,7 +11,7 @@ from tfvae._seeds import split_seed
 from tfvae._serialization import register
 from tfvae.estimators._configured import Configured
 from tfvae.estimators._kl_kind import closed_form, kl_kind
-from tfvae.estimators.draws import draw, mean_over_draws, weighed
+from tfvae.estimators.draws import draw, mean_over_draws, multiply_no_nan
 from tfvae.estimators.elbo_terms import ELBOTerms
 from tfvae.estimators.estimate import Estimate
 from tfvae.estimators.kl_weighting import KLPenalty, penalty
@@ -23,25 +23,25 @@ from tfvae.typing import KLKind, Seed, Tensor
 @register
 @dataclasses.dataclass(frozen=True, repr=False)
 class ScoreFunction(Configured):
-    """The ELBO with the score-function gradient (REINFORCE, the "naive" estimator): for discrete latents too.
+    """The ELBO with the score-function gradient (REINFORCE, the "naive" estimator), also for discrete latents.
 
-    d/dphi E_q[f(z)] = E_q[(f(z) - b) d log q(z|x)], the draws z counting as data. With the KL in closed form f is
-    log p(x|z) - beta KL (log p(x|z) alone under a KL weighting such as `FreeBits`, which needs the closed form),
-    otherwise log p(x|z) + beta (log p(z) - log q(z|x)). Any baseline b that does not see z leaves the expectation as it
-    is and takes variance away; without one the variance is often too high to train by (section 2.2 of the AEVB paper).
-    Where the posterior is reparameterised, `SGVB` is the better choice by far.
+    The gradient is d/dphi E_q[f(z)] = E_q[(f(z) - b) d log q(z|x)], with z treated as constants. With the KL in closed
+    form f is log p(x|z) - beta KL (log p(x|z) alone under a KL weighting such as `FreeBits`, which needs the closed
+    form), otherwise log p(x|z) + beta (log p(z) - log q(z|x)). A baseline b that does not depend on z leaves the
+    expectation unchanged and reduces the variance, which is often too high for training without one (section 2.2 of the
+    AEVB paper). If the posterior is reparameterised, `SGVB` is much the better choice.
 
     Args:
-        num_samples: S, draws of z an example.
+        num_samples: S, number of draws of z per example.
         kl: "auto" (closed form where known), "analytic" or "monte_carlo".
         baseline: None; `RunningMean()`, the mean of f so far; or a Keras layer or model from x `[B, *event]` to `[B]`
-            or `[B, 1]`, which learns to foretell f by squared error, with the model's optimizer.
+            or `[B, 1]`, which is trained with the model to predict f, by squared error.
 
     Raises:
-        TypeError: for a baseline that is no layer.
-        ValueError: for fewer than one sample or another `kl`; when called, for a baseline that returns more than one
-            number an example.
-        NotImplementedError: when called with "analytic" for distributions between which no closed form is known.
+        TypeError: If `baseline` is not a layer.
+        ValueError: If `num_samples` is below one or `kl` is unknown; when called, if the baseline returns more than one
+            number per example.
+        NotImplementedError: When called with `kl="analytic"`, if no closed form is known.
 
     References:
         Mnih & Gregor, Neural Variational Inference and Learning in Belief Networks, 2014, arXiv 1402.0030, sections 2.2
@@ -57,13 +57,13 @@ class ScoreFunction(Configured):
         self._set(kl=kl_kind(self.kl))
         if self.baseline is not None and not isinstance(self.baseline, keras.layers.Layer):
             raise TypeError(
-                "baseline is None, tfvae.estimators.RunningMean(), or a Keras layer or model from x to one number an "
-                f"example. Received: {self.baseline!r}."
+                "`baseline` must be None, tfvae.estimators.RunningMean(), or a Keras layer or model from x to one "
+                f"number per example. Received: baseline={self.baseline!r}"
             )
 
     @property
     def layers(self) -> tuple[keras.layers.Layer, ...]:
-        """The layers whose weights train with the model: the baseline."""
+        """The baseline, whose weights train with the model."""
         return () if self.baseline is None else (self.baseline,)
 
     def __call__(self, problem: Problem, *, beta: KLPenalty | Tensor | float = 1.0, seed: Seed = None) -> Estimate:
@@ -74,17 +74,18 @@ class ScoreFunction(Configured):
         kl = closed_form(problem, self.kl, "ScoreFunction")
         if kl is not None:
             objective = draws.log_likelihood - penalty(beta, ELBOTerms(log_likelihood, kl), problem)
-            # The penalty, the same for every z, only moves what the baseline has to foretell.
+            # The penalty is the same for every z and would only shift the values that the baseline predicts.
             signal = draws.log_likelihood if isinstance(beta, KLPenalty) else objective
         else:
             kl = mean_over_draws(draws.log_posterior - draws.log_prior)
-            signal, objective = draws.log_weights(beta), draws.log_likelihood + weighed(beta, draws.log_prior)
+            signal, objective = draws.log_weights(beta), draws.log_likelihood + multiply_no_nan(beta, draws.log_prior)
         signal = tf.stop_gradient(signal)  # [S, B]
         advantage, baseline_loss = signal, tf.zeros_like(kl)
         if self.baseline is not None:
-            foretold = tf.cast(tf.reshape(_one_an_example(self.baseline, problem.x), tf.shape(kl)), signal.dtype)  # [B]
-            advantage = signal - tf.stop_gradient(foretold)
-            baseline_loss = mean_over_draws(tf.square(signal - foretold))
+            values = _baseline_values(self.baseline, problem.x)
+            baseline_value = tf.cast(tf.reshape(values, tf.shape(kl)), signal.dtype)  # [B]
+            advantage = signal - tf.stop_gradient(baseline_value)
+            baseline_loss = mean_over_draws(tf.square(signal - baseline_value))
         return Estimate(
             surrogate_loss=baseline_loss - mean_over_draws(objective + advantage * draws.log_posterior),
             bound=log_likelihood - kl,
@@ -93,10 +94,10 @@ class ScoreFunction(Configured):
         )
 
     def update(self, estimate: Estimate, *, beta: KLPenalty | Tensor | float = 1.0) -> None:
-        """Lets a running mean see a training step's learning signal."""
+        """Updates a running mean with the learning signal of a training step."""
         if isinstance(self.baseline, RunningMean):
-            weighed = 0.0 if isinstance(beta, KLPenalty) else as_dtype(beta, estimate.kl.dtype) * estimate.kl
-            self.baseline.update(estimate.log_likelihood - weighed)
+            weighted_kl = 0.0 if isinstance(beta, KLPenalty) else as_dtype(beta, estimate.kl.dtype) * estimate.kl
+            self.baseline.update(estimate.log_likelihood - weighted_kl)
 
     def get_config(self) -> dict[str, Any]:
         baseline = None if self.baseline is None else keras.saving.serialize_keras_object(self.baseline)
@@ -110,12 +111,12 @@ class ScoreFunction(Configured):
         return cls(**config)
 
 
-def _one_an_example(baseline: keras.layers.Layer, x: Tensor) -> Tensor:
-    """What the baseline says of x, `[B]` or `[B, 1]`."""
+def _baseline_values(baseline: keras.layers.Layer, x: Tensor) -> Tensor:
+    """Returns the baseline's values for x, `[B]` or `[B, 1]`."""
     values = tf.convert_to_tensor(baseline(x))
     if values.shape.rank != 1 and (values.shape.rank != 2 or values.shape[1] not in (1, None)):
         raise ValueError(
-            f"A baseline returns one number an example, of shape [B] or [B, 1]. '{baseline.name}' returned shape "
-            f"{tuple(values.shape)}."
+            "A baseline must return one number per example, of shape [B] or [B, 1]. Received: values of shape "
+            f"{tuple(values.shape)} from baseline='{baseline.name}'"
         )
     return values

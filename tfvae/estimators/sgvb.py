@@ -1,4 +1,4 @@
-"""Stochastic gradient variational Bayes: the paper's two estimators."""
+"""Stochastic gradient variational Bayes: the two estimators of the AEVB paper."""
 
 import dataclasses
 
@@ -21,20 +21,21 @@ class SGVB(Configured):
     With z_s = g(eps_s, x) drawn from q(z|x) by reparameterisation, s = 1..S (the paper's L):
 
     * `kl="analytic"`, estimator B (equation 7): (1/S) sum_s log p(x|z_s) - KL(q(z|x) || p(z)), the KL in closed form;
-      its variance is usually the lower of the two.
+      it usually has the lower variance of the two.
     * `kl="monte_carlo"`, estimator A (equation 6): (1/S) sum_s [log p(x, z_s) - log q(z_s|x)]; for any posterior and
       prior with a density.
-    * `kl="auto"`, the default: "analytic" where a closed form is known, else "monte_carlo".
+    * `kl="auto"`, the default: "analytic" if a closed form is known, else "monte_carlo".
 
     Both have the same expectation, the ELBO, and differentiate with the pathwise gradient.
 
     Args:
-        num_samples: S, draws of z for each data point; 1 suffices at batch sizes of 100 (section 2.3).
+        num_samples: S, number of draws of z per example; 1 is enough for batches of 100 (section 2.3).
         kl: "auto", "analytic" or "monte_carlo".
 
     Raises:
-        ValueError: for fewer than one sample or another `kl`; when called with a posterior that is not reparameterised.
-        NotImplementedError: when called with "analytic" for distributions between which no closed form is known.
+        ValueError: If `num_samples` is below one or `kl` is unknown; when called, if the posterior is not
+            reparameterised.
+        NotImplementedError: When called with `kl="analytic"`, if no closed form is known.
 
     References:
         Kingma & Welling, Auto-Encoding Variational Bayes, 2013, arXiv 1312.6114, section 2.3.

@@ -1,4 +1,4 @@
-"""The path derivative alone: less variance the closer q comes to the posterior."""
+"""The path derivative of the ELBO, whose variance vanishes as q approaches the posterior."""
 
 import dataclasses
 
@@ -15,18 +15,18 @@ from tfvae.typing import Seed, Tensor
 @register
 @dataclasses.dataclass(frozen=True, repr=False)
 class StickingTheLanding(Configured):
-    """The ELBO of the paper's estimator A, differentiated along z only: the encoder's score term is left out.
+    """The ELBO of estimator A, differentiated for the encoder along z only, without the score term.
 
-    The total derivative of log w = log p(x, z) - log q(z|x) by the encoder's weights is a path derivative, through
-    z = g(eps, x), and the score d log q(z|x) at fixed z. The score's expectation is zero, so that leaving it out keeps
-    the gradient unbiased; what is left vanishes for every draw where q(z|x) is the exact posterior. To be preferred
-    where the posterior is rich enough to come near.
+    The derivative of log w = log p(x, z) - log q(z|x) by the encoder's weights is the sum of a path derivative, through
+    z = g(eps, x), and the score d log q(z|x) at fixed z. The score has expectation zero, so the gradient stays unbiased
+    without it, and what remains is zero for every draw if q(z|x) is the exact posterior. Prefer it to `SGVB` for
+    posteriors that are rich enough to come close to that.
 
     Args:
-        num_samples: S, draws of z an example.
+        num_samples: S, number of draws of z per example.
 
     Raises:
-        ValueError: for fewer than one sample; when called with a posterior that is not reparameterised.
+        ValueError: If `num_samples` is below one; when called, if the posterior is not reparameterised.
 
     References:
         Roeder, Wu & Duvenaud, Sticking the Landing, 2017, arXiv 1703.09194, equation 8.

@@ -17,18 +17,18 @@ from tfvae.typing import Seed, Tensor
 @register
 @dataclasses.dataclass(frozen=True, repr=False)
 class VIMCO(Configured):
-    """The importance-weighted bound, its encoder's gradient by scores with a baseline from the other draws.
+    """The importance-weighted bound with a score-function gradient whose baseline comes from the other draws.
 
-    For discrete latents, or any posterior with a density: with L = log (1/K) sum_k w_k,
-    d/dphi = E[sum_k (L - L_{-k}) d log q(z_k|x) + sum_k v_k d log w_k], v_k = w_k / sum_j w_j, where L_{-k} has the
-    geometric mean of the other weights in place of w_k. The baseline costs nothing and needs no network.
+    For discrete latents, or any posterior with a density: with L = log (1/K) sum_k w_k, d/dphi = E[sum_k (L - L_{-k}) d
+    log q(z_k|x) + sum_k v_k d log w_k], v_k = w_k / sum_j w_j, where L_{-k} replaces w_k by the geometric mean of the
+    other weights. The baseline is free and needs no network.
 
     Args:
-        num_importance_samples: K, draws of z, at least 2.
-        chunk_size: draws of an example that are decoded at a time; see `ImportanceWeighted`.
+        num_importance_samples: K, number of draws of z, at least 2.
+        chunk_size: number of draws per example that are decoded at a time; see `ImportanceWeighted`.
 
     Raises:
-        ValueError: for fewer than two draws, or a `chunk_size` below one.
+        ValueError: If `num_importance_samples` is below two or `chunk_size` is below one.
 
     References:
         Mnih & Rezende, Variational Inference for Monte Carlo Objectives, 2016, arXiv 1602.06725, equations 8 to 11.
@@ -57,9 +57,9 @@ class VIMCO(Configured):
         )
 
     def _without_each(self, log_weights: Tensor) -> Tensor:
-        """L_{-k} `[K, B]`: the bound with the geometric mean of the other weights in place of the k-th.
+        """Computes L_{-k} `[K, B]`, the bound with the k-th weight replaced by the geometric mean of the others.
 
-        Zero where all other weights are: a baseline may be anything that does not know z_k.
+        It is zero where all other weights are zero: a baseline may be any number that does not depend on z_k.
         """
         k = self.num_importance_samples
         is_possible = log_weights > -math.inf
@@ -73,9 +73,9 @@ class VIMCO(Configured):
 
 
 def _log_sum_of_others(log_weights: Tensor) -> Tensor:
-    """Log sum_{j != k} w_j `[K, B]`, to full precision and in memory that grows like K, not K^2.
+    """Computes log sum_{j != k} w_j `[K, B]`, to full precision and in memory that grows like K, not K^2.
 
-    What is left of the sum without the largest weight is added up anew; the others are at most half of the sum.
+    The sum without the largest weight is recomputed; every other weight is at most half of the sum.
     """
     k, nothing = tf.shape(log_weights)[0], tf.constant(-math.inf, log_weights.dtype)
     is_largest = tf.one_hot(tf.argmax(log_weights, axis=0), k, True, False, axis=0, dtype=tf.bool)

@@ -1,4 +1,4 @@
-"""Numbers about a trained model, each with its standard error, and the report they go into."""
+"""Measures of trained models with standard errors, and the report of a run."""
 
 from tfvae import _backend as _backend
 from tfvae.evaluation._finite import NotFiniteError

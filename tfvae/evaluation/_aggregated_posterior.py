@@ -1,4 +1,4 @@
-"""The aggregated posterior q(z) = (1/N) sum_n q(z|x_n), and what the latents say about x."""
+"""The aggregated posterior q(z) = (1/N) sum_n q(z|x_n), and the mutual information of x and z."""
 
 from typing import Any, NamedTuple
 
@@ -14,13 +14,13 @@ _CHUNK_SIZE = 8
 
 
 class Aggregated(NamedTuple):
-    """What `aggregated` returns, each field `[N]`, in nats.
+    """Result of `aggregated`; each field is `[N]`, in nats.
 
     Attributes:
         information: E[log q(z|x_n) - log q(z)] over z ~ q(z|x_n); the mean over n is I(x; z).
         information_variance: the sampling variance of that mean over draws; NaN for one draw.
         marginal_kl: KL(q(z|x_n) || p(z)) less `information`; the mean over n is KL(q(z) || p(z)).
-        marginal_kl_variance: likewise.
+        marginal_kl_variance: the sampling variance of that mean over draws; NaN for one draw.
     """
 
     information: Tensor
@@ -30,9 +30,9 @@ class Aggregated(NamedTuple):
 
 
 def aggregated(vae: VAE, x: Tensor, num_samples: Tensor, seed: Tensor) -> Aggregated:
-    """The mutual information of x and z and the KL of the aggregated posterior, of the examples x `[N, *event]`.
+    """Estimates the mutual information of x and z and the KL of the aggregated posterior of examples x `[N, *event]`.
 
-    Any latents will do: q(z) is a mixture of the examples' own posteriors, of which each draw is scored under all.
+    Works with any latents. q(z) is the mixture of the examples' posteriors, and each draw is scored under all of them.
     """
     problem = vae.problem(x)
     posterior, prior = problem.posterior, problem.prior
@@ -50,7 +50,7 @@ def aggregated(vae: VAE, x: Tensor, num_samples: Tensor, seed: Tensor) -> Aggreg
 
 
 def _log_mixture(posterior: Distribution, z: Any, num_examples: Tensor, dtype: tf.DType) -> Tensor:
-    """Log (1/N) sum_m q(z_n|x_m) `[N]`, a few n at a time."""
+    """Computes log (1/N) sum_m q(z_n|x_m) `[N]`, for a few n at a time."""
     log_n = tf.math.log(tf.cast(num_examples, dtype))
 
     def add_chunk(start: Tensor, log_q: Tensor) -> tuple[Tensor, Tensor]:

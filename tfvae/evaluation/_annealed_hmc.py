@@ -8,19 +8,19 @@ import tensorflow_probability as tfp
 
 from tfvae.typing import Tensor
 
-# The acceptance that step sizes are adapted to, and by how much, in logarithms, one step moves them.
+# The acceptance rate that step sizes adapt to, and the rate of adaptation of their logarithms.
 _TARGET_ACCEPTANCE, _RATE = 0.65, 0.2
 _FIRST_STEP_SIZE = 0.2
 
 
 class AnnealedResults(NamedTuple):
-    """What the transition carries along.
+    """State of the transition.
 
     Attributes:
-        inner_results: of the Metropolis-Hastings step, where TFP looks for log-probabilities.
-        step: how many steps were made.
-        step_size: of the next step `[B]`, where it adapts.
-        step_sizes: those of all steps `[T, B]`, as far as they were made.
+        inner_results: results of the Metropolis-Hastings step, where TFP expects the log-probabilities.
+        step: number of steps made so far.
+        step_size: step size of the next step `[B]`, if it adapts.
+        step_sizes: step sizes of the steps made so far `[T, B]`.
         acceptance: the sum over steps of the mean acceptance probability `[B]`.
     """
 
@@ -32,18 +32,18 @@ class AnnealedResults(NamedTuple):
 
 
 class AnnealedHMC(tfp.mcmc.TransitionKernel):
-    """One HMC step that leaves the target of this step along the path as it is.
+    """One HMC step that leaves the target distribution of this step of the path invariant.
 
-    `tfp.mcmc.sample_annealed_importance_chain` hands each step the log-probability and gradient that the step before
-    it computed, under a target that was another. A Metropolis test on that difference leaves no target as it is and
-    biases the estimate; so both are computed here anew, one more gradient a step.
+    `tfp.mcmc.sample_annealed_importance_chain` passes the log-probability and gradient of the previous step to the next
+    one, although its target is different. A Metropolis test with these values leaves neither target invariant and
+    biases the estimate. Both are therefore recomputed here, at the cost of one more gradient per step.
 
     Args:
         target_log_prob_fn: from z `[C, B, D]` to the log-density of this step `[C, B]`.
         num_leapfrog_steps: of each HMC step.
-        step_sizes: `[T, B]`. With `adapt`, only its shape counts.
-        adapt: whether step sizes follow the acceptance; then the steps depend on one another, and the run is only good
-            for finding `step_sizes`.
+        step_sizes: step sizes `[T, B]`; with `adapt`, only the shape is used.
+        adapt: whether step sizes adapt to the acceptance rate. The steps then depend on each other, and the run serves
+            only to find `step_sizes`.
     """
 
     def __init__(
@@ -101,15 +101,15 @@ def annealed_weights(
     step_sizes: Tensor | None,
     seed: Tensor,
 ) -> tuple[Tensor, AnnealedResults]:
-    """Log weights `[C, B]` of chains from the proposal to the target, whose mean weight is the ratio of normalisers.
+    """Computes log weights `[C, B]` of chains from proposal to target, whose mean weight is the ratio of normalisers.
 
     Args:
         z: draws of the proposal `[C, B, D]`.
         proposal_log_prob_fn: from z to `[C, B]`.
-        target_log_prob_fn: likewise.
+        target_log_prob_fn: from z to `[C, B]`.
         num_steps: T, scalar.
         num_leapfrog_steps: of each step, scalar.
-        step_sizes: of each step and example `[T, B]`; None adapts them, and they are in the results.
+        step_sizes: step sizes `[T, B]`; None adapts them and returns them in the results.
         seed: an int32 tensor `[2]`.
     """
     adapt = step_sizes is None

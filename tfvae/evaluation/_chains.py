@@ -1,4 +1,4 @@
-"""What Markov chains over z need: a space without constraints, and how far a first step may go."""
+"""Unconstrained spaces and first step sizes for Markov chains over z."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,36 +13,36 @@ from tfvae.typing import Distribution, Tensor
 
 tfb, tfd = tfp.bijectors, tfp.distributions
 
-NUM_DRAWS = 20  # that `spread_of` is good for
+NUM_DRAWS = 20  # enough for `spread_of`
 
 _SHARES = (tfd.Dirichlet, tfd.RelaxedOneHotCategorical)
-# What TFP has for these reaches half of the sphere at best.
+# TFP's bijectors for these reach half of the sphere at best.
 _SPHERES = (tfd.VonMisesFisher, tfd.SphericalUniform, tfd.PowerSpherical)
 
 
 def support_of(prior: Distribution) -> Any:
-    """The bijector from numbers without constraints to z.
+    """Returns the bijector from unconstrained numbers to z.
 
     Raises:
-        ValueError: where none is known, as for discrete latents.
+        ValueError: If none is known, as for discrete latents.
     """
     bijector = _support(prior)
     if bijector is None:
         raise ValueError(
-            "Hamiltonian Monte Carlo needs continuous latents, and a way to them from numbers without constraints. "
-            f"None is known for this model's prior, {prior!r}. Take log_marginal, or sum over the states of a discrete "
-            "z."
+            "Hamiltonian Monte Carlo needs continuous latents and a bijector to them from unconstrained numbers. None "
+            "is known for this model's prior. Use log_marginal, or sum over the states of a discrete z. "
+            f"Received: prior={prior!r}"
         )
     return bijector
 
 
 def can_run_chains(prior: Distribution) -> bool:
-    """Whether Markov chains over z can be had: z is one vector, and continuous."""
+    """Returns whether Markov chains over z can be run, which takes one continuous vector."""
     return is_vector(prior) and _support(prior) is not None
 
 
 def _support(distribution: Distribution) -> Any:
-    """TFP's own bijector, and ours where it has none, or one that is not for integrals; None where nobody has one."""
+    """Returns TFP's bijector, or ours if TFP's is missing or does not preserve integrals; None if none is known."""
     if isinstance(distribution, _SPHERES):
         return None
     if isinstance(distribution, _SHARES):
@@ -51,7 +51,7 @@ def _support(distribution: Distribution) -> Any:
         return tfb.Chain([tfb.Log(), Simplex()])
     if isinstance(distribution, tfd.MixtureSameFamily):
         found = _support(distribution.components_distribution)
-        return found if found is not None and _is_the_same_for_all(found) else None
+        return found if found is not None and _is_shared_by_components(found) else None
     if isinstance(distribution, tfd.Mixture):
         found = [_support(component) for component in distribution.components]
         return found[0] if all(isinstance(one, tfb.Identity) for one in found) else None
@@ -63,16 +63,16 @@ def _support(distribution: Distribution) -> Any:
         return None
 
 
-def _is_the_same_for_all(bijector: Any) -> bool:
-    """Whether the components of a mixture, a batch axis of the bijector where they differ, share their support."""
+def _is_shared_by_components(bijector: Any) -> bool:
+    """Returns whether a mixture's components, a batch axis of the bijector if they differ, share a support."""
     return bijector.experimental_batch_shape(x_event_ndims=1).rank == 0
 
 
 def unconstrained(log_prob: Callable[[Tensor], Tensor], support: Any) -> Callable[[Tensor], Tensor]:
-    """From the log density of z to that of u `[..., D]` with z = support(u)."""
+    """Converts the log density of z into that of u `[..., D]`, with z = support(u)."""
     return lambda u: log_prob(support.forward(u)) + support.forward_log_det_jacobian(u, event_ndims=1)
 
 
 def spread_of(draws: Tensor) -> Tensor:
-    """The mean standard deviation over the dimensions of draws `[S, B, D]`, free of constraints: `[1, B, 1]`."""
+    """Computes the standard deviation of unconstrained draws `[S, B, D]`, averaged over dimensions: `[1, B, 1]`."""
     return tf.reduce_mean(tf.math.reduce_std(draws, axis=0), axis=-1)[tf.newaxis, :, tf.newaxis]

@@ -13,12 +13,12 @@ _functions: weakref.WeakKeyDictionary[VAE, dict[Any, Any]] = weakref.WeakKeyDict
 
 
 def compiled(vae: VAE, fn: Callable[..., Any]) -> Callable[..., Any]:
-    """A graph function `(x [B, *event], number, seed [2]) -> fn(vae, x, number, seed)`.
+    """Returns a graph function `(x [B, *event], number, seed [2]) -> fn(vae, x, number, seed)`.
 
-    The batch size and the number (of samples) are not part of the trace, so that a smaller last batch, or another
-    number, does not make another. In place of one number there may be a tuple of several.
+    The batch size and the number (of samples) are not part of the trace, so that a smaller last batch or another number
+    does not retrace. `number` may also be a tuple of numbers.
     """
-    model = weakref.ref(vae)  # the function must not keep alive the model it is filed under
+    model = weakref.ref(vae)  # the cache must not keep the model alive
 
     def call(x: tf.Tensor, number: Any, seed: tf.Tensor) -> Any:
         with released_graph():
@@ -42,9 +42,10 @@ def compiled(vae: VAE, fn: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def compiled_for_shape(vae: VAE, fn: Callable[..., Any], **arguments: Any) -> Callable[..., Any]:
-    """A graph function `(x [B, *event], seed [2]) -> fn(vae, x, seed, **arguments)`, traced once a batch size.
+    """Returns a graph function `(x [B, *event], seed [2]) -> fn(vae, x, seed, **arguments)`.
 
-    For what needs to know its shapes. The arguments are Python values, and part of what is traced.
+    It is traced once per batch size, for functions that need static shapes. The arguments are Python values and part of
+    the trace.
     """
     model = weakref.ref(vae)
 

@@ -1,4 +1,4 @@
-"""Refusing estimates that are not numbers, with what is likely to blame."""
+"""Errors for estimates that are NaN or infinite, with their likely cause."""
 
 from typing import NoReturn
 
@@ -12,7 +12,7 @@ from tfvae.typing import Tensor
 
 tfd = tfp.distributions
 
-# Draws of one example, to see where they fall.
+# Draws of one example that are searched for rounded values.
 _NUM_DRAWS = 2000
 
 
@@ -23,24 +23,24 @@ class NotFiniteError(ValueError):
 def require_finite(
     vae: VAE, values: np.ndarray, first_index: int, what: str = "log p(x)", x: Tensor | None = None
 ) -> None:
-    """Looks at what was found of the examples of a batch.
+    """Checks that the estimates of a batch are finite.
 
     Args:
         vae: the model.
         values: `[B, ...]`.
-        first_index: the index of the first of the examples in the data.
-        what: what the values are.
-        x: the examples `[B, *event]`, where the values are made of draws from q(z|x).
+        first_index: the index of the first example of the batch in the data.
+        what: the name of the quantity.
+        x: the examples `[B, *event]`, if the values come from draws of q(z|x).
 
     Raises:
-        NotFiniteError: when one is NaN or infinite.
+        NotFiniteError: If one is NaN or infinite.
     """
     rows = np.asarray(values).reshape(len(values), -1)
     bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
     if not len(bad):
         return
     found = rows[bad][~np.isfinite(rows[bad])]
-    told = (
+    message = (
         f"{what} is not finite for {len(bad)} of the {len(rows)} examples of a batch; the first is example "
         f"{first_index + bad[0]}, at {found[0]}."
     )
@@ -49,22 +49,22 @@ def require_finite(
         reason = at_ends
     elif np.isneginf(found).all():
         reason = (
-            "At draws from q(z|x) the density under p(z) or p(x|z) is zero: their supports do not meet, or it is too "
-            "small for the precision of the numbers."
+            "The density of draws from q(z|x) under p(z) or p(x|z) is zero: the supports do not overlap, or the "
+            "density is too small for floating-point numbers."
         )
     else:
         reason = (
             "The model's weights are finite: look for an overflow in q(z|x) or p(x|z) of this example "
             "(vae.encode(x), vae.decode(z))."
         )
-    refuse_not_finite(vae, told, reason)
+    refuse_not_finite(vae, message, reason)
 
 
 def _draws_without_density(vae: VAE, x: Tensor) -> str | None:
-    """A sentence on draws from q(z|x) that round to a value where their own density is not finite; None without any."""
+    """Describes draws from q(z|x) that round to a value where q is not finite; returns None if there are none."""
     posterior = vae.infer(x)
     draws = posterior.sample(_NUM_DRAWS, seed=stateless_seed(0))
-    # A copy, for TFP remembers how it made the very tensors that it returned.
+    # Copies, because TFP caches how it computed the tensors that it returned.
     log_posterior = posterior.log_prob(tf.nest.map_structure(tf.identity, draws)).numpy()
     is_bad = ~np.isfinite(log_posterior).reshape(_NUM_DRAWS, -1).all(axis=1)
     leaves = [np.asarray(leaf)[is_bad] for leaf in tf.nest.flatten(draws)]
@@ -77,30 +77,30 @@ def _draws_without_density(vae: VAE, x: Tensor) -> str | None:
     name, ends = type(family).__name__.lstrip("_"), " or ".join(rounded)
     return (
         f"{is_bad.sum()} of {_NUM_DRAWS} draws from q(z|x), a {name}, have values that round to {ends}, where "
-        "log q(z|x) is not finite. Take as latent what comes before the sigmoid or exp, and let the decoder begin with "
-        "that function; or keep the parameters of q(z|x) moderate. See docs/reparameterisation.md."
+        "log q(z|x) is not finite. Use the value before the sigmoid or exp as the latent and start the decoder with "
+        "that function, or keep the parameters of q(z|x) moderate. See docs/reparameterisation.md."
     )
 
 
-def refuse_not_finite(vae: VAE, told: str, reason: str) -> NoReturn:
-    """Raises NotFiniteError: what was not finite, and the weight to blame, or another reason where all are finite."""
-    require_finite_weights(vae, told)
-    raise NotFiniteError(f"{told} {reason}")
+def refuse_not_finite(vae: VAE, message: str, reason: str) -> NoReturn:
+    """Raises NotFiniteError with the weight that is not finite, or with `reason` if all weights are finite."""
+    require_finite_weights(vae, message)
+    raise NotFiniteError(f"{message} {reason}")
 
 
-def require_finite_weights(vae: VAE, told: str) -> None:
-    """Looks at the model's weights.
+def require_finite_weights(vae: VAE, message: str) -> None:
+    """Checks that the model's weights are finite.
 
     Args:
         vae: the model.
-        told: a sentence that the error begins with.
+        message: the first sentence of the error.
 
     Raises:
-        NotFiniteError: when one is NaN or infinite.
+        NotFiniteError: If one is NaN or infinite.
     """
     weight = next((w for w in vae.weights if not np.isfinite(np.asarray(w, np.float64)).all()), None)
     if weight is not None:
         raise NotFiniteError(
-            f"{told} The model's weight '{weight.path}' has NaN or infinite values: training diverged. Go back to an "
-            "earlier checkpoint, and train with a lower learning rate or clipped gradients."
+            f"{message} The model's weight '{weight.path}' has NaN or infinite values: training diverged. Return to "
+            "an earlier checkpoint, and train with a lower learning rate or clipped gradients."
         )

@@ -1,4 +1,4 @@
-"""Log p(x) by importance sampling from any q(z), such as one that was refined for its example."""
+"""Importance sampling of log p(x) from any q(z), such as one refined for a single example."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ _CHUNK_SIZE = 50
 def importance_log_weights(
     proposal: Distribution, log_joint: Callable[[Tensor], Tensor], *, num_importance_samples: Tensor, seed: Seed
 ) -> Tensor:
-    """Log p(x, z_k) - log q(z_k) `[B, K]`, float64, with z_k ~ q.
+    """Computes log p(x, z_k) - log q(z_k) `[B, K]` with z_k ~ q, in float64.
 
     Args:
         proposal: q, of batch shape `[B]`.

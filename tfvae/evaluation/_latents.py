@@ -1,4 +1,4 @@
-"""What evaluations that look inside z need of it, and the encodings they work on."""
+"""Checks and encodings for evaluations that look inside z."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -18,24 +18,24 @@ from tfvae.typing import Distribution, Seed, Tensor
 
 
 def require_vector(vae: VAE, purpose: str) -> int:
-    """The latent size D.
+    """Returns the latent size D.
 
     Raises:
-        ValueError: when z is not a vector of floating-point numbers.
+        ValueError: If z is not one vector of floating-point numbers.
     """
     prior = vae.prior.distribution()
     if not is_vector(prior):
         dtypes = ", ".join(dtype.name for dtype in tf.nest.flatten(prior.dtype))
         raise ValueError(
-            f"{purpose} needs latents that are one vector of floating-point numbers, z [B, D]. This model's z has "
-            f"event shape {plain_shape(prior.event_shape)} and dtype {dtypes}: take the parts of z that are such a "
-            "vector from vae.encode(x) and analyse them yourself."
+            f"{purpose} needs latents that are one vector of floating-point numbers, z [B, D]. Get the part of z that "
+            "is such a vector from vae.encode(x), and analyse it yourself. Received: a model whose z has "
+            f"event_shape={plain_shape(prior.event_shape)}, dtype={dtypes}"
         )
     return int(prior.event_shape[0])
 
 
 def exact_mean(posterior: Distribution) -> Tensor | None:
-    """E[z|x] `[B, D]`, or None where the distribution does not know it."""
+    """Returns E[z|x] `[B, D]`, or None if the distribution does not implement it."""
     try:
         return posterior.mean()
     except NotImplementedError:
@@ -43,29 +43,29 @@ def exact_mean(posterior: Distribution) -> Tensor | None:
 
 
 def posterior_means(vae: VAE, data: Any, *, num_samples: int, batch_size: int, seed: Seed) -> np.ndarray:
-    """E[z|x] of each example, `[N, D]`; where q(z|x) does not know its mean, that of `num_samples` draws."""
+    """Computes E[z|x] of each example, `[N, D]`; if q(z|x) has no mean in closed form, that of `num_samples` draws."""
     return _by_batches(vae, data, _mean, num_samples, batch_size, seed)
 
 
 def encodings(vae: VAE, data: Any, *, batch_size: int, seed: Seed) -> np.ndarray:
-    """One draw z ~ q(z|x) of each example, `[N, D]`."""
+    """Draws one z ~ q(z|x) for each example, `[N, D]`."""
     return _by_batches(vae, data, _draw, 1, batch_size, seed)
 
 
 def decoded_means(vae: VAE, z: Any, *, batch_size: int = 100) -> np.ndarray:
-    """E[x|z] `[..., *event]` of latents `[..., D]`."""
+    """Computes E[x|z] `[..., *event]` of latents `[..., D]`."""
     z = np.asarray(z)
     flat = tf.constant(z.reshape(-1, z.shape[-1]), vae.variable_dtype)
     decode, seed = compiled(vae, _decode), stateless_seed(0)
     parts = [decode(flat[i : i + batch_size], 1, seed).numpy() for i in range(0, flat.shape[0], batch_size)]
     means = np.concatenate(parts)
-    if not np.isfinite(means).all():  # which may be so of a heavy tail
+    if not np.isfinite(means).all():  # heavy tails may have no finite mean
         require_finite_weights(vae, "E[x|z] is not finite.")
     return means.reshape(*z.shape[:-1], *means.shape[1:])
 
 
 def random_examples(batches: Iterable[Any], num_examples: int, rng: np.random.Generator) -> np.ndarray:
-    """At most `num_examples` of all examples, `[M, *event]`, without replacement, however long the stream is."""
+    """Draws at most `num_examples` examples, `[M, *event]`, from a stream of any length, without replacement."""
     kept: np.ndarray | None = None
     keys = np.empty(0)
     for batch in batches:
@@ -73,7 +73,7 @@ def random_examples(batches: Iterable[Any], num_examples: int, rng: np.random.Ge
         kept = x if kept is None else np.concatenate([kept, x])
         keys = np.concatenate([keys, rng.random(len(x))])
         if len(keys) > num_examples:
-            # Whoever holds the smallest keys stays: each set of that size is as likely as another.
+            # The examples with the smallest keys are kept: each set of that size is equally likely.
             chosen = np.sort(np.argpartition(keys, num_examples - 1)[:num_examples])
             kept, keys = kept[chosen], keys[chosen]
     if kept is None:
@@ -82,7 +82,7 @@ def random_examples(batches: Iterable[Any], num_examples: int, rng: np.random.Ge
 
 
 def numpy_generator(seed: Seed) -> np.random.Generator:
-    """A generator for what is drawn outside TensorFlow, a function of the seed."""
+    """Returns a generator, a function of the seed, for random numbers outside TensorFlow."""
     return np.random.default_rng(np.asarray(stateless_seed(seed)).astype(np.uint32))
 
 

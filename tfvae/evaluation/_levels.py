@@ -1,4 +1,4 @@
-"""Whether log p(x) is the density of data that are levels: not the probability of a level, and not bounded above."""
+"""Detection of data on discrete levels under a likelihood that is a density, whose log p(x) has no upper bound."""
 
 import numpy as np
 import tensorflow_probability as tfp
@@ -17,14 +17,14 @@ _DISCRETE = (
     *(tfd.Multinomial, tfd.NegativeBinomial, tfd.OneHotCategorical, tfd.OrderedLogistic, tfd.Poisson),
     *(tfd.QuantizedDistribution, tfd.Skellam, tfd.Zipf, Discretized, DiscretizedMixture),
 )
-# Last axes up to this long are the channels of images, each of which may have a scale of its own.
+# Last axes of at most this length are image channels, each of which may have its own levels.
 _MAX_CHANNELS = 4
 
 
 def about_levels(vae: VAE, x: Tensor) -> dict[str, int]:
-    """What a record of log p(x) says of data x `[B, *event]` that are levels: `density_of_levels`, their number.
+    """Returns `density_of_levels`, the number of levels of data x `[B, *event]`, for a record of log p(x).
 
-    Nothing where the data are no levels, or p(x|z) is no density.
+    The dictionary is empty if the data are not levels or p(x|z) is not a density.
     """
     grid = _grid(x.numpy())
     if grid is None or _is_discrete(vae.generate(vae.infer(x[:1]).sample(seed=(0, 0)))):

@@ -1,19 +1,19 @@
-"""Whether an importance-sampling estimate can be trusted: the shape of the tail of its weights."""
+"""Reliability of importance sampling: the shape of the tail of the weights."""
 
 import math
 
 import numpy as np
 
-# Fewer tail weights than this say nothing of a tail.
+# Fewer tail weights than this do not determine a tail.
 _MIN_TAIL = 5
-# The weak prior on the shape: as many observations, at this value.
+# A weak prior on the shape: a number of observations and their value.
 _PRIOR_COUNT, _PRIOR_SHAPE = 10.0, 0.5
-# Of a log weight in float32, relative to its size: a sum of many terms is off by some units in the last place.
+# Relative rounding error of a log weight in float32, a sum of many terms.
 _ROUNDING = 32 * float(np.finfo(np.float32).eps)
 
 
 def tail_size(num_importance_samples: int) -> int:
-    """M, how many of the largest weights make the tail: min(K/5, 3 sqrt(K)), rounded up; 0 where that is too few.
+    """Returns M, the number of weights in the tail: min(K/5, 3 sqrt(K)), rounded up; 0 if that is too few.
 
     References:
         Vehtari et al., Pareto Smoothed Importance Sampling, 2015, arXiv 1507.02646, algorithm 1.
@@ -23,7 +23,7 @@ def tail_size(num_importance_samples: int) -> int:
 
 
 def pareto_k_threshold(num_importance_samples: int) -> float:
-    """The shape above which K draws are too few: min(1 - 1/log10(K), 0.7); 0 where K is 10 or less.
+    """Returns the shape above which K draws are too few: min(1 - 1/log10(K), 0.7); 0 if K is 10 or less.
 
     References:
         Vehtari et al., Pareto Smoothed Importance Sampling, 2015, arXiv 1507.02646, section 3.2.4.
@@ -34,7 +34,7 @@ def pareto_k_threshold(num_importance_samples: int) -> float:
 
 
 def pareto_k(largest: np.ndarray) -> np.ndarray:
-    """The shape k of a generalised Pareto distribution fitted to the largest importance weights of each example.
+    """Fits a generalised Pareto distribution to the largest importance weights of each example; returns its shape k.
 
     The weights have finite moments of order below 1/k: k < 1/2 means a finite variance, k >= 1 not even a mean.
 
@@ -42,12 +42,12 @@ def pareto_k(largest: np.ndarray) -> np.ndarray:
         largest: the largest M + 1 log weights `[N, M + 1]`, descending; the last is where the tail begins.
 
     Returns:
-        `[N]`; NaN for M below 5. Where fewer than 5 exceed the last, nothing is fitted: -inf when the tail is flat, as
-        with the exact posterior or discrete latents, and inf when those few outweigh the rest of it.
+        `[N]`; NaN for M below 5. If fewer than 5 weights exceed the last one, nothing is fitted: the shape is -inf if
+        the tail is flat, as with the exact posterior or discrete latents, and inf if those few outweigh the rest.
 
     Numerics:
-        float64, with weights relative to the largest. Those that exceed the last by no more than the rounding of
-        float32 logarithms count as equal to it.
+        Computed in float64, with weights relative to the largest. Weights that exceed the last by no more than the
+        rounding error of float32 logarithms count as equal to it.
 
     References:
         Vehtari et al., Pareto Smoothed Importance Sampling, 2015, arXiv 1507.02646, appendix C.
@@ -68,13 +68,13 @@ def pareto_k(largest: np.ndarray) -> np.ndarray:
 
 
 def generalized_pareto_shape(x: np.ndarray) -> np.ndarray:
-    """The shape of generalised Pareto distributions, an approximate posterior mean.
+    """Estimates the shape of generalised Pareto distributions by an approximate posterior mean.
 
-    The likelihood is profiled: for b = -shape/scale, the best shape is the mean of log(1 - b x). Averaged over a grid
-    of b under the authors' data-dependent prior, weighted by the likelihood.
+    For a given b = -shape/scale, the shape of maximum likelihood is the mean of log(1 - b x). The estimate uses the
+    posterior mean of b on a grid, under the authors' data-dependent prior.
 
     Args:
-        x: draws of each `[N, M]`, ascending, the largest above zero; zeros are left out.
+        x: draws `[N, M]`, ascending, the largest above zero; zeros are ignored.
 
     Returns:
         `[N]`.
@@ -92,11 +92,11 @@ def generalized_pareto_shape(x: np.ndarray) -> np.ndarray:
     shapes = np.stack([_best_shape(x, n, column) for column in b.T], axis=1)  # [N, G]
     with np.errstate(divide="ignore", invalid="ignore"):
         log_likelihood = n[:, np.newaxis] * (np.log(-b / shapes) - shapes - 1.0)
-    log_likelihood = np.where(np.isnan(log_likelihood), -np.inf, log_likelihood)  # b = 0 has no say
+    log_likelihood = np.where(np.isnan(log_likelihood), -np.inf, log_likelihood)  # b = 0 is left out
     weights = np.exp(log_likelihood - log_likelihood.max(axis=1, keepdims=True))
     return _best_shape(x, n, np.sum(weights * b, axis=1) / np.sum(weights, axis=1))
 
 
 def _best_shape(x: np.ndarray, n: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """The shape that makes the n draws above zero of each `[N, M]` likeliest, given b `[N]`."""
+    """Returns the shape of maximum likelihood of the n draws above zero in each row of `[N, M]`, given b `[N]`."""
     return np.sum(np.log1p(-b[:, np.newaxis] * x), axis=1) / n

@@ -1,4 +1,4 @@
-"""Variational inference for single examples: the best normal q(z) for each x, from a start."""
+"""Variational inference for single examples: optimises a normal q(z) for each x."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -35,24 +35,25 @@ def refine(
 ) -> Normals:
     """Maximises the ELBO E_q[log p(x, z) - log q(z)] of each example over loc and scale, by Adam.
 
-    The gradient is the path derivative alone, which is zero for every draw where q is the exact posterior: what is
-    optimal already does not move.
+    The gradient is the path derivative alone, which is zero for every draw if q is the exact posterior, so that an
+    optimal q does not move.
 
     Args:
         log_joint: takes z `[S, B, D]` and returns log p(x, z) `[S, B]`.
-        start: where to begin.
-        full: whether to move the whole triangle of the scale, or its diagonal only.
-        num_steps: steps of Adam, whose rate falls linearly to zero.
-        num_pairs: S / 2, pairs of opposite draws a step: what loc is off by, which is most where the start is far,
-            cancels in the gradient of the scale.
-        learning_rate: the first rate, in standard deviations of the present q.
+        start: the initial q.
+        full: whether to optimise the full triangular scale or only its diagonal.
+        num_steps: number of steps of Adam, whose learning rate falls linearly to zero.
+        num_pairs: S / 2, number of pairs of opposite draws per step. The error of loc, which is large if the start is
+            far off, cancels in the gradient of the scale.
+        learning_rate: the initial learning rate, in standard deviations of the current q.
         seed: an int32 tensor `[2]`; step t has the seed `fold_in(seed, t)`.
 
     Numerics:
-        A step moves loc by scale @ a and makes scale @ (1 + L) of the scale, the diagonal of 1 + L by its logarithm,
-        with a and L from Adam: as good for a narrow q as for a wide one. In these units the curvature at the
-        exact posterior is 1 or 2. Adam's epsilon is the learning rate, so that small gradients make plain ascent by
-        steps of 1, and rounding is not blown up to a full step as by the usual 1e-7.
+        A step adds scale @ a to loc and replaces the scale by scale @ (1 + L), where the diagonal of 1 + L is updated
+        by its logarithm, with a and L from Adam. The updates are therefore relative to the width of q. In these units
+        the curvature at the exact posterior is 1 or 2. Adam's epsilon is the learning rate, so that small gradients
+        give plain gradient ascent with step size 1, and rounding errors are not scaled up to a full step as with the
+        usual 1e-7.
 
     References:
         Roeder, Wu & Duvenaud, Sticking the Landing, 2017, arXiv 1703.09194, equation 8; Kingma & Ba, Adam, 2014, arXiv
@@ -64,7 +65,7 @@ def refine(
     mask = tf.linalg.band_part(ones, -1 if full else 0, 0)
 
     def gradient(loc: Tensor, scale_tril: Tensor, seed: Tensor) -> tuple[Tensor, Tensor]:
-        """By a and by L, at zero."""
+        """Returns the gradient by a and by L, at zero."""
         noise = tf.random.stateless_normal(tf.concat([[num_pairs], shape], 0), seed, dtype=dtype)
         noise = tf.concat([noise, -noise], axis=0)  # [S, B, D]
         z = loc + tf.einsum("bij,sbj->sbi", scale_tril, noise)

@@ -1,4 +1,4 @@
-"""From numbers without constraints to shares that add up to one."""
+"""A bijector from unconstrained numbers to shares that add up to one."""
 
 from typing import Any
 
@@ -9,11 +9,11 @@ from tfvae.typing import Tensor
 
 
 class Simplex(tfp.bijectors.Bijector):
-    """softmax([u, 0]): from u `[..., D - 1]` to z `[..., D]`.
+    """The map z = softmax([u, 0]) from u `[..., D - 1]` to z `[..., D]`.
 
-    TFP's `SoftmaxCentered` is the same map. It measures volume on the simplex itself, where the densities of
-    `Dirichlet` and `RelaxedOneHotCategorical` are by the first D - 1 shares: their integrals would come out too large
-    by sqrt(D). (And TFP 0.25 cannot make one under NumPy 2.4.)
+    TFP's `SoftmaxCentered` is the same map, but it measures volume on the simplex itself, while the densities of
+    `Dirichlet` and `RelaxedOneHotCategorical` are with respect to the first D - 1 shares. Their integrals would be too
+    large by sqrt(D). TFP 0.25 also fails to construct it under NumPy 2.4.
     """
 
     def __init__(self, name: str = "simplex"):

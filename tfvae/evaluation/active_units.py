@@ -1,4 +1,4 @@
-"""Active units by themselves, which cost one encoding of the data."""
+"""Active units without the other diagnostics, at the cost of one encoding of the data."""
 
 from typing import Any
 
@@ -16,22 +16,22 @@ from tfvae.typing import Tensor
 
 
 def active_units(vae: VAE, data: Any, *, batch_size: int = 500) -> ActiveUnits | None:
-    """Which latent dimensions respond to x: those where E[z_d|x] varies over x by more than 0.01.
+    """Finds the latent dimensions that respond to x: those whose E[z_d|x] has a variance over x above 0.01.
 
-    `diagnostics` has them too, also for posteriors whose mean must be drawn, with all else that says what latents do.
+    `diagnostics` finds them as well, also for posteriors whose mean has no closed form, along with other measures.
 
     Args:
         vae: the model.
-        data: an array `[N, *event]`, a `tfvae.data.Split`, or a data set whose batches hold x; at least two examples.
-        batch_size: examples at a time, for arrays and splits.
+        data: an array `[N, *event]`, a `tfvae.data.Split`, or a data set whose batches contain x, with at least two
+            examples.
+        batch_size: number of examples per batch, for arrays and splits.
 
     Returns:
-        `ActiveUnits`; None where z is not a vector of floating-point numbers, or q(z|x) does not know its mean or has
-        none that is finite.
+        `ActiveUnits`; None if z is not a vector of floating-point numbers, or q(z|x) has no finite mean in closed form.
 
     Raises:
-        TypeError: for what is no data.
-        ValueError: for fewer than two examples, data unlike the model's, or a model with weights that are not finite.
+        TypeError: If `data` is not an array, a split or a data set.
+        ValueError: If there are fewer than two examples, the data do not fit the model, or weights are not finite.
     """
     means_of, seed = compiled(vae, _mean), stateless_seed(0)
     parts: list[np.ndarray] = []
@@ -46,7 +46,7 @@ def active_units(vae: VAE, data: Any, *, batch_size: int = 500) -> ActiveUnits |
         require_finite_weights(vae, "E[z|x] is not finite.")
         return None
     if len(means) < 2:
-        raise ValueError(f"Active units compare examples and need at least 2. Received: {len(means)}.")
+        raise ValueError(f"Active units need at least 2 examples to compare. Received: {len(means)} examples")
     return ActiveUnits.of(means, np.zeros_like(means))
 
 

@@ -1,4 +1,4 @@
-"""What a model without latents reaches: every value of an example on its own."""
+"""The log-likelihood of a model without latents, in which all values of an example are independent."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -11,19 +11,19 @@ _LOG_2_PI = float(np.log(2.0 * np.pi))
 
 
 def independent_log_likelihood(train: np.ndarray, test: np.ndarray, family: Literal["normal", "bernoulli"]) -> Record:
-    """The log-likelihood of test examples under one independent distribution for each value, fitted to training data.
+    """Computes the log-likelihood of test examples under independent distributions, fitted to training data.
 
-    A VAE that does not exceed it has learned nothing of how the values hang together.
+    A VAE that does not exceed it has learned nothing about the dependence between values.
 
     Args:
-        train: examples `[N, *event]`, as the model's likelihood has them.
+        train: examples `[N, *event]`, in the form that the model's likelihood takes.
         test: examples `[M, *event]`.
         family: "normal", with mean and standard deviation of the training examples, or "bernoulli", with the
             probability (k + 1/2) / (N + 1) for k ones, which is never 0 or 1.
 
     Returns:
-        A `Record` named "baseline", in nats per example; its diagnostics hold the family and the number of values that
-        are the same in all training examples. Such a value has no standard deviation; it gets 1.
+        A `Record` named "baseline", in nats per example; its diagnostics are the family and the number of values that
+        are constant over the training examples. The standard deviation of such a value is set to 1.
 
     References:
         Krichevsky & Trofimov, The performance of universal encoding, 1981, for the probability.
@@ -50,8 +50,8 @@ def independent_log_likelihood(train: np.ndarray, test: np.ndarray, family: Lite
 
 
 def baseline_warning(report: Mapping[str, Any]) -> str | None:
-    """What to say where the test ELBO is below the baseline; None where it is not, or where that is not known."""
-    baseline, elbo = report.get("baseline"), report["elbo"]["mean"]  # a report of an earlier version has no baseline
+    """Returns a warning if the test ELBO is below the baseline, else None."""
+    baseline, elbo = report.get("baseline"), report["elbo"]["mean"]  # reports of earlier versions have no baseline
     if baseline is None or elbo is None or elbo >= baseline["mean"]:
         return None
     log_marginal = report["log_marginal"]["mean"]
@@ -61,7 +61,7 @@ def baseline_warning(report: Mapping[str, Any]) -> str | None:
         f"The test ELBO, {elbo:.2f} nats, is below that of independent {family} distributions fitted to each value of "
         f"the training data, {baseline['mean']:.2f} nats"
         + (". " if is_below else ", though log p(x) is not. ")
-        + "The model says no more about new data than the mean and spread of each value do. Where the training ELBO is "
-        "low too, train longer (`--epochs`); where it is much higher, the model overfits: use more data, fewer epochs "
+        + "The model says no more about new data than the mean and spread of each value do. If the training ELBO is "
+        "low too, train longer (`--epochs`); if it is much higher, the model overfits: use more data, fewer epochs "
         "or a smaller model (`--hidden`, `--latent-size`)."
     )

@@ -1,4 +1,4 @@
-"""What the latents of a trained model do: rate and distortion, information, active units, collapse."""
+"""Diagnostics of the latents of a trained model: rate and distortion, information, active units, collapse."""
 
 import dataclasses
 import math
@@ -27,20 +27,20 @@ from tfvae.typing import Seed, Tensor
 
 @dataclasses.dataclass(frozen=True)
 class Diagnostics:
-    """What `diagnostics` returns; every number is a `Record` or carries its standard errors.
+    """Result of `diagnostics`; every number is a `Record` or has standard errors.
 
     Attributes:
-        rate: E_x KL(q(z|x) || p(z)), nats: what z may tell of x at most.
-        distortion: -E_x E_q log p(x|z), nats. The ELBO is -(rate + distortion).
-        bits_per_dim: of the ELBO, a bound.
-        mutual_information: I(x; z) under q, nats, of `mutual_information.diagnostics["num_examples_in_mixture"]` = M
-            examples; it cannot exceed log M, its "upper_bound" there.
+        rate: E_x KL(q(z|x) || p(z)) in nats, an upper bound on the information of z about x.
+        distortion: -E_x E_q log p(x|z) in nats. The ELBO is -(rate + distortion).
+        bits_per_dim: bits per dimension of the ELBO, a bound.
+        mutual_information: I(x; z) under q in nats, of `mutual_information.diagnostics["num_examples_in_mixture"]` = M
+            examples; it cannot exceed log M, the diagnostic "upper_bound".
         aggregated_kl: KL(q(z) || p(z)) of the same examples, nats.
-        kl_per_dimension: KL(q(z_d|x) || p(z_d)) for each d; its `note` says what they add up to.
-        active_units: which dimensions respond to x; None where z is not a vector of floats, where q(z|x) has no finite
-            mean, or where it does not know its mean and there is but one draw.
-        collapsed: whether z has stopped to depend on x.
-        message: a sentence on that.
+        kl_per_dimension: KL(q(z_d|x) || p(z_d)) for each d; `note` says what they add up to.
+        active_units: the dimensions that respond to x; None if z is not a vector of floats, if q(z|x) has no finite
+            mean, or if the mean is not known and there is only one draw.
+        collapsed: whether the posterior has collapsed, so that z no longer depends on x.
+        message: a sentence about the collapse.
     """
 
     rate: Record
@@ -54,7 +54,7 @@ class Diagnostics:
     message: str
 
     def to_dict(self) -> dict[str, Any]:
-        """What goes into `report.json`."""
+        """Returns the values for `report.json`."""
         records = (self.rate, self.distortion, self.bits_per_dim, self.mutual_information, self.aggregated_kl)
         return {
             **{record.name: record.to_dict() for record in records},
@@ -75,35 +75,36 @@ def diagnostics(
     batch_size: int = 100,
     seed: Seed = 0,
 ) -> Diagnostics:
-    """Takes the ELBO apart: how much z costs, what it tells of x, which dimensions work, whether any does.
+    """Decomposes the ELBO: how much z costs, how much it says about x, and which dimensions are used.
 
-    E_x KL(q(z|x) || p(z)) = I(x; z) + KL(q(z) || p(z)), with the aggregated posterior q(z) = E_x q(z|x). Any latents
-    will do; the KL of single dimensions and the active units need z to be one vector of floats, and are None, with
-    a note, where it is not.
+    E_x KL(q(z|x) || p(z)) = I(x; z) + KL(q(z) || p(z)), with the aggregated posterior q(z) = E_x q(z|x). Works with any
+    latents; the KL of single dimensions and the active units need z to be one vector of floats, and are None, with a
+    note, if it is not.
 
     Args:
         vae: the model.
-        data: an array `[N, *event]`, a `tfvae.data.Split`, or a data set whose batches hold x; at least two examples.
-        num_samples: S, draws of z an example; from 2 on, the Monte Carlo errors are known.
-        num_mixture_examples: M, the most examples, chosen at random, that make up q(z): the cost grows like M^2 S,
-            and all M are encoded at once.
-        num_levels: of dequantised data, for the bits per dimension: see `bits_per_dim`.
-        batch_size: examples at a time, for arrays and splits.
+        data: an array `[N, *event]`, a `tfvae.data.Split`, or a data set whose batches contain x, with at least two
+            examples.
+        num_samples: S, number of draws of z per example; Monte Carlo errors need at least 2.
+        num_mixture_examples: M, maximum number of examples, chosen at random, that make up q(z). The cost grows like
+            M^2 S, and all M examples are encoded at once.
+        num_levels: number of levels of dequantised data, for the bits per dimension; see `bits_per_dim`.
+        batch_size: number of examples per batch, for arrays and splits.
         seed: an int or an int32 tensor `[2]`.
 
     Returns:
         `Diagnostics`.
 
     Raises:
-        TypeError: for what is no data.
-        ValueError: for a count below 1 (2 for `num_mixture_examples`), fewer than two examples, data unlike the
-            model's, or a model whose ELBO is not finite.
+        TypeError: If `data` is not an array, a split or a data set.
+        ValueError: If a count is below 1 (2 for `num_mixture_examples`), there are fewer than two examples, the data do
+            not fit the model, or the ELBO is not finite.
 
     Numerics:
-        For the M examples themselves I(x; z) and KL(q(z) || p(z)) are unbiased. As estimates for all data they are
-        biased, I downwards and the KL upwards by as much, for a mixture of M posteriors cannot tell more than log M
-        nats: near that bound, only the inequality is known. Their standard errors over examples leave out that the
-        mixture itself would change, which is of second order.
+        For the M examples themselves, I(x; z) and KL(q(z) || p(z)) are unbiased. As estimates for all data they are
+        biased, I downwards and the KL upwards by the same amount, because a mixture of M posteriors cannot hold more
+        than log M nats of information; near that bound, only the inequality is known. The standard errors over examples
+        ignore that the mixture itself would change, which is a second-order effect.
 
     References:
         Hoffman & Johnson, ELBO surgery, 2016 (the decomposition); Alemi et al., Fixing a Broken ELBO, 2017,
@@ -129,7 +130,7 @@ def diagnostics(
     values = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     num_examples = len(values["kl"])
     if num_examples < 2:
-        raise ValueError(f"Diagnostics compare examples and need at least 2. Received: {num_examples}.")
+        raise ValueError(f"Diagnostics need at least 2 examples to compare. Received: {num_examples} examples")
     example = vae.problem(first)
     exact = exact_kl_or_none(example.posterior, example.prior) is not None
     note = kl_per_dimension(example.posterior, example.prior).note
@@ -170,7 +171,7 @@ def _record(name: str, per_example: Tensor, variance: Tensor, about: dict[str, A
 
 
 def _terms(vae: VAE, x: Tensor, num_samples: Tensor, seed: Tensor) -> dict[str, Tensor]:
-    """The terms of each example and what they say of z: means over draws, and the variances of these."""
+    """Computes the terms of each example as means over draws, and the variances of these means."""
     problem = vae.problem(x)
     posterior, prior = problem.posterior, problem.prior
     exact = exact_kl_or_none(posterior, prior)
@@ -189,7 +190,7 @@ def _terms(vae: VAE, x: Tensor, num_samples: Tensor, seed: Tensor) -> dict[str, 
         return values
 
     means, variances = moments_over_draws(draw, num_samples, seed)
-    # What is exact has no variance, also where there is but one draw.
+    # Exact values have no variance, even with a single draw.
     for name, value in (("kl", exact), ("dimensions", dimensions.exact), ("mean", mean)):
         if value is not None:
             means[name], variances[name] = value, tf.zeros_like(value)

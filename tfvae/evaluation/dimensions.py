@@ -1,4 +1,4 @@
-"""Numbers about single latent dimensions, each with its standard error."""
+"""Measures of single latent dimensions, with standard errors."""
 
 import dataclasses
 import math
@@ -11,13 +11,13 @@ from tfvae._activity import ACTIVE_THRESHOLD
 
 @dataclasses.dataclass(frozen=True)
 class DimensionKLs:
-    """KL(q(z_d|x) || p(z_d)), mean over examples, for each latent dimension, in nats.
+    """The mean KL(q(z_d|x) || p(z_d)) over examples, for each latent dimension, in nats.
 
     Attributes:
-        mean: `[D]`, or None where single dimensions have no KL that is known; `note` says why.
+        mean: `[D]`, or None if the KL of single dimensions is not known; `note` says why.
         standard_error: `[D]`, over examples.
         monte_carlo_standard_error: `[D]`, over seeds; zero for the closed form.
-        note: whether it is the closed form, and what the sum is.
+        note: whether the KL is in closed form, and what the values add up to.
     """
 
     mean: np.ndarray | None
@@ -27,7 +27,7 @@ class DimensionKLs:
 
     @classmethod
     def of(cls, per_example: np.ndarray | None, variance: np.ndarray | None, note: str) -> "DimensionKLs":
-        """The means of values `[N, D]` that have a sampling variance `[N, D]`."""
+        """Creates the means of values `[N, D]` with sampling variances `[N, D]`."""
         if per_example is None or variance is None:
             return cls(None, None, None, note)
         n = len(per_example)
@@ -39,7 +39,7 @@ class DimensionKLs:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON."""
+        """Returns the values as JSON."""
         return {
             "mean": _listed(self.mean),
             "standard_error": _listed(self.standard_error),
@@ -50,13 +50,13 @@ class DimensionKLs:
 
 @dataclasses.dataclass(frozen=True)
 class ActiveUnits:
-    """Which latent dimensions respond to x: those where E[z_d|x] varies over x by more than `threshold`.
+    """The latent dimensions that respond to x: those where the variance of E[z_d|x] over x exceeds `threshold`.
 
     Attributes:
-        variance: of E[z_d|x] over the examples, `[D]`.
-        standard_error: of that variance, over examples, `[D]`: a unit within a few of them of the threshold may fall
-            on either side.
-        active: the mask `[D]`.
+        variance: the variance of E[z_d|x] over examples, `[D]`.
+        standard_error: the standard error of that variance over examples, `[D]`. A unit within a few standard errors of
+            the threshold may be on either side.
+        active: a boolean mask `[D]`.
         threshold: 0.01.
 
     References:
@@ -71,27 +71,27 @@ class ActiveUnits:
 
     @property
     def num_active(self) -> int:
-        """How many units are active."""
+        """The number of active units."""
         return int(self.active.sum())
 
     @property
     def num_uncertain(self) -> int:
-        """How many are within two standard errors of the threshold, on whichever side."""
+        """The number of units within two standard errors of the threshold, on either side."""
         return int(np.sum(np.abs(self.variance - self.threshold) < 2.0 * self.standard_error))
 
     @classmethod
     def of(cls, means: np.ndarray, sampling_variance: np.ndarray) -> "ActiveUnits":
-        """From posterior means `[N, D]`, with the variance that they owe to being averages of draws."""
+        """Creates the active units from posterior means `[N, D]` and the sampling variance of means over draws."""
         means, n = np.asarray(means, np.float64), len(means)
         observed = means.var(axis=0, ddof=1)
-        # Means of draws vary more than the means they stand for. One draw cannot tell by how much.
+        # Means over draws vary more than exact means. With one draw, the difference is not known.
         variance = observed - np.asarray(sampling_variance, np.float64).mean(axis=0)
         fourth = np.mean((means - means.mean(axis=0)) ** 4, axis=0)
         error = np.sqrt(np.maximum(fourth - observed**2, 0.0) / n)
         return cls(variance, error, variance > ACTIVE_THRESHOLD)
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON."""
+        """Returns the values as JSON."""
         return {
             "num_active": self.num_active,
             "num_uncertain": self.num_uncertain,

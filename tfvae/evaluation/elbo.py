@@ -17,22 +17,25 @@ from tfvae.typing import Seed, Tensor
 
 
 def elbo(vae: VAE, data: Any, *, num_samples: int = 2, batch_size: int = 100, seed: Seed = 0) -> Record:
-    """The ELBO E_q[log p(x|z)] - KL(q(z|x) || p(z)) of each example, in nats, whatever `beta` and estimator are.
+    """Estimates the ELBO E_q[log p(x|z)] - KL(q(z|x) || p(z)) of each example, in nats.
+
+    The result depends on neither `beta` nor the model's estimator.
 
     Args:
         vae: the model.
-        data: an array `[N, *event]`, a `tfvae.data.Split`, or a data set whose batches hold x.
-        num_samples: S, draws of z an example. With 1, the Monte Carlo error is unknown (NaN).
-        batch_size: examples at a time, for arrays and splits.
+        data: an array `[N, *event]`, a `tfvae.data.Split`, or a data set whose batches contain x.
+        num_samples: S, number of draws of z per example. With 1, the Monte Carlo error is unknown (NaN).
+        batch_size: number of examples per batch, for arrays and splits.
         seed: an int or an int32 tensor `[2]`.
 
     Returns:
-        A `Record`; its diagnostics hold the means `log_likelihood` and `kl` with their standard errors (that of `kl`
-        over seeds is 0 where it is exact), its details both of each example.
+        A `Record`. Its diagnostics include the means `log_likelihood` and `kl` with their standard errors (that of `kl`
+        over seeds is 0 if the KL is exact), and its details both of them for each example.
 
     Raises:
-        TypeError: for what is no data.
-        ValueError: for `num_samples` below 1, no examples, data unlike the model's, or an ELBO that is not finite.
+        TypeError: If `data` is not an array, a split or a data set.
+        ValueError: If `num_samples` is below 1, there are no examples, the data do not fit the model, or the ELBO is
+            not finite.
     """
     num_samples = whole_number(num_samples, "num_samples")
     terms, seed = compiled(vae, _terms), stateless_seed(seed)
@@ -57,7 +60,7 @@ def elbo(vae: VAE, data: Any, *, num_samples: int = 2, batch_size: int = 100, se
 
 
 def _named(record: Record) -> dict[str, float | None]:
-    """A record's numbers under its name."""
+    """Returns a record's numbers with its name as a prefix."""
     numbers = record.to_dict()
     errors = ("standard_error", "monte_carlo_standard_error")
     return {record.name: numbers["mean"], **{f"{record.name}_{error}": numbers[error] for error in errors}}

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tfvae.evaluation._trust import trust
+from tfvae.evaluation._reliability import reliability
 from tfvae.evaluation.gradient_noise import noise_table
 
 
 def examination_markdown(report: Mapping[str, Any]) -> list[str]:
-    """Lines of Markdown, one section a measure that the report holds; none for a report of the short kind."""
+    """Returns lines of Markdown, with a section for each additional measure in the report."""
     lines: list[str] = []
     for name, section in _SECTIONS.items():
         if name in report:
@@ -30,7 +30,7 @@ def _number(value: float | None, digits: int = 4) -> str:
 
 
 def over_draws(error: float | None, digits: int = 4) -> str:
-    """The error over seeds: what does not depend on them is exact."""
+    """Formats the standard error over seeds, which is zero for exact values."""
     return "exact" if error == 0.0 else _number(error, digits)
 
 
@@ -46,8 +46,8 @@ def _diagnostics(found: Mapping[str, Any]) -> list[str]:
     information = found["mutual_information"]
     lines += [
         "",
-        f"I(x; z) is that of {information['num_examples_in_mixture']} examples; no more than "
-        f"{information['upper_bound']:.3f} nats could be told apart among them.",
+        f"I(x; z) is measured on {information['num_examples_in_mixture']} examples, so it cannot exceed "
+        f"{information['upper_bound']:.3f} nats.",
     ]
     active, kls = found["active_units"], found["kl_per_dimension"]
     if active is not None:
@@ -81,8 +81,8 @@ def _gaps(found: Mapping[str, Any]) -> list[str]:
     }
     about = f"Of {found['elbo']['num_examples']} examples; the encoder's family is {found['family']}."
     lines = ["## Inference", "", about, *_table([(title, found[name]) for name, title in names.items()])]
-    said = trust(found["log_marginal"])[1]
-    return lines if said is None else [*lines, "", f"{said} The approximation gaps are made of it."]
+    message = reliability(found["log_marginal"])[1]
+    return lines if message is None else [*lines, "", f"{message} The approximation gaps depend on it."]
 
 
 def _ais(found: Mapping[str, Any]) -> list[str]:
@@ -92,10 +92,10 @@ def _ais(found: Mapping[str, Any]) -> list[str]:
 
 
 def _both(found: Mapping[str, Any]) -> list[str]:
-    rows = [("below", found["lower"]), ("above", found["upper"]), ("between them", found["gap"])]
+    rows = [("lower bound", found["lower"]), ("upper bound", found["upper"]), ("gap", found["gap"])]
     about = (
-        "On data drawn from the model itself, chains both ways hold log p(x) between two bounds. Those back share "
-        "their first state: what other draws would change is within their ± over examples."
+        "On data drawn from the model itself, chains in both directions bound log p(x) from below and above. The "
+        "chains back share their first state; the effect of other draws is part of their ± over examples."
     )
     return [about, *_table(rows)]
 
@@ -109,9 +109,14 @@ def _representation(found: Mapping[str, Any]) -> list[str]:
     names = {
         "linear_probe": "linear probe",
         "nearest_neighbors": f"{found['k']} nearest neighbours",
-        "most_frequent": "always the commonest label",
+        "most_frequent": "always the most frequent label",
     }
-    lines = ["## Representation", "", f"Labels read off E[z|x], learned from {found['num_train']} examples.", ""]
+    lines = [
+        "## Representation",
+        "",
+        f"Labels predicted from E[z|x], by classifiers trained on {found['num_train']} examples.",
+        "",
+    ]
     lines += ["| classifier | accuracy | ± |", "| --- | ---: | ---: |"]
     return lines + [
         f"| {title} | {found[name]['mean']:.4f} | {found[name]['standard_error']:.4f} |"
@@ -124,9 +129,9 @@ def _prior(found: Mapping[str, Any]) -> list[str]:
     return [
         "## Prior and aggregated posterior",
         "",
-        f"A classifier tells samples of the prior from encodings with accuracy {prior['mean']:.3f} ± "
+        f"A classifier distinguishes samples of the prior from encodings with accuracy {prior['mean']:.3f} ± "
         f"{prior['standard_error']:.3f}, and samples of {found['num_components']} normals fitted to them with "
-        f"{mixture['mean']:.3f} ± {mixture['standard_error']:.3f}; 0.5 is no difference.",
+        f"{mixture['mean']:.3f} ± {mixture['standard_error']:.3f}; 0.5 means no difference.",
     ]
 
 

@@ -1,4 +1,4 @@
-"""Series and tables as plots with axes and names, where a report has room for them."""
+"""Plots of series and tables for reports, with axes and names."""
 
 import math
 
@@ -18,7 +18,7 @@ _COLUMNS = 4
 
 
 def example_panels(display: Display, x: ArrayLike, title: str, reconstructions: ArrayLike | None = None) -> Figure:
-    """A panel an example: a line a channel of series, a bar a column of tables; reconstructions are laid over them."""
+    """Draws a panel per example: lines for the channels of a series, bars for the columns of a table."""
     x = np.asarray(x)[:_MOST_PANELS]
     others = None if reconstructions is None else np.asarray(reconstructions)[:_MOST_PANELS]
     figure, axes = _grid(len(x), title, height=1.9)
@@ -35,7 +35,7 @@ def example_panels(display: Display, x: ArrayLike, title: str, reconstructions: 
 
 
 def column_densities(display: Display, x: ArrayLike, samples: ArrayLike, title: str) -> Figure:
-    """A panel a column: how the data are distributed in it, and how draws of the model are."""
+    """Draws a panel per column with the distributions of the data and of draws from the model."""
     data, drawn = (np.asarray(part, np.float64).reshape(len(np.asarray(part)), -1) for part in (x, samples))
     shown = range(min(data.shape[1], _MOST_COLUMNS))
     if len(shown) < data.shape[1]:
@@ -48,7 +48,7 @@ def column_densities(display: Display, x: ArrayLike, samples: ArrayLike, title: 
         if not ends[0] < ends[1]:
             ends = float(low[column]), float(high[column])
         bins = np.linspace(*ends, 25)
-        # Draws beyond the data are counted at the ends.
+        # Draws beyond the range of the data are counted in the outer bins.
         counts = [np.histogram(np.clip(part, *ends), bins)[0] / len(part) for part in (values, drawn[:, column])]
         panel.stairs(counts[0], bins, fill=True, color="0.75", label="data")
         panel.stairs(counts[1], bins, color="C0", lw=1.5, label="model")
@@ -107,7 +107,7 @@ def _draw_bars(axes: Axes, display: Display, x: np.ndarray, other: np.ndarray | 
 
 
 def _on_axis(display: Display, row: np.ndarray) -> np.ndarray:
-    """A row's values, from 0 to 1 where each column has its own range."""
+    """Returns a row's values, scaled to [0, 1] if each column has its own range."""
     return display.scaled(row[np.newaxis])[0] if display.low.ndim else np.asarray(row).reshape(-1)
 
 

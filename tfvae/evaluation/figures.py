@@ -1,4 +1,4 @@
-"""Pictures of a trained model, as matplotlib figures; nothing here opens a window."""
+"""Matplotlib figures of a trained model. No function opens a window."""
 
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -33,11 +33,11 @@ _MOST_DRAWS = 2000
 def reconstructions(
     vae: VAE, x: TensorLike, *, seed: Seed = 0, num_columns: int = 10, display: Display | None = None
 ) -> Figure:
-    """Originals, and below each the mean of p(x|z) for one z drawn from q(z|x); of series and tables laid over each."""
+    """Draws originals and the means of p(x|z) for one z ~ q(z|x), below images or over series and tables."""
     display = display or Display.of(x)
     x, means = np.asarray(x), np.asarray(vae.reconstruct(x, seed=seed))
     if display.kind in ("series", "table"):
-        return _said(example_panels(display, x, "Examples, and their reconstructions", means), display)
+        return _annotated(example_panels(display, x, "Examples, and their reconstructions", means), display)
     picture = beside(display.pictures(x), display.pictures(means), min(num_columns, len(x)))
     return _image_figure(picture, "Originals, and their reconstructions below", display)
 
@@ -50,14 +50,14 @@ def prior_samples(
     data: TensorLike | None = None,
     display: Display | None = None,
 ) -> Figure:
-    """The mean of p(x|z) for z drawn from the prior; of tables, how each column of data and of draws is distributed.
+    """Draws the means of p(x|z) for z from the prior; for tables, the distributions of data and draws by column.
 
     Args:
         vae: the model.
-        num_samples: pictures; the distributions of a table's columns take as many draws as there are data.
-        seed: of the draws.
-        data: what draws of a table are laid over, `[N, D]`.
-        display: how to show them; None makes one from `data`, or from the means.
+        num_samples: number of pictures. Distributions of a table's columns use as many draws as there are data.
+        seed: an int or an int32 tensor `[2]`.
+        data: examples `[N, D]` of a table, to compare draws with.
+        display: how to display the pictures; None makes one from `data`, or from the means.
     """
     z = vae.prior.distribution().sample(num_samples, seed=stateless_seed(seed))
     means = np.asarray(vae.decode(z).mean())
@@ -65,7 +65,7 @@ def prior_samples(
     if display.kind == "table" and data is not None:
         return _densities(vae, np.asarray(data), display, seed)
     if display.kind in ("series", "table"):
-        return _said(example_panels(display, means, "p(x|z) for z from the prior (means)"), display)
+        return _annotated(example_panels(display, means, "p(x|z) for z from the prior (means)"), display)
     return _image_figure(tile(display.pictures(means)), "p(x|z) for z from the prior (means)", display)
 
 
@@ -77,18 +77,18 @@ def _densities(vae: VAE, x: np.ndarray, display: Display, seed: Seed) -> Figure:
 
 
 def manifold(vae: VAE, x: TensorLike | None = None, *, num_steps: int = 20, display: Display | None = None) -> Figure:
-    """The mean of p(x|z) on a grid over a plane of latent space, evenly spaced in prior probability.
+    """Draws the mean of p(x|z) on a grid over a plane of latent space, evenly spaced in prior probability.
 
-    Of two latent dimensions it is the plane itself; of more, the plane in which the E[z|x] of examples vary most.
+    For two latent dimensions this is the plane itself, for more the plane in which E[z|x] varies most over examples.
 
     Args:
         vae: the model; z is a vector of floats.
-        x: examples `[N, *event]`, which more than two dimensions need.
-        num_steps: pictures on each side.
-        display: how to show them; None makes one from `x`.
+        x: examples `[N, *event]`; required for more than two dimensions.
+        num_steps: number of pictures on each side.
+        display: how to display the pictures; None makes one from `x`.
 
     Raises:
-        ValueError: when the latent space is not a plane, and there are no examples.
+        ValueError: If the latent space is not a plane and there are no examples.
     """
     if x is None:
         picture = manifold_picture(vae, num_steps=num_steps, display=display)
@@ -96,7 +96,7 @@ def manifold(vae: VAE, x: TensorLike | None = None, *, num_steps: int = 20, disp
     latent_size = require_vector(vae, "manifold")
     display = display or Display.of(x)
     if display.kind in ("series", "table"):
-        num_steps = min(num_steps, _MOST_PLOTS)  # a plot needs more room than an image
+        num_steps = min(num_steps, _MOST_PLOTS)  # plots need more space than images
     if latent_size == 2:
         picture = manifold_picture(vae, num_steps=num_steps, display=display)
         return _image_figure(picture, "p(x|z) over the latent plane (means; inverse Gaussian CDF grid)", display)
@@ -113,16 +113,18 @@ def manifold(vae: VAE, x: TensorLike | None = None, *, num_steps: int = 20, disp
 
 
 def manifold_picture(vae: VAE, *, num_steps: int = 20, display: Display | None = None) -> np.ndarray:
-    """The pixels of `manifold` of two latent dimensions, `[H, W, C]`; without a display, of values in [0, 1].
+    """Returns the pixels `[H, W, C]` of `manifold` for two latent dimensions; without a display, for values in [0, 1].
 
-    The grid of the unit square goes through the inverse Gaussian CDF (Kingma & Welling 2013, appendix A, figure 4).
+    The grid is that of the unit square, mapped by the inverse Gaussian CDF (Kingma & Welling 2013, appendix A, figure
+    4).
 
     Raises:
-        ValueError: when the latent space is not a plane.
+        ValueError: If the latent space is not a plane.
     """
     if tuple(vae.latent_shape) != (2,):
         raise ValueError(
-            f"A manifold is drawn over two latent dimensions. This model's z has shape {vae.latent_shape}."
+            "A manifold needs two latent dimensions. Pass examples as `x` to draw it in the plane in which they vary "
+            f"most. Received: a model with latent_shape={vae.latent_shape}"
         )
     quantiles = scipy.stats.norm.ppf((np.arange(num_steps) + 0.5) / num_steps)
     across, up = np.meshgrid(quantiles, quantiles[::-1])
@@ -132,10 +134,10 @@ def manifold_picture(vae: VAE, *, num_steps: int = 20, display: Display | None =
 
 
 def training_curves(history: Mapping[str, Sequence[float]]) -> Figure:
-    """ELBO, log-likelihood and KL by epoch, training and validation on one chart each.
+    """Draws ELBO, log-likelihood and KL by epoch, each in a chart with training and validation.
 
     Args:
-        history: columns by name, as `metrics.csv` or `History.history` has them; `epoch` counts from 0.
+        history: columns by name, as in `metrics.csv` or `History.history`; `epoch` counts from 0.
     """
     epochs = np.asarray(history.get("epoch", range(len(next(iter(history.values()), ())))), dtype=float) + 1
     figure = Figure(figsize=(12, 3.6), layout="constrained")
@@ -144,7 +146,7 @@ def training_curves(history: Mapping[str, Sequence[float]]) -> Figure:
         for key, label, color in ((name, "training", "C0"), (f"val_{name}", "validation", "C1")):
             if key in history:
                 axes.plot(epochs, history[key], label=label, color=color, marker="." if len(epochs) < 20 else "")
-        # The first epochs would flatten the rest; the axis starts where most of the curve is.
+        # The first epochs would flatten the rest of the curve, so the axis leaves them out.
         values = np.concatenate([np.asarray(history.get(key, ()), dtype=float) for key in (name, f"val_{name}")])
         if len(epochs) > 20 and values.size and np.isfinite(values).all():
             low, high = np.percentile(values, [2, 98] if name == "kl" else [4, 100])
@@ -167,16 +169,17 @@ def traversals(
     seed: Seed = 0,
     display: Display | None = None,
 ) -> Figure:
-    """E[x|z] from one example on, while one latent dimension a row goes from -span to span.
+    """Draws E[x|z] of one example while one latent dimension per row moves from -span to span.
 
     Args:
         vae: the model; z is a vector of floats.
         x: one example `[*event]`.
-        dimensions: a row each; None is the first 16. `diagnostics(...).active_units` says which matter.
-        num_steps: pictures in a row.
-        span: half the length of the walk, around 0.
-        seed: for posteriors that do not know their mean.
-        display: how to show them; None makes one from the means.
+        dimensions: the dimensions, one per row; None means the first 16. `diagnostics(...).active_units` tells which
+            ones matter.
+        num_steps: number of pictures per row.
+        span: the largest value; values are symmetric around 0.
+        seed: for posteriors without a mean in closed form.
+        display: how to display the pictures; None makes one from the means.
     """
     latent_size = require_vector(vae, "traversals")
     if dimensions is None:
@@ -204,15 +207,15 @@ def interpolations(
     seed: Seed = 0,
     display: Display | None = None,
 ) -> Figure:
-    """A row for each pair: x_a, the decoded way from its E[z|x] to that of x_b, and x_b.
+    """Draws a row for each pair: x_a, the decoded line from E[z|x_a] to E[z|x_b], and x_b.
 
     Args:
         vae: the model; z is a vector of floats.
-        x_a: examples `[B, *event]`, left.
-        x_b: as many others, right.
-        num_steps: decoded pictures in a row.
-        seed: for posteriors that do not know their mean.
-        display: how to show them; None makes one from the examples.
+        x_a: examples `[B, *event]`, on the left.
+        x_b: examples `[B, *event]`, on the right.
+        num_steps: number of decoded pictures per row.
+        seed: for posteriors without a mean in closed form.
+        display: how to display the pictures; None makes one from the examples.
     """
     way = interpolate(vae, x_a, x_b, num_steps, seed=seed)
     rows = np.concatenate([np.asarray(x_a)[:, np.newaxis], way.means, np.asarray(x_b)[:, np.newaxis]], axis=1)
@@ -222,12 +225,12 @@ def interpolations(
 
 
 def prior_vs_posterior(samples: PriorVsPosterior, *, num_images: int = 64, display: Display | None = None) -> Figure:
-    """E[x|z] for z of the prior, of the aggregated posterior and of a mixture fitted to it, side by side.
+    """Draws E[x|z] for z from the prior, from the aggregated posterior, and from a mixture fitted to it.
 
     Args:
-        samples: what `tfvae.evaluation.prior_vs_posterior` returned.
-        num_images: pictures of each, at most.
-        display: how to show them; None makes one from the means.
+        samples: the result of `tfvae.evaluation.prior_vs_posterior`.
+        num_images: maximum number of pictures of each.
+        display: how to display the pictures; None makes one from the means.
     """
     prior, mixture = samples.prior_accuracy, samples.mixture_accuracy
     panels = (
@@ -251,23 +254,23 @@ def prior_vs_posterior(samples: PriorVsPosterior, *, num_images: int = 64, displ
         axes.imshow(picture.squeeze(), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
         axes.set_axis_off()
         axes.set_title(f"{title}\n{below}", fontsize=11)
-    return _said(figure, display)
+    return _annotated(figure, display)
 
 
 def _image_figure(picture: np.ndarray, title: str, display: Display | None = None) -> Figure:
     height, width = picture.shape[:2]
     figure = Figure(figsize=(8.0, min(8.0 * height / width, _MOST_HEIGHT) + 0.5), layout="constrained")
     axes = figure.add_subplot()
-    # What is much taller than wide is squeezed rather than cut.
+    # Very tall pictures are squeezed rather than cut.
     aspect: Literal["equal", "auto"] = "equal" if 8.0 * height / width <= _MOST_HEIGHT else "auto"
     axes.imshow(picture.squeeze(), cmap="gray", vmin=0, vmax=255, interpolation="nearest", aspect=aspect)
     axes.set_axis_off()
     axes.set_title(title)
-    return figure if display is None else _said(figure, display)
+    return figure if display is None else _annotated(figure, display)
 
 
-def _said(figure: Figure, display: Display) -> Figure:
-    """The figure with a bar of its grays, and what else is to be known of its pictures in words."""
+def _annotated(figure: Figure, display: Display) -> Figure:
+    """Adds a colour bar and a description of the pictures to a figure."""
     if display.has_color_bar:
         scale = ScalarMappable(Normalize(float(display.low), float(display.high)), "gray")
         figure.colorbar(scale, ax=figure.axes, shrink=0.7, pad=0.02)

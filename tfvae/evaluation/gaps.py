@@ -1,4 +1,4 @@
-"""What the encoder loses: the amortisation gap and the approximation gap."""
+"""The amortisation gap and the approximation gap of the encoder."""
 
 import dataclasses
 from typing import Any, Literal
@@ -29,21 +29,21 @@ tfd = tfp.distributions
 
 @dataclasses.dataclass(frozen=True)
 class InferenceGaps:
-    """What `inference_gaps` returns: records in nats per example.
+    """Result of `inference_gaps`; records are in nats per example.
 
     log p(x) - ELBO = approximation gap + amortisation gap.
 
     Attributes:
-        family: the encoder's own: "diagonal" or "full" covariance.
-        log_marginal: log p(x), by importance sampling from the refined normal with full covariance: where the encoder
-            is far off, it tells more than `tfvae.evaluation.log_marginal`, which draws from the encoder's q.
+        family: the covariance of the encoder's q(z|x), "diagonal" or "full".
+        log_marginal: log p(x), by importance sampling from the refined normal with full covariance. If the encoder is
+            poor, this is more accurate than `tfvae.evaluation.log_marginal`, which draws from the encoder's q.
         elbo: of the encoder's q(z|x).
         elbo_refined_diagonal: of the best normal with a diagonal covariance, found for each example.
         elbo_refined_full: of the best normal.
-        amortization_gap: the refined ELBO in the encoder's family, less the encoder's: what one network for all x
-            costs.
-        approximation_gap: log p(x) less the refined ELBO in the encoder's family: what the family costs.
-        approximation_gap_full: log p(x) less `elbo_refined_full`: what would be left with a full covariance.
+        amortization_gap: the refined ELBO in the encoder's family minus the encoder's ELBO: the cost of one network for
+            all x.
+        approximation_gap: log p(x) minus the refined ELBO in the encoder's family: the cost of the family.
+        approximation_gap_full: log p(x) minus `elbo_refined_full`: the gap that a full covariance would leave.
     """
 
     family: Literal["diagonal", "full"]
@@ -56,7 +56,7 @@ class InferenceGaps:
     approximation_gap_full: Record
 
     def to_dict(self) -> dict[str, Any]:
-        """What goes into `report.json`."""
+        """Returns the values for `report.json`."""
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         return {name: value.to_dict() if isinstance(value, Record) else value for name, value in values.items()}
 
@@ -73,38 +73,38 @@ def inference_gaps(
     batch_size: int = 100,
     seed: Seed = 0,
 ) -> InferenceGaps:
-    """Tells a weak encoder from a weak family of posteriors, by refining q(z|x) for each example on its own.
+    """Distinguishes a weak encoder from a weak family of posteriors by refining q(z|x) for each example.
 
-    The cost is that of `num_steps` training steps with `num_step_samples` draws, twice, a batch: a few hundred examples
-    will do. Gaps are not clipped: noise, or too few steps, can make a small one negative.
+    Each batch costs twice as much as `num_steps` training steps with `num_step_samples` draws; a few hundred examples
+    are enough. Gaps are not clipped, so that noise or too few steps can make a small gap negative.
 
     Args:
         vae: the model; q(z|x) is a normal distribution, in any spelling, over a vector z.
-        data: an array `[N, *event]`, a `tfvae.data.Split`, or a data set whose batches hold x.
-        num_importance_samples: K, draws for log p(x), at least 2.
-        num_steps: steps of Adam for each family; 0 leaves the starts as they are.
-        num_samples: S, fresh draws an example that the ELBOs are measured with; at least 2, so that the errors are
-            known. The same noise for all of them, so that their differences are known better than themselves.
-        num_step_samples: draws an example in each step, in opposite pairs: an odd number counts as one more.
-        learning_rate: of Adam, in standard deviations of q; it falls linearly to zero.
-        batch_size: examples at a time.
+        data: an array `[N, *event]`, a `tfvae.data.Split`, or a data set whose batches contain x.
+        num_importance_samples: K, number of draws for log p(x), at least 2.
+        num_steps: number of steps of Adam for each family; 0 means no refinement.
+        num_samples: S, number of new draws per example for measuring the ELBOs, at least 2 for their errors to be
+            known. All ELBOs use the same noise, so that their differences are more accurate than the ELBOs themselves.
+        num_step_samples: number of draws per example in each step, in opposite pairs; odd numbers are rounded up.
+        learning_rate: initial learning rate of Adam, in standard deviations of q; it falls linearly to zero.
+        batch_size: number of examples per batch.
         seed: an int or an int32 tensor `[2]`.
 
     Returns:
         `InferenceGaps`.
 
     Raises:
-        ValueError: for a count too small, a posterior that is not normal, latents that are not a vector of floats, no
-            examples, or data unlike the model's.
+        ValueError: If a count is too small, the posterior is not normal, the latents are not a vector of floats, there
+            are no examples, or the data do not fit the model.
 
     Numerics:
-        The ELBOs are the mean log weight (estimator A), which has no variance where q is the exact posterior, and the
-        refinement follows the path derivative, which is zero there: the gaps of an exact encoder are zero to rounding.
-        The diagonal refinement of an encoder with full covariance starts from the diagonal normal that is nearest to it
-        in KL; the full refinement of a diagonal encoder, from where the diagonal one ended.
-        A start that is tens of nats off may need more steps or a larger learning rate: what the refinement misses
-        counts as approximation gap, not as amortisation gap.
-        log p(x) is itself biased downwards, like 1/K, and the approximation gaps with it.
+        The ELBOs are mean log weights (estimator A), which have no variance if q is the exact posterior, and the
+        refinement follows the path derivative, which is zero there. The gaps of an exact encoder are therefore zero up
+        to rounding. The diagonal refinement of an encoder with full covariance starts from the nearest diagonal normal
+        in KL; the full refinement of a diagonal encoder starts from the result of the diagonal one. A start that is
+        tens of nats off may need more steps or a larger learning rate; an incomplete refinement counts as approximation
+        gap, not as amortisation gap. The estimate of log p(x) is biased downwards, like 1/K, and so are the
+        approximation gaps.
 
     References:
         Cremer, Li & Duvenaud, Inference Suboptimality in Variational Autoencoders, 2018, arXiv 1801.03558, section 3.
@@ -149,7 +149,7 @@ def inference_gaps(
 
 @dataclasses.dataclass(frozen=True)
 class _Refinement:
-    """Refines and measures; equal settings are one trace of a model."""
+    """Refines q(z|x) and measures the ELBOs; equal settings share a trace."""
 
     num_steps: int
     num_pairs: int
@@ -158,7 +158,7 @@ class _Refinement:
     def __call__(
         self, vae: VAE, x: Tensor, numbers: tuple[Tensor, Tensor], seed: Tensor
     ) -> tuple[dict[str, Tensor], dict[str, Tensor], Tensor]:
-        """Bounds `[B]` by name, their sampling variances, and log importance weights `[B, K]` of the refined normal."""
+        """Returns bounds `[B]` by name, their sampling variances, and log weights `[B, K]` of the refined normal."""
         num_samples, num_importance_samples = numbers
         problem = vae.problem(x)
         posterior = _normal(problem.posterior)
@@ -206,7 +206,7 @@ class _Refinement:
 
 
 def _log_marginal(log_weights: np.ndarray) -> Record:
-    """As `tfvae.evaluation.log_marginal` has it, from log weights `[N, K]`."""
+    """Creates a record as `tfvae.evaluation.log_marginal` does, from log weights `[N, K]`."""
     k = log_weights.shape[1]
     estimate = logsumexp(log_weights, axis=1) - np.log(k)
     effective = np.exp(2.0 * logsumexp(log_weights, axis=1) - logsumexp(2.0 * log_weights, axis=1))
@@ -231,7 +231,7 @@ def _log_marginal(log_weights: np.ndarray) -> Record:
 
 
 def _log_density(scale_tril: Tensor, noise: Tensor) -> Tensor:
-    """Log q(z) of z = loc + scale_tril noise."""
+    """Computes log q(z) of z = loc + scale_tril noise."""
     log_normal = tfd.Normal(tf.zeros([], noise.dtype), 1.0).log_prob(noise)
     log_volume = tf.math.log(tf.linalg.diag_part(scale_tril))
     return tf.reduce_sum(log_normal, axis=-1) - tf.reduce_sum(log_volume, axis=-1)
@@ -242,8 +242,8 @@ def _normal(posterior: Distribution) -> Distribution:
         return _multivariate_normal(posterior)
     except NotImplementedError as error:
         raise ValueError(
-            "inference_gaps refines a normal q(z|x) and needs an encoder that ends in one (MultivariateNormalDiag, "
-            f"MultivariateNormalTriL, IndependentNormal). Received: {posterior!r}."
+            "inference_gaps refines a normal q(z|x). Use an encoder that ends in MultivariateNormalDiag, "
+            f"MultivariateNormalTriL or IndependentNormal. Received: posterior={posterior!r}"
         ) from error
 
 
@@ -261,7 +261,7 @@ def _parameters(posterior: Distribution) -> Normals:
 
 
 def _nearest_diagonal(own: Normals) -> Normals:
-    """The diagonal normal with the least KL to a normal: it has the same diagonal of the precision."""
+    """Returns the diagonal normal nearest in KL to a normal, which has the same diagonal of the precision."""
     identity = tf.eye(own.loc.shape[-1], batch_shape=tf.shape(own.loc)[:1], dtype=own.loc.dtype)
     inverse = tf.linalg.triangular_solve(own.scale_tril, identity, lower=True)  # [B, D, D]
     precision = tf.reduce_sum(inverse**2, axis=-2)  # the diagonal of inverse^T inverse

@@ -1,4 +1,4 @@
-"""What there is to say of the noise of gradients: numbers with their standard errors, a table, a figure."""
+"""Results of measuring the noise of gradients: numbers with standard errors, a table and a figure."""
 
 import dataclasses
 import math
@@ -14,22 +14,22 @@ from tfvae._markdown import table_row
 
 @dataclasses.dataclass(frozen=True)
 class GradientNoise:
-    """The gradient of one estimator by one group of parameters, over repeated draws.
+    """The noise of one estimator's gradient by one group of parameters, over repeated draws.
 
     The standard errors are over the repeated draws, by the jackknife; NaN for two repeats.
 
     Attributes:
         estimator: its name.
         group: "encoder", "decoder" or "prior".
-        num_parameters: P, numbers in the group.
-        mean_norm: the length of the mean gradient, its own noise taken off.
-        mean_norm_standard_error: of `mean_norm`; where no signal stands out of the noise, how long one may be that
-            hides in it.
+        num_parameters: P, number of parameters in the group.
+        mean_norm: the norm of the mean gradient, corrected for its noise.
+        mean_norm_standard_error: the standard error of `mean_norm`; if the signal is below the noise, the size of a
+            signal that the noise could hide.
         variance: the variance of a parameter's gradient, averaged over the P parameters.
-        variance_standard_error: of `variance`.
-        signal_to_noise: `mean_norm` / sqrt(P variance); zero where no signal stands out of the noise, infinite where
-            there is none.
-        signal_to_noise_standard_error: as that of `mean_norm`.
+        variance_standard_error: the standard error of `variance`.
+        signal_to_noise: `mean_norm` / sqrt(P variance); zero if the signal is below the noise, infinite if there is no
+            noise.
+        signal_to_noise_standard_error: the standard error of `signal_to_noise`, like that of `mean_norm`.
     """
 
     estimator: str
@@ -46,14 +46,14 @@ class GradientNoise:
     def of(
         cls, estimator: str, group: str, num_parameters: int, norm: float, squares: np.ndarray, products: np.ndarray
     ) -> "GradientNoise":
-        """From R gradients g.
+        """Creates the measures from R gradients g.
 
         Args:
             estimator: its name.
             group: of parameters.
             num_parameters: in the group.
-            norm: the squared length of the mean m of the gradients.
-            squares: squared lengths of g - m, `[R]`.
+            norm: the squared norm of the mean m of the gradients.
+            squares: squared norms of g - m, `[R]`.
             products: m . g, `[R]`.
         """
         n, total = len(squares), squares.sum()
@@ -79,12 +79,12 @@ class GradientNoise:
 
 @dataclasses.dataclass(frozen=True)
 class GradientVariance:
-    """What `gradient_variance` returns: a row an estimator and group.
+    """Result of `gradient_variance`, with a row for each estimator and group.
 
     Attributes:
-        rows: in the order of the estimators.
-        num_repeats: R, gradients an estimator.
-        batch_size: examples in the batch.
+        rows: rows in the order of the estimators.
+        num_repeats: R, number of gradients per estimator.
+        batch_size: number of examples in the batch.
     """
 
     rows: tuple[GradientNoise, ...]
@@ -92,26 +92,26 @@ class GradientVariance:
     batch_size: int
 
     def row(self, estimator: str, group: str = "encoder") -> GradientNoise:
-        """The row of an estimator's name and a group; KeyError where there is none."""
+        """Returns the row of an estimator and a group, or raises KeyError."""
         for row in self.rows:
             if (row.estimator, row.group) == (estimator, group):
                 return row
         raise KeyError((estimator, group))
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON: infinite ratios, of gradients without noise, and errors that are not known become None."""
+        """Returns the values as JSON. Infinite ratios, of gradients without noise, and unknown errors become None."""
         rows = [{name: _or_none(value) for name, value in dataclasses.asdict(row).items()} for row in self.rows]
         return {"num_repeats": self.num_repeats, "batch_size": self.batch_size, "rows": rows}
 
     def table(self) -> str:
-        """The rows as a Markdown table."""
+        """Returns the rows as a Markdown table."""
         return "\n".join(noise_table(self.to_dict()["rows"]))
 
     def __str__(self) -> str:
         return self.table()
 
     def figure(self) -> Figure:
-        """Variance by estimator, on a logarithmic axis, one panel a group."""
+        """Draws the variance by estimator on a logarithmic axis, with a panel for each group."""
         groups = list(dict.fromkeys(row.group for row in self.rows))
         names = list(dict.fromkeys(row.estimator for row in self.rows))
         figure = Figure(figsize=(4.5 * len(groups) + 2.5, 0.4 * len(names) + 1.4), layout="constrained")
@@ -133,7 +133,7 @@ class GradientVariance:
 
 
 def noise_table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Lines of Markdown, of rows as `GradientVariance.to_dict` has them."""
+    """Returns lines of Markdown for rows from `GradientVariance.to_dict`."""
     lines = [
         "| estimator | group | mean norm | ± | variance | ± | signal to noise | ± |",
         "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
@@ -153,7 +153,7 @@ def _or_none(value: Any) -> Any:
 
 
 def _signal(norm: Any, total: Any, n: int) -> tuple[Any, Any]:
-    """The squared length of the expected gradient, without bias, and its ratio to the variance of one gradient."""
+    """Estimates the squared norm of the expected gradient, without bias, and its ratio to the variance."""
     with np.errstate(divide="ignore", invalid="ignore"):
         variance = np.float64(total) / (n - 1)
         signal = norm - variance / n
@@ -161,13 +161,13 @@ def _signal(norm: Any, total: Any, n: int) -> tuple[Any, Any]:
 
 
 def _jackknife(without_each: np.ndarray) -> float:
-    """The standard error of a statistic, from its values without each of the R observations."""
+    """Computes the standard error of a statistic from its values without each of the R observations."""
     n = len(without_each)
     with np.errstate(invalid="ignore"):  # of infinite ratios
         return float(np.sqrt((n - 1) / n * np.sum((without_each - without_each.mean()) ** 2)))
 
 
 def _root(square: Any, error: float) -> tuple[float, float]:
-    """The root of a number that may be negative by noise, and its error: no more than the root of the number's own."""
+    """Returns the root of a number that noise may make negative, and the error of the root."""
     root = math.sqrt(max(square, 0.0))
     return root, min(error / (2.0 * root), math.sqrt(error)) if root > 0.0 else math.sqrt(error)

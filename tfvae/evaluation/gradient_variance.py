@@ -1,4 +1,4 @@
-"""How noisy the gradients of several estimators are, on the same batch and at the same weights."""
+"""The noise of the gradients of several estimators, on the same batch and at the same weights."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -28,29 +28,30 @@ def gradient_variance(
     num_repeats: int = 100,
     seed: Seed = 0,
 ) -> GradientVariance:
-    """The mean, variance and signal-to-noise ratio of estimators' gradients on one batch, for each part of the model.
+    """Measures mean, variance and signal-to-noise ratio of gradients on one batch, for each part of the model.
 
-    The gradient is that of the batch mean of the surrogate loss, as a training step has it, at the model's present
-    weights and `beta`; only the random draws differ from repeat to repeat. All estimators whose surrogate is the same
-    bound have the same mean; the smaller their variance, the better they train.
+    The gradient is that of the batch mean of the surrogate loss, as in a training step, at the model's current weights
+    and `beta`. Only the random draws differ between repeats. Estimators with the same bound have the same mean
+    gradient; the smaller the variance, the better they train.
 
     Args:
-        vae: the model; nothing in it changes.
-        x: one batch `[B, *event]`; of a data set its first batch, of a split its first 100 examples.
-        estimators: one, a list of several, named by their `repr`, or a dictionary by name.
-        num_repeats: R, at least 2.
+        vae: the model, which is not changed.
+        x: one batch `[B, *event]`, a data set (its first batch is used) or a split (its first 100 examples are used).
+        estimators: an estimator, a list of estimators, which are named by their `repr`, or a dictionary by name.
+        num_repeats: R, number of repeats, at least 2.
         seed: an int or an int32 tensor `[2]`; repeat r of every estimator has the seed `fold_in(seed, r)`.
 
-    A `ScoreFunction` with a `RunningMean` other than the model's own is first shown R draws, on a copy. A learned
-    baseline is taken as it is.
+    A `ScoreFunction` with a `RunningMean`, if it is not the model's own estimator, is copied, and the running mean of
+    the copy is updated with R draws first. A learned baseline is used unchanged.
 
     Raises:
-        TypeError: for what is no data, or no estimator.
-        ValueError: for fewer than two repeats, no estimators or two of one name, data unlike the model's, or gradients
-            that are not finite.
+        TypeError: If `x` is not an array, a split or a data set, or an estimator is not one.
+        ValueError: If there are fewer than two repeats, no estimators, or two with the same name, if the data do not
+            fit the model, or if gradients are not finite.
 
     Numerics:
-        Two passes over the same draws: the mean, then squared deviations from it. Standard errors are the jackknife's.
+        Makes two passes over the same draws, for the mean and for squared deviations from it. Standard errors are from
+        the jackknife.
 
     References:
         Rainforth et al., Tighter Variational Bounds are Not Necessarily Better, 2018, arXiv 1802.04537, section 3.
@@ -78,7 +79,7 @@ def gradient_variance(
 
 
 def _named(estimators: Any) -> dict[str, Estimator]:
-    """The estimators by name, checked."""
+    """Checks the estimators and returns them by name."""
     if callable(estimators) or isinstance(estimators, str):
         estimators = [estimators]
     if isinstance(estimators, Mapping):
@@ -87,15 +88,18 @@ def _named(estimators: Any) -> dict[str, Estimator]:
         pairs = [(repr(estimator), require_estimator(estimator)) for estimator in estimators]
     names = [name for name, _ in pairs]
     if not names:
-        raise ValueError("estimators is a list of at least one estimator. Received none.")
+        raise ValueError("`estimators` must contain at least one estimator. Received: estimators=[]")
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        raise ValueError(f"Two estimators are called {twice}: tell them apart by a dictionary, name to estimator.")
+        raise ValueError(
+            "Estimators must have different names. Pass a dictionary from names to estimators. "
+            f"Received: two estimators with the name {twice!r}"
+        )
     return dict(pairs)
 
 
 def _groups(vae: VAE) -> dict[str, list[Any]]:
-    """The parts of the model that have parameters; what a prior shares with the encoder is the encoder's."""
+    """Returns the trainable parts of the model; weights that prior and encoder share count as the encoder's."""
     encoder = vae.encoder.trainable_variables
     seen = {id(variable) for variable in encoder}
     prior = [variable for variable in vae.prior.trainable_variables if id(variable) not in seen]
@@ -104,7 +108,7 @@ def _groups(vae: VAE) -> dict[str, list[Any]]:
 
 
 def _with_baseline(vae: VAE, estimator: Estimator, x: Tensor, num_repeats: int, seed: Seed) -> Estimator:
-    """A copy whose running mean has seen this batch; any other estimator as it is."""
+    """Returns a copy whose running mean is updated with this batch; other estimators are returned unchanged."""
     layers = estimator.layers if isinstance(estimator, EstimatorWithLayers) else ()
     if estimator is vae.estimator or not any(isinstance(layer, RunningMean) for layer in layers):
         return estimator
@@ -112,19 +116,19 @@ def _with_baseline(vae: VAE, estimator: Estimator, x: Tensor, num_repeats: int, 
     copy: Any = type(estimator).from_config(estimator.get_config())  # type: ignore[attr-defined]
 
     @tf.function(autograph=False)
-    def show(seed: Tensor) -> None:
+    def update(seed: Tensor) -> None:
         copy.update(vae.estimate(x, estimator=copy, seed=seed), beta=beta)
 
-    (other,) = split_seed(seed, 1, "baseline")  # draws that are not those of the repeats
+    (other,) = split_seed(seed, 1, "baseline")  # other draws than those of the repeats
     for r in range(num_repeats):
-        show(fold_in(other, tf.constant(r)))
+        update(fold_in(other, tf.constant(r)))
     return copy
 
 
 def _moments(
     vae: VAE, estimator: Estimator, x: Tensor, groups: dict[str, list[Any]], num_repeats: int, seed: Seed
 ) -> dict[str, tuple[float, np.ndarray, np.ndarray]]:
-    """Each group's squared norm of the mean gradient, and of each repeat its squared distance to it and its product."""
+    """Returns the squared norm of each group's mean gradient, and the repeats' squared distances and products."""
     variables = [variable for group in groups.values() for variable in group]
     values = [variable.value for variable in variables]
 

@@ -1,4 +1,4 @@
-"""Where examples lie in latent space, in two dimensions."""
+"""Two-dimensional maps of examples in latent space."""
 
 import warnings
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from tfvae.models import VAE
 from tfvae.typing import TensorLike
 
 _MAX_LEGEND = 20
-# t-SNE of as many takes about two seconds of one core; of fewer than the least it says nothing.
+# t-SNE of the largest number takes about two seconds on one core; below the smallest it shows nothing.
 _LEAST_NEIGHBORS, _MOST_NEIGHBORS = 30, 1000
 _MOST_STEPS = 500
 
@@ -24,8 +24,8 @@ class Plane(NamedTuple):
 
     Attributes:
         origin: `[D]`.
-        axes: two directions `[2, D]`, as long as the standard deviations along them.
-        shares: of the variance, two, or fewer where there are not two directions.
+        axes: two directions `[2, D]`, whose lengths are the standard deviations along them.
+        shares: the shares of the variance along the directions; fewer than two if there are fewer directions.
     """
 
     origin: np.ndarray
@@ -33,17 +33,17 @@ class Plane(NamedTuple):
     shares: tuple[float, ...]
 
     def point(self, at: np.ndarray) -> np.ndarray:
-        """Latents `[N, D]` of places `[N, 2]`, in standard deviations."""
+        """Returns the latents `[N, D]` at coordinates `[N, 2]`, in standard deviations."""
         return self.origin + at @ self.axes
 
 
 def encoded_means(vae: VAE, x: np.ndarray) -> np.ndarray:
-    """E[z|x] `[N, D]`."""
+    """Computes E[z|x] `[N, D]`."""
     return np.concatenate([vae.encode(x[i : i + 1000]).mean() for i in range(0, len(x), 1000)])
 
 
 def principal_plane(means: np.ndarray) -> Plane:
-    """The plane in which latents `[N, D]` vary most; the first dimensions where that cannot be told."""
+    """Returns the plane in which latents `[N, D]` vary most, or the first dimensions if it is not determined."""
     num, size = means.shape
     spread = means.std(axis=0)
     if min(num, size) < 2 or not spread.any():
@@ -57,7 +57,7 @@ def principal_plane(means: np.ndarray) -> Plane:
 
 
 def latent_scatter(vae: VAE, x: TensorLike, labels: np.ndarray | None = None) -> Figure:
-    """Posterior means of examples, coloured by label.
+    """Draws posterior means of examples, coloured by label.
 
     More than two dimensions are shown by their principal components, and by t-SNE, which keeps neighbours together.
     """
@@ -87,9 +87,9 @@ def latent_scatter(vae: VAE, x: TensorLike, labels: np.ndarray | None = None) ->
 
 def _neighbors(means: np.ndarray) -> np.ndarray:
     perplexity = min(30.0, (len(means) - 1) / 3)
-    # Its threads wait for one another in a loop: on a busy machine a second becomes a minute.
+    # Its threads wait in busy loops, which can take a minute instead of a second on a busy machine.
     with warnings.catch_warnings(), threadpool_limits(1):
-        warnings.simplefilter("ignore")  # of latents that all lie in one place
+        warnings.simplefilter("ignore")  # for latents that are all equal
         return TSNE(2, perplexity=perplexity, init="random", max_iter=_MOST_STEPS, random_state=0).fit_transform(means)
 
 

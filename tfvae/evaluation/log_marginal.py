@@ -16,7 +16,7 @@ from tfvae.evaluation._compiled import compiled
 from tfvae.evaluation._finite import require_finite
 from tfvae.evaluation._levels import about_levels
 from tfvae.evaluation._pareto import pareto_k, pareto_k_threshold, tail_size
-from tfvae.evaluation._trust import distrust
+from tfvae.evaluation._reliability import unreliable_message
 from tfvae.evaluation.record import Record
 from tfvae.models import VAE
 from tfvae.typing import Seed, Tensor
@@ -33,34 +33,35 @@ def log_marginal(
 ) -> Record:
     """Estimates log p(x) as log (1/K) sum_k p(x, z_k) / q(z_k|x), z_k ~ q(z|x), of each example, in nats.
 
-    A lower bound on log p(x) in expectation, with a bias that falls like 1/K. For any latents, and the cheapest of the
-    estimators of log p(x); `log_marginal_ais` is for posteriors that q(z|x) misses, `log_marginal_hmc` for few latent
-    dimensions.
+    The estimate is a lower bound on log p(x) in expectation, with a bias that falls like 1/K. It works with any latents
+    and is the cheapest estimator of log p(x). Use `log_marginal_ais` if q(z|x) is a poor approximation of the
+    posterior, and `log_marginal_hmc` for models with few latent dimensions.
 
     Args:
         vae: the model.
-        data: an array `[N, *event]`, a `tfvae.data.Split`, or a data set whose batches hold x.
-        num_importance_samples: K.
-        batch_size: examples at a time, for arrays and splits; no number depends on it.
-        chunk_size: draws of one example that are decoded at a time; no number depends on it, but for rounding. Fewer
-            take less memory, more fill a larger machine; more than 5,000 count as 5,000.
+        data: an array `[N, *event]`, a `tfvae.data.Split`, or a data set whose batches contain x.
+        num_importance_samples: K, number of draws per example.
+        batch_size: number of examples per batch, for arrays and splits. Does not affect the results.
+        chunk_size: number of draws of one example that are decoded at a time, at most 5,000. Affects the results only
+            by rounding. A smaller number takes less memory, a larger one is faster on a large machine.
         seed: an int or an int32 tensor `[2]`. The draws of an example depend on the seed and on its index in the data.
 
     Returns:
-        A `Record`. Its diagnostics: K; the effective sample size (sum w)^2 / sum w^2 of the examples, median and
-        least; the Pareto shape k of the weights' tail, median and largest (None where K below 25 cannot tell), the
-        threshold above which K draws are too few, and how many examples are above. Its details, `[N]` each:
-        `effective_sample_size` and `pareto_k`.
+        A `Record`. Its diagnostics are K; the median and the smallest effective sample size (sum w)^2 / sum w^2 of the
+        examples; the median and the largest Pareto shape k of the weights' tail (None for K below 25, which is too few
+        to tell); the threshold of k above which K draws are too few; and the number of examples above it. Its details,
+        `[N]` each, are `effective_sample_size` and `pareto_k`.
 
     Raises:
-        ValueError: for a count below 1, no examples, data unlike the model's, or a model whose log p(x) is not finite.
+        ValueError: If a count is below 1, there are no examples, the data do not fit the model, or log p(x) is not
+            finite.
 
     Warns:
-        UserWarning: once, when k is above the threshold for any example.
+        UserWarning: Once, if k is above the threshold for any example.
 
     Numerics:
-        Weights are averaged in float64, as logarithms. `monte_carlo_variance` is the delta method's; where k is above
-        the threshold it is too small.
+        Weights are averaged in float64, as logarithms. `monte_carlo_variance` is from the delta method; it is too small
+        for examples whose k is above the threshold.
 
     References:
         Burda, Grosse & Salakhutdinov, Importance Weighted Autoencoders, 2015, arXiv 1509.00519, equation 8 and
@@ -108,7 +109,7 @@ def log_marginal(
 
 def _terms(vae: VAE, x: Tensor, numbers: tuple[Tensor, ...], seed: Tensor) -> ImportanceEstimate:
     k, first_index, chunk_size, num_largest = numbers
-    prior = vae.prior.distribution()  # once, not once an example
+    prior = vae.prior.distribution()  # once, not for each example
     return importance_estimate(
         x,
         lambda example: vae.problem(example, prior=prior),
@@ -126,7 +127,7 @@ def _finite_or_none(value: float) -> float | None:
 
 def _warn(num_above: int, shapes: np.ndarray, threshold: float, k: int, has_chains: bool) -> None:
     also = ", or use log_marginal_ais" if has_chains else ""
-    said = distrust(
+    message = unreliable_message(
         "log_marginal",
         num_above,
         len(shapes),
@@ -135,7 +136,7 @@ def _warn(num_above: int, shapes: np.ndarray, threshold: float, k: int, has_chai
         largest=_finite_or_none(np.max(shapes)),
     )
     warnings.warn(
-        f"{said} Take more draws (num_importance_samples), train the encoder longer or give it a richer "
+        f"{message} Use more draws (num_importance_samples), train the encoder longer or give it a richer "
         f"posterior{also}.",
         UserWarning,
         stacklevel=3,

@@ -1,4 +1,4 @@
-"""The marginal log-likelihood log p(x), by annealed importance sampling, from below and from both sides."""
+"""The marginal log-likelihood log p(x), by annealed importance sampling: lower bounds, and bounds from both sides."""
 
 import dataclasses
 from typing import Any, Literal, NamedTuple
@@ -22,13 +22,13 @@ from tfvae.typing import Seed, Tensor
 
 
 class BidirectionalAIS(NamedTuple):
-    """What `bidirectional_ais` returns, for the same simulated examples.
+    """Result of `bidirectional_ais`, for simulated examples.
 
     Attributes:
-        lower: in expectation below log p(x): the chains from the start to p(z|x).
-        upper: in expectation above it: the chains from p(z|x) back.
-        gap: upper - lower of each example, whose mean bounds the mean error of either, in expectation.
-        x: the simulated data `[N, *event]`, for other estimators of log p(x) to be tried on.
+        lower: a lower bound on log p(x) in expectation, from chains from the start to p(z|x).
+        upper: an upper bound in expectation, from chains from p(z|x) back to the start.
+        gap: upper - lower for each example; its mean is a bound on the mean error of either, in expectation.
+        x: the simulated data `[N, *event]`, for trying other estimators of log p(x).
     """
 
     lower: Record
@@ -50,33 +50,36 @@ def log_marginal_ais(
 ) -> Record:
     """Estimates log p(x) by annealed importance sampling, of each example, in nats.
 
-    For models whose q(z|x) is poor, where `log_marginal` warns: what counts is not how near q is to p(z|x) but how
-    gradually one gets there. A lower bound on log p(x) in expectation, that gets closer with `num_steps`;
-    `bidirectional_ais` tells how close. The cost of an example is that of `num_chains * num_steps *
-    (num_leapfrog_steps + 2)` passes through the decoder and back.
+    For models with a poor q(z|x), for which `log_marginal` warns: the accuracy depends not on how close q is to p(z|x)
+    but on the number of steps between them. The estimate is a lower bound on log p(x) in expectation that gets tighter
+    with `num_steps`; `bidirectional_ais` measures how tight it is. Each example costs `num_chains * num_steps *
+    (num_leapfrog_steps + 2)` forward and backward passes of the decoder.
 
     Args:
         vae: the model; z is a vector of floats.
-        data: an array `[N, *event]`, a `tfvae.data.Split`, or a data set whose batches hold x.
-        num_chains: C, independent chains an example, whose weights are averaged.
-        num_steps: T, the distributions along the geometric path from the start to p(x, z), evenly spaced.
-        num_leapfrog_steps: of the HMC step at each of them.
-        start: where chains start, "prior" p(z) or "posterior" q(z|x).
-        batch_size: examples at a time, for arrays and splits. The random numbers are drawn for a batch as a whole.
+        data: an array `[N, *event]`, a `tfvae.data.Split`, or a data set whose batches contain x.
+        num_chains: C, number of independent chains per example, whose weights are averaged.
+        num_steps: T, number of evenly spaced distributions on the geometric path from the start to p(x, z).
+        num_leapfrog_steps: number of leapfrog steps of the HMC step at each distribution.
+        start: the distribution in which chains start, "prior" for p(z) or "posterior" for q(z|x).
+        batch_size: number of examples per batch, for arrays and splits. Random numbers are drawn for a batch as a whole
+            and depend on it.
         seed: an int or an int32 tensor `[2]`.
 
     Returns:
-        A `Record`. Its diagnostics: the arguments, the effective sample size of the C weights, median and least, and
-        the mean acceptance of the HMC steps. Its details, `[N]` each: `effective_sample_size` and `acceptance`.
+        A `Record`. Its diagnostics are the arguments, the median and the smallest effective sample size of the C
+        weights, and the mean acceptance rate of the HMC steps. Its details, `[N]` each, are `effective_sample_size` and
+        `acceptance`.
 
     Raises:
-        TypeError: for what is no data.
-        ValueError: for a count below 1, another start, latents that are discrete, on a sphere or not a vector of
-            floats, no examples, data unlike the model's, or a model whose log p(x) is not finite.
+        TypeError: If `data` is not an array, a split or a data set.
+        ValueError: If a count is below 1, `start` is unknown, the latents are discrete, on a sphere or not a vector of
+            floats, there are no examples, the data do not fit the model, or log p(x) is not finite.
 
     Numerics:
-        HMC's step sizes are found by a run of a quarter as many chains that is then thrown away, one for each step and
-        example, for an acceptance of 0.65; the run that counts holds them fixed, so that its mean weight is p(x).
+        The step sizes of HMC, one for each step and example, are adapted to an acceptance rate of 0.65 in a separate
+        run with a quarter of the chains. The main run keeps them fixed, so that its mean weight is an unbiased estimate
+        of p(x).
 
     References:
         Neal, Annealed importance sampling, 2001, Statistics and Computing 11, equation 6.
@@ -106,28 +109,28 @@ def bidirectional_ais(
     batch_size: int = 100,
     seed: Seed = 0,
 ) -> BidirectionalAIS:
-    """Sandwiches log p(x) of data simulated from the model, and so tells how far `log_marginal_ais` can be trusted.
+    """Bounds log p(x) of simulated data from both sides, which measures the accuracy of `log_marginal_ais`.
 
-    With z ~ p(z) and x ~ p(x|z), z is a draw from the exact p(z|x): chains that start there and go the way back to the
-    start bound log p(x) from above. Where the gap between the two means is small, so is the error of either. What holds
-    for simulated data holds for real data as far as the model is near them.
+    With z ~ p(z) and x ~ p(x|z), z is a draw from the exact p(z|x), and chains from there back to the start bound log
+    p(x) from above. If the gap between the two means is small, so is the error of either. The result applies to real
+    data as far as the model describes them well.
 
     Args:
         vae: the model; z is a vector of floats.
-        num_examples: N, how many x to simulate.
-        num_chains: see `log_marginal_ais`; those back start from the one exact draw.
-        num_steps: likewise.
-        num_leapfrog_steps: likewise.
-        start: likewise.
-        batch_size: likewise.
+        num_examples: N, number of examples to simulate.
+        num_chains: see `log_marginal_ais`; all chains back start from the one exact draw.
+        num_steps: see `log_marginal_ais`.
+        num_leapfrog_steps: see `log_marginal_ais`.
+        start: see `log_marginal_ais`.
+        batch_size: see `log_marginal_ais`.
         seed: an int or an int32 tensor `[2]`.
 
     Returns:
         `BidirectionalAIS`. The Monte Carlo variance of `upper` and of `gap` is NaN: the chains back share their first
-        state, and only the spread over examples tells their error.
+        state, so that their error is only known from the spread over examples.
 
     Raises:
-        ValueError: as `log_marginal_ais`.
+        ValueError: As in `log_marginal_ais`.
 
     References:
         Grosse, Ghahramani & Adams, Sandwiching the marginal likelihood using bidirectional Monte Carlo, 2015,
@@ -160,7 +163,7 @@ def bidirectional_ais(
 
 
 class _Estimate(NamedTuple):
-    """Of a batch, each `[B]`."""
+    """Results for a batch, each `[B]`."""
 
     log_mean: Tensor
     effective_sample_size: Tensor
@@ -169,7 +172,7 @@ class _Estimate(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class _Forward:
-    """Chains from the start to p(x, z)."""
+    """Runs chains from the start to p(x, z)."""
 
     start: str
 
@@ -179,7 +182,7 @@ class _Forward:
 
 @dataclasses.dataclass(frozen=True)
 class _Both:
-    """Data x ~ p(x|z), and the chains there and back."""
+    """Simulates x ~ p(x|z) and runs chains in both directions."""
 
     start: str
 
@@ -194,13 +197,13 @@ class _Both:
 
 
 class _Path:
-    """The densities at both ends of the path for a batch x `[B, *event]`, and runs along it."""
+    """The densities at both ends of the path for a batch x `[B, *event]`, and runs of chains along it."""
 
     def __init__(self, vae: VAE, x: Tensor, start: str, numbers: tuple[Tensor, ...]):
         self.num_chains, self.num_steps, self.num_leapfrog_steps = numbers
         problem = vae.problem(x)
         prior = problem.prior
-        # Chains run where z is free of constraints: u with z = support(u).
+        # Chains run in the unconstrained space of u, with z = support(u).
         self.support = support_of(prior)
         if start == "prior":
             density, shape = prior, [tf.shape(x)[0]]
@@ -211,7 +214,7 @@ class _Path:
         self.joint = unconstrained(lambda z: prior.log_prob(z) + problem.generate(z).log_prob(x), self.support)
 
     def forward(self, seed: Tensor) -> tuple[_Estimate, Tensor]:
-        """The estimate of log p(x), and the step sizes `[T, B]`."""
+        """Returns the estimate of log p(x) and the step sizes `[T, B]`."""
         seeds = split_seed(seed, 4, "ais_forward")
         pilot = self.sample(tf.maximum(self.num_chains // 4, 2), seeds[0])
         step_sizes = self._run(pilot, self.start, self.joint, None, seeds[1])[1].step_sizes
@@ -219,9 +222,9 @@ class _Path:
         return self._estimate(*self._run(z, self.start, self.joint, step_sizes, seeds[3])), step_sizes
 
     def back(self, z: Tensor, step_sizes: Tensor, seed: Tensor) -> _Estimate:
-        """The estimate of log p(x) by chains from exact draws z `[B, D]` of p(z|x)."""
+        """Returns the estimate of log p(x) from chains that start in exact draws z `[B, D]` of p(z|x)."""
         chains = tf.repeat(self.support.inverse(z)[tf.newaxis], self.num_chains, axis=0)
-        # Step s of the way there is under the distribution (s + 1)/T along; step s of the way back, 1 - (s + 1)/T.
+        # Forward step s has the distribution at (s + 1)/T of the path, backward step s that at 1 - (s + 1)/T.
         steps = tf.maximum(self.num_steps - 2 - tf.range(self.num_steps), 0)
         log_weights, results = self._run(chains, self.joint, self.start, tf.gather(step_sizes, steps), seed)
         estimate = self._estimate(log_weights, results)
@@ -257,7 +260,7 @@ def _numbers(vae: VAE, purpose: str, num_chains: Any, num_steps: Any, num_leapfr
 
 def _start(start: Any) -> str:
     if start not in ("prior", "posterior"):
-        raise ValueError(f"start is 'prior', chains from p(z), or 'posterior', from q(z|x). Received: {start!r}.")
+        raise ValueError(f"`start` must be 'prior' for p(z) or 'posterior' for q(z|x). Received: start={start!r}")
     return start
 
 

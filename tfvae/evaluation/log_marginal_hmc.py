@@ -1,4 +1,4 @@
-"""The marginal log-likelihood log p(x), by Markov chains: the estimator of the AEVB paper, for small latents."""
+"""The marginal log-likelihood log p(x) by Markov chains, the estimator of the AEVB paper for few latent dimensions."""
 
 import logging
 import warnings
@@ -26,13 +26,13 @@ tfd = tfp.distributions
 
 _MOST_DIMENSIONS = 10
 _NUM_PROPOSALS = 1_000
-_LEAST_STEP_SIZE = 0.01  # where all draws from the prior that are chosen are the same
-_ACCEPTANCE = 0.8  # what the step size is tuned for
+_LEAST_STEP_SIZE = 0.01  # for draws from the prior that are all the same
+_ACCEPTANCE = 0.8  # target of the step size adaptation
 _LEAST_ACCEPTANCE = 0.4
 
 
 class _Estimate(NamedTuple):
-    """Each `[B]`."""
+    """Results for a batch, each `[B]`."""
 
     log_marginal: Tensor
     variance: Tensor
@@ -54,35 +54,36 @@ def log_marginal_hmc(
 ) -> Record:
     """Estimates log p(x) of each example from samples of the true posterior p(z|x), in nats.
 
-    Hamiltonian Monte Carlo (the no-U-turn sampler) samples p(z|x); a normal density q with full covariance is fitted
-    to these samples; and with as many samples again, 1 / p(x) = E_{p(z|x)}[q(z) / (p(x|z) p(z))]. Unlike importance
-    sampling from the encoder it does not suffer from a poor q(z|x), but it is for few dimensions only (the paper: below
-    5), and, being the inverse of a mean, overestimates log p(x) where samples are few. `log_marginal_ais` scales
-    further.
+    Hamiltonian Monte Carlo (the no-U-turn sampler) samples p(z|x); a normal density q with full covariance is fitted to
+    these samples; and the same number of further samples gives 1 / p(x) = E_{p(z|x)}[q(z) / (p(x|z) p(z))]. Unlike
+    importance sampling from the encoder it does not depend on a good q(z|x), but it only works for few dimensions
+    (below 5 in the paper). As the inverse of a mean, it overestimates log p(x) if there are few samples.
+    `log_marginal_ais` scales to more dimensions.
 
     Args:
         vae: the model; z is a vector of floats.
-        data: an array `[N, *event]`, a `tfvae.data.Split`, or a data set whose batches hold x.
-        num_samples: samples of a chain, for the fit and again for the estimate.
-        num_burnin: steps of a chain before, in which the step size of each example is tuned to an acceptance of 0.8.
-        num_chains: chains an example.
-        max_tree_depth: log2 of the most gradients a sample.
-        start: where chains start: at draws from q(z|x) ("posterior"), or, whatever the encoder is, at some of 1,000
-            draws from p(z), chosen with probabilities that follow p(x|z) ("prior").
-        batch_size: examples at a time, for arrays and splits.
+        data: an array `[N, *event]`, a `tfvae.data.Split`, or a data set whose batches contain x.
+        num_samples: number of samples per chain for the fit, and again for the estimate.
+        num_burnin: number of burn-in steps per chain, in which the step size of each example is adapted to an
+            acceptance rate of 0.8.
+        num_chains: number of chains per example.
+        max_tree_depth: log2 of the maximum number of gradients per sample.
+        start: the first states of chains: draws from q(z|x) ("posterior"), or, independently of the encoder, draws from
+            p(z), resampled from 1,000 with probabilities proportional to p(x|z) ("prior").
+        batch_size: number of examples per batch, for arrays and splits.
         seed: an int or an int32 tensor `[2]`.
 
     Returns:
-        A `Record`; its diagnostics hold the mean and least acceptance rate and the median and least effective sample
-        size of the second half's ratios, of `num_chains * num_samples`.
+        A `Record`. Its diagnostics are the mean and the smallest acceptance rate, and the median and the smallest
+        effective sample size of the ratios in the second half, out of `num_chains * num_samples`.
 
     Raises:
-        ValueError: for counts below 1 (2 for `num_samples`), another `start`, no examples, data unlike the model's,
-            latents that are discrete, on a sphere or not one vector of floats, or a model whose log p(x) is not
+        ValueError: If a count is below 1 (2 for `num_samples`), `start` is unknown, there are no examples, the data do
+            not fit the model, the latents are discrete, on a sphere or not one vector of floats, or log p(x) is not
             finite.
 
     Warns:
-        UserWarning: above 10 latent dimensions, and where a chain accepts less than 0.4 of its proposals.
+        UserWarning: If there are more than 10 latent dimensions, or chains accept less than 40% of their proposals.
 
     References:
         Kingma & Welling, Auto-Encoding Variational Bayes, 2013, arXiv 1312.6114, appendix D.
@@ -95,13 +96,13 @@ def log_marginal_hmc(
         "max_tree_depth": whole_number(max_tree_depth, "max_tree_depth"),
     }
     if start not in ("posterior", "prior"):
-        raise ValueError(f'start must be "posterior" or "prior". Received: {start!r}.')
+        raise ValueError(f"`start` must be 'posterior' or 'prior'. Received: start={start!r}")
     size = require_vector(vae, "log_marginal_hmc")
     support_of(vae.prior.distribution())
     if size > _MOST_DIMENSIONS:
         warnings.warn(
-            f"log_marginal_hmc fits a density to samples of z, which {size} dimensions make unreliable: it is meant "
-            f"for at most {_MOST_DIMENSIONS} (the paper: below 5). Take log_marginal or log_marginal_ais.",
+            f"log_marginal_hmc fits a density to samples of z, which is unreliable in more than {_MOST_DIMENSIONS} "
+            f"dimensions (the paper: below 5). Use log_marginal or log_marginal_ais. Received: latent_size={size}",
             stacklevel=2,
         )
 
@@ -119,7 +120,7 @@ def log_marginal_hmc(
         num_low = int((found.acceptance < _LEAST_ACCEPTANCE).sum())
         warnings.warn(
             f"For {num_low} of {len(found.acceptance)} examples fewer than {_LEAST_ACCEPTANCE:.0%} of the proposals "
-            "were accepted, so that their chains hardly move. Take a larger num_burnin.",
+            "were accepted, so that their chains hardly move. Use a larger num_burnin.",
             stacklevel=2,
         )
     return Record(
@@ -151,7 +152,7 @@ def _estimate(
 ) -> _Estimate:
     problem = vae.problem(x)
     seed_start, seed_chain = split_seed(seed, 2, "log_marginal_hmc")
-    # Chains run where z is free of constraints: u with z = support(u).
+    # Chains run in the unconstrained space of u, with z = support(u).
     support = support_of(problem.prior)
     log_joint = unconstrained(lambda z: problem.generate(z).log_prob(x) + problem.prior.log_prob(z), support)  # [C, B]
     if from_prior:
@@ -168,7 +169,7 @@ def _estimate(
     log_mean = log_mean_exp(log_mean_exp(log_ratios))  # [B]
     ratios = tf.exp(log_ratios - log_mean)  # of mean 1
     effective = tf.reduce_sum(_effective_sample_size(ratios), axis=0)  # [B]
-    # Ratios that are all alike have no error, and an effective sample size that is not a number.
+    # Equal ratios have no error, and their effective sample size is NaN.
     spread = tf.math.reduce_variance(ratios, axis=[0, 1])
     total = tf.constant(num_samples * num_chains, effective.dtype)
     effective = tf.where(tf.math.is_finite(effective), tf.clip_by_value(effective, 1.0, total), total)
@@ -176,22 +177,22 @@ def _estimate(
 
 
 def _effective_sample_size(ratios: Tensor) -> Tensor:
-    """Of each chain `[C, B]`, from `[L, C, B]`."""
-    # TFP takes the real part of a Fourier transform by a cast, of which TensorFlow would warn.
+    """Computes the effective sample size of each chain `[C, B]`, from ratios `[L, C, B]`."""
+    # TFP takes the real part of a Fourier transform by a cast, about which TensorFlow warns.
     logger = tf.get_logger()
-    logger.addFilter(_is_no_complex_cast)
+    logger.addFilter(_is_not_about_complex_casts)
     try:
         return tfp.mcmc.effective_sample_size(ratios)
     finally:
-        logger.removeFilter(_is_no_complex_cast)
+        logger.removeFilter(_is_not_about_complex_casts)
 
 
-def _is_no_complex_cast(record: logging.LogRecord) -> bool:
+def _is_not_about_complex_casts(record: logging.LogRecord) -> bool:
     return "You are casting an input of type complex" not in record.getMessage()
 
 
 def _resampled(problem: Problem, num_draws: int, *, seed: Tensor) -> Tensor:
-    """Draws from the prior, chosen in proportion to p(x|z) for each example: `[num_draws, B, D]`."""
+    """Resamples draws from the prior, in proportion to p(x|z), for each example: `[num_draws, B, D]`."""
     seed_z, seed_choice = split_seed(seed, 2, "resampled")
     x = problem.x
     z = problem.prior.sample(_NUM_PROPOSALS, seed=seed_z)  # [P, D]
@@ -213,7 +214,7 @@ def _sample(
     step_size: Tensor,
     seed: Tensor,
 ) -> tuple[Tensor, Tensor]:
-    """Samples `[L, C, B, D]` and the acceptance rate of each example's chains `[B]`."""
+    """Returns samples `[L, C, B, D]` and the acceptance rate of each example's chains `[B]`."""
     kernel = tfp.mcmc.DualAveragingStepSizeAdaptation(
         tfp.mcmc.NoUTurnSampler(log_joint, step_size=step_size, max_tree_depth=max_tree_depth),
         num_adaptation_steps=int(0.8 * num_burnin),
@@ -231,11 +232,11 @@ def _sample(
 
 
 def _fit(samples: Tensor) -> Distribution:
-    """The normal distribution of the samples' mean and covariance, for each example, from `[L, C, B, D]`."""
+    """Fits a normal distribution to the samples `[L, C, B, D]` of each example."""
     shape = tf.shape(samples)
     flat = tf.reshape(samples, [-1, shape[-2], samples.shape[-1]])  # [L C, B, D]
     covariance = tfp.stats.covariance(flat, sample_axis=0, event_axis=-1)  # [B, D, D]
-    # Of fewer different samples than dimensions (chains that stand still) the covariance has no inverse.
+    # With fewer different samples than dimensions (if chains do not move) the covariance has no inverse.
     size = samples.shape[-1]
     least = 1e-6 * tf.linalg.trace(covariance)[..., tf.newaxis, tf.newaxis] / size + 1e-12
     tril = tf.linalg.cholesky(covariance + least * tf.eye(size, dtype=samples.dtype))

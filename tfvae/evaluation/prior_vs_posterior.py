@@ -1,4 +1,4 @@
-"""Does the prior cover what the encoder uses? Samples from both, and a number for the mismatch."""
+"""Comparison of the prior with the aggregated posterior."""
 
 import dataclasses
 from typing import Any
@@ -19,19 +19,19 @@ from tfvae.typing import Seed
 
 @dataclasses.dataclass(frozen=True)
 class PriorVsPosterior:
-    """What `prior_vs_posterior` returns: three kinds of latents, each `[S, D]`, and E[x|z] of each, `[S, *event]`.
+    """Result of `prior_vs_posterior`: three kinds of latents, each `[S, D]`, and their E[x|z], `[S, *event]`.
 
     Attributes:
-        z_prior: from p(z).
-        z_posterior: from the aggregated posterior: z ~ q(z|x) of random examples.
-        z_mixture: from a mixture of normals fitted to encodings.
-        means_prior: what the first decode to.
-        means_posterior: the second.
-        means_mixture: the third.
-        prior_accuracy: of a classifier that tells `z_prior` from `z_posterior`, on draws it was not trained on: 0.5
-            where they are alike, 1 where they lie apart.
-        mixture_accuracy: the same of `z_mixture`.
-        num_components: of the mixture.
+        z_prior: draws from p(z).
+        z_posterior: draws from the aggregated posterior, z ~ q(z|x) for random examples.
+        z_mixture: draws from a mixture of normals fitted to encodings.
+        means_prior: E[x|z] of `z_prior`.
+        means_posterior: E[x|z] of `z_posterior`.
+        means_mixture: E[x|z] of `z_mixture`.
+        prior_accuracy: test accuracy of a classifier that distinguishes `z_prior` from `z_posterior`: 0.5 if their
+            distributions are equal, 1 if they do not overlap.
+        mixture_accuracy: the same for `z_mixture`.
+        num_components: number of components of the mixture.
     """
 
     z_prior: np.ndarray
@@ -45,7 +45,7 @@ class PriorVsPosterior:
     num_components: int
 
     def to_dict(self) -> dict[str, Any]:
-        """What goes into `report.json`."""
+        """Returns the values for `report.json`."""
         return {
             "prior_accuracy": self.prior_accuracy.to_dict(),
             "mixture_accuracy": self.mixture_accuracy.to_dict(),
@@ -65,29 +65,29 @@ def prior_vs_posterior(
 ) -> PriorVsPosterior:
     """Compares samples of the prior with those of the aggregated posterior and of a mixture fitted to it.
 
-    Where samples from the prior look worse than those from the aggregated posterior, the decoder is asked about z that
-    it never saw, and the mixture shows what a better prior would give.
+    If samples from the prior look worse than those from the aggregated posterior, the prior covers z on which the
+    decoder was not trained. The mixture shows what a better prior would give.
 
     Args:
         vae: the model; z is a vector of floats.
-        data: an array `[N, *event]`, a `tfvae.data.Split`, or a data set whose batches hold x.
-        num_samples: S, of each kind, at least 4.
-        num_components: of the mixture, which has full covariances.
-        batch_size: examples at a time, for arrays and splits.
+        data: an array `[N, *event]`, a `tfvae.data.Split`, or a data set whose batches contain x.
+        num_samples: S, number of samples of each kind, at least 4.
+        num_components: number of components of the mixture, which has full covariances.
+        batch_size: number of examples per batch, for arrays and splits.
         seed: an int or an int32 tensor `[2]`.
 
     Returns:
         `PriorVsPosterior`.
 
     Raises:
-        ValueError: for too small a count, no examples, fewer examples than components, data unlike the model's, or
-            latents that are not a vector of floats.
+        ValueError: If a count is too small, there are no examples or fewer examples than components, the data do not
+            fit the model, or the latents are not a vector of floats.
 
     Numerics:
-        Random examples are drawn without replacement where there are enough of them. The classifier is a
-        logistic regression on z, its squares and its products (all that tells two normals apart); it learns from half
-        of the draws and is tried on the others, S of them in balance. The mixture was fitted to one draw of each
-        example, and `mixture_accuracy` is against other draws of the same ones.
+        Random examples are drawn without replacement if there are enough of them. The classifier is a logistic
+        regression on z, its squares and its products, which suffice to distinguish two normals. It is trained on half
+        of the draws and tested on the other half, S draws in balance. The mixture is fitted to one draw for each
+        example, and `mixture_accuracy` compares it with other draws for the same examples.
 
     References:
         Lopez-Paz & Oquab, Revisiting Classifier Two-Sample Tests, 2016, arXiv 1610.06545, section 3; Ghosh et al., From
@@ -101,12 +101,12 @@ def prior_vs_posterior(
     fitted_to = encodings(vae, data, batch_size=batch_size, seed=seed_fit)
     if len(fitted_to) < num_components:
         raise ValueError(
-            f"A mixture of {num_components} components needs as many encodings. Received {len(fitted_to)} examples: "
-            "give more, or a smaller num_components."
+            "The mixture needs at least as many examples as components. Pass more examples, or a smaller "
+            f"num_components. Received: num_components={num_components} and {len(fitted_to)} examples"
         )
     mixture = GaussianMixture(num_components, random_state=int(rng.integers(2**31))).fit(fitted_to.astype(np.float64))
     z_mixture = mixture.sample(num_samples)[0]
-    rng.shuffle(z_mixture)  # they come component by component
+    rng.shuffle(z_mixture)  # draws are sorted by component
     pool = encodings(vae, data, batch_size=batch_size, seed=seed_posterior)
     z_posterior = pool[rng.choice(len(pool), num_samples, replace=len(pool) < num_samples)]
     z_prior = vae.prior.distribution().sample(num_samples, seed=seed_prior).numpy()
@@ -124,7 +124,7 @@ def prior_vs_posterior(
 
 
 def _two_sample_accuracy(a: np.ndarray, b: np.ndarray) -> Accuracy:
-    """Of telling a from b `[S, D]`, learnt on the first half of each and tried on the second."""
+    """Trains a classifier of a and b `[S, D]` on the first half of each and tests it on the second."""
     half = len(a) // 2
     z = np.concatenate([a[:half], b[:half], a[half:], b[half:]]).astype(np.float64)
     from_b = np.repeat([0, 1, 0, 1], [half, half, len(a) - half, len(b) - half])

@@ -1,4 +1,4 @@
-"""What an evaluation returns."""
+"""The result of an evaluation."""
 
 import dataclasses
 import math
@@ -12,16 +12,16 @@ from tfvae._checks import whole_number
 
 @dataclasses.dataclass(frozen=True)
 class Record:
-    """An average over examples, with what it takes to trust it.
+    """An average over examples with its standard errors.
 
     Attributes:
         name: the quantity, e.g. "log_marginal".
         unit: "nats" per example, or "bits" per dimension.
-        per_example: one value an example, `[N]`.
-        monte_carlo_variance: the sampling variance of each of them, `[N]`; NaN where one draw cannot tell.
-        diagnostics: the sampler's own, by name. Of log p(x), `density_of_levels` where the data are that number of
-            levels and p(x|z) is a density.
-        details: the sampler's own of each example, arrays `[N]` by name; not in `to_dict`.
+        per_example: one value per example, `[N]`.
+        monte_carlo_variance: the sampling variance of each value, `[N]`; NaN if there was only one draw.
+        diagnostics: diagnostics of the sampler by name. For log p(x), `density_of_levels` is the number of levels if
+            the data are levels and p(x|z) is a density.
+        details: diagnostics of each example, arrays `[N]` by name; not part of `to_dict`.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Record:
 
     @classmethod
     def unknown(cls, name: str, unit: str, num_examples: int, **diagnostics: Any) -> "Record":
-        """What could not be measured: NaN for every example, and None in `to_dict`."""
+        """Creates a record of a quantity that could not be measured: NaN for every example, and None in `to_dict`."""
         missing = np.full(num_examples, np.nan)
         return cls(name, unit, missing, missing, diagnostics)
 
@@ -44,7 +44,7 @@ class Record:
 
     @property
     def standard_error(self) -> float:
-        """Of `mean`, over examples: how much it would move with another test set of this size.
+        """The standard error of `mean` over examples: how much it would change with another test set of this size.
 
         It includes the Monte Carlo noise, which differs from example to example. NaN for a single example.
         """
@@ -53,12 +53,12 @@ class Record:
 
     @property
     def monte_carlo_standard_error(self) -> float:
-        """Of `mean`, over seeds: how much it would move with other random numbers on the same examples."""
+        """The standard error of `mean` over seeds: how much it would change with other random numbers."""
         variance = np.asarray(self.monte_carlo_variance, np.float64)
         return float(np.sqrt(variance.sum()) / len(variance))
 
     def to_dict(self) -> dict[str, Any]:
-        """What goes into `report.json`: everything but the values of single examples; NaN becomes None."""
+        """Returns the values for `report.json`, without those of single examples; NaN becomes None."""
         return {
             "mean": _finite(self.mean),
             "standard_error": _finite(self.standard_error),
@@ -77,25 +77,25 @@ def _finite(value: float) -> float | None:
 
 
 def bits_per_dim(record: Record, num_dimensions: int, num_levels: int | None = None) -> Record:
-    """Bits per dimension of a log-probability in nats: -log2 p(x) / num_dimensions; lower is better.
+    """Converts log-probabilities in nats into bits per dimension, -log2 p(x) / num_dimensions; lower is better.
 
     Args:
         record: `log_marginal` (or `elbo`) of the examples.
-        num_dimensions: numbers in one x.
-        num_levels: for x = (level + u) / num_levels, u uniform on [0, 1), the number of levels: log2(num_levels) is
-            added for the width of a level, which makes it a bound on the bits of the discrete data. None for data that
-            are discrete already or truly continuous.
+        num_dimensions: number of values in one x.
+        num_levels: for x = (level + u) / num_levels, u uniform on [0, 1), the number of levels. log2(num_levels) is
+            added for the width of a level, which gives a bound on the bits of the discrete data. None for data that are
+            discrete or truly continuous.
 
     Returns:
-        A `Record`. Where the record's data are levels without noise and its likelihood is a density, its diagnostics
-        have `density_of_levels`, their number: the bits are those of a density, which has no lower limit on levels,
-        and are not comparable with bits of the levels.
+        A `Record`. If the data are levels without noise and the likelihood is a density, its diagnostics contain
+        `density_of_levels`, the number of levels. The bits are then those of a density, which have no lower limit and
+        are not comparable with bits of the levels.
 
     Raises:
-        ValueError: for less than one dimension or level.
+        ValueError: If there is less than one dimension or level.
 
     Warns:
-        UserWarning: when the diagnostics have `density_of_levels`.
+        UserWarning: If the diagnostics contain `density_of_levels`.
 
     References:
         Theis, van den Oord & Bethge, A note on the evaluation of generative models, 2016, arXiv 1511.01844.
@@ -117,14 +117,14 @@ def bits_per_dim(record: Record, num_dimensions: int, num_levels: int | None = N
 
 
 def density_of_levels(num_levels: int) -> str:
-    """What bits per dimension are where data are levels without noise and p(x|z) is a density."""
-    way_out = (
+    """Explains bits per dimension of data that are levels without noise, if p(x|z) is a density."""
+    advice = (
         "Store the data as uint8 levels and dequantise them (Split.dequantized, as `tfvae train` does)"
         if num_levels <= 256
         else "Add uniform noise of one level's width to the data and log2(1 / width) to the bits"
     )
     return (
-        f"The data take {num_levels} values at equal distances, and p(x|z) is a density: log p(x) grows without limit "
-        "as the model narrows down on the values, and bits per dimension are those of a density, not of the levels. "
-        f"{way_out}, or use a likelihood of levels such as DiscretizedLogistic, for bits that can be compared."
+        f"The data have {num_levels} equally spaced values, and p(x|z) is a density: log p(x) grows without limit as "
+        "the model concentrates on the values, and bits per dimension are those of a density, not of the levels. "
+        f"{advice}, or use a likelihood of levels such as DiscretizedLogistic, for bits that can be compared."
     )

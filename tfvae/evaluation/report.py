@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tfvae._reported import value_with_error
-from tfvae.evaluation._trust import trust
+from tfvae.evaluation._reliability import reliability
 from tfvae.evaluation.baseline import baseline_warning
 from tfvae.evaluation.examination_report import examination_markdown, over_draws
 from tfvae.evaluation.record import Record, density_of_levels
@@ -17,19 +17,19 @@ _TITLES = {
     "training_curves": "Training",
     "prior_vs_posterior": "Prior, aggregated posterior, and a mixture fitted to it",
     "traversals": "One latent dimension at a time",
-    "interpolations": "On the way from one example to another",
+    "interpolations": "Interpolation between examples",
     "gradient_variance": "Noise of the gradients",
 }
 
 
 def report_dict(elbo: Record, log_marginal: Record, bits_per_dim: Record, about: Mapping[str, Any]) -> dict[str, Any]:
-    """What `report.json` holds: the three records by name, then what they are about."""
+    """Returns the content of `report.json`: the three records by name, and the facts about the run."""
     records = {record.name: record.to_dict() for record in (elbo, log_marginal, bits_per_dim)}
     return {**records, **about}
 
 
 def rows(report: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
-    """The numbers as `(quantity, value with the standard error over examples, standard error over draws, unit)`."""
+    """Returns rows `(quantity, value with the standard error over examples, standard error over draws, unit)`."""
     elbo, log_marginal, bits = (report[name] for name in ("elbo", "log_marginal", "bits_per_dim"))
     k, split = log_marginal["num_importance_samples"], report["split"].rsplit("/", 1)[-1]
     return [
@@ -37,7 +37,7 @@ def rows(report: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
         _row("  log-likelihood", _part(elbo, "log_likelihood"), "nats"),
         _row("  KL", _part(elbo, "kl"), "nats"),
         _row(f"log p(x), {k} importance samples", log_marginal, "nats"),
-        ("  untrustworthy log p(x)", trust(log_marginal)[0], "", ""),
+        ("  unreliable log p(x)", reliability(log_marginal)[0], "", ""),
         *_baseline(report),
         _row(_bits_name(bits), bits, "bits", digits=4),
         *_active_units(report),
@@ -45,7 +45,7 @@ def rows(report: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
 
 
 def _baseline(report: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
-    baseline = report.get("baseline")  # a report of an earlier version has none
+    baseline = report.get("baseline")  # reports of earlier versions have none
     if baseline is None:
         return []
     family = {"normal": "normals", "bernoulli": "Bernoullis"}[baseline["family"]]
@@ -61,21 +61,21 @@ def _row(name: str, record: Mapping[str, Any], unit: str, digits: int = 3) -> tu
 
 
 def _part(elbo: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """A term of the ELBO as a record; its errors are not known to reports of earlier versions."""
+    """Returns a term of the ELBO as a record; reports of earlier versions have no errors."""
     errors = ("standard_error", "monte_carlo_standard_error")
     return {"mean": elbo[name], **{error: elbo.get(f"{name}_{error}") for error in errors}}
 
 
 def _active_units(report: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
     active = report.get("active_units")
-    if active is None:  # a report of an earlier version has none
+    if active is None:  # reports of earlier versions have none
         return [("active units", "unknown", "", "")] if "active_units" in report else []
     uncertain = f", {active['num_uncertain']} uncertain" if "num_uncertain" in active else ""
     return [("active units", f"{active['num_active']} of {len(active['active'])}{uncertain}", "", "")]
 
 
 def report_markdown(report: Mapping[str, Any], figures: Sequence[str]) -> str:
-    """What `report.md` holds, with the figures that lie in `figures/` beside it."""
+    """Returns the content of `report.md`, with the figures in the folder `figures/` next to it."""
     lines = [
         f"# {report['title']}",
         "",
@@ -99,7 +99,7 @@ def report_markdown(report: Mapping[str, Any], figures: Sequence[str]) -> str:
 
 
 def _choices(report: Mapping[str, Any]) -> list[str]:
-    """What was decided from the data, and the option that changes it."""
+    """Lists the settings chosen from the data, and the options that change them."""
     found = report.get("choices")
     if not found:
         return []
@@ -108,29 +108,34 @@ def _choices(report: Mapping[str, Any]) -> list[str]:
 
 
 def collapse_warning(report: Mapping[str, Any]) -> str | None:
-    """What to say where the posterior has collapsed; None where it has not, or where that is not known."""
-    found = report.get("collapse")  # a report of an earlier version has none
+    """Returns a warning if the posterior has collapsed, else None."""
+    found = report.get("collapse")  # reports of earlier versions have none
     if not (found and found["has_collapsed"]):
         return None
     return f"{found['message']} From the shell, try `--beta 0.2`, smaller `--hidden` layers, or more `--epochs`."
 
 
 def _failures(report: Mapping[str, Any]) -> list[str]:
-    """What could not be measured, and why; and first of all whether the model uses its latents."""
+    """Lists a collapse of the posterior, and what could not be measured and why."""
     failed: Mapping[str, str] = report.get("failed") or {}
-    said = collapse_warning(report)
-    lines = [] if said is None else [f"**{said}**", ""]
+    warning = collapse_warning(report)
+    lines = [] if warning is None else [f"**{warning}**", ""]
     if failed:
-        lines += ["This could not be measured or drawn:", "", *(f"- {name}: {why}" for name, why in failed.items()), ""]
+        lines += [
+            "The following could not be measured or drawn:",
+            "",
+            *(f"- {name}: {why}" for name, why in failed.items()),
+            "",
+        ]
     return lines
 
 
 def _notes(report: Mapping[str, Any]) -> list[str]:
-    """Paragraphs on how far the numbers of the table can be trusted."""
+    """Returns paragraphs on the accuracy of the numbers in the table."""
     paragraphs = [
         "± is one standard error: over the examples, and over the draws, for other seeds on the same examples. The "
         f"ELBO averages {report['elbo']['num_samples']} draws an example.",
-        trust(report["log_marginal"])[1],
+        reliability(report["log_marginal"])[1],
     ]
     warning = baseline_warning(report)
     if warning is not None:
@@ -138,12 +143,12 @@ def _notes(report: Mapping[str, Any]) -> list[str]:
     baseline = report.get("baseline")
     if baseline is not None:
         paragraphs.append(
-            "The baseline gives each value of an example a distribution of its own, fitted to the training data: what "
-            "a model reaches that knows nothing of how values hang together."
+            "The baseline fits an independent distribution to each value in the training data: it is what a model "
+            "reaches that knows nothing about the dependence between values."
             + (
-                f" Values that are the same in all training examples: {baseline['num_constant']}. A density has no "
-                "upper bound there, so their part of log p(x) says nothing; the baseline gives them standard deviation "
-                "1."
+                f" {baseline['num_constant']} values are constant in all training examples. A density has no upper "
+                "bound there, so their part of log p(x) is meaningless; the baseline gives them a standard deviation "
+                "of 1."
                 if baseline["num_constant"]
                 else ""
             )

@@ -1,4 +1,4 @@
-"""What the latents are good for: labels read off them by a linear probe and by nearest neighbours."""
+"""Quality of the latents as features: a linear probe and nearest neighbours."""
 
 import dataclasses
 import math
@@ -21,11 +21,11 @@ from tfvae.typing import Seed
 
 @dataclasses.dataclass(frozen=True)
 class Accuracy:
-    """The share of test examples whose label was found.
+    """The share of correctly classified test examples.
 
     Attributes:
-        num_correct: how many.
-        num_examples: of how many.
+        num_correct: number of correctly classified examples.
+        num_examples: number of test examples.
     """
 
     num_correct: int
@@ -33,16 +33,16 @@ class Accuracy:
 
     @property
     def mean(self) -> float:
-        """From 0 to 1."""
+        """The accuracy, from 0 to 1."""
         return self.num_correct / self.num_examples
 
     @property
     def standard_error(self) -> float:
-        """Over test examples, binomial, for the classifier as it was trained; zero where all or none are right."""
+        """The binomial standard error over test examples; zero if all or none are correct."""
         return math.sqrt(self.mean * (1.0 - self.mean) / self.num_examples)
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON."""
+        """Returns the values as JSON."""
         return {
             "mean": self.mean,
             "standard_error": self.standard_error,
@@ -53,14 +53,14 @@ class Accuracy:
 
 @dataclasses.dataclass(frozen=True)
 class Representation:
-    """What `representation` returns.
+    """Result of `representation`.
 
     Attributes:
         linear_probe: accuracy of a logistic regression.
-        nearest_neighbors: accuracy of the vote of the k nearest.
-        most_frequent: accuracy of always saying the commonest training label: what both have to beat.
-        k: neighbours.
-        num_train: examples that the classifiers saw.
+        nearest_neighbors: accuracy of the majority vote of the k nearest neighbours.
+        most_frequent: accuracy of always predicting the most frequent training label, which both should exceed.
+        k: number of neighbours.
+        num_train: number of training examples of the classifiers.
     """
 
     linear_probe: Accuracy
@@ -70,7 +70,7 @@ class Representation:
     num_train: int
 
     def to_dict(self) -> dict[str, Any]:
-        """What goes into `report.json`."""
+        """Returns the values for `report.json`."""
         return {
             "linear_probe": self.linear_probe.to_dict(),
             "nearest_neighbors": self.nearest_neighbors.to_dict(),
@@ -92,31 +92,31 @@ def representation(
     batch_size: int = 100,
     seed: Seed = 0,
 ) -> Representation:
-    """How well labels can be read off the posterior means E[z|x], by classifiers that never saw the test examples.
+    """Measures how well classifiers predict labels from the posterior means E[z|x], on test examples.
 
-    A linear probe asks whether classes lie on two sides of a plane, neighbours whether they lie together.
+    A linear probe measures whether classes are linearly separable, nearest neighbours whether they form clusters.
 
     Args:
         vae: the model; z is a vector of floats.
-        train: what the classifiers learn from: an array `[N, *event]`, a `tfvae.data.Split`, or a data set.
-        test: what they are tried on, likewise.
-        train_labels: `[N]`, one a training example; None takes those of a `Split`.
-        test_labels: likewise for `test`.
-        k: neighbours that vote.
-        num_samples: draws for the mean of a posterior that does not know its own.
-        batch_size: examples at a time, for arrays and splits.
+        train: training examples of the classifiers: an array `[N, *event]`, a `tfvae.data.Split`, or a data set.
+        test: test examples, in the same forms.
+        train_labels: labels `[N]` of the training examples; None uses those of a `Split`.
+        test_labels: labels of the test examples; None uses those of a `Split`.
+        k: number of neighbours that vote.
+        num_samples: number of draws for the mean of a posterior without one in closed form.
+        batch_size: number of examples per batch, for arrays and splits.
         seed: an int or an int32 tensor `[2]`.
 
     Returns:
         `Representation`.
 
     Raises:
-        ValueError: for missing labels or as many as do not fit, fewer than two classes, k above the number of
-            training examples, or latents that are not a vector of floats.
+        ValueError: If labels are missing or of the wrong number, there are fewer than two classes, k exceeds the number
+            of training examples, or the latents are not a vector of floats.
 
     Numerics:
-        The probe's inputs are standardised, with scikit-learn's default penalty (L2, C = 1). Neighbours are by
-        Euclidean distance of the means as they are: to stretch an inactive unit to unit variance would add noise.
+        The probe has standardised inputs and scikit-learn's default penalty (L2, C = 1). Neighbours use the Euclidean
+        distance of unscaled means, because scaling inactive units to unit variance would add noise.
     """
     require_vector(vae, "representation")
     k = whole_number(k, "k")
@@ -130,15 +130,18 @@ def representation(
         means = posterior_means(vae, data, num_samples=num_samples, batch_size=batch_size, seed=part_seed)
         if part_labels.shape != (len(means),):
             raise ValueError(
-                f"{name}_labels are one label an example, of shape ({len(means)},). Received shape {part_labels.shape}."
+                f"`{name}_labels` must have one label per example, of shape ({len(means)},). "
+                f"Received: {name}_labels of shape {part_labels.shape}"
             )
         features.append(means)
         labels.append(part_labels)
     classes, counts = np.unique(labels[0], return_counts=True)
     if len(classes) < 2:
-        raise ValueError(f"A probe tells classes apart and needs at least 2 in train_labels. Received: {classes}.")
+        raise ValueError(
+            f"`train_labels` must contain at least 2 classes. Received: train_labels with classes {classes}"
+        )
     if k > len(labels[0]):
-        raise ValueError(f"k is at most the number of training examples, {len(labels[0])}. Received: k={k}.")
+        raise ValueError(f"`k` must be at most the number of training examples, {len(labels[0])}. Received: k={k}")
     probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000)).fit(features[0], labels[0])
     neighbors = KNeighborsClassifier(k).fit(features[0], labels[0])
 
@@ -158,5 +161,8 @@ def _labels(name: str, data: Any, given: ArrayLike | None) -> np.ndarray:
     if given is None and isinstance(data, Split | ShardedSplit):
         given = data.labels
     if given is None:
-        raise ValueError(f"Labels of {name} are missing: give {name}_labels=, or a tfvae.data.Split that has labels.")
+        raise ValueError(
+            f"The labels of `{name}` are missing. Pass `{name}_labels`, or a tfvae.data.Split with labels. "
+            f"Received: {name}_labels=None"
+        )
     return np.asarray(given)

@@ -14,11 +14,11 @@ from tfvae.typing import Seed, TensorLike
 
 
 class Traversal(NamedTuple):
-    """What `latent_traversal` returns.
+    """Result of `latent_traversal`.
 
     Attributes:
-        dimensions: which dimensions were moved, `[R]`.
-        values: what each was set to, `[T]`.
+        dimensions: the dimensions that were changed, `[R]`.
+        values: the values of each dimension, `[T]`.
         z: the latents `[R, T, D]`.
         means: E[x|z] `[R, T, *event]`.
     """
@@ -30,7 +30,7 @@ class Traversal(NamedTuple):
 
 
 class Interpolation(NamedTuple):
-    """What `interpolate` returns.
+    """Result of `interpolate`.
 
     Attributes:
         z: the latents `[B, T, D]`, from E[z|x_a] to E[z|x_b].
@@ -50,37 +50,42 @@ def latent_traversal(
     values: ArrayLike | None = None,
     seed: Seed = 0,
 ) -> Traversal:
-    """Sets one latent dimension after another to a row of values, the others held, and decodes.
+    """Changes one latent dimension at a time over a range of values, with the others fixed, and decodes.
 
     Args:
         vae: the model; z is a vector of floats.
-        x: one example `[*event]`, whose E[z|x] is where to start; or give `z`.
-        dimensions: which to move; None is all, in order.
-        z: where to start, `[D]`, in place of `x`.
-        values: what to set it to; None is 11 steps from -3 to 3, the span of a standard normal prior.
-        seed: an int or an int32 tensor `[2]`; for posteriors that do not know their mean.
+        x: one example `[*event]`, whose E[z|x] is the starting point; alternatively pass `z`.
+        dimensions: the dimensions to change; None means all.
+        z: the starting point `[D]`, instead of `x`.
+        values: the values of the dimension; None means 11 values from -3 to 3, the range of a standard normal prior.
+        seed: an int or an int32 tensor `[2]`; for posteriors without a mean in closed form.
 
     Returns:
         `Traversal`.
 
     Raises:
-        ValueError: for both or neither of x and z, dimensions that are not there, no values, shapes unlike the model's,
-            or latents that are not a vector of floats.
+        ValueError: If both or neither of `x` and `z` are given, dimensions do not exist, there are no values, shapes do
+            not fit the model, or the latents are not a vector of floats.
     """
     latent_size = require_vector(vae, "latent_traversal")
     if (x is None) == (z is None):
-        raise ValueError("A traversal starts from one example: give x, or its latents as z=, and not both.")
+        raise ValueError(
+            "A traversal starts from one example. Pass either `x` or its latents as `z`. "
+            f"Received: {'neither' if x is None else 'both'}"
+        )
     start = _means(vae, plain_array(x)[np.newaxis], seed)[0] if z is None else np.asarray(z, np.float64)
     if start.shape != (latent_size,):
-        raise ValueError(f"z is one vector of shape ({latent_size},). Received shape {start.shape}.")
+        raise ValueError(f"`z` must be a vector of shape ({latent_size},). Received: z of shape {start.shape}")
     if not np.isfinite(start).all():
-        raise ValueError(f"z is a vector of finite numbers. Received: {start}.")
+        raise ValueError(f"`z` must be finite. Received: z={start}")
     chosen = range(latent_size) if dimensions is None else np.atleast_1d(np.asarray(dimensions)).tolist()
     if not len(chosen) or not all(isinstance(d, int) and 0 <= d < latent_size for d in chosen):
-        raise ValueError(f"dimensions are whole numbers from 0 to {latent_size - 1}. Received: {dimensions!r}.")
+        raise ValueError(
+            f"`dimensions` must be integers from 0 to {latent_size - 1}. Received: dimensions={dimensions!r}"
+        )
     steps = np.linspace(-3.0, 3.0, 11) if values is None else np.atleast_1d(np.asarray(values, np.float64))
     if steps.ndim != 1 or not steps.size or not np.isfinite(steps).all():
-        raise ValueError(f"values are finite numbers, at least one. Received: {values!r}.")
+        raise ValueError(f"`values` must be finite numbers, at least one. Received: values={values!r}")
     latents = np.tile(start, (len(chosen), len(steps), 1))
     for row, dimension in enumerate(chosen):
         latents[row, :, dimension] = steps
@@ -93,21 +98,23 @@ def interpolate(vae: VAE, x_a: TensorLike, x_b: TensorLike, num_steps: int = 10,
     Args:
         vae: the model; z is a vector of floats.
         x_a: examples `[B, *event]`.
-        x_b: as many others.
-        num_steps: T, points on each line, at least 2.
-        seed: an int or an int32 tensor `[2]`; for posteriors that do not know their mean.
+        x_b: examples `[B, *event]`.
+        num_steps: T, number of points on each line, at least 2.
+        seed: an int or an int32 tensor `[2]`; for posteriors without a mean in closed form.
 
     Returns:
         `Interpolation`.
 
     Raises:
-        ValueError: for fewer than two steps, batches of unequal shapes, or latents that are not a vector of floats.
+        ValueError: If there are fewer than two steps, the batches have different shapes, or the latents are not a
+            vector of floats.
     """
     require_vector(vae, "interpolate")
     num_steps = whole_number(num_steps, "num_steps", at_least=2)
     if np.shape(x_a) != np.shape(x_b):
         raise ValueError(
-            f"Each x_a goes with an x_b, in batches of one shape. Received: {np.shape(x_a)} and {np.shape(x_b)}."
+            "`x_a` and `x_b` must have the same shape. "
+            f"Received: x_a of shape {np.shape(x_a)}, x_b of shape {np.shape(x_b)}"
         )
     from_z, to_z = (_means(vae, x, seed)[:, np.newaxis].astype(np.float64) for x in (x_a, x_b))
     share = np.linspace(0.0, 1.0, num_steps)[:, np.newaxis]
