@@ -19,7 +19,7 @@ def test_what_is_plain_stays_what_it_is():
 @pytest.mark.parametrize("wrap", [lambda x: x, lambda x: list(x)])
 def test_masked_values_are_refused(wrap):
     masked = np.ma.masked_greater(X, 0.9)
-    with pytest.raises(ValueError, match=r"data is a masked array with \d masked.*data\.filled\(value\)"):
+    with pytest.raises(ValueError, match=r"data is a masked array, and \d of its .* masked.*data\.filled\(value\)"):
         plain_array(wrap(masked), "data")
 
 
@@ -73,7 +73,7 @@ class TestPandas:
             ([1, None], "Int64", "has 1 missing values .*Int64.*fillna"),
             ([True, None], "boolean", "has 1 missing values .*boolean"),
             (["u", "v"], "category", "dtype category.*get_dummies"),
-            (["u", "v"], None, "and a VAE takes numbers"),
+            (["u", "v"], None, "but a VAE requires numbers"),
             ([1.5, "v"], "object", "dtype object"),
             (["2020-01-01", "2020-01-02"], "datetime64[ns]", "total_seconds"),
             (["2020-01-01", "2020-01-02"], "datetime64[ns, UTC]", "total_seconds"),

@@ -58,7 +58,7 @@ def test_images_in_the_unit_interval_and_8_bit_images_stay_as_they_are(rng, shap
     for images in (x, (255 * x).astype("uint8")):
         display = Display.of(images)
         np.testing.assert_array_equal(display.pictures(images), _images.to_displayable(images))
-        assert not display.words()
+        assert not display.caption()
         assert not display.has_color_bar
     np.testing.assert_array_equal(Display.of(x).pictures(1.5 - 2 * x), _images.to_displayable(1.5 - 2 * x))  # clipped
 
@@ -71,7 +71,7 @@ def test_other_ranges_are_black_to_white_and_say_so(rng):
     assert (pictures[0, 0, 0], pictures[1, 2, 3]) == (0, 255)
     np.testing.assert_allclose(pictures, 255 * (x + 80) / 80, atol=0.51)
     assert display.has_color_bar
-    assert "black to white: -80 to 0" in display.words()
+    assert "black to white: -80 to 0" in display.caption()
     assert Display.of(x / 1e6 + 1e-4).pictures(x / 1e6 + 1e-4).std() > 20  # not black
 
 
@@ -105,11 +105,12 @@ def test_bands_have_panels(rng):
     assert pictures.shape == (3, 2 * 4 + 1, 3 * 6 + 2, 1)
     first = (x[..., 1] - display.low[1]) / (display.high[1] - display.low[1])
     np.testing.assert_allclose(pictures[:, :4, 7:13, 0], 255 * first, atol=0.51)
-    assert "A panel a band, row by row 0, 1, 2, 3, 4" in display.words()
-    assert "each on its own range: 0: " in display.words()
+    assert "One panel per band, row by row: 0, 1, 2, 3, 4" in display.caption()
+    assert "each with its own range: 0: " in display.caption()
     many = Display.of(rng.random((2, 4, 4, 30)))
-    assert "(of 30)" in many.words()
-    assert Display.of(rng.random((2, 7, 4, 4, 1))).words().startswith("A panel a slice, row by row 0, 1, 2, 3, 4, 5, 6")
+    assert "(of 30)" in many.caption()
+    volume = Display.of(rng.random((2, 7, 4, 4, 1)))
+    assert volume.caption().startswith("One panel per slice, row by row: 0, 1, 2, 3, 4, 5, 6")
 
 
 def test_the_page_is_told_where_each_value_lies(rng):
@@ -125,7 +126,7 @@ def test_series_are_lines_a_channel(rng):
     t = np.linspace(0, 1, 48)
     x = np.stack([t, 1 - t], axis=-1)[np.newaxis].repeat(3, axis=0) * 20 - 5
     display = Display.of(x)
-    assert display.words() == "A line a channel (0, 1); bottom to top: -5 to 15."
+    assert display.caption() == "One line per channel (0, 1); bottom to top: -5 to 15."
     (picture, *_) = display.pictures(x)
     assert picture.shape == (_plots.HEIGHT, _plots.WIDTH, 3)
     for channel, (start, end) in enumerate([(61, 1), (1, 61)]):
@@ -152,16 +153,16 @@ def test_tables_are_bars_a_column_with_scales_of_their_own_where_units_differ():
     column = pictures.shape[2] // 3
     heights = [[blue[i, :, column * j + column // 2].sum() / _plots.HEIGHT for j in range(3)] for i in range(3)]
     np.testing.assert_allclose(heights, [[0, 0, 0.5], [1, 1, 0.5], [0.5, 0.5, 0.5]], atol=0.06)
-    assert "from left to right age, income, kind" in display.words()
-    assert "income: 2000 to 3000" in display.words()
-    with pytest.raises(ValueError, match="Expected 3 names, received 2"):
+    assert "from left to right: age, income, kind" in display.caption()
+    assert "income: 2000 to 3000" in display.caption()
+    with pytest.raises(ValueError, match=r"Expected 3 names\. Received: 2 names"):
         Display.of(x, names=["a", "b"])
 
 
 def test_bars_of_one_unit_begin_at_nought():
     x = np.array([[1.0, -1.0], [-0.5, 0.5]])
     display = Display.of(x)
-    np.testing.assert_array_equal(display.foot, 0.5)
+    np.testing.assert_array_equal(display.bar_base, 0.5)
     blue = (display.pictures(x) == _plots.COLORS[0].astype(np.uint8)).all(axis=-1)
     up, down = blue[0, :, 24], blue[0, :, 72]
     assert up[1:31].all()

@@ -84,7 +84,7 @@ def test_the_owner_stays(tmp_path):
         (lambda path: path.mkdir(), "is a folder"),
         (lambda path: os.mkfifo(path), "is a device, a pipe or a socket"),
         (lambda path: path.symlink_to("/dev/null"), "is a device"),
-        (lambda path: path.symlink_to(path), "leads back to itself"),
+        (lambda path: path.symlink_to(path), "is a symbolic link to itself"),
         (lambda path: path.symlink_to("/dev/stdout"), "is not on a disk"),
         (lambda path: path.symlink_to(path.parent / "no" / "such" / "\udcff"), None),
     ],
@@ -106,7 +106,7 @@ def test_what_is_no_file_is_refused_and_left(tmp_path, make, words, write):
 def test_places_where_nothing_can_be_made(tmp_path):
     (tmp_path / "file").write_text("x")
     for check in (output_file, output_folder):
-        with pytest.raises(ValueError, match="file: it is no folder"):
+        with pytest.raises(ValueError, match="file: it is not a folder"):
             check(tmp_path / "file" / "a" / "b.npz")
         with pytest.raises(ValueError, match=r"cannot be written: File name too long") as refused:
             check(tmp_path / ("x" * 5000))
@@ -126,6 +126,6 @@ def test_paths_that_cannot_be_expanded():
 
 def test_more_than_fits_on_the_disk_is_refused(tmp_path):
     require_space(tmp_path / "new" / "x.npz", 1000)
-    with pytest.raises(ValueError, match=r"x.npz would take 9,300,000.0 TB, and .* free"):
+    with pytest.raises(ValueError, match=r"x.npz would need 9,300,000.0 TB, but .* free"):
         require_space(tmp_path / "new" / "x.npz", 93 * 10**17)
     assert [size_text(n) for n in (5, 1400, 10**9)] == ["5 bytes", "1.4 kB", "1.0 GB"]

@@ -4,12 +4,12 @@ import logging
 
 import pytest
 
-from tfvae._log import make_readable
+from tfvae._log import add_fallback_handler
 
 
 @pytest.fixture
 def log():
-    make_readable()
+    add_fallback_handler()
     log = logging.getLogger("tfvae")
     yield log
     log.setLevel(logging.NOTSET)
@@ -39,7 +39,7 @@ def test_a_program_that_listens_hears_it_once(log, capsys, monkeypatch, name):
     ear = Ear()
     logging.getLogger(name).addHandler(ear)
     try:
-        make_readable()  # again changes nothing
+        add_fallback_handler()  # again changes nothing
         log.setLevel(logging.INFO)
         log.info("once")
     finally:

@@ -86,7 +86,7 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
         raise OSError("No space left on device")
 
     monkeypatch.setattr("shutil.copyfileobj", full)
-    with pytest.raises(OSError, match=r"a\.npz cannot be written: No space left on device\. What stood there"):
+    with pytest.raises(OSError, match=r"a\.npz cannot be written: No space left on device\. An existing file was not"):
         write(path, ARRAYS["x"])
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
@@ -94,6 +94,6 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("parts", [{"a": np.zeros(3), "b": np.zeros(2)}, {"a": np.array([{}, []], object)}])
 def test_parts_that_do_not_go_together_are_refused(parts, tmp_path):
-    with pytest.raises(ValueError, match="as many rows"), NpzWriter(tmp_path / "x.npz") as file:
+    with pytest.raises(ValueError, match="the same number of rows"), NpzWriter(tmp_path / "x.npz") as file:
         file.add(**parts)
     assert not list(tmp_path.iterdir())

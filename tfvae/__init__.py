@@ -1,18 +1,18 @@
 """Auto-Encoding Variational Bayes (Kingma & Welling 2013, arXiv 1312.6114) on Keras 3.
 
-Importing this package is instant: a sub-package, and TensorFlow with it, is imported when it is first used.
+Importing this package is fast, because sub-packages and TensorFlow are imported on first use.
 """
 
 import importlib
 import os
 from typing import Any
 
-from tfvae._log import make_readable
+from tfvae._log import add_fallback_handler
 from tfvae._version import __version__
 
-make_readable()
+add_fallback_handler()
 
-# Keras reads this once, when it is first imported; tfvae's layers are TensorFlow's.
+# Keras reads this variable when it is first imported. The layers of tfvae require TensorFlow.
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 _SUBPACKAGES = frozenset(

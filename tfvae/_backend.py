@@ -1,9 +1,9 @@
-"""The one check that Keras runs on TensorFlow; every package that uses Keras imports it first."""
+"""Check that Keras uses TensorFlow. Every package that uses Keras imports this module first."""
 
 import keras
 
 if keras.backend.backend() != "tensorflow":
     raise ImportError(
-        f"tfvae needs Keras on TensorFlow, but Keras was imported with the {keras.backend.backend()!r} backend. "
-        "Set the environment variable KERAS_BACKEND=tensorflow before Keras is first imported."
+        "tfvae requires the TensorFlow backend of Keras. Set the environment variable KERAS_BACKEND=tensorflow before "
+        f"Keras is first imported. Received: backend={keras.backend.backend()!r}"
     )

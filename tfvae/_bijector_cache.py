@@ -1,4 +1,4 @@
-"""TFP's cache of what bijectors have computed, kept from holding on to graphs."""
+"""Context manager that prevents the bijector cache of TFP from keeping graphs alive."""
 
 import contextlib
 from collections.abc import Iterator
@@ -10,11 +10,11 @@ import tensorflow_probability as tfp
 
 @contextlib.contextmanager
 def released_graph() -> Iterator[None]:
-    """Wraps what is traced into a graph, so that the graph, and the variables it reads, can be freed with its function.
+    """Removes the entries of the traced graph from TFP's bijector cache, so the graph and its variables can be freed.
 
-    TFP 0.25 keeps one cache for all bijectors. Its keys are weak, but a value (a log-determinant) is a tensor of the
-    same graph as its key, so that an entry made in a graph never ends. Within the block, the cache works as usual.
-    Without a graph, this does nothing.
+    TFP 0.25 has one cache for all bijectors. Its keys are weak references, but a value (a log-determinant) is a tensor
+    of the same graph as its key, so an entry of a graph is never removed. Within the block, the cache works as usual.
+    In eager mode, this context manager does nothing.
     """
     if tf.executing_eagerly():
         yield
@@ -31,7 +31,7 @@ def released_graph() -> Iterator[None]:
 
 
 def _is_within(graph: Any, outer: Any) -> bool:
-    """Whether a graph is another one, or the body of a loop or a branch in it."""
+    """Whether a graph equals another one, or is the body of a loop or a branch in it."""
     while graph is not None and graph is not outer:
         graph = getattr(graph, "outer_graph", None)
     return graph is not None

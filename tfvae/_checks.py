@@ -1,4 +1,4 @@
-"""Checks of arguments that every package shares."""
+"""Argument checks that all packages share."""
 
 import numbers
 import operator
@@ -9,15 +9,15 @@ from tfvae._errors import quoted
 
 
 def whole_number(value: Any, name: str, *, at_least: int = 1) -> int:
-    """The value as a plain int.
+    """Returns the value as a Python int.
 
     Raises:
-        ValueError: when it is not a whole number, below `at_least`, or more than a computer can count.
+        ValueError: If the value is not an integer, or is below `at_least` or above `sys.maxsize`.
     """
     if isinstance(value, bool) or not hasattr(value, "__index__") or operator.index(value) < at_least:
-        raise ValueError(f"{name} is a whole number, at least {at_least}. Received: {quoted(value)}.")
+        raise ValueError(f"`{name}` must be an integer of at least {at_least}. Received: {name}={quoted(value)}")
     if operator.index(value) > sys.maxsize:
-        raise ValueError(f"{name} is a whole number up to {sys.maxsize}. Received: {quoted(value)}.")
+        raise ValueError(f"`{name}` must be an integer of at most {sys.maxsize}. Received: {name}={quoted(value)}")
     return operator.index(value)
 
 
@@ -30,10 +30,10 @@ def number(
     at_most: float | None = None,
     below: float | None = None,
 ) -> int | float:
-    """The value as a plain int or float; NumPy's numbers too.
+    """Returns the value as a Python int or float; NumPy numbers are accepted.
 
     Raises:
-        ValueError: when it is not a finite number, or beyond a limit.
+        ValueError: If the value is not a finite number, or is outside the limits.
     """
     limits = {"at least": at_least, "above": above, "at most": at_most, "below": below}
     given = " and ".join(f"{words} {limit:g}" for words, limit in limits.items() if limit is not None)
@@ -45,9 +45,9 @@ def number(
         or (at_most is not None and value > at_most)
         or (below is not None and value >= below)
     ):
-        raise ValueError(f"{name} is a number, {given}. Received: {quoted(value)}.")
+        raise ValueError(f"`{name}` must be a finite number, {given}. Received: {name}={quoted(value)}")
     return operator.index(value) if isinstance(value, numbers.Integral) else float(value)
 
 
 def _is_finite(value: Any) -> bool:
-    return abs(value) <= sys.float_info.max  # math.isfinite takes no whole number of 400 digits
+    return abs(value) <= sys.float_info.max  # math.isfinite fails for integers beyond float64

@@ -1,4 +1,4 @@
-"""Tables as CSV, written as their rows are made."""
+"""CSV tables that are written incrementally."""
 
 import csv
 import os
@@ -12,13 +12,13 @@ from tfvae._files import replacing
 
 
 class CsvWriter:
-    """A context manager like `NpzWriter`, for spreadsheets: a row an example, a column a number.
+    """Context manager like `NpzWriter` that writes a CSV file with one row per example.
 
-    An array `[N]` is a column of its name; `[N, D]` and arrays of more axes are `name_0`, `name_1`, ... in order.
-    Whatever stands at `path` stays until the new file is complete.
+    An array `[N]` becomes a column with its name. Arrays `[N, D]` or with more axes become columns `name_0`, `name_1`,
+    and so on. An existing file at `path` is replaced when the new file is complete.
 
     Args:
-        path: the file; its folder is made where there is none.
+        path: Path of the file. Its folder is created if needed.
     """
 
     def __init__(self, path: str | os.PathLike[str]):
@@ -34,11 +34,11 @@ class CsvWriter:
         return self
 
     def add(self, **parts: Any) -> None:
-        """Appends rows `[n, ...]` of the arrays of these names, the same ones in every call."""
+        """Appends rows `[n, ...]` to the named arrays; every call must have the same names."""
         arrays = {name: np.asarray(part) for name, part in parts.items()}
         writer = csv.writer(self._file, lineterminator="\n")  # type: ignore[arg-type]
         if not self.shapes:
-            writer.writerow([title for name, rows in arrays.items() for title in _titles(name, rows)])
+            writer.writerow([title for name, rows in arrays.items() for title in _column_names(name, rows)])
         columns = [column for rows in arrays.values() for column in rows.reshape(len(rows), -1).T]
         writer.writerows(zip(*(column.tolist() for column in columns), strict=True))
         for name, rows in arrays.items():
@@ -53,5 +53,5 @@ class CsvWriter:
         self._replacing.__exit__(kind, error, trace)
 
 
-def _titles(name: str, rows: np.ndarray) -> list[str]:
+def _column_names(name: str, rows: np.ndarray) -> list[str]:
     return [name] if rows.ndim == 1 else [f"{name}_{i}" for i in range(int(np.prod(rows.shape[1:], dtype=int)))]

@@ -1,4 +1,4 @@
-"""Single latent dimensions, and the KL of each on its own."""
+"""KL divergence of each latent dimension."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -15,38 +15,39 @@ _DIAGONAL = (tf.linalg.LinearOperatorDiag, tf.linalg.LinearOperatorIdentity, tf.
 
 
 class DimensionKL(NamedTuple):
-    """How KL(q(z_d|x) || p(z_d)) is had for each d.
+    """Result of `kl_per_dimension`: KL(q(z_d|x) || p(z_d)) for each d, or a function that estimates it.
 
     Attributes:
-        exact: the closed form `[B, D]`, or None.
-        of_draw: from z `[B, D]` to log q(z_d|x) - log p(z_d) `[B, D]`, where there is no closed form; or None.
-        note: what the numbers are, or why there are none.
+        exact: The closed form `[B, D]`, or None.
+        estimate: Function from a draw z `[B, D]` to log q(z_d|x) - log p(z_d) `[B, D]`, if there is no closed form;
+            else None.
+        note: Description of the numbers, or the reason why there are none.
     """
 
     exact: Tensor | None
-    of_draw: Callable[[Tensor], Tensor] | None
+    estimate: Callable[[Tensor], Tensor] | None
     note: str
 
 
 def is_vector(distribution: Distribution) -> bool:
-    """Whether z is one vector of floating-point numbers, `[..., D]`."""
+    """Whether z is a vector of floating-point numbers, `[..., D]`."""
     shape, dtype = distribution.event_shape, distribution.dtype
     return isinstance(shape, tf.TensorShape) and shape.rank == 1 and isinstance(dtype, tf.DType) and dtype.is_floating
 
 
 def kl_per_dimension(posterior: Distribution, prior: Distribution) -> DimensionKL:
-    """KL(q(z_d|x) || p(z_d)) of the marginals, in closed form or by draws, or not at all."""
+    """Returns KL(q(z_d|x) || p(z_d)) of the marginals in closed form or as an estimator, if the marginals are known."""
     if not (is_vector(posterior) and is_vector(prior)):
-        return DimensionKL(None, None, "z is not one vector of floating-point numbers")
+        return DimensionKL(None, None, "z is not a vector of floating-point numbers")
     (q, q_factorises), (p, p_factorises) = _marginals(posterior), _marginals(prior)
     if q is None or p is None:
         unknown = f"q(z|x), a {type(posterior).__name__}" if q is None else f"p(z), a {type(prior).__name__}"
-        return DimensionKL(None, None, f"the marginals of {unknown}, are not known")
+        return DimensionKL(None, None, f"the marginals of {unknown}, are unknown")
     note = "the sum over dimensions is the KL"
     if not p_factorises:
-        note = "of the marginals; the dimensions of p(z) depend on each other, and the sum is not the KL"
+        note = "of the marginals; the dimensions of p(z) are dependent, so the sum is not the KL"
     elif not q_factorises:
-        note = "of the marginals; q(z|x) is correlated, and the sum falls short of the KL by its total correlation"
+        note = "of the marginals; q(z|x) is correlated, so the sum is smaller than the KL by its total correlation"
     exact = exact_kl_or_none(q, p)
     if exact is not None:
         return DimensionKL(exact, None, f"closed form; {note}")
@@ -54,12 +55,15 @@ def kl_per_dimension(posterior: Distribution, prior: Distribution) -> DimensionK
 
 
 def has_diagonal_scale(normal: Distribution) -> bool:
-    """Whether the dimensions of a `MultivariateNormalLinearOperator` are independent by construction."""
+    """Whether the scale of a `MultivariateNormalLinearOperator` is diagonal, so its dimensions are independent."""
     return isinstance(normal.scale, _DIAGONAL)
 
 
 def _marginals(distribution: Distribution) -> tuple[Distribution | None, bool]:
-    """The distribution of single dimensions, of batch shape `[..., D]` or one that broadcasts, and if it is all."""
+    """Returns the marginals of the dimensions, and whether the dimensions are independent.
+
+    The marginals have batch shape `[..., D]`, or a shape that broadcasts to it. They are None if unknown.
+    """
     if isinstance(distribution, tfd.MultivariateNormalLinearOperator):
         return tfd.Normal(distribution.mean(), distribution.stddev()), has_diagonal_scale(distribution)
     if isinstance(distribution, INDEPENDENT) and distribution.distribution.event_shape.rank == 0:

@@ -1,4 +1,4 @@
-"""Errors as one sentence: what goes wrong while a file is read, and values quoted in messages."""
+"""Helpers for error messages."""
 
 import contextlib
 import os
@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-_MOST_CHARACTERS = 200
-_MOST_WORDS_OF_A_KEY = 3  # more are a sentence, such as that of a ZIP archive without a member
-# Where TensorFlow was in a graph; it says nothing to somebody who runs a command.
-_PLACE_IN_GRAPH = re.compile(r"\{\{[^{}]*\}\}\s*")
-_WITHOUT_WORDS = {
-    MemoryError: "it takes more memory than there is",
+_MAX_CHARACTERS = 200
+_MAX_WORDS_OF_A_KEY = 3  # a longer "key" is a sentence, as in the KeyError of a ZIP archive without a member
+# Name of a graph node in messages of TensorFlow, which is not helpful to users of commands.
+_NODE_NAME = re.compile(r"\{\{[^{}]*\}\}\s*")
+_DEFAULT_REASONS = {
+    MemoryError: "it needs more memory than is available",
     RecursionError: "it is nested too deeply",
     EOFError: "it ends too early",
 }
@@ -19,17 +19,17 @@ _WITHOUT_WORDS = {
 
 @contextlib.contextmanager
 def reading(path: str | os.PathLike[str], advice: str, *, kind: type[ValueError] = ValueError) -> Iterator[None]:
-    """Around what reads a file: whatever it raises becomes one sentence with the file's name.
+    """Context manager that converts any error while reading a file to one sentence with the name of the file.
 
-    Libraries raise errors of two dozen types for damaged files, according to where they are damaged.
+    Libraries raise many types of errors for damaged files, depending on the location of the damage.
 
     Args:
-        path: the file.
-        advice: a sentence that says what to do.
-        kind: of the error.
+        path: Path of the file.
+        advice: Sentence that says how to fix the problem.
+        kind: Type of the error.
 
     Raises:
-        ValueError: of type `kind`, whatever was raised in the block.
+        ValueError: Of type `kind`, if the block raises any error.
     """
     try:
         yield
@@ -38,37 +38,37 @@ def reading(path: str | os.PathLike[str], advice: str, *, kind: type[ValueError]
 
 
 def reason(error: BaseException) -> str:
-    """The first line of an error's text, short, without its full stop; never empty."""
+    """Returns the first line of an error's text, shortened and without its full stop; never empty."""
     text = str(error)
     if isinstance(error, KeyError) and len(error.args) == 1:
         text = str(error.args[0])
-        if len(text.split()) <= _MOST_WORDS_OF_A_KEY:
+        if len(text.split()) <= _MAX_WORDS_OF_A_KEY:
             return shortened(f"it has no {quoted(error.args[0])}")
     if isinstance(error, RecursionError):
-        return _WITHOUT_WORDS[RecursionError]
+        return _DEFAULT_REASONS[RecursionError]
     text = without_graph(text).strip()
     if not text:
-        return next((words for cls, words in _WITHOUT_WORDS.items() if isinstance(error, cls)), type(error).__name__)
+        return next((words for cls, words in _DEFAULT_REASONS.items() if isinstance(error, cls)), type(error).__name__)
     return shortened(text.splitlines()[0].strip()).rstrip(".")
 
 
 def without_graph(text: str) -> str:
-    """A message of TensorFlow without the name of the node that it is from."""
-    return _PLACE_IN_GRAPH.sub("", text)
+    """Removes names of graph nodes from a message of TensorFlow."""
+    return _NODE_NAME.sub("", text)
 
 
 def quoted(value: Any) -> str:
-    """A value for a message, as `repr` writes it, but never long."""
+    """Returns the `repr` of a value for a message, shortened if necessary."""
     try:
         return shortened(repr(value))
-    except (ValueError, RecursionError):  # a number of thousands of digits, or very deep brackets
+    except (ValueError, RecursionError):  # a number with thousands of digits, or deeply nested brackets
         return f"a value of type {type(value).__name__}, too large to print"
 
 
 def shortened(text: str) -> str:
-    """The text, or its first 200 characters, as one line that any terminal can show."""
-    if len(text) > _MOST_CHARACTERS:
-        text = f"{text[:_MOST_CHARACTERS]}... ({len(text):,} characters)"
+    """Returns the text, or its first 200 characters, as one printable line."""
+    if len(text) > _MAX_CHARACTERS:
+        text = f"{text[:_MAX_CHARACTERS]}... ({len(text):,} characters)"
     return text if text.isprintable() else "".join(map(_printable, text))
 
 

@@ -1,4 +1,4 @@
-"""Files that are either whole or not there: written beside their target, then renamed over it."""
+"""Atomic file writes: files are written to a temporary path beside their target and then renamed."""
 
 import contextlib
 import json
@@ -21,79 +21,79 @@ _PARTIAL = re.compile(r"\..*\.\d+\.partial(\.\w+)?")
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Gives a path beside `path`, of the same ending; what is written there takes its place when the block succeeds.
+    """Context manager that yields a temporary path, which replaces `path` if the block succeeds.
 
-    It is on the disk before it is renamed, so that a power failure cannot leave an empty file under the good name.
-    A symbolic link stays, and the file it leads to is replaced. The new file has the mode of the old one, and its owner
-    where the system allows that. Other hard links keep the old content.
+    The temporary path is in the same folder and has the same suffix. The file is flushed to disk before it is renamed,
+    so a power failure cannot leave an empty file at `path`. Symbolic links are kept, and their target is replaced. The
+    new file has the mode of the old one, and the owner if the system permits. Other hard links keep the old content.
 
     Raises:
-        ValueError: as `output_file`.
+        ValueError: If `output_file` rejects the path.
     """
     path = output_file(path)
-    beside = _beside(path)
+    temporary = _temporary_path(path)
     try:
-        yield beside
-        _to_disk(beside, os.O_RDWR)
-        _take_mode(beside, path)
-        os.replace(beside, path)
-        with contextlib.suppress(OSError):  # not every system can open a folder
-            _to_disk(path.parent, os.O_RDONLY)
+        yield temporary
+        _sync(temporary, os.O_RDWR)
+        _copy_mode(temporary, path)
+        os.replace(temporary, path)
+        with contextlib.suppress(OSError):  # some systems cannot open a folder
+            _sync(path.parent, os.O_RDONLY)
     finally:
-        beside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def is_partial(name: str) -> bool:
-    """Whether a file of this name is one of `replacing`, left there by a process that was killed."""
+    """Whether a file name is that of a temporary file of `replacing`, which a killed process left behind."""
     return _PARTIAL.fullmatch(name) is not None
 
 
 def write_bytes(path: str | os.PathLike[str], content: bytes) -> Path:
-    """Writes a file; whatever stood at `path` stays until the new one is complete."""
+    """Writes a file; an existing file at `path` is kept until the new one is complete."""
     output_file(path).parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as beside:
-        beside.write_bytes(content)
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
     return Path(path)
 
 
 def write_new(path: str | os.PathLike[str], content: bytes) -> Path:
-    """Like `write_bytes`, where nothing stands yet: of two processes one gets the name, the other FileExistsError."""
+    """Writes a new file; if two processes write the same file, one of them gets a FileExistsError."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = _beside(path)
+    temporary = _temporary_path(path)
     try:
-        beside.write_bytes(content)
-        _to_disk(beside, os.O_RDWR)
+        temporary.write_bytes(content)
+        _sync(temporary, os.O_RDWR)
         try:
-            os.link(beside, path)  # unlike a rename, it fails where there is a file
+            os.link(temporary, path)  # unlike a rename, this fails if the file exists
         except FileExistsError:
             raise
         except OSError:  # a file system without links
             with path.open("xb") as file:
                 file.write(content)
     finally:
-        beside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
     return path
 
 
 def write_text(path: str | os.PathLike[str], content: str) -> Path:
-    """Like `write_bytes`, for text."""
+    """Writes a text file; see `write_bytes`."""
     return write_bytes(path, content.encode("utf-8"))
 
 
 def write_json(path: str | os.PathLike[str], content: Any) -> Path:
-    """Like `write_bytes`, for JSON; NaN and infinity are refused, they are no JSON."""
+    """Writes a JSON file; see `write_bytes`. NaN and infinity raise an error, because JSON does not have them."""
     return write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
 def take_lock(folder: str | os.PathLike[str], refusal: str) -> int | None:
-    """Locks a folder for this process, until the descriptor is closed or the process ends, however it ends.
+    """Locks a folder for this process, until the descriptor is closed or the process ends.
 
     Returns:
-        The descriptor; None where the system has no locks.
+        The descriptor, or None if the system has no locks.
 
     Raises:
-        ValueError: with the text `refusal`, when another process holds it.
+        ValueError: With the message `refusal`, if another process has the lock.
     """
     if fcntl is None:
         return None
@@ -111,7 +111,7 @@ def take_lock(folder: str | os.PathLike[str], refusal: str) -> int | None:
 
 @contextlib.contextmanager
 def locked(folder: str | os.PathLike[str], refusal: str) -> Iterator[None]:
-    """`take_lock` for a block."""
+    """Context manager that locks a folder for a block; see `take_lock`."""
     descriptor = take_lock(folder, refusal)
     try:
         yield
@@ -120,20 +120,20 @@ def locked(folder: str | os.PathLike[str], refusal: str) -> Iterator[None]:
             os.close(descriptor)
 
 
-def _take_mode(new: Path, old: Path) -> None:
+def _copy_mode(new: Path, old: Path) -> None:
     with contextlib.suppress(FileNotFoundError):
         before = old.stat()
         if (before.st_uid, before.st_gid) != (new.stat().st_uid, new.stat().st_gid):
-            with contextlib.suppress(OSError, AttributeError):  # only the administrator may give files away
+            with contextlib.suppress(OSError, AttributeError):  # only root may change the owner
                 os.chown(new, before.st_uid, before.st_gid)
         new.chmod(stat.S_IMODE(before.st_mode))
 
 
-def _beside(path: Path) -> Path:
+def _temporary_path(path: Path) -> Path:
     return path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
 
 
-def _to_disk(path: Path, flags: int) -> None:
+def _sync(path: Path, flags: int) -> None:
     descriptor = os.open(path, flags)
     try:
         os.fsync(descriptor)

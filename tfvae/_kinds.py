@@ -1,4 +1,4 @@
-"""What one example is: an image, a series, a row of a table or a volume. Reports, TensorBoard and the page ask here."""
+"""Kinds of examples: images, series, rows of a table and volumes."""
 
 import math
 from collections.abc import Sequence
@@ -6,35 +6,35 @@ from typing import Literal
 
 Kind = Literal["image", "series", "table", "volume"]
 
-# An array of two axes is a series where the second one is as short as this, or a quarter of the first and short.
-_FEW_CHANNELS, _MOST_CHANNELS, _LONG = 7, 16, 4
-# Vectors in [0, 1] of at least so many values are flattened images, where they fill a square, or about one.
+# An event (T, C) is a series if C <= _FEW_CHANNELS, or if C <= _MAX_CHANNELS and T >= _LENGTH_RATIO * C.
+_FEW_CHANNELS, _MAX_CHANNELS, _LENGTH_RATIO = 7, 16, 4
+# Minimal sizes of vectors in [0, 1] that are flattened images: squares, and approximately square rectangles.
 _SQUARE_SIZE, _RECTANGLE_SIZE = 64, 400
 
 
 def kind_of(event_shape: Sequence[int], *, in_unit_interval: bool = False) -> Kind:
-    """The kind of data that arrays `[N, *event]` are.
+    """Returns the kind of data `[N, *event]`.
 
-    * `(H, W, C)` is an image, with any number of channels; `(T, 1, C)` and narrow `(T, few, 1)` are series.
-    * `(T, C)` is a series where there are few channels; about square ones are gray images.
+    * `(H, W, C)` is an image with any number of channels. `(T, 1, C)` and narrow `(T, few, 1)` are series.
+    * `(T, C)` is a series if it has few channels. Approximately square ones are gray images.
     * `(D, H, W, C)` is a volume.
-    * `(D,)` is a row of a table, unless it is a flattened image; other shapes are taken as rows too.
+    * `(D,)` is a row of a table, unless it is a flattened image. Other shapes are rows of a table, too.
 
     Args:
-        event_shape: of one example.
-        in_unit_interval: whether the values lie in [0, 1].
+        event_shape: Shape of one example.
+        in_unit_interval: Whether the values lie in [0, 1].
     """
     shape = tuple(event_shape)
     if len(shape) == 3:
         height, width, channels = shape
         if min(height, width) == 1 < max(height, width):
             return "series"
-        if channels == 1 and width <= _FEW_CHANNELS and height >= _LONG * width:
+        if channels == 1 and width <= _FEW_CHANNELS and height >= _LENGTH_RATIO * width:
             return "series"
         return "image"
     if len(shape) == 2:
         length, channels = shape
-        is_narrow = channels <= _FEW_CHANNELS or (channels <= _MOST_CHANNELS and length >= _LONG * channels)
+        is_narrow = channels <= _FEW_CHANNELS or (channels <= _MAX_CHANNELS and length >= _LENGTH_RATIO * channels)
         return "series" if min(shape) == 1 or (is_narrow and length > channels) else "image"
     if len(shape) == 4:
         return "volume"
@@ -42,9 +42,9 @@ def kind_of(event_shape: Sequence[int], *, in_unit_interval: bool = False) -> Ki
 
 
 def flattened_shape(size: int) -> tuple[int, int] | None:
-    """Height and width of the image that a vector of this length may be; None where it is none.
+    """Returns the height and width if a vector of this length may be a flattened image, else None.
 
-    Taller than wide, as Frey Face is (28 rows of 20 pixels).
+    The height is larger than the width, as in Frey Face (28 x 20).
     """
     width = next(divisor for divisor in range(math.isqrt(size), 0, -1) if size % divisor == 0)
     height = size // width
@@ -54,6 +54,6 @@ def flattened_shape(size: int) -> tuple[int, int] | None:
 
 
 def series_shape(event_shape: Sequence[int]) -> tuple[int, int]:
-    """Steps and channels of a series, in whatever shape it comes."""
+    """Returns the numbers of steps and channels of a series with any event shape."""
     shape = [length for length in event_shape if length > 1] or [1]
     return (shape[0], math.prod(shape[1:]))

@@ -1,4 +1,4 @@
-"""The shape of one z: a tuple of ints, or a nest of such tuples where z has several parts."""
+"""Shapes of z: a tuple of ints, or a nested structure of tuples if z has several parts."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,7 +8,7 @@ import tensorflow as tf
 
 
 def plain_shape(event_shape: Any) -> Any:
-    """The event shape of a distribution in tuples and dictionaries, as priors have it."""
+    """Converts the event shape of a distribution to tuples and dictionaries of tuples."""
     if isinstance(event_shape, tf.TensorShape):
         return tuple(event_shape.as_list())
     if isinstance(event_shape, Mapping):
@@ -17,7 +17,7 @@ def plain_shape(event_shape: Any) -> Any:
 
 
 def shapes_of_parts(event_shape: Any) -> list[tuple[int, ...]]:
-    """The shapes of the parts of z, in the order of `tf.nest.flatten(z)`."""
+    """Returns the shapes of the parts of z, in the order of `tf.nest.flatten(z)`."""
     if isinstance(event_shape, tf.TensorShape) or _is_one_shape(event_shape):
         return [plain_shape(event_shape)]
     parts = [event_shape[name] for name in sorted(event_shape)] if isinstance(event_shape, Mapping) else event_shape

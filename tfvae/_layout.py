@@ -1,4 +1,4 @@
-"""How the values of an example lie in a picture: its bands and slices side by side, a flattened image in rows."""
+"""Layout of an example's values in a picture: panels of bands and slices, and rows of a flattened image."""
 
 import math
 from collections.abc import Sequence
@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from tfvae._kinds import Kind, flattened_shape
 
-MOST_PANELS = 9
+MAX_PANELS = 9
 
 
 def shown_panels(event_shape: Sequence[int], kind: Kind) -> list[int]:
-    """Which bands of an image, or slices of a volume, get a panel; empty where one picture is all there is."""
+    """Returns the indices of the bands or slices that have a panel; empty if the example is a single picture."""
     if kind == "volume":
         return _spread(event_shape[0])
     if len(event_shape) == 3 and event_shape[2] not in (1, 3):
@@ -22,9 +22,9 @@ def shown_panels(event_shape: Sequence[int], kind: Kind) -> list[int]:
 
 
 def as_pictures(array: NDArray[Any], kind: Kind, fill: Any) -> NDArray[Any]:
-    """Arrays `[N, *event]` of images or volumes as `[N, H, W, 1 or 3]`, with `fill` between panels.
+    """Converts arrays `[N, *event]` of images or volumes to `[N, H, W, 1 or 3]`, with `fill` between panels.
 
-    The values are copied as they are, so that an array of their numbers tells where each of them lies.
+    The values are only copied, so an array of indices shows the position of each value.
     """
     event_shape = array.shape[1:]
     chosen = shown_panels(event_shape, kind)
@@ -52,6 +52,6 @@ def _side_by_side(panels: list[NDArray[Any]], fill: Any) -> NDArray[Any]:
 
 
 def _spread(length: int) -> list[int]:
-    """Numbers of at most `MOST_PANELS` panels, evenly spread."""
-    num = min(length, MOST_PANELS)
+    """Returns evenly spaced indices of at most `MAX_PANELS` panels."""
+    num = min(length, MAX_PANELS)
     return sorted({round(i * (length - 1) / max(num - 1, 1)) for i in range(num)})

@@ -1,13 +1,13 @@
-"""The log `tfvae`, readable without any set-up."""
+"""Default handler for the logger `tfvae`."""
 
 import logging
 import sys
 
 
-class _WhereNobodyListens(logging.Handler):
-    """Writes to standard error, as long as the program has no handler of its own.
+class _FallbackHandler(logging.Handler):
+    """Writes records to standard error if the program has not configured any handler.
 
-    Python does the same for warnings, but not for the levels below, whatever level a logger has.
+    Python does the same for warnings, but not for lower levels.
     """
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -22,8 +22,8 @@ class _WhereNobodyListens(logging.Handler):
             self.handleError(record)
 
 
-def make_readable() -> None:
-    """Lets `logging.getLogger("tfvae").setLevel(logging.INFO)` be enough to see what tfvae says."""
+def add_fallback_handler() -> None:
+    """Adds a handler to the logger `tfvae`, so that setting its level to `logging.INFO` shows its messages."""
     logger = logging.getLogger("tfvae")
-    if not any(isinstance(handler, _WhereNobodyListens) for handler in logger.handlers):
-        logger.addHandler(_WhereNobodyListens())
+    if not any(isinstance(handler, _FallbackHandler) for handler in logger.handlers):
+        logger.addHandler(_FallbackHandler())

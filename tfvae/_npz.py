@@ -1,4 +1,4 @@
-"""`.npz` files larger than memory: arrays that grow on disk row by row, and go into the archive when they are whole."""
+"""Incremental writer of `.npz` files larger than memory."""
 
 import contextlib
 import os
@@ -17,22 +17,22 @@ from tfvae._errors import reason
 from tfvae._files import replacing
 from tfvae._targets import output_file
 
-# At zlib's default level, draws of pixels take seven times as long to compress, and other floats hardly get smaller.
+# At the default level, sampled pixels take seven times as long to compress, and other floats compress hardly better.
 _COMPRESS_LEVEL = 1
 _COPY_BYTES = 2**20
 
 
 class NpzWriter:
-    """A context manager that writes an `.npz` file as its arrays are made; `np.load` reads what `np.savez` would write.
+    """Context manager that writes an `.npz` file incrementally; `np.load` reads it like a file of `np.savez`.
 
-    Until the block ends, rows lie in files without names in the target's folder, at their full size: nothing is left of
-    them however the process ends. Whatever stands at `path` stays until the new file is complete.
+    Until the block ends, rows are stored uncompressed in unnamed temporary files in the target's folder. They disappear
+    with the process, even if it is killed. An existing file at `path` is kept until the new file is complete.
 
     Args:
-        path: the file; its folder is made where there is none. A symbolic link is followed.
+        path: Path of the file. Its folder is created if needed. Symbolic links are followed.
 
     Raises:
-        ValueError: for a path that is no regular file; and from `add`, for parts that do not go together.
+        ValueError: If `path` is not a regular file. `add` raises it if arrays do not match.
 
     Example:
         >>> with NpzWriter("latents.npz") as file:  # doctest: +SKIP
@@ -49,7 +49,7 @@ class NpzWriter:
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """The shapes of the arrays so far, in the order in which they came."""
+        """The current shapes of the arrays, in the order in which they were added."""
         return dict(self._shapes)
 
     def __enter__(self) -> Self:
@@ -57,11 +57,13 @@ class NpzWriter:
         return self
 
     def add(self, **parts: Any) -> None:
-        """Appends rows `[n, ...]` to the arrays of these names."""
+        """Appends rows `[n, ...]` to the named arrays."""
         arrays = {name: np.asarray(part, order="C") for name, part in parts.items()}
         if len({len(rows) for rows in arrays.values()}) > 1 or any(rows.dtype.hasobject for rows in arrays.values()):
             found = ", ".join(f"{name} {rows.dtype}{list(rows.shape)}" for name, rows in arrays.items())
-            raise ValueError(f"{self.path} takes as many rows of each array, of numbers or text. Received: {found}.")
+            raise ValueError(
+                f"The arrays of {self.path} must have the same number of rows, of numbers or text. Received: {found}"
+            )
         for name, rows in arrays.items():
             if name not in self._files:
                 self._files[name] = tempfile.TemporaryFile(dir=self._folder)
@@ -69,10 +71,10 @@ class NpzWriter:
             num_rows, *event = self._shapes[name]
             if rows.dtype != self._dtypes[name] or rows.shape[1:] != tuple(event):
                 raise ValueError(
-                    f"{name} of {self.path} has rows of shape {tuple(event)} and dtype {self._dtypes[name]}. "
-                    f"Received rows of shape {rows.shape[1:]} and dtype {rows.dtype}."
+                    f"The array {name} of {self.path} must have rows of shape {tuple(event)} and dtype "
+                    f"{self._dtypes[name]}. Received: rows of shape {rows.shape[1:]} and dtype {rows.dtype}"
                 )
-            with self._naming_file():
+            with self._reporting_path():
                 self._files[name].write(rows.data)
             self._shapes[name] = (num_rows + len(rows), *event)
 
@@ -81,26 +83,26 @@ class NpzWriter:
     ) -> None:
         try:
             if kind is None:
-                with self._naming_file():
+                with self._reporting_path():
                     self._finish()
         finally:
             for file in self._files.values():
                 file.close()
 
     @contextlib.contextmanager
-    def _naming_file(self) -> Iterator[None]:
-        """Errors of the disk name the file; what is written to has no name of its own."""
+    def _reporting_path(self) -> Iterator[None]:
+        """Context manager that adds the path to errors of the disk, because temporary files have no name."""
         try:
             yield
         except OSError as error:
             raise OSError(
-                f"{self.path} cannot be written: {reason(error)}. What stood there before is as it was."
+                f"{self.path} cannot be written: {reason(error)}. An existing file was not changed."
             ) from error
 
     def _finish(self) -> None:
         with (
-            replacing(self.path) as beside,
-            zipfile.ZipFile(beside, "w", zipfile.ZIP_DEFLATED, compresslevel=_COMPRESS_LEVEL) as archive,
+            replacing(self.path) as temporary,
+            zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=_COMPRESS_LEVEL) as archive,
         ):
             for name, rows in self._files.items():
                 header = {
@@ -112,4 +114,4 @@ class NpzWriter:
                 with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
                     npy.write_array_header_1_0(member, header)
                     shutil.copyfileobj(rows, member, _COPY_BYTES)
-                rows.close()  # and with it goes the room it took
+                rows.close()  # frees its disk space

@@ -1,4 +1,4 @@
-"""Numbers of a report as text; without TensorFlow, for what only reads reports."""
+"""Formatting of the numbers in reports, without TensorFlow."""
 
 import sys
 from collections.abc import Mapping
@@ -8,7 +8,11 @@ from tfvae._errors import quoted
 
 
 def number(record: Mapping[str, Any], key: str) -> float:
-    """The number under a key of a record; ValueError for what is none, as in a file that was edited."""
+    """Returns the number with a key of a record.
+
+    Raises:
+        ValueError: If the value is not a number, as in an edited file.
+    """
     value = record[key]
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_number or (isinstance(value, int) and abs(value) > sys.float_info.max):
@@ -17,7 +21,7 @@ def number(record: Mapping[str, Any], key: str) -> float:
 
 
 def value_with_error(record: Mapping[str, Any], digits: int = 3) -> str:
-    """A record's mean ± its standard error over examples."""
+    """Returns the mean of a record ± its standard error over examples."""
     error = None if record["standard_error"] is None else number(record, "standard_error")
     if record["mean"] is None:
         return "unknown"

@@ -1,4 +1,4 @@
-"""Stateless seeds: every random number in tfvae is a function of an int32 seed of shape [2]."""
+"""Stateless seeds: every random number in tfvae is a function of an int32 seed of shape `[2]`."""
 
 import numbers
 
@@ -11,14 +11,14 @@ from tfvae.typing import Seed, Tensor
 
 
 def stateless_seed(seed: Seed) -> Tensor:
-    """Turns what users give as a seed into the int32 tensor [2] that stateless samplers take.
+    """Converts a seed to the int32 tensor `[2]` of stateless samplers.
 
     Args:
-        seed: a Python int (the same int always gives the same numbers), an integer tensor or pair of shape [2], a
-            `keras.random.SeedGenerator` (advanced by one), or None for fresh randomness at each call.
+        seed: A Python int (the same int always gives the same numbers), an integer tensor or pair of shape [2], a
+            `keras.random.SeedGenerator` (which is advanced by one), or None for a new random seed in each call.
 
     Raises:
-        ValueError: for a tensor of another shape.
+        ValueError: If a tensor has another shape.
     """
     if seed is None:
         return tfp.random.sanitize_seed(None)
@@ -32,19 +32,19 @@ def stateless_seed(seed: Seed) -> Tensor:
         return tf.stack([tf.zeros([], tf.int32), tf.cast(seed, tf.int32)])
     if seed.shape.rank != 1 or seed.shape[0] != 2:
         raise ValueError(
-            f"A seed is an int, or an integer tensor of shape [2]. Received a tensor of shape {seed.shape}."
+            f"A seed must be an integer or an integer tensor of shape [2]. Received: a tensor of shape {seed.shape}"
         )
     return tf.cast(seed, tf.int32)
 
 
 class TracedSeeds:
-    """The seeds of a layer that a traced function makes: such a layer cannot own a variable.
+    """Seeds of a layer that is created in a traced function and therefore cannot own a variable.
 
-    As in eager code, where each call makes a new layer: with a seed every call of the function draws the same numbers,
-    without one every call draws others.
+    In eager code, each call of the function would create a new layer. Likewise, with a seed, all calls of the traced
+    function draw the same numbers. Without a seed, each call draws different numbers.
 
     Args:
-        seed: an integer; None for fresh randomness.
+        seed: Integer seed. None draws a random seed in each call.
     """
 
     def __init__(self, seed: int | None):
@@ -52,26 +52,26 @@ class TracedSeeds:
         self._num_drawn = 0
 
     def next(self) -> Tensor:
-        """A seed `[2]`."""
+        """Returns a seed `[2]`."""
         if self._seed is None:
             return stateless_seed(None)
         self._num_drawn += 1
         return tf.constant([self._seed, self._num_drawn - 1], tf.int32)
 
 
-def seeds_of_layer(seed: int | None) -> keras.random.SeedGenerator | TracedSeeds:
-    """The seeds of a layer, a weight where the layer can own one."""
-    # While Keras traces a model to build it, a layer made there stays, and its variables are made afterwards.
+def layer_seed_generator(seed: int | None) -> keras.random.SeedGenerator | TracedSeeds:
+    """Returns the seed generator of a layer, which is a weight if the layer can own one."""
+    # If Keras traces a model to build it, layers created in the trace are kept, and their variables created afterwards.
     if tf.inside_function() and not in_stateless_scope():
         return TracedSeeds(seed)
     return keras.random.SeedGenerator(seed)
 
 
 def split_seed(seed: Seed, num: int, salt: str) -> list[Tensor]:
-    """Derives `num` independent seeds; `salt` keeps two places that split the same seed apart."""
+    """Derives `num` independent seeds; a different `salt` at each call site keeps splits of one seed independent."""
     return tf.unstack(tfp.random.split_seed(stateless_seed(seed), n=num, salt=salt), num=num)
 
 
 def fold_in(seed: Seed, step: Tensor) -> Tensor:
-    """The seed of step `step` of a loop, a function of both."""
+    """Returns the seed of one step of a loop, a function of `seed` and `step`."""
     return tf.random.experimental.stateless_fold_in(stateless_seed(seed), step)

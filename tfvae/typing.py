@@ -1,13 +1,13 @@
-"""Types that appear in public signatures.
+"""Types of public signatures.
 
-Shapes in docstrings use one alphabet: S Monte Carlo samples, K importance samples, B batch, D latent dimensions,
-`*event` the shape of one data point.
+Docstrings write shapes with these letters: S Monte Carlo samples, K importance samples, B batch size, D latent
+dimensions, and `*event` the shape of one data point.
 """
 
 from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias
 
-# TensorFlow ships no types of its own, and importing it takes seconds; these names say what is meant.
+# TensorFlow has no type stubs, and its import takes seconds. These names document the intended types.
 Tensor: TypeAlias = Any
 TensorLike: TypeAlias = Any
 Distribution: TypeAlias = Any

@@ -10,17 +10,20 @@ import tfvae
 from tfvae import _plots
 from tfvae._display import Display
 from tfvae.callbacks import VAETensorBoard
-from tfvae.callbacks._tensorboard.pictures import PICTURES, Seen
+from tfvae.callbacks._tensorboard.pictures import PICTURES, PictureInputs
 
 
 def seen(x, num_images=4):
     """A model that makes of each z the example itself."""
     x = x.astype("float32")
     views = SimpleNamespace(
-        has_vector_latents=True, from_prior=lambda num: np.zeros((num, 3)), decode=lambda z: x[: len(z)]
+        has_vector_latents=True,
+        samples=lambda num: x[:num],
+        reconstructions=lambda x: x,
+        decode=lambda z: x[: len(z)],
     )
     encoding = SimpleNamespace(statistics={"mean": np.zeros((len(x), 3), "float32")}, z=np.zeros((8, len(x), 3)))
-    return Seen(views, num_images, x, encoding)
+    return PictureInputs(views, num_images, x, encoding)
 
 
 @pytest.mark.parametrize("shape", [(64, 3), (13,), (200,)])
@@ -54,8 +57,8 @@ def test_how_to_read_the_pictures_is_said_once(tmp_path, read_events):
     every = {**dict.fromkeys(VAETensorBoard.EVERY, 0), "reconstructions": 1}
     vae.fit(x, epochs=2, verbose=0, callbacks=[VAETensorBoard(tmp_path, x, every, num_images=4)])
     found = read_events(tmp_path / "train")
-    assert found.text["pictures"] == {1: Display.of(x).words()}
-    assert found.text["pictures"][1].startswith("A line a channel (0, 1); bottom to top")
+    assert found.text["pictures"] == {1: Display.of(x).caption()}
+    assert found.text["pictures"][1].startswith("One line per channel (0, 1); bottom to top")
     np.testing.assert_array_equal(
         found.images["reconstructions"][1][: _plots.HEIGHT, : _plots.WIDTH], Display.of(x).pictures(x)[0]
     )

@@ -325,15 +325,15 @@ def test_only_the_chief_writes(vae, images, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"every": -1}, "is a whole number, at least 0. Received: -1"),
-        ({"every": {"histograms": 0.5}}, r"every\['histograms'\] .* Received: 0.5"),
-        ({"every": {"samples": True}}, r"every\['samples'\] .* Received: True"),
-        ({"every": {"sample": 1}}, r"there are gradient_norm, .*samples.* Received: \['sample'\]"),
-        ({"profile_steps": (9, 3)}, r"the first and the last step .* Received: \(9, 3\)"),
-        ({"profile_steps": (0, 3)}, r"the first and the last step .* Received: \(0, 3\)"),
+        ({"every": -1}, "must be an integer of at least 0. Received: .*=-1"),
+        ({"every": {"histograms": 0.5}}, r"`every\['histograms'\]` .* Received: every\['histograms'\]=0.5"),
+        ({"every": {"samples": True}}, r"`every\['samples'\]` .* Received: every\['samples'\]=True"),
+        ({"every": {"sample": 1}}, r"views are gradient_norm, .*samples.* Received: every with \['sample'\]"),
+        ({"profile_steps": (9, 3)}, r"a first and a last step .* Received: profile_steps=\(9, 3\)"),
+        ({"profile_steps": (0, 3)}, r"a first and a last step .* Received: profile_steps=\(0, 3\)"),
         ({"images": (np.zeros((3, 6, 4, 1)), [1, 2])}, r"3 examples and labels of shape \(2,\)"),
         ({"images": (1, 2, 3)}, r"images is an array, \(array, labels\) or .* Received a tuple of 3"),
-        ({"num_images": 0}, "num_images is a whole number, at least 1"),
+        ({"num_images": 0}, "`num_images` must be an integer of at least 1"),
         ({"images": np.zeros((0, 6, 4, 1))}, r"images needs examples .*\(0, 6, 4, 1\)"),
     ],
 )
@@ -344,7 +344,7 @@ def test_arguments(tmp_path, arguments, message):
 
 def test_a_folder_that_is_a_file(tmp_path):
     (tmp_path / "logs").write_text("")
-    with pytest.raises(ValueError, match=r"log_dir is a folder, but .*logs is a file"):
+    with pytest.raises(ValueError, match=r"`log_dir` must be a folder, not a file.*logs"):
         VAETensorBoard(tmp_path / "logs")
 
 

@@ -24,6 +24,6 @@ def test_an_interrupt_in_training_is_remembered(capfd):
     with Interruptible() as interruptible:
         interruptible.on_train_begin()
         os.kill(os.getpid(), signal.SIGINT)
-        assert interruptible.asked
+        assert interruptible.requested
         assert signal.getsignal(signal.SIGINT) is signal.SIG_DFL  # the second one ends the process
-    assert "saving a checkpoint" in capfd.readouterr().err
+    assert "Saving a checkpoint" in capfd.readouterr().err

@@ -419,7 +419,7 @@ def test_what_unpacks_to_more_than_there_is_room_for_is_not_read(tmp_path, monke
     assert len(load(path).train) == 800  # the other is left where it is
     monkeypatch.setattr(_memory, "available_memory", lambda: 16_019_999)
     monkeypatch.setattr(np, "load", None)
-    with pytest.raises(MemoryError, match=r"own.npz \(x\) takes 16.0 MB, and 16.0 MB of memory.*tfvae data shard"):
+    with pytest.raises(MemoryError, match=r"own.npz \(x\) needs 16.0 MB, but only 16.0 MB of memory.*tfvae data shard"):
         load(path)
     np.savez_compressed(path, x=np.zeros((1000, 1000), complex))
     with pytest.raises(DataError, match="not a plain number"):  # before anything is read
@@ -442,7 +442,7 @@ def test_the_copies_that_loading_makes_count(tmp_path, monkeypatch):
         assert load(path).event_shape == arrays.get("x", half).shape[1:]
         monkeypatch.setattr(_memory, "available_memory", lambda peak=peak: peak - 1)
         for refuse in (load, check_name):
-            with pytest.raises(MemoryError, match=r"Loading .*own\.npz \(x.*of memory are free"):
+            with pytest.raises(MemoryError, match=r"Loading .*own\.npz \(x.*of memory are available"):
                 refuse(path)
 
 

@@ -312,9 +312,9 @@ def test_arguments_that_cannot_work(train, tmp_path):
         train.binarized(seed=2.5)
     with pytest.raises(ValueError, match=r"leaves no batch at all.*1003 examples"):
         train.batches(1004, drop_remainder=True)
-    with pytest.raises(ValueError, match="shuffle_buffer is a whole number, at least 1"):
+    with pytest.raises(ValueError, match="`shuffle_buffer` must be an integer of at least 1"):
         train.batches(10, shuffle=True, shuffle_buffer=0)
-    with pytest.raises(ValueError, match=r"numbered/train\.take"):
+    with pytest.raises(ValueError, match="`n` must be an integer of at least 1"):
         train.take(0)
     wide = load(write_shards({"train": np.float32([[0, 2], [1, 1.5]])}, tmp_path / "wide")).train
     for ask in (lambda: wide.batches(1, binarize="dynamic"), lambda: wide.binarized(0), wide.thresholded):

@@ -203,18 +203,18 @@ def test_the_page_lists_every_estimator_and_weighting():
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda: FreeBits(-0.1), ValueError, "nats is a number, at least 0. Received: -0.1"),
-        (lambda: FreeBits(0.1, float("nan")), ValueError, "beta is a number"),
-        (lambda: FreeBits("much"), ValueError, "nats is a number"),
+        (lambda: FreeBits(-0.1), ValueError, "`nats` must be a finite number, at least 0. Received: nats=-0.1"),
+        (lambda: FreeBits(0.1, float("nan")), ValueError, "`beta` must be a finite number"),
+        (lambda: FreeBits("much"), ValueError, "`nats` must be a finite number"),
         (lambda: Capacity(1.0, 0.0), ValueError, "`gamma` must be above 0.*Received: gamma=0.0"),
-        (lambda: Capacity(float("inf"), 1.0), ValueError, "capacity is a number"),
+        (lambda: Capacity(float("inf"), 1.0), ValueError, "`capacity` must be a finite number"),
         (lambda: small_vae("free bits"), TypeError, r"FreeBits\(0.1\).*BetaSchedule.*Received: beta='free bits'"),
         (lambda: small_vae(None), TypeError, "`beta` must be a number or a KL weighting.*Received: beta=None"),
         (lambda: small_vae("0.5"), TypeError, "`beta` must be a number or a KL weighting"),
         (lambda: small_vae([0.5, 1.0]), TypeError, "`beta` must be a number or a KL weighting"),
-        (lambda: small_vae(float("nan")), ValueError, "beta is a number, at least 0. Received: nan"),
-        (lambda: small_vae(-1.0), ValueError, "beta is a number, at least 0. Received: -1.0"),
-        (lambda: FreeBits(True), ValueError, "nats is a number"),
+        (lambda: small_vae(float("nan")), ValueError, "`beta` must be a finite number, at least 0. Received: beta=nan"),
+        (lambda: small_vae(-1.0), ValueError, "`beta` must be a finite number, at least 0. Received: beta=-1.0"),
+        (lambda: FreeBits(True), ValueError, "`nats` must be a finite number"),
     ],
 )
 def test_bad_arguments_are_one_clear_error(make, error, message):

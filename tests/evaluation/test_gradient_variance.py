@@ -98,7 +98,7 @@ def test_table_figure_and_json(measured):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"num_repeats": 1}, "num_repeats is a whole number, at least 2. Received: 1"),
+        ({"num_repeats": 1}, "`num_repeats` must be an integer of at least 2. Received: num_repeats=1"),
         ({"estimators": []}, "at least one estimator"),
         ({"x": DATA[:, :2]}, "event shape"),
     ],

@@ -244,5 +244,5 @@ def test_weights_that_are_not_numbers_are_named(vae, changed):
 
 @pytest.mark.parametrize("name", ["num_importance_samples", "batch_size", "chunk_size"])
 def test_counts_below_one(vae, name):
-    with pytest.raises(ValueError, match=f"{name} is .*at least 1"):
+    with pytest.raises(ValueError, match=f"`{name}` must be .*at least 1"):
         evaluation.log_marginal(vae, DATA, **{name: 0})

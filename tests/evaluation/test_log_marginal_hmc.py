@@ -90,5 +90,5 @@ def test_discrete_latents_are_refused():
 
 @pytest.mark.parametrize("name", ["num_samples", "num_burnin", "num_chains", "max_tree_depth"])
 def test_counts(measured, name):
-    with pytest.raises(ValueError, match=f"{name} is a whole number, at least .. Received: 0"):
+    with pytest.raises(ValueError, match=f"`{name}` must be an integer of at least .. Received: {name}=0"):
         log_marginal_hmc(measured[0], measured[1], **{name: 0})

@@ -135,7 +135,7 @@ def test_bits_per_dim_by_hand():
 def test_bits_per_dim_of_impossible_counts(counts):
     record = evaluation.Record("log_marginal", "nats", np.array([-10.0]), np.array([0.01]))
     name = "num_dimensions" if len(counts) == 1 else "num_levels"
-    with pytest.raises(ValueError, match=f"{name} is a whole number, at least 1"):
+    with pytest.raises(ValueError, match=f"`{name}` must be an integer of at least 1"):
         evaluation.bits_per_dim(record, *counts)
 
 

@@ -91,6 +91,6 @@ def test_overwriting_keeps_the_mode_and_leaves_what_is_no_model(tmp_path):
 def test_places_that_cannot_be_a_folder(tmp_path):
     (tmp_path / "loop").symlink_to("loop")
     (tmp_path / "file").write_text("x")
-    for name, words in (("loop", "leads back to itself"), ("file", "is a file"), ("file/m", "is no folder")):
+    for name, words in (("loop", "is a symbolic link to itself"), ("file", "is a file"), ("file/m", "is not a folder")):
         with pytest.raises(ValueError, match=words):
             folders.free_target(tmp_path / name, True, KIND)

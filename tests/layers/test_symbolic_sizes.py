@@ -83,7 +83,7 @@ def test_symbolic_sizes_cannot_be_saved():
     def config(shape):
         with pytest.raises(ValueError, match="event_shape cannot be saved"):
             keras.saving.serialize_keras_object(NORMAL(shape))
-        with pytest.raises(ValueError, match="known when the layer is made"):
+        with pytest.raises(ValueError, match="known when the layer is created"):
             layers.IndependentBeta(shape)(tf.zeros([2, 4]))
         return tf.constant(0)
 

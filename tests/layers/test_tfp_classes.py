@@ -488,11 +488,11 @@ def test_component_function_that_is_registered_is_saved(tmp_path):
 
 def test_wrong_mixtures_are_one_clear_error():
     parameters = np.zeros((4, 18), "float32")
-    with pytest.raises(TypeError, match="component_layer is a layer or a function"):
+    with pytest.raises(TypeError, match="`component_layer` must be a layer or a function"):
         layers.MixtureSameFamily(3, "normal")
     with pytest.raises(ValueError, match="activity_regularizer"):
         layers.MixtureSameFamily(3, layers.IndependentNormal(2, activity_regularizer="l2"))
-    with pytest.raises(TypeError, match=r"must make a tfd\.Distribution"):
+    with pytest.raises(TypeError, match=r"must return a tfd\.Distribution"):
         layers.MixtureSameFamily(3, lambda t: t)(parameters)
     with pytest.raises(ValueError, match=r"batch shape \(4, 3\)"):
         layers.MixtureSameFamily(3, lambda t: tfd.Independent(tfd.Normal(t, 1.0), 2))(parameters)
@@ -823,7 +823,7 @@ def test_gaussian_process_mean_function_is_the_mean_far_away():
 
 
 def test_gaussian_process_refuses_what_it_cannot_use(tmp_path):
-    with pytest.raises(TypeError, match="kernel_provider is a Keras layer"):
+    with pytest.raises(TypeError, match="`kernel_provider` must be a Keras layer"):
         layers.VariationalGaussianProcess(3, tfp.math.psd_kernels.ExponentiatedQuadratic())
     with pytest.raises(ValueError, match="at least one axis"):
         gaussian_process(event_shape=())

@@ -208,8 +208,8 @@ def test_mixed_precision():
     ("arguments", "message"),
     [
         ({"num_examples": 0}, "num_examples"),
-        ({"prior_scale": 0.0}, "prior_scale is a standard deviation"),
-        ({"initial_scale": float("nan")}, "initial_scale is a standard deviation"),
+        ({"prior_scale": 0.0}, "`prior_scale` must be a positive standard deviation"),
+        ({"initial_scale": float("nan")}, "`initial_scale` must be a positive standard deviation"),
     ],
 )
 def test_wrong_arguments(arguments, message):
@@ -219,5 +219,5 @@ def test_wrong_arguments(arguments, message):
 
 def test_regularisers_of_the_network_are_refused():
     layer = VariationalWeights(keras.layers.Dense(1, kernel_regularizer="l2"), 10)
-    with pytest.raises(ValueError, match="Take the regulariser off the network"):
+    with pytest.raises(ValueError, match="Remove the regulariser from the network"):
         layer(tf.ones([2, 3]))

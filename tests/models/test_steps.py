@@ -344,7 +344,7 @@ def test_auto_survives_the_file(tmp_path):
 
 
 def test_bad_number_of_steps():
-    with pytest.raises(ValueError, match="steps_per_execution is a whole number, at least 1"):
+    with pytest.raises(ValueError, match="`steps_per_execution` must be an integer of at least 1"):
         make_vae(steps_per_execution=0)
 
 
@@ -429,7 +429,7 @@ def test_another_estimator_and_beta_take_effect():
     vae.beta = 3.0
     logs = vae.train_on_batch(images(8), return_dict=True)
     np.testing.assert_allclose(logs["loss"], 3.0 * logs["kl"] - logs["log_likelihood"], rtol=1e-5)
-    with pytest.raises(ValueError, match="beta is a number, at least 0"):
+    with pytest.raises(ValueError, match="`beta` must be a finite number, at least 0"):
         vae.beta = -1.0
     with pytest.raises(TypeError, match="estimator"):
         vae.estimator = tfvae.estimators.SGVB

@@ -191,7 +191,7 @@ MASKED = np.ma.masked_array(X, np.arange(N * SIZE).reshape(N, SIZE) % 7 == 0, fi
 @pytest.mark.parametrize(
     ("x", "message"),
     [
-        (MASKED, r"masked array with 6 masked values of 40.*\.filled\(value\)"),
+        (MASKED, r"masked array, and 6 of its 40 values are masked.*\.filled\(value\)"),
         (tf.sparse.from_dense(X), r"tf\.SparseTensor.*tf\.sparse\.to_dense"),
         (tf.RaggedTensor.from_tensor(X), r"tf\.RaggedTensor.*to_tensor"),
         ([[1.0] * 200_000, [0.0]], "parts differ in shape"),

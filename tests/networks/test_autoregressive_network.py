@@ -338,11 +338,11 @@ def test_impossible_arguments_are_one_clear_error(arguments, message):
 
 
 def test_wrong_inputs_are_one_clear_error():
-    with pytest.raises(ValueError, match=r"shape \(\.\.\., 5\).*Received shape \(2, 4\)"):
+    with pytest.raises(ValueError, match=r"shape \(\.\.\., 5\).*Received: shape=\(2, 4\)"):
         AutoregressiveNetwork(2, D)(some(2, 4))
-    with pytest.raises(ValueError, match="call it with a conditional_input"):
+    with pytest.raises(ValueError, match="so call it with a conditional_input"):
         AutoregressiveNetwork(2, D, True, C)(some(2, D))
-    with pytest.raises(ValueError, match="call it without a conditional_input"):
+    with pytest.raises(ValueError, match="so call it without a conditional_input"):
         AutoregressiveNetwork(2, D)(some(2, D), conditional_input=some(2, C))
     with pytest.raises(ValueError, match="permutation"):
         AutoregressiveNetwork(2, input_order=[1, 2])(some(2, D))

@@ -50,11 +50,11 @@ def test_mlp_flattens_and_has_the_hidden_layers_asked_for():
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: networks.mlp(0), "Output sizes"),
-        (lambda: networks.mlp(3, (5, 0)), r"Hidden sizes.*\[5, 0\]"),
-        (lambda: networks.conv_decoder((28, 28), 784), r"\(28, 28\).*networks.mlp"),
+        (lambda: networks.mlp(0), "`output_size` must be an integer of at least 1"),
+        (lambda: networks.mlp(3, (5, 0)), r"`hidden` must contain only integers .* hidden=\[5, 0\]"),
+        (lambda: networks.conv_decoder((28, 28), 784), r"networks\.mlp.*image_shape=\(28, 28\)"),
         (lambda: networks.conv_decoder((4, 4, 1), 17), "multiple of the 16"),
-        (lambda: networks.conv_encoder(4, (0,)), "Filters"),
+        (lambda: networks.conv_encoder(4, (0,)), "`filters` must contain only integers"),
     ],
 )
 def test_bad_sizes_are_one_clear_error(build, message):

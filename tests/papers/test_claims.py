@@ -32,38 +32,38 @@ GOOD = panel((-300, -120, -100), (-300, -121, -102))
 
 
 def test_above_counts_from_a_hundred_thousand_samples():
-    claim = figure_2._above({3: GOOD})
+    claim = figure_2._higher_claim({3: GOOD})
     assert claim.holds
     assert "18.00 nats (N_z = 3, test, 1,000,000 samples)" in claim.evidence
     crossed = panel((-300, -120, -100), (-300, -151, -102))
-    claim = figure_2._above({3: GOOD, 5: crossed})
+    claim = figure_2._higher_claim({3: GOOD, 5: crossed})
     assert not claim.holds
     assert "-1.00 nats (N_z = 5, test, 100,000 samples)" in claim.evidence
 
 
 def test_above_does_not_overlook_numbers_that_are_not_finite():
-    claim = figure_2._above({3: panel((-300, NAN, -100), (-300, -121, -102))})
+    claim = figure_2._higher_claim({3: panel((-300, NAN, -100), (-300, -121, -102))})
     assert not claim.holds
     assert "-inf nats (N_z = 3, train, 100,000 samples)" in claim.evidence
 
 
 def test_above_of_short_curves_counts_at_their_end():
     short = {name: made_up((-9, -5), (-9, -5), [10, 20]) for name in ("aevb", "wake_sleep")}
-    assert not figure_2._above({3: short}).holds
+    assert not figure_2._higher_claim({3: short}).holds
     short["wake_sleep"] = made_up((-8, -6), (-8, -6), [10, 20])
-    assert figure_2._above({3: short}).holds
+    assert figure_2._higher_claim({3: short}).holds
 
 
 def test_sooner():
-    claim = figure_2._sooner({3: GOOD})
+    claim = figure_2._faster_claim({3: GOOD})
     assert claim.holds is False  # -121 after 100,000 samples is not yet wake-sleep's best -120
     assert "1.0 (N_z = 3)" in claim.evidence
-    claim = figure_2._sooner({3: panel((-300, -110, -100), (-300, -110, -100))})
+    claim = figure_2._faster_claim({3: panel((-300, -110, -100), (-300, -110, -100))})
     assert claim.holds
     assert "10.0 (N_z = 3)" in claim.evidence
-    fallen = figure_2._sooner({3: panel((-300, -160, -140), (-300, -160, -140), sleep=(-200, -120, -150))})
+    fallen = figure_2._faster_claim({3: panel((-300, -160, -140), (-300, -160, -140), sleep=(-200, -120, -150))})
     assert fallen.holds is False  # above wake-sleep's last bound, never above its best
-    never = figure_2._sooner({3: panel((-300, -130, -125), (-300, -130, -125))})
+    never = figure_2._faster_claim({3: panel((-300, -130, -125), (-300, -130, -125))})
     assert never.holds is False
     assert "AEVB never reached it (N_z = 3)" in never.evidence
 
@@ -77,7 +77,7 @@ def test_sooner():
     ],
 )
 def test_no_overfitting(train, test, holds):
-    claim = figure_2._no_overfitting({3: GOOD, 200: panel(train, test)}, 200)
+    claim = figure_2._no_overfitting_claim({3: GOOD, 200: panel(train, test)}, 200)
     assert claim.holds is holds
 
 
@@ -170,9 +170,10 @@ def test_table_1_says_where_its_estimates_cannot_be_trusted():
         {},
         Path("nowhere"),
     )
-    assert burda_2016._trust(budget, [(row, 1.0, plain)]) == []
-    (remark,) = burda_2016._trust(budget, [(row, 1.0, looked_at), (row, 0.01, plain)])
-    assert remark.endswith("few samples decide (Pareto k above 0.7): VAE, k = 1, 1 of the schedule: 8,980.")
+    assert burda_2016._reliability_remarks(budget, [(row, 1.0, plain)]) == []
+    (remark,) = burda_2016._reliability_remarks(budget, [(row, 1.0, looked_at), (row, 0.01, plain)])
+    assert "a few samples dominate (Pareto k above 0.7)" in remark
+    assert remark.endswith("test images: VAE, k = 1, 1 of the schedule: 8,980.")
 
 
 def test_schedule_of_table_1():

@@ -99,7 +99,7 @@ def test_nothing_is_done_twice(tmp_path):
     first, _ = curve(tmp_path)
     again, lines = curve(tmp_path, make=None)  # nobody asks for a learner
     assert again == first
-    assert lines == ["c: done before"]
+    assert lines == ["c: already done"]
 
 
 @pytest.mark.parametrize("calls", [1, 2, 3, 4, 5])

@@ -580,7 +580,7 @@ def test_a_vamp_prior_by_itself_survives_its_file(tmp_path):
     model.save(tmp_path / "prior.keras")
     np.testing.assert_array_equal(keras.saving.load_model(tmp_path / "prior.keras")(some(4, D)), model(some(4, D)))
     inside = vae_with("VampPrior").get_config()["prior"]["config"]
-    with pytest.raises(ValueError, match="load the whole model"):
+    with pytest.raises(ValueError, match="Load the whole model"):
         VampPrior.from_config(inside)
 
 
@@ -669,7 +669,7 @@ def test_what_the_vamp_prior_refuses():
         )
 
     regularizer = KLDivergenceRegularizer(tfd.MultivariateNormalDiag(tf.zeros(D), tf.ones(D)))
-    with pytest.raises(ValueError, match=r"carries no KL.*'multivariate_normal_diag.*KLDivergenceRegularizer"):
+    with pytest.raises(ValueError, match=r"must not add a KL.*'multivariate_normal_diag.*KLDivergenceRegularizer"):
         VampPrior(encoder_with(activity_regularizer=regularizer), K)
     with pytest.raises(ValueError, match="KLDivergenceAddLoss"):
         VampPrior(keras.Sequential([make_encoder(), KLDivergenceAddLoss(StandardNormal(D))]), K)
@@ -697,13 +697,13 @@ def test_an_encoder_of_its_own_is_allowed(tmp_path):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Normal(0), r"latent_size.*Received: 0"),
-        (lambda: Normal(2.5), r"latent_size.*Received: 2\.5"),
-        (lambda: StandardNormal(-1), r"latent_size.*Received: -1"),
-        (lambda: MixtureOfGaussians(2, 0), r"num_components.*Received: 0"),
-        (lambda: Flow(2, 0), r"num_transforms.*Received: 0"),
-        (lambda: Flow(2, hidden_units=(3, 0)), r"hidden_units.*Received: 0"),
-        (lambda: VampPrior(make_encoder(), 0), r"num_components.*Received: 0"),
+        (lambda: Normal(0), r"latent_size.*Received: latent_size=0"),
+        (lambda: Normal(2.5), r"latent_size.*Received: latent_size=2\.5"),
+        (lambda: StandardNormal(-1), r"latent_size.*Received: latent_size=-1"),
+        (lambda: MixtureOfGaussians(2, 0), r"num_components.*Received: num_components=0"),
+        (lambda: Flow(2, 0), r"num_transforms.*Received: num_transforms=0"),
+        (lambda: Flow(2, hidden_units=(3, 0)), r"hidden_units.*Received: hidden_units=0"),
+        (lambda: VampPrior(make_encoder(), 0), r"num_components.*Received: num_components=0"),
         (lambda: VAE(make_encoder(), make_decoder(), Normal(D + 1)), r"\(3,\).*Normal.*\(4,\)"),
     ],
 )

@@ -13,7 +13,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
 from tfvae.serving import connections, receiving, running
-from tfvae.serving.holding import Holding
+from tfvae.serving.byte_budget import ByteBudget
 from tfvae.serving.refusal import RefusedRequest, answer_refusal
 
 MEBIBYTES = 2**20
@@ -22,12 +22,12 @@ HEALTH = b"GET /healthz HTTP/1.1\r\nHost: host\r\n\r\n"
 
 
 def make_app():
-    app, holding = FastAPI(openapi_url=None), Holding(MEBIBYTES)
+    app, budget = FastAPI(openapi_url=None), ByteBudget(MEBIBYTES)
     app.add_exception_handler(RefusedRequest, answer_refusal)
 
     @app.get("/healthz")
     async def health():
-        return holding.num_bytes
+        return budget.num_bytes
 
     @app.get("/long")
     async def long():
@@ -35,8 +35,8 @@ def make_app():
 
     @app.post("/length")
     async def length(request: Request):
-        with holding.part() as held:
-            return len(await receiving.receive_body(request, 2 * MEBIBYTES, held))
+        with budget.reserve() as reservation:
+            return len(await receiving.receive_body(request, 2 * MEBIBYTES, reservation))
 
     return app
 
@@ -60,7 +60,7 @@ def connect(monkeypatch):
     """Clients have one second, the connections half a second more."""
     monkeypatch.setattr(receiving, "SECONDS_FOR_CLIENTS", 1)
     monkeypatch.setattr(connections, "SECONDS_FOR_CLIENTS", 1)
-    monkeypatch.setattr(connections, "_SECONDS_MORE", 0.5)
+    monkeypatch.setattr(connections, "_GRACE_SECONDS", 0.5)
     monkeypatch.setattr(connections, "_TICKS", 1)
     with serving() as (_, connect):
         yield connect
@@ -97,14 +97,14 @@ def test_body_that_does_not_come_is_told_so(connect):
     with connect() as slow, connect() as other:
         slow.sendall(HEAD.replace(b"10", b"100"))
         send_slowly(slow, 100 * b"x")
-        assert ask(slow, b"") == (408, b'{"error":"The body did not come within 1 seconds."}')
+        assert ask(slow, b"") == (408, b'{"error":"The body was not received within 1 seconds."}')
         assert ask(slow, b"") is None
         assert ask(other, HEALTH) == (200, b"0")  # nothing is held for it any more
 
 
 @pytest.mark.parametrize("chunked", [False, True])
 def test_clients_that_send_all_before_they_read_are_told(connect, chunked):
-    body, told = bytes(16 * MEBIBYTES), (413, b"this one is longer")
+    body, told = bytes(16 * MEBIBYTES), (413, b"It has more")
     head = HEAD.replace(b"10", b"%d" % len(body))
     if chunked:  # so that it is too much to hold before it is too long
         head, told = HEAD.replace(b"Content-Length: 10", b"Transfer-Encoding: chunked"), (429, b"Try again")
@@ -142,7 +142,7 @@ def test_connection_that_is_used_may_stay(connect):
 
 
 def test_one_client_too_many_is_told_so_and_the_log_stays_empty(monkeypatch, capfd):
-    monkeypatch.setattr(running, "_MOST_CONNECTIONS", 10)
+    monkeypatch.setattr(running, "_MAX_CONNECTIONS", 10)
     with serving() as (server, connect), contextlib.ExitStack() as stack:
         held = [stack.enter_context(connect()) for _ in range(10)]
         assert all(ask(connection, HEALTH) == (200, b"0") for connection in held)
@@ -164,7 +164,7 @@ def test_one_client_too_many_is_told_so_and_the_log_stays_empty(monkeypatch, cap
 def test_connections_leave_descriptors_for_files(monkeypatch, descriptors, most):
     resource = pytest.importorskip("resource")
     monkeypatch.setattr(resource, "getrlimit", lambda which: (descriptors, descriptors))
-    assert running._most_connections() == most
+    assert running._connection_limits() == most
 
 
 def test_bodies_held_are_bounded(connect):

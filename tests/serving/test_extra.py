@@ -8,7 +8,7 @@ import pytest
 import tfvae.serving
 from tfvae.cli import loading
 
-SAID = r"tfvae\.serving needs {}, which is not installed: pip install 'tfvae\[serve\]', or in a checkout"
+SAID = r"tfvae\.serving needs {}, which is not installed. Run pip install 'tfvae\[serve\]', or in a checkout"
 
 
 @pytest.fixture(params=["fastapi", "uvicorn", "orjson", "prometheus_client"])

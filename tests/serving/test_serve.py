@@ -32,7 +32,7 @@ from fastapi.testclient import TestClient
 from small_models import small_vae
 
 import tfvae
-from tfvae.serving import Limits, ServedModel, make_app, predict_answer, predicting, run_app
+from tfvae.serving import Limits, ServedModel, make_app, predict_response, predicting, run_app
 from tfvae.serving.predict_body import read_predict
 from tfvae.serving.refusal import RefusedRequest
 from tfvae.serving.running import _listening
@@ -161,27 +161,27 @@ def predict(**body):
 @pytest.mark.parametrize(
     ("body", "status", "message"),
     [
-        (b"", 400, "no JSON"),
-        (b"{", 400, "no JSON"),
-        (b"\xff\xfe", 400, "no JSON"),
+        (b"", 400, "not valid JSON"),
+        (b"{", 400, "not valid JSON"),
+        (b"\xff\xfe", 400, "not valid JSON"),
         (NESTED, 413, "more numbers, lists or names"),
-        (NESTED_LESS, 400, "received shape [1, 1, 1"),
+        (NESTED_LESS, 400, "Received: shape [1, 1, 1"),
         (b"[1]", 400, "JSON object"),
         (b"{}", 400, "instances"),
         (predict(inputs={}, instances=[]), 400, "either"),
         (predict(inputs={}, more=1), 400, '"more"'),
         (predict(signature_name="dream", inputs={}), 400, '"dream" not found'),
         (predict(signature_name=5, inputs={}), 400, "not found"),
-        (b'{"inputs": [[0, 1]], "signature_name": "decode", "signature_name": "likelihood"}', 400, "stands twice"),
-        (b'{"signature_name": "likelihood", "inputs": {"z": [[0, 1]], "z": [[2, 3]]}}', 400, "stands twice"),
-        (b'{"signature_name": "likelihood", "instances": [{"z": [0, 1], "\\u007a": [2, 3]}]}', 400, "stands twice"),
-        (predict(signature_name="likelihood", instances=[{"b64": "AAAA"}]), 400, 'takes "z"; received "b64"'),
+        (b'{"inputs": [[0, 1]], "signature_name": "decode", "signature_name": "likelihood"}', 400, "same name twice"),
+        (b'{"signature_name": "likelihood", "inputs": {"z": [[0, 1]], "z": [[2, 3]]}}', 400, "same name twice"),
+        (b'{"signature_name": "likelihood", "instances": [{"z": [0, 1], "\\u007a": [2, 3]}]}', 400, "same name twice"),
+        (predict(signature_name="likelihood", instances=[{"b64": "AAAA"}]), 400, 'expects "z". Received: "b64"'),
         (predict(signature_name="__saved_model_init_op", inputs={}), 400, "not found"),
         (predict(signature_name="encode", inputs={"x": X.tolist()}), 400, '"seed"'),
         (predict(signature_name="encode", inputs={**INPUTS["encode"], "y": 1}), 400, '"y"'),
         (predict(signature_name="encode", inputs=X.tolist()), 400, "object"),
-        (predict(signature_name="posterior", inputs=X[:, 1:].tolist()), 400, "shape [any, 4, 2]; received shape"),
-        (predict(signature_name="posterior", inputs=[]), 400, "received shape [0]"),
+        (predict(signature_name="posterior", inputs=X[:, 1:].tolist()), 400, "shape [any, 4, 2]. Received: shape"),
+        (predict(signature_name="posterior", inputs=[]), 400, "Received: shape [0]"),
         (predict(signature_name="posterior", inputs=[[[1, 2], [3]] * 2]), 400, "lists of unequal lengths"),
         (predict(signature_name="posterior", inputs=None), 400, "null"),
         (predict(signature_name="posterior", inputs=[[["a", "b"]] * 4]), 400, "text"),
@@ -189,13 +189,13 @@ def predict(**body):
         (predict(signature_name="posterior", inputs=[[[True, 0.5]] * 4]), 400, "true or false"),
         (predict(signature_name="posterior", inputs=[[["a" * 3_000, 0.5]] * 2 + [[0.5, 0.5]] * 2]), 400, "text"),
         (predict(signature_name="posterior", inputs=[[[0.5, None]] * 4]), 400, "null"),
-        (predict(signature_name="posterior", inputs=[[[0.5, [0.5]]] * 4]), 400, "numbers beside lists"),
-        (predict(signature_name="posterior", inputs=[[0.5, [0.5, 0.5]] * 2]), 400, "numbers beside lists"),
+        (predict(signature_name="posterior", inputs=[[[0.5, [0.5]]] * 4]), 400, "a mixture of numbers and lists"),
+        (predict(signature_name="posterior", inputs=[[0.5, [0.5, 0.5]] * 2]), 400, "a mixture of numbers and lists"),
         (predict(signature_name="posterior", inputs=[[[3.402823466385289e38, 0.0]] * 4]), 400, "too large"),
         (predict(signature_name="posterior", inputs=[[[1e39, 0.0]] * 4]), 400, "too large"),
-        (predict(signature_name="posterior", inputs=[[[float("nan"), 0.0]] * 4]), 400, "no JSON"),
-        (predict(signature_name="posterior", inputs=[[[float("inf"), 0.0]] * 4]), 400, "no JSON"),
-        (predict(signature_name="posterior", inputs=41 * [X[0].tolist()]), 400, "at most 40 examples; received 41"),
+        (predict(signature_name="posterior", inputs=[[[float("nan"), 0.0]] * 4]), 400, "not valid JSON"),
+        (predict(signature_name="posterior", inputs=[[[float("inf"), 0.0]] * 4]), 400, "not valid JSON"),
+        (predict(signature_name="posterior", inputs=41 * [X[0].tolist()]), 400, "at most 40 examples. Send"),
         (predict(signature_name="posterior", instances=[]), 400, "one or more"),
         (predict(signature_name="posterior", instances=X[0].tolist()), 400, "shape"),
         (predict(signature_name="decode", instances=[{"z": [0, 1], "seed": SEED}]), 400, '"seed" once for all'),
@@ -206,11 +206,11 @@ def predict(**body):
         (predict(signature_name="decode", inputs={"z": Z.tolist(), "seed": [True, 1]}), 400, "true or false"),
         (predict(signature_name="sample", inputs={"num_samples": True, "seed": SEED}), 400, "true or false"),
         (predict(signature_name="decode", inputs={"z": Z.tolist(), "seed": [1]}), 400, "shape [2]"),
-        (predict(signature_name="sample", inputs={"num_samples": 41, "seed": SEED}), 400, "1 to 40; received 41"),
+        (predict(signature_name="sample", inputs={"num_samples": 41, "seed": SEED}), 400, "Received: num_samples=41"),
         (predict(signature_name="elbo", inputs={**INPUTS["elbo"], "num_samples": 51}), 400, "1 to 50"),
-        (predict(signature_name="elbo", inputs={**INPUTS["elbo"], "num_samples": 40}), 400, "at most 100 draws in all"),
+        (predict(signature_name="elbo", inputs={**INPUTS["elbo"], "num_samples": 40}), 400, "at most 100 samples in"),
         (predict(signature_name="elbo", inputs={**INPUTS["elbo"], "num_samples": 0}), 400, "1 to 50"),
-        (predict(signature_name="elbo", inputs={**INPUTS["elbo"], "num_samples": [4]}), 400, "one whole number"),
+        (predict(signature_name="elbo", inputs={**INPUTS["elbo"], "num_samples": [4]}), 400, "an integer"),
         (b" " * 20_000, 413, "at most 15,776 bytes"),
     ],
 )
@@ -397,7 +397,7 @@ def test_large_examples_are_fewer(model):
     with TestClient(make_app(model, limits=limits)) as client:
         inputs = {"num_samples": 11, "seed": SEED}
         answer = client.post(PREDICT, json={"signature_name": "sample", "inputs": inputs})
-        assert "from 1 to 10; received 11" in answer.json()["error"]
+        assert "from 1 to 10. Received: num_samples=11" in answer.json()["error"]
         for count, status in ((10, 200), (11, 400)):
             body = {"signature_name": "likelihood", "instances": [[0.1234567890123456e-10, 1]] * count}
             assert client.post(PREDICT, json=body).status_code == status
@@ -412,8 +412,8 @@ def test_long_answers_are_those_of_short_ones(model, monkeypatch):
     }
     with TestClient(make_app(model)) as client:
         whole = client.post(PREDICT, json=body)
-        monkeypatch.setattr(predict_answer, "_NUMBERS_AT_ONCE", 5)
-        monkeypatch.setattr(predicting, "_SHORT_ANSWER", 5)
+        monkeypatch.setattr(predict_response, "_CHUNK_SIZE", 5)
+        monkeypatch.setattr(predicting, "_SHORT_RESPONSE", 5)
         monkeypatch.setattr(predicting, "_SHORT_BODY", 5)
         assert client.post(PREDICT, json=body).content == whole.content
 
@@ -423,7 +423,7 @@ def test_long_text_among_numbers_costs_no_memory():
     body = predict(signature_name="likelihood", inputs=[["a" * 100_000, *range(7)], *500 * [8 * [0]]])
     signatures = {"likelihood": Signature("likelihood", {"z": TensorInfo(np.dtype("float32"), (None, 8))}, {})}
     tracemalloc.start()
-    with pytest.raises(RefusedRequest, match="received text"):
+    with pytest.raises(RefusedRequest, match="Received: text"):
         read_predict(body, signatures, Limits(), 10**6)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
@@ -514,7 +514,7 @@ def test_health_is_answered_while_something_is_computed(model, monkeypatch):
     health, metrics, was_done, answer, ended = run_alone(ask_all())
     assert (health.status_code, was_done, answer.status_code, ended.status_code) == (200, False, 200, 503)
     assert "tfvae_waiting 2.0" in metrics.text
-    assert "ends before" in ended.json()["error"]
+    assert "shutting down before" in ended.json()["error"]
 
 
 def test_short_requests_do_not_wait_for_long_ones(model, monkeypatch):
@@ -587,12 +587,12 @@ def test_metrics_count_what_happened(folder):
 def test_models_are_found(folder, tmp_path, loaded):
     assert (ServedModel(folder.parent).name, ServedModel(folder.parent).version) == ("toy", 3)
     assert ServedModel(folder, name="other").name == "other"
-    with pytest.raises(ValueError, match="part of an address"):
+    with pytest.raises(ValueError, match="part of URLs"):
         ServedModel(folder, name="a b")
     with pytest.raises(ValueError, match="There is no model at"):
         ServedModel(tmp_path)
     (tmp_path / "config.toml").touch()
-    with pytest.raises(ValueError, match=r"has no SavedModel yet. `tfvae export"):
+    with pytest.raises(ValueError, match=r"has no SavedModel yet. Write it with `tfvae export"):
         ServedModel(tmp_path)
     RunFolder(tmp_path).saved_model.symlink_to(folder)
     run = ServedModel(tmp_path)
@@ -612,13 +612,13 @@ def test_command_serves_a_client_that_knows_nothing_of_it(folder, loaded):
             np.testing.assert_array_equal(np.asarray(found["sample"]), expected(loaded, "decode")["sample"])
             taken = subprocess.run([*command, port], capture_output=True, text=True, timeout=300)
             assert taken.returncode == 1
-            assert f"Port {port} of 127.0.0.1 is in use" in taken.stderr
+            assert f"Port {port} of 127.0.0.1 is already in use" in taken.stderr
             server.send_signal(signal.SIGINT)
             said, errors = server.communicate(timeout=60)
         finally:
             server.kill()
     assert (server.returncode, errors) == (0, "")
-    assert said.splitlines()[-1] == "ended"
+    assert said.splitlines()[-1] == "stopped"
 
 
 def test_garbage_collection_does_not_pause_the_server():

@@ -175,4 +175,4 @@ def test_the_end_does_not_wait_for_a_long_computation():
         server.process.wait(timeout=60)
         assert server.process.returncode == 0
         status, answer = asked.result(timeout=60)
-        assert (status, b"ends before" in answer) == (503, True)
+        assert (status, b"shutting down before" in answer) == (503, True)

@@ -71,12 +71,12 @@ def test_what_is_asked_for_is_done():
         (
             RNG.normal(size=(9, 3)),
             {"data": {"binarize": "static"}},
-            "own gets a normal one.*Received: binarize='static'",
+            "the likelihood of own is normal.*Received: binarize='static'",
         ),
         (UNIT, {"data": {"binarize": "dynamic"}}, "--likelihood bernoulli"),
         (LEVELS, {"data": {"binarize": "threshold"}, "model": {"likelihood": "normal"}}, "binarize='threshold'"),
         (LEVELS, {"model": {"standardize": "on"}}, "Received: standardize='on'"),
-        (3 * UNIT, {"model": {"likelihood": "bernoulli"}}, r"values in \[0, 1\], but own/train holds"),
+        (3 * UNIT, {"model": {"likelihood": "bernoulli"}}, r"values in \[0, 1\].*own/train with values"),
     ],
 )
 def test_what_cannot_be_done_is_refused(x, tables, message):
@@ -122,10 +122,10 @@ def test_everything_decided_is_said_with_the_option_that_changes_it():
     assert "standardised" in found["values"].value
     assert found["values"].option == "--standardize off"
     assert found["training"].value == "100 epochs of 1 step, the last model is kept"  # without a validation split
-    assert said(LEVELS // 16)["data"].value.endswith("256 levels, of which the largest that occurs is 15")
+    assert said(LEVELS // 16)["data"].value.endswith("256 levels, largest value 15")
     images = said(LEVELS)
-    assert "drawn as 0 or 1" in images["values"].value
+    assert "sampled as 0 or 1" in images["values"].value
     assert "--binarize" in images["values"].option
-    assert "noise of one level" in said(LEVELS, model={"likelihood": "normal"})["values"].value
+    assert "the width of one level" in said(LEVELS, model={"likelihood": "normal"})["values"].value
     assert "conv, 32, 64 filters" in said(LEVELS, model={"network": "conv"})["network"].value
-    assert said(np.round(UNIT))["values"].value == "as they are"
+    assert said(np.round(UNIT))["values"].value == "unchanged"

@@ -69,9 +69,9 @@ def test_table_and_picture(tmp_path):
         text
     )
     assert "| **-19.750 ± 0.250** |" in text  # 0.75 ahead, with an error of 0.35
-    assert "| a/x | 0.750 ± 0.354 | the highest |" in text
-    assert "| b/x | the highest | 0.000 ± 0.354 |" in text
-    assert "the errors of both means are combined for a/x, b/x" in text
+    assert "| a/x | 0.750 ± 0.354 | highest |" in text
+    assert "| b/x | highest | 0.000 ± 0.354 |" in text
+    assert "For a/x, b/x the errors of both means are combined" in text
     assert all(float(tick).is_integer() for tick in comparison_figure(runs).axes[0].get_xticks())
     assert imread(tmp_path / "out" / "comparison.png").std() > 0.02
     axes = comparison_figure(runs).axes
@@ -147,7 +147,7 @@ def test_bad_runs_are_one_clear_error(tmp_path):
         read_runs([run, other, tmp_path / "other" / ".." / "run"])
     (tmp_path / "loop").symlink_to("loop")
     for path in (tmp_path, tmp_path / "loop"):
-        with pytest.raises(ValueError, match="no run folder"):
+        with pytest.raises(ValueError, match="not a run folder"):
             read_runs([run, path])
     (other / "report.json").write_text('{"elbo": ')
     with pytest.raises(ValueError, match=r"report.json cannot be read.*tfvae evaluate"):
@@ -192,7 +192,7 @@ def test_report_is_one_file(tmp_path):
     head, _, content = picture.partition(",")
     assert head == "data:image/png;base64"
     assert base64.b64decode(content) == buffer.getvalue()
-    assert "Gone (no picture of this run: figures/gone.png)" in "".join(page.texts)
+    assert "Gone (not a picture of this run: figures/gone.png)" in "".join(page.texts)
     assert "script" not in page.tags
     assert {"table", "details"} <= set(page.tags)
     text = "".join(page.texts)
@@ -224,7 +224,7 @@ def test_no_other_file_than_the_runs_own_pictures_goes_into_a_report(tmp_path):
     text = write_html_report(run).read_text()
     assert Page(text).addresses == ["data:image/jpeg;base64," + base64.b64encode(b"\xff\xd8\xff mine").decode()]
     # Markdown itself takes an address of the kind file: for no picture.
-    assert text.count("<em>words (no picture of this run: ") == len(sources) - 2
+    assert text.count("<em>words (not a picture of this run: ") == len(sources) - 2
 
 
 DEEP = "[" * 100_000

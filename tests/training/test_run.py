@@ -118,14 +118,14 @@ def test_resumed_run_ends_as_the_uninterrupted_one(finished, tmp_path):
 def test_two_processes_do_not_train_one_run(finished):
     folder, _ = finished
     other = RunFolder(folder.path)
-    other.hold()
+    other.lock()
     before = {path: path.stat().st_mtime_ns for path in folder.path.rglob("*")}
     with pytest.raises(ValueError, match="Another process is training"):
         train(small(epochs=5), folder.path, resume=True)
     assert {path: path.stat().st_mtime_ns for path in folder.path.rglob("*")} == before
-    other.release()
-    folder.hold()
-    folder.release()
+    other.unlock()
+    folder.lock()
+    folder.unlock()
 
 
 @pytest.mark.slow
@@ -170,7 +170,7 @@ def test_nan_stops_the_run_and_keeps_the_last_good_checkpoint(tmp_path):
 def test_folder_that_holds_a_run_is_left_alone(finished):
     folder, _ = finished
     before = {path: path.stat().st_mtime_ns for path in folder.path.rglob("*")}
-    with pytest.raises(ValueError, match=r"holds a run.*--resume.*--run-dir"):
+    with pytest.raises(ValueError, match=r"contains a run.*--resume.*--run-dir"):
         train(small(), folder.path)
     with pytest.raises(ValueError, match=r"4 epochs already.*--epochs 2"):
         train(small(epochs=2), folder.path, resume=True)
@@ -256,7 +256,7 @@ def test_a_run_ends_with_the_model_that_is_selected(select, best, ends_with, mon
 def test_of_two_runs_one_gets_the_folder(tmp_path):
     folder = RunFolder(tmp_path / "run")
     folder.claim("first = 1")
-    with pytest.raises(ValueError, match="holds a run"):
+    with pytest.raises(ValueError, match="contains a run"):
         folder.claim("second = 2")
     assert folder.config.read_text() == "first = 1"
 
@@ -265,7 +265,8 @@ def test_folders_that_cannot_be_runs_are_refused(tmp_path):
     (tmp_path / "file").write_text("x")
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "thesis.tex").write_text("x")
-    for name, message in (("file", "no run folder"), ("file/run", "no folder"), ("other", "no run folder")):
+    is_other = "not a run folder"
+    for name, message in (("file", is_other), ("file/run", "not a writable folder"), ("other", is_other)):
         with pytest.raises(ValueError, match=message):
             RunFolder(tmp_path / name).require_free()
 
@@ -330,5 +331,5 @@ def test_only_the_commit_of_our_own_checkout_is_told(tmp_path, monkeypatch, insi
 def test_the_split_that_is_out_of_range_is_the_one_that_is_named(tmp_path):
     np.savez(tmp_path / "x.npz", x_train=np.full((9, 2), 0.5), x_test=np.full((3, 2), -7.5))
     config = RunConfig.from_dict({"data": {"name": str(tmp_path / "x.npz")}, "model": {"likelihood": "bernoulli"}})
-    with pytest.raises(ValueError, match=r"but x/test holds values from -7\.5 to -7\.5"):
+    with pytest.raises(ValueError, match=r"x/test with values from -7\.5 to -7\.5"):
         resolve(config, tfvae.data.load(config.data.name))

@@ -1,4 +1,4 @@
-"""Callbacks: what TensorBoard shows of a VAE, schedules of beta, and a stop at the first loss that is not a number."""
+"""Callbacks: TensorBoard views of a VAE, schedules of beta, and a stop at the first loss that is not finite."""
 
 from tfvae import _backend as _backend
 from tfvae.callbacks.beta_schedule import BetaSchedule

@@ -1,27 +1,27 @@
-"""Keras' callbacks that compare epochs, in epochs that cannot be compared."""
+"""Keeps Keras callbacks that compare epochs from judging epochs that cannot be compared."""
 
 import math
 from typing import Any
 
 import keras
 
-# Nothing compares with NaN; without messages that say so.
+# No value is better than NaN, so that an epoch never counts as an improvement; `verbose` keeps the callback silent.
 _PATIENT: dict[str, Any] = {"best": math.nan, "patience": math.inf, "verbose": 0}
 _COUNTERS = ("wait", "cooldown_counter")
 
 
 def compares_epochs(callback: keras.callbacks.Callback) -> bool:
-    """Whether a callback acts on what it takes for a better or worse epoch, and has no first epoch of its own."""
+    """Whether a callback acts on better or worse epochs and has no argument for the epoch to start from."""
     if isinstance(callback, keras.callbacks.ModelCheckpoint):
         return bool(callback.save_best_only)
     return isinstance(callback, keras.callbacks.ReduceLROnPlateau)
 
 
 class WaitingEpoch:
-    """An epoch that a callback lets pass: it still adds to the logs, but nothing is better, and its patience holds.
+    """An epoch that a callback does not judge. It still adds to the logs, but nothing counts as better or worse.
 
     Args:
-        callback: one that `compares_epochs`.
+        callback: A callback for which `compares_epochs` is true.
     """
 
     def __init__(self, callback: Any):
@@ -31,6 +31,6 @@ class WaitingEpoch:
             setattr(callback, name, _PATIENT[name])
 
     def end(self) -> None:
-        """Makes the callback what it was before the epoch."""
+        """Restores the state that the callback had before the epoch."""
         for name, value in self._before.items():
             setattr(self._callback, name, value)

@@ -16,7 +16,7 @@ from tfvae.callbacks._tensorboard.embedding import Embedding
 from tfvae.callbacks._tensorboard.examples import Examples
 from tfvae.callbacks._tensorboard.intervals import EVERY, intervals
 from tfvae.callbacks._tensorboard.latents import ACTIVITY, KL, LatentHistory, num_active
-from tfvae.callbacks._tensorboard.pictures import PICTURES, Seen
+from tfvae.callbacks._tensorboard.pictures import PICTURES, PictureInputs
 from tfvae.callbacks._tensorboard.speed import Speed, optimizer_steps
 from tfvae.callbacks._tensorboard.step_profile import StepProfile, checked_steps
 from tfvae.callbacks._tensorboard.summaries import Summaries
@@ -29,62 +29,58 @@ _NUM_FOR_GRADIENT = 128  # examples; a step's work
 
 
 class VAETensorBoard(keras.callbacks.Callback):
-    """Writes what a VAE's training is judged by for TensorBoard: the bound and its terms, pictures, the latents.
+    """Writes the training of a VAE to TensorBoard: the bound and its terms, pictures, and statistics of the latents.
 
-    `keras.callbacks.TensorBoard` shows weights; both can be used together. Two runs are written, `log_dir/train` and
-    `log_dir/validation`, whose equal tags TensorBoard draws on one chart:
+    `keras.callbacks.TensorBoard` shows the weights; both callbacks can be used together. Two runs are written,
+    `log_dir/train` and `log_dir/validation`. TensorBoard draws equal tags of both on one chart:
 
-    * scalars, after every epoch: everything in its logs (`elbo`, `log_likelihood`, `kl`, `loss`; validation without its
-      `val_`) and `images_per_second` (training without validation, validation by itself; compilation slows the first
-      epoch), or `steps_per_second` for a model with a `train_step` of its own; in `train` also `learning_rate` and
-      `beta`.
+    * scalars, after every epoch: all logs (`elbo`, `log_likelihood`, `kl`, `loss`; for validation without `val_`), and
+      `images_per_second` of training and of validation, or `steps_per_second` for a model with its own `train_step`.
+      The first epoch includes compilation. `train` also has `learning_rate` and `beta`.
 
-    All else is in `train`, each view at its own interval (`every`), and once more when training ends:
+    All other views are in `train`. Each has its own interval (`every`) and is also written when training ends:
 
-    * `gradient_norm`: of the loss in all trained weights, on the first 128 examples with the same noise in every epoch;
-      before any clipping.
-    * `latents`: the scalar `active_units`, those dimensions in which E[z|x] varies over the examples by more than 0.01;
-      the text `latents/collapse`, which says whether the posterior has collapsed; and `log_dir/latents.csv`, the KL and
-      the activity of each dimension.
+    * `gradient_norm`: norm of the gradient of the loss before clipping, on the first 128 examples and with the same
+      noise in every epoch.
+    * `latents`: the scalar `active_units`, the number of dimensions in which E[z|x] has a variance above 0.01 over the
+      examples; the text `latents/collapse`, which says whether the posterior has collapsed; and `log_dir/latents.csv`,
+      the KL and the activity of each dimension.
     * `heat_map`: a picture of that table, dimensions against epochs.
-    * `histograms`: `posterior/mean`, `posterior/stddev`, and, where the KL has a closed form,
-      `posterior/kl_per_dimension` (nats, batch mean), in which unused dimensions are those at 0.
-    * `pictures`: how they are to be read, once, for data that are not images in [0, 1]: a line a channel of a series, a
-      bar a column of a table, and what black and white stand for.
-    * pictures, means of p(x|z) with the same noise in every epoch, so that the eye can follow one: `reconstructions`
-      (originals, theirs below), `samples` (of the prior), `posterior_samples` (rows of an original and what several z
-      from its q(z|x) decode to), `traversals` (rows that move one dimension from -3 to 3), `interpolations` (rows from
-      one example's E[z|x] to another's), `manifold` (for two latent dimensions, a grid even in prior probability).
-    * `projector`: E[z|x] in the Embedding Projector, with labels and thumbnails; the newest alone is kept.
-    * `graph`: how p(x|z) comes from x, once.
-    * `hparams`: in `log_dir` itself and once, what the run is told apart by in the HParams table.
+    * `histograms`: `posterior/mean`, `posterior/stddev` and, if the KL has a closed form, `posterior/kl_per_dimension`
+      (nats, mean over the batch), which is 0 for unused dimensions.
+    * pictures, means of p(x|z) with the same noise in every epoch: `reconstructions` (originals with their
+      reconstructions below), `samples` (from the prior), `posterior_samples` (rows of an original and the decoded means
+      of several z from q(z|x)), `traversals` (rows that move one dimension from -3 to 3), `interpolations` (rows from
+      one example's E[z|x] to another's), `manifold` (for two latent dimensions, a grid of equal prior probability).
+    * `pictures`: a text that explains how to read the pictures, written once if the data are not images in [0, 1].
+    * `projector`: E[z|x] in the Embedding Projector, with labels and thumbnails; only the newest is kept.
+    * `graph`: the graph from x to p(x|z), written once.
+    * `hparams`: settings of the run for the HParams table, written once, in `log_dir` itself.
 
-    The step of a summary is the number of epochs finished, as Keras prints it: 1 after the first one. A fit that
-    resumes with `initial_epoch` in the same `log_dir` continues the same curves. Every epoch is on disk when it ends,
-    so that a run that fails keeps what it had.
-
-    Training is the same, bit for bit, with and without this callback. Of several workers one writes. Models other than
-    a `tfvae.models.VAE` get their scalars.
+    The step of a summary is the number of finished epochs, as Keras prints it: 1 after the first epoch. A fit that
+    resumes with `initial_epoch` in the same `log_dir` continues the curves. A run that fails keeps the summaries of all
+    finished epochs. Training is the same, bit for bit, with and without this callback. With several workers, only the
+    chief writes. For models that are not a `tfvae.models.VAE`, only scalars are written.
 
     Args:
-        log_dir: where the runs are written.
-        images: what to look at: data `[N, *event]`, scaled as the model takes it; `(data, labels)`; a dictionary as
-            `fit` takes it; a split of `tfvae.data`, or splits, of which it is the validation data; or a data set of
-            batches, which is read from its beginning. The first `num_images` are reconstructed, the first 1024 make
-            statistics and the Projector. None takes the model's `preview_batch`, a batch of what it is fitted on;
-            without that either only samples are drawn.
-        every: epochs between two of a view, which is written when they divide the step: one number for all views, or
-            numbers by name, over those of `VAETensorBoard.EVERY`; 0 for never.
-        num_images: how many reconstructions, and how many samples.
-        profile_steps: the first and the last step to profile, counted over a fit from 1; None for none. TensorBoard
-            shows the profile where the package `tensorboard-plugin-profile` is installed.
-        hparams: settings by name for the HParams table, beside the model's own, which it says itself.
-        seed: the seed of the noise in what is drawn; the model's own random numbers are left alone.
+        log_dir: Folder of the two runs.
+        images: Examples to show: data `[N, *event]` as the model takes them; `(data, labels)`; a dictionary as in
+            `fit`; a split of `tfvae.data`; splits, whose validation data are used; or a data set of batches. The first
+            `num_images` are reconstructed, the first 1024 are used for statistics and the Projector. None uses the
+            model's `preview_batch`, a batch of the training data; without that too, only samples are drawn.
+        every: Number of epochs between two writes of a view: one number for all views, or a dictionary of numbers by
+            view that overrides `VAETensorBoard.EVERY`. 0 means never.
+        num_images: Number of reconstructions and of samples.
+        profile_steps: First and last step to profile, counted over the fit from 1. None profiles no step. TensorBoard
+            shows the profile if the package `tensorboard-plugin-profile` is installed.
+        hparams: Additional settings by name for the HParams table. Those of the model are included.
+        seed: Seed of the noise in the pictures. `samples` and `reconstructions` show the means that belong to
+            `vae.sample(num_images, seed=seed)` and `vae.reconstruct(x, seed=seed)`.
 
     Raises:
-        TypeError: for `images` that are a generator, or no data.
-        ValueError: for a log_dir that is a file, a view that does not exist, a negative interval, fewer than one image,
-            labels of another length, steps in the wrong order, or `images` that the model does not take.
+        TypeError: If `images` is a generator or contains no data.
+        ValueError: If `log_dir` is a file, a view does not exist, an interval is negative, `num_images` is less than 1,
+            the labels do not match the examples, `profile_steps` are not in order, or the model does not take `images`.
 
     Example:
         >>> splits = tfvae.data.load("digits")
@@ -115,7 +111,9 @@ class VAETensorBoard(keras.callbacks.Callback):
         super().__init__()
         self.log_dir = Path(log_dir)
         if self.log_dir.is_file():
-            raise ValueError(f"log_dir is a folder, but {log_dir} is a file. Choose another path, or remove the file.")
+            raise ValueError(
+                f"`log_dir` must be a folder, not a file. Choose another path. Received: log_dir={log_dir}"
+            )
         self.every = intervals(every)
         self.num_images = whole_number(num_images, "num_images")
         self.profile_steps = checked_steps(profile_steps)
@@ -135,7 +133,7 @@ class VAETensorBoard(keras.callbacks.Callback):
         self._is_described = False
 
     def close(self) -> None:
-        """Closes the event files; `fit` does it at its end, and after an exception the next `fit` does."""
+        """Closes the event files. `fit` calls it at its end, and at its beginning in case the last one failed."""
         self._profile.stop()
         for writer in self._writers.values():
             writer.close()
@@ -160,7 +158,7 @@ class VAETensorBoard(keras.callbacks.Callback):
             self._is_new = self._is_new or epoch == 0
             self._history = LatentHistory(self.log_dir / "latents.csv")
             if _is_chief():
-                self._history.take_up(epoch)
+                self._history.resume(epoch)
         self._speed.training_begins(self.model)
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
@@ -174,7 +172,7 @@ class VAETensorBoard(keras.callbacks.Callback):
             self._profile.after(optimizer_steps(self.model) - self._steps_before)
 
     def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
-        # Validation starts: training is over, and its metrics are not yet reset.
+        # Training is over, and its metrics are not reset yet.
         self._speed.training_ends(self.model)
 
     def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
@@ -192,7 +190,7 @@ class VAETensorBoard(keras.callbacks.Callback):
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         step, last_logs = self._finished
-        # Of a fit that ended early, what the last epoch left out.
+        # If the fit ended early, some views have not been written in the last epoch.
         missing = [name for name, every in self.every.items() if every and self._written.get(name) != step]
         if _is_chief() and self._writers and missing:
             self._write(step, last_logs, missing, with_scalars=False)
@@ -206,7 +204,7 @@ class VAETensorBoard(keras.callbacks.Callback):
                 self._write_scalars(step, logs)
             if self._is_new and "hparams" in views and "hparams" not in self._written:
                 settings = {**hyperparameters.of_model(self.model), **self.hparams}
-                with self._writer("").as_default():  # above the runs whose curves it goes with
+                with self._writer("").as_default():  # in the folder above the two runs
                     hyperparameters.write(self.log_dir, settings, step)
             with self._writer("train").as_default(step):
                 if self._views is not None:
@@ -219,7 +217,7 @@ class VAETensorBoard(keras.callbacks.Callback):
             writer.flush()
 
     def _writer(self, run: str) -> tf.summary.SummaryWriter:
-        # Made when first needed: a fit without validation has no such run.
+        # Created on first use: a fit without validation has no such run.
         if run not in self._writers:
             self._writers[run] = tf.summary.create_file_writer(str(self.log_dir / run))
         return self._writers[run]
@@ -237,7 +235,7 @@ class VAETensorBoard(keras.callbacks.Callback):
                     summaries.write(step)
 
     def _state(self) -> dict[str, float]:
-        """What training ran with, beside the logs."""
+        """Returns the values of learning rate and beta, which the logs do not have."""
         state = {}
         optimizer = getattr(self.model, "optimizer", None)
         if optimizer is not None:
@@ -256,38 +254,38 @@ class VAETensorBoard(keras.callbacks.Callback):
                 summaries.add_scalars({"gradient_norm": views.gradient_norm(x[:_NUM_FOR_GRADIENT])})
         needs_encoding = set(names) - {"samples", "hparams", "graph", "gradient_norm"}
         encoding = views.encode(x) if x is not None and needs_encoding else None
-        seen = Seen(views, self.num_images, x, encoding)
-        pictures = {name: draw(seen) for name, draw in PICTURES.items() if name in names}
+        inputs = PictureInputs(views, self.num_images, x, encoding)
+        pictures = {name: draw(inputs) for name, draw in PICTURES.items() if name in names}
         if encoding is not None:
             if "histograms" in names:
                 for name, values in encoding.statistics.items():
                     summaries.add_histogram(f"posterior/{name}", values)
             if "latents" in names:
-                self._add_latents(summaries, seen, step, logs)
+                self._add_latents(summaries, inputs, step, logs)
             if "heat_map" in names and self._history is not None:
                 pictures["latents/heat_map"] = self._history.picture()
-            if "projector" in names and seen.means is not None and np.isfinite(seen.means).all():
+            if "projector" in names and inputs.means is not None and np.isfinite(inputs.means).all():
                 if self._embedding is None:
                     self._embedding = Embedding(self.log_dir / "train", np.asarray(x), self._examples.labels)
-                self._embedding.write(seen.means)
+                self._embedding.write(inputs.means)
         if pictures.keys() & PICTURES.keys() and self._is_new and not self._is_described:
             self._is_described = True
-            if seen.display.words():
-                summaries.add_text("pictures", seen.display.words())
+            if inputs.display.caption():
+                summaries.add_text("pictures", inputs.display.caption())
         summaries.write(step)
         for name, picture in pictures.items():
             if picture is not None:
                 tf.summary.image(name, picture[np.newaxis])
 
-    def _add_latents(self, summaries: Summaries, seen: Seen, step: int, logs: dict[str, Any]) -> None:
-        """What each dimension does, and whether all of them have stopped to."""
-        statistics = seen.encoding.statistics  # type: ignore[union-attr]
+    def _add_latents(self, summaries: Summaries, inputs: PictureInputs, step: int, logs: dict[str, Any]) -> None:
+        """Adds the statistics of the dimensions, and whether the posterior has collapsed."""
+        statistics = inputs.encoding.statistics  # type: ignore[union-attr]
         columns = {}
         if "kl_per_dimension" in statistics:
             columns[KL] = statistics["kl_per_dimension"].numpy()
         units = None
-        if seen.means is not None and "mean" in statistics and len(seen.means) > 1:
-            columns[ACTIVITY] = seen.means.var(axis=0, ddof=1, dtype=np.float64)
+        if inputs.means is not None and "mean" in statistics and len(inputs.means) > 1:
+            columns[ACTIVITY] = inputs.means.var(axis=0, ddof=1, dtype=np.float64)
             units = num_active(columns[ACTIVITY]), len(columns[ACTIVITY])
             summaries.add_scalars({"active_units": units[0]})
         if columns and self._history is not None:

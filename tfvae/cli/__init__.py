@@ -1,4 +1,4 @@
-"""The command line; `main` is the console script `tfvae`."""
+"""Command line of tfvae. `main` is the console script `tfvae`."""
 
 from tfvae.cli.app import main
 

@@ -1,4 +1,4 @@
-"""`python -m tfvae.cli`, where the console script is not on the path."""
+"""Entry point of `python -m tfvae.cli`, for when the console script is not on the path."""
 
 from tfvae.cli.app import main
 

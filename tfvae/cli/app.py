@@ -1,4 +1,4 @@
-"""The command line: all commands, and how an error ends."""
+"""Command-line application: the list of commands and the handling of errors."""
 
 import os
 import sys
@@ -39,7 +39,7 @@ app.add_typer(data_app, name="data")
 
 
 def main() -> None:
-    """Runs the command line; an expected error is one message and exit code 1."""
+    """Runs the command line. An expected error prints one message and exits with code 1."""
     try:
         app()
     except (ValueError, TypeError, OSError, FloatingPointError, NotImplementedError) as error:
@@ -47,17 +47,17 @@ def main() -> None:
             raise
         _fail(without_graph(str(error)).strip() or reason(error))
     except Exception as error:
-        # What TensorFlow itself refuses, such as more memory than there is.
+        # Errors that TensorFlow itself raises, such as running out of memory.
         expected = isinstance(error, MemoryError) or type(error).__module__.startswith(("tensorflow", "keras"))
         if os.environ.get("TFVAE_TRACEBACK") or not expected:
             raise
-        _fail(f"{type(error).__name__}: {reason(error)} (TFVAE_TRACEBACK=1 shows where)")
+        _fail(f"{type(error).__name__}: {reason(error)} (set TFVAE_TRACEBACK=1 to see the traceback)")
 
 
 def _fail(message: str) -> None:
     from rich.console import Console
 
-    # A name of a file may be no text, which no terminal can show.
+    # A file name may contain bytes that are not valid text, which a terminal cannot print.
     message = message.encode("utf-8", "backslashreplace").decode()
     Console(stderr=True).print(f"[bold red]error:[/] {_escape(message)}", highlight=False, soft_wrap=True)
     sys.exit(1)

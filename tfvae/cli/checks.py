@@ -1,4 +1,4 @@
-"""What commands look at before TensorFlow is imported, so that a slip is told at once."""
+"""Checks of arguments that run before TensorFlow is imported, so that mistakes are reported at once."""
 
 from pathlib import Path
 
@@ -9,10 +9,10 @@ from tfvae.training.run_folder import RunFolder
 
 
 def check_run(run_dir: Path) -> RunConfig:
-    """The configuration of a run that has a model.
+    """Returns the configuration of a run that has a model.
 
     Raises:
-        ValueError: when it is no run folder, or there is no model in it yet.
+        ValueError: If `run_dir` is not a run folder, or does not contain a model yet.
     """
     folder = RunFolder(run_dir)
     folder.require_run()
@@ -21,22 +21,22 @@ def check_run(run_dir: Path) -> RunConfig:
 
 
 def check_new_run(run_dir: Path | None) -> None:
-    """Raises ValueError where a run cannot be made."""
+    """Raises ValueError if the run folder cannot be created."""
     if run_dir is not None:
         RunFolder(run_dir).require_free()
 
 
 def check_served(path: Path) -> None:
-    """Raises ValueError for what is no folder, and so no model that could be served."""
+    """Raises ValueError if `path` is not a folder, and so cannot contain a model to serve."""
     if not path.is_dir():
         raise ValueError(
-            f"There is no model at {path}. Give a run folder, a SavedModel, or the folder of its numbered versions; "
-            "`tfvae train` makes a run, and `tfvae export RUN -o NAME/1` a SavedModel."
+            f"There is no model at {path}. Give a run folder, a SavedModel, or the folder of its numbered versions. "
+            "`tfvae train` writes a run folder, and `tfvae export RUN -o NAME/1` a SavedModel."
         )
 
 
 def check_data(name: str, split: str = "train") -> None:
-    """Raises an error for data that are not there, or not data, as far as their names and headers tell."""
+    """Raises an error if the data do not exist or cannot be read, judging by their names and headers."""
     from tfvae.data.load import check_name, check_split
 
     check_split(split)
@@ -44,13 +44,13 @@ def check_data(name: str, split: str = "train") -> None:
 
 
 def check_file(*paths: Path) -> None:
-    """Raises ValueError for paths where no file can be written."""
+    """Raises ValueError if a file cannot be written to one of the paths."""
     for path in paths:
         output_file(expanded(path))
 
 
 def check_outputs(run: Path, data: str | None, *paths: Path) -> None:
-    """Raises ValueError for paths where no file can be written, and for files that the run or its reader needs."""
+    """Raises ValueError if a path is not writable, or is a file that the run or this command needs."""
     check_file(*paths)
     needed = {path.resolve() for path in RunFolder(run).own_files()}
     if data is not None:
@@ -61,13 +61,13 @@ def check_outputs(run: Path, data: str | None, *paths: Path) -> None:
 
 
 def check_folder(*paths: Path | None) -> None:
-    """Raises ValueError for paths where no folder can be made or written into; None is one that is chosen later."""
+    """Raises ValueError if a folder cannot be created or written to. A path of None is chosen later."""
     for path in paths:
         if path is not None:
             output_folder(expanded(path))
 
 
 def check_choice(value: str, known: tuple[str, ...], kind: str) -> None:
-    """Raises ValueError for what is not one of the known names."""
+    """Raises ValueError if `value` is not one of the known names."""
     if value not in known:
-        raise ValueError(f"There is no {kind} {quoted(value)}. There are: {', '.join(known)}.")
+        raise ValueError(f"There is no {kind} {quoted(value)}. Expected one of: {', '.join(known)}.")

@@ -1,4 +1,4 @@
-"""`tfvae data`: preparing data."""
+"""Options of `tfvae data`, which prepares data."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,14 +9,14 @@ from tfvae.cli.loading import commands
 
 
 def shard(
-    data: Annotated[str, typer.Argument(metavar="DATA", help="A data set's name, or a .npy or .npz file.")],
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder to make.")],
+    data: Annotated[str, typer.Argument(metavar="DATA", help="Name of a data set, or a .npy or .npz file.")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder to create.")],
     shard_size: Annotated[
-        int | None, typer.Option(min=1, help="Examples in a file. (default: as many as fill 64 MB)")
+        int | None, typer.Option(min=1, help="Examples per file. (default: as many as fit into 64 MB)")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the training examples' order.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed of the order of the training examples.", min=0)] = 0,
 ) -> None:
-    """Write data as TFRecord shards, which training reads bit by bit: for data larger than memory."""
+    """Write data as TFRecord shards, which training reads piece by piece. For data larger than memory."""
     from tfvae.data.load import check_source
     from tfvae.data.shards import require_free
 

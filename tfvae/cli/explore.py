@@ -1,4 +1,4 @@
-"""`tfvae explore`: its options."""
+"""Options of `tfvae explore`."""
 
 from typing import Annotated
 
@@ -15,13 +15,17 @@ def explore(
     port: PortOption = 8600,
     host: HostOption = "127.0.0.1",
     allowed_host: AllowedHostOption = None,
-    split: Annotated[str, typer.Option(help="Examples on the map: train, validation or test.")] = "test",
-    num_examples: Annotated[int, typer.Option("--num-examples", "-n", min=1, help="The first n of them.")] = 5000,
+    split: Annotated[str, typer.Option(help="Split shown on the map: train, validation or test.")] = "test",
+    num_examples: Annotated[
+        int,
+        typer.Option("--num-examples", "-n", min=1, help="Number of examples on the map, from the start of the split."),
+    ] = 5000,
     open_page: Annotated[
-        bool | None, typer.Option("--open/--no-open", help="Open the page in a browser. (default: where there is one)")
+        bool | None,
+        typer.Option("--open/--no-open", help="Open the page in a browser. (default: if there is a desktop)"),
     ] = None,
 ) -> None:
-    """Explore a run's latent space in the browser: a map, sliders, paths, your own images."""
+    """Explore the latent space of a run in the browser: map, sliders, paths and your own images."""
     checks.check_data(checks.check_run(run).data.name, split)
     commands("explore").explore(
         run,

@@ -1,4 +1,4 @@
-"""The modules behind the commands, imported when a command runs, so that help is instant."""
+"""Lazy imports of the modules behind the commands, so that `--help` is instant."""
 
 import contextlib
 import importlib
@@ -11,9 +11,10 @@ from types import ModuleType
 
 
 def commands(name: str) -> ModuleType:
-    """A module of `tfvae.cli.commands`, imported with TensorFlow's start-up messages kept off the screen.
+    """Imports a module of `tfvae.cli.commands` while hiding the start-up messages of TensorFlow.
 
-    TensorFlow prints them to the file descriptor before any setting of ours counts. TF_CPP_MIN_LOG_LEVEL=0 shows them.
+    TensorFlow writes these messages to the file descriptor before any setting of ours takes effect.
+    TF_CPP_MIN_LOG_LEVEL=0 shows them.
     """
     level = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     for library in ("tensorflow", "absl"):
@@ -26,10 +27,10 @@ def commands(name: str) -> ModuleType:
 
 @contextlib.contextmanager
 def messages_hidden(*expected: type[Exception]) -> Iterator[None]:
-    """Keeps off the screen what libraries write to standard error past Python; an error shows it after all.
+    """Hides what libraries write to standard error without going through Python. It is shown if an error is raised.
 
     Args:
-        *expected: types of errors that say all there is to say.
+        *expected: Types of errors whose message is enough, so that the output stays hidden.
     """
     sys.stderr.flush()
     kept = os.dup(2)

@@ -1,4 +1,4 @@
-"""The progress bar of `tfvae train`."""
+"""Progress bar of `tfvae train`."""
 
 import sys
 import time
@@ -10,15 +10,15 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column
 
-_LINES = 10  # without a terminal, about this many lines in place of the bar
+_LINES = 10  # approximate number of lines printed in place of the bar if there is no terminal
 
 
 class TrainingProgress(keras.callbacks.Callback):
-    """Shows epoch, examples per second, ELBO, log-likelihood, KL and time left; a context manager.
+    """Shows epoch, examples per second, ELBO, log-likelihood, KL and remaining time. Used as a context manager.
 
     Args:
-        console: where to draw; without a terminal behind it, a line every so many epochs.
-        num_examples: examples in an epoch.
+        console: Console to draw on. If it is not a terminal, a line is printed every few epochs instead.
+        num_examples: Number of examples per epoch.
     """
 
     knows_executions = True
@@ -38,7 +38,7 @@ class TrainingProgress(keras.callbacks.Callback):
             disable=not console.is_terminal,
         )
         self._task: Any = None
-        self._shown = 0.0
+        self._last_drawn = 0.0
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -51,33 +51,33 @@ class TrainingProgress(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Starts the bar."""
-        self._begun = time.perf_counter()
+        self._train_started = time.perf_counter()
         self._first_epoch: int | None = None
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Notes where training starts, also for a resumed run."""
+        """Records the first epoch, which is not 0 in a resumed run."""
         steps = self.params["steps"] or 1
-        self._epoch_begun = time.perf_counter()
+        self._epoch_started = time.perf_counter()
         if self._first_epoch is None:
             self._first_epoch = epoch
             fields: dict[str, Any] = dict.fromkeys(("rate", "elbo", "log_likelihood", "kl"), "...")
             total = (self.params["epochs"] - epoch) * steps
             self._task = self._progress.add_task("", total=total, epoch=self._epoch(epoch), **fields)
-        self._done_before = (epoch - self._first_epoch) * steps
-        self._now = epoch
+        self._steps_before_epoch = (epoch - self._first_epoch) * steps
+        self._current_epoch = epoch
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Moves the bar, ten times a second at most."""
-        if time.perf_counter() - self._shown > 0.1:
+        """Updates the bar, at most ten times a second."""
+        if time.perf_counter() - self._last_drawn > 0.1:
             self._show(batch + 1, logs or {})
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Moves the bar; without a terminal, prints a line."""
+        """Updates the bar. Without a terminal, prints a line."""
         steps, epochs = self.params["steps"] or 1, self.params["epochs"]
         self._show(steps, logs or {})
         every = max(1, epochs // _LINES)
         if not self.console.is_terminal and ((epoch + 1) % every == 0 or epoch + 1 == epochs):
-            elapsed = time.perf_counter() - self._begun
+            elapsed = time.perf_counter() - self._train_started
             done = epoch + 1 - (self._first_epoch or 0)
             left = elapsed / done * (epochs - epoch - 1)
             values = self._values(logs or {})
@@ -92,11 +92,11 @@ class TrainingProgress(keras.callbacks.Callback):
             sys.stdout.flush()
 
     def _show(self, steps_done: int, logs: dict[str, Any]) -> None:
-        self._shown = time.perf_counter()
+        self._last_drawn = time.perf_counter()
         self._progress.update(
             self._task,
-            completed=self._done_before + steps_done,
-            epoch=self._epoch(self._now),
+            completed=self._steps_before_epoch + steps_done,
+            epoch=self._epoch(self._current_epoch),
             rate=self._rate(steps_done),
             **self._values(logs),
         )
@@ -108,7 +108,7 @@ class TrainingProgress(keras.callbacks.Callback):
         steps = self.params["steps"] or 1
         if self.num_examples is None:
             return "?"
-        seconds = max(time.perf_counter() - self._epoch_begun, 1e-9)
+        seconds = max(time.perf_counter() - self._epoch_started, 1e-9)
         return f"{self.num_examples * steps_done / steps / seconds:,.0f}"
 
     @staticmethod

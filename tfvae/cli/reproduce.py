@@ -1,4 +1,4 @@
-"""`tfvae reproduce`: its options."""
+"""Options of `tfvae reproduce`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,23 +12,21 @@ from tfvae.cli.loading import commands
 def reproduce(
     name: Annotated[str, typer.Argument(metavar="NAME", help="kingma-welling-2013 or burda-2016.")],
     budget: Annotated[
-        str, typer.Option(help="quick (minutes), standard (hours on two cores) or full (the paper's own length).")
+        str, typer.Option(help="quick (minutes), standard (hours on two cores) or full (as long as in the paper).")
     ] = "quick",
     only: Annotated[
-        list[str] | None, typer.Option(help="An experiment, such as figure-4; may be given several times. All if none.")
+        list[str] | None, typer.Option(help="Experiment to run, such as figure-4. Can be repeated. (default: all)")
     ] = None,
     run_dir: Annotated[
-        Path | None, typer.Option(help="Where the models stay. By default runs/NAME-BUDGET-seedSEED.")
+        Path | None, typer.Option(help="Folder for the models. (default: runs/NAME-BUDGET-seedSEED)")
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Where pictures and numbers go; by default the run folder.")
+        Path | None, typer.Option("--output", "-o", help="Folder for figures and numbers. (default: the run folder)")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of everything random.", min=0)] = 0,
-    data_dir: Annotated[
-        Path | None, typer.Option(help="The folder of frey_faces.npz; by default that which TFVAE_DATA_DIR names.")
-    ] = None,
+    seed: Annotated[int, typer.Option(help="Random seed.", min=0)] = 0,
+    data_dir: Annotated[Path | None, typer.Option(help="Folder of frey_faces.npz. (default: TFVAE_DATA_DIR)")] = None,
 ) -> None:
-    """Run a paper's experiments: pictures, numbers as JSON, and whether its claims hold. Goes on where it was."""
+    """Run the experiments of a paper and check its claims. An interrupted run resumes."""
     from tfvae.papers import BUDGETS, REPRODUCTIONS
 
     checks.check_choice(name, tuple(REPRODUCTIONS), "reproduction")

@@ -1,4 +1,4 @@
-"""What is done with runs: measure, draw, encode, compare, report, export."""
+"""Options of the commands that work on run folders: evaluate, sample, encode, compare and so on."""
 
 import dataclasses
 from pathlib import Path
@@ -15,11 +15,17 @@ from tfvae.cli.output_path import checked_output
 
 def evaluate(
     run: RunArgument,
-    num_importance_samples: Annotated[int | None, typer.Option(help="K for log p(x). (default: the run's)")] = None,
-    num_samples: Annotated[int | None, typer.Option(help="Draws an example for the ELBO. (default: the run's)")] = None,
-    num_examples: Annotated[int | None, typer.Option(help="Most examples for the slow parts. (default: 50)")] = None,
+    num_importance_samples: Annotated[
+        int | None, typer.Option(help="Importance samples per example for log p(x). (default: the run's)")
+    ] = None,
+    num_samples: Annotated[
+        int | None, typer.Option(help="Samples per example for the ELBO. (default: the run's)")
+    ] = None,
+    num_examples: Annotated[
+        int | None, typer.Option(help="Maximum number of examples for the slow parts. (default: 50)")
+    ] = None,
 ) -> None:
-    """Examine a run: latents, inference, log p(x) by several ways, gradients; report and figures are written anew."""
+    """Examine a run: latents, inference, several estimates of log p(x), gradients. Rewrites report and figures."""
     given = {"num_samples": num_samples, "num_importance_samples": num_importance_samples, "num_examples": num_examples}
     config = checks.check_run(run)
     dataclasses.replace(config.evaluation, **{name: value for name, value in given.items() if value is not None})
@@ -31,15 +37,15 @@ def evaluate(
 
 def sample(
     run: RunArgument,
-    num_samples: Annotated[int, typer.Option("--num-samples", "-n", min=1, help="How many.")] = 64,
+    num_samples: Annotated[int, typer.Option("--num-samples", "-n", min=1, help="Number of samples.")] = 64,
     seed: SeedOption = 0,
     output: OutputOption = None,
 ) -> None:
-    """Draw from the model: an .npz or .csv with `sample`, `mean` and `z`, and a picture of the means beside it."""
+    """Sample from the model: an .npz or .csv with `sample`, `mean` and `z`, and a picture of the means."""
     config = checks.check_run(run)
     target = checked_output(output) or run / "samples.npz"
-    checks.check_outputs(run, config.data.name, *_beside(target))
-    # The size of x is not known before the model is loaded; that of z alone tells most slips.
+    checks.check_outputs(run, config.data.name, *_arrays_and_picture(target))
+    # The size of x is unknown until the model is loaded. The size of z alone catches most mistakes.
     require_space(target, 4 * config.model.latent_size * num_samples)
     commands("draws").sample(run, num_samples, seed, target)
 
@@ -48,15 +54,16 @@ def reconstruct(
     run: RunArgument,
     data: DataArgument = None,
     num_examples: Annotated[
-        int | None, typer.Option("--num-examples", "-n", min=1, help="The first n. (default: all)")
+        int | None,
+        typer.Option("--num-examples", "-n", min=1, help="Number of examples, from the first. (default: all)"),
     ] = None,
     split: SplitOption = "test",
     seed: SeedOption = 0,
     output: OutputOption = None,
 ) -> None:
-    """Reconstruct data through q(z|x): an .npz or .csv with `x`, `mean` and `sample`, and a picture beside it."""
+    """Reconstruct data through q(z|x): an .npz or .csv with `x`, `mean` and `sample`, and a picture."""
     target = checked_output(output) or run / "reconstructions.npz"
-    _check_draws(run, data, split, *_beside(target))
+    _check_draws(run, data, split, *_arrays_and_picture(target))
     commands("draws").reconstruct(run, data, split, num_examples, seed, target)
 
 
@@ -67,7 +74,7 @@ def encode(
     seed: SeedOption = 0,
     output: OutputOption = None,
 ) -> None:
-    """Encode data: an .npz or .csv with the posterior's `mean`, `stddev`, a draw `z`, and `labels` where known."""
+    """Encode data: an .npz or .csv with the posterior's `mean`, `stddev`, a sample `z`, and `labels` if known."""
     target = checked_output(output) or run / "latents.npz"
     _check_draws(run, data, split, target)
     commands("draws").encode(run, data, split, seed, target)
@@ -77,15 +84,19 @@ def export(
     run: RunArgument,
     to: Annotated[
         Literal["saved-model", "litert", "onnx"],
-        typer.Option(help="For TensorFlow and its server, for phones and small computers, or for onnxruntime."),
+        typer.Option(help="Format: for TensorFlow and its server, for phones and small devices, or for onnxruntime."),
     ] = "saved-model",
     output: OutputOption = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what stands there.")] = False,
-    precision: Annotated[str | None, typer.Option(help="Of LiteRT files. (default: float32,float16,int8)")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing export.")] = False,
+    precision: Annotated[
+        str | None, typer.Option(help="Precisions of the LiteRT files. (default: float32,float16,int8)")
+    ] = None,
 ) -> None:
-    """Write the run's model for use without tfvae: a SavedModel, or LiteRT or ONNX files with their deviations."""
+    """Export the model of a run for use without tfvae: as SavedModel, LiteRT or ONNX."""
     if precision is not None and to != "litert":
-        raise ValueError(f"--precision is for --to litert. A {to} export has the precision of the model.")
+        raise ValueError(
+            f"--precision requires --to litert, because other exports keep the model's precision. Received: --to {to}"
+        )
     checks.check_run(run)
     checks.check_folder(output)
     commands("export").export(run, to, output, overwrite=overwrite, precision=precision)
@@ -97,7 +108,7 @@ def compare(
         "comparison"
     ),
 ) -> None:
-    """Compare runs: one table of models and numbers, and their curves in one picture."""
+    """Compare runs in a table of models and numbers and in a figure of their curves."""
     checks.check_folder(output)
     commands("reports").compare(runs, output)
 
@@ -105,16 +116,16 @@ def compare(
 def report(
     run: RunArgument,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="File to write; by default RUN/report.html.")
+        Path | None, typer.Option("--output", "-o", help="File to write. (default: RUN/report.html)")
     ] = None,
 ) -> None:
-    """Write a run's report with its figures as one HTML file that needs no other."""
+    """Write the report of a run with its figures as a single, self-contained HTML file."""
     checks.check_outputs(run, None, run / "report.html" if output is None else output)
     commands("html_report").report(run, output)
 
 
-def _beside(output: Path) -> tuple[Path, Path]:
-    """The arrays and the picture that are written for an output."""
+def _arrays_and_picture(output: Path) -> tuple[Path, Path]:
+    """Returns the paths of the arrays and of the picture that belong to an output."""
     return output, output.with_suffix(".png")
 
 

@@ -1,4 +1,4 @@
-"""`tfvae train`: its options."""
+"""Options of `tfvae train`."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,21 +19,28 @@ def train(
             help="digits, mnist, frey_face ..., tfds:NAME, a .npy or .npz file, or shards.", show_default="digits"
         ),
     ] = None,
-    run_dir: Annotated[Path | None, typer.Option(help="Run folder to make.", show_default="runs/DATA-TIME")] = None,
+    run_dir: Annotated[Path | None, typer.Option(help="Run folder to create.", show_default="runs/DATA-TIME")] = None,
     config: Annotated[
-        Path | None, typer.Option(help="TOML file of settings, such as a run's config.toml; options override it.")
+        Path | None,
+        typer.Option(help="TOML file with settings, such as the config.toml of a run. Options override it."),
     ] = None,
-    resume: Annotated[Path | None, typer.Option(help="Run folder to go on with, from its newest checkpoint.")] = None,
-    latent_size: Annotated[int | None, typer.Option(help="Latent dimensions.", show_default="20; digits: 10")] = None,
+    resume: Annotated[Path | None, typer.Option(help="Run folder to resume from its newest checkpoint.")] = None,
+    latent_size: Annotated[
+        int | None, typer.Option(help="Number of latent dimensions.", show_default="20; digits: 10")
+    ] = None,
     hidden: Annotated[
         str | None,
-        typer.Option(help="Units of the mlp's hidden layers, e.g. 500 or 200,200.", show_default="500; frey_face: 200"),
+        typer.Option(
+            help="Units of the hidden layers of the mlp, e.g. 500 or 200,200.", show_default="500; frey_face: 200"
+        ),
     ] = None,
     network: Annotated[str | None, typer.Option(help="mlp or conv.", show_default="mlp")] = None,
     filters: Annotated[
-        str | None, typer.Option(help="Channels of the conv network's levels, e.g. 32,64.", show_default="32,64")
+        str | None, typer.Option(help="Filters of the levels of the conv network, e.g. 32,64.", show_default="32,64")
     ] = None,
-    activation: Annotated[str | None, typer.Option(help="Activation.", show_default="mlp: tanh; conv: relu")] = None,
+    activation: Annotated[
+        str | None, typer.Option(help="Activation function.", show_default="mlp: tanh; conv: relu")
+    ] = None,
     posterior: Annotated[str | None, typer.Option(help="diag or tril (full covariance).", show_default="diag")] = None,
     likelihood: Annotated[
         str | None, typer.Option(help="auto, bernoulli or normal.", show_default="auto; frey_face: normal")
@@ -41,14 +48,14 @@ def train(
     standardize: Annotated[
         str | None,
         typer.Option(
-            help="auto, on or off: whether values are standardised inside the model.",
+            help="Whether to standardise values inside the model: auto, on or off.",
             show_default="auto, which is off for images",
         ),
     ] = None,
     binarize: Annotated[
         str | None,
         typer.Option(
-            help="Of gray data for bernoulli: auto, dynamic, static, threshold or none.",
+            help="Binarisation of gray data for bernoulli: auto, dynamic, static, threshold or none.",
             show_default="auto, which is dynamic; digits: threshold",
         ),
     ] = None,
@@ -58,41 +65,44 @@ def train(
             min=1, help="Passes over the data.", show_default="10; own data: 10 to 100, by size; digits, frey_face: 200"
         ),
     ] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Examples a step.", show_default="100")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Of Adam.", show_default="0.001; digits: 0.003")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Examples per step.", show_default="100")] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="Learning rate of Adam.", show_default="0.001; digits: 0.003")
+    ] = None,
     num_samples: Annotated[
-        int | None, typer.Option(help="Draws of z an example in training.", show_default="1")
+        int | None, typer.Option(help="Samples of z per example in training.", show_default="1")
     ] = None,
     kl: Annotated[
         str | None, typer.Option(help="analytic (estimator B) or monte_carlo (estimator A).", show_default="analytic")
     ] = None,
     beta: Annotated[float | None, typer.Option(help="Weight of the KL.", show_default="1")] = None,
     num_importance_samples: Annotated[
-        int | None, typer.Option(help="K for log p(x) at the end.", show_default="500")
+        int | None, typer.Option(help="Importance samples per example for the final log p(x).", show_default="500")
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of everything random.", show_default="0")] = None,
+    seed: Annotated[int | None, typer.Option(help="Random seed.", show_default="0")] = None,
     keep: Annotated[
-        int | None, typer.Option(help="Newest checkpoints to keep, besides the best.", show_default="3")
+        int | None, typer.Option(help="Number of newest checkpoints to keep, besides the best.", show_default="3")
     ] = None,
     select: Annotated[
         str | None,
-        typer.Option(
-            help="Model to end with: last, or best by the validation ELBO.", show_default="last; own data: best"
-        ),
+        typer.Option(help="Model to keep: last, or best by validation ELBO.", show_default="last; own data: best"),
     ] = None,
     checkpoint_steps: Annotated[
-        int | None, typer.Option(help="Steps between checkpoints within an epoch.", show_default="0, none there")
+        int | None,
+        typer.Option(help="Steps between checkpoints within an epoch.", show_default="0, only between epochs"),
     ] = None,
     on_nan: Annotated[
         str | None,
-        typer.Option(help="stop, or rewind: back one checkpoint with half the learning rate.", show_default="stop"),
+        typer.Option(
+            help="On NaN: stop, or rewind to the last checkpoint with half the learning rate.", show_default="stop"
+        ),
     ] = None,
     strategy: Annotated[
         str | None,
         typer.Option(help="none, mirrored (all GPUs) or multi_worker (several machines).", show_default="none"),
     ] = None,
 ) -> None:
-    """Train a VAE; the run folder gets the model, logs, figures, a report and a SavedModel."""
+    """Train a VAE and write model, logs, figures, report and SavedModel into a run folder."""
     options: dict[str, dict[str, Any]] = {
         "data": {"name": data, "binarize": binarize},
         "model": {
@@ -125,9 +135,9 @@ def train(
     if resume is not None:
         if run_dir is not None or config is not None or _not_resumable(given):
             raise ValueError(
-                "--resume goes on with a run as it was configured; only --epochs, --learning-rate, --beta, --keep, "
-                "--checkpoint-steps, --on-nan and --strategy can be given with it. To train otherwise, start a new "
-                "run: `tfvae train --config RUN/config.toml ...`."
+                "--resume keeps the configuration of the run. Only --epochs, --learning-rate, --beta, --keep, "
+                "--checkpoint-steps, --on-nan and --strategy can be combined with it. To change other settings, start "
+                "a new run: `tfvae train --config RUN/config.toml ...`."
             )
         folder = RunFolder(resume)
         folder.require_run()
@@ -152,5 +162,5 @@ def _sizes(text: str | None) -> tuple[int, ...] | None:
         return tuple(int(part) for part in text.split(","))
     except ValueError as error:
         raise typer.BadParameter(
-            f"whole numbers with commas between them, such as 500 or 200,200; got {quoted(text)}"
+            f"expected integers separated by commas, such as 500 or 200,200. Received: {quoted(text)}"
         ) from error

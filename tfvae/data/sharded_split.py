@@ -124,7 +124,7 @@ class ShardedSplit:
         """
         from tfvae.data.shard_batches import read_blocks
 
-        n = min(whole_number(n, f"n, for {self.name}.take,"), len(self))
+        n = min(whole_number(n, "n"), len(self))
         raw = np.empty((n, *self.event_shape), np.float32 if self.num_levels is None else np.uint8)
         labels = np.empty(n, np.int64) if self.has_labels else None
         start = 0

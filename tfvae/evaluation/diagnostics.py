@@ -183,8 +183,8 @@ def _terms(vae: VAE, x: Tensor, num_samples: Tensor, seed: Tensor) -> dict[str, 
         log_likelihood = problem.generate(z).log_prob(x)
         kl = log_posterior - prior.log_prob(z) if exact is None else exact
         values = {"log_likelihood": log_likelihood, "kl": kl, "elbo": log_likelihood - kl}
-        if dimensions.of_draw is not None:
-            values["dimensions"] = dimensions.of_draw(z)
+        if dimensions.estimate is not None:
+            values["dimensions"] = dimensions.estimate(z)
         if mean is None and is_vector(posterior):
             values["mean"] = z
         return values

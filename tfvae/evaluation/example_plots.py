@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
-from tfvae._display import MOST_BARS, Display
+from tfvae._display import MAX_BARS, Display
 from tfvae._kinds import series_shape
 
 _MOST_PANELS = 12
@@ -23,7 +23,7 @@ def example_panels(display: Display, x: ArrayLike, title: str, reconstructions: 
     others = None if reconstructions is None else np.asarray(reconstructions)[:_MOST_PANELS]
     figure, axes = _grid(len(x), title, height=1.9)
     for i, panel in enumerate(axes):
-        if display.kind == "series" or display.num_columns > MOST_BARS:
+        if display.kind == "series" or display.num_columns > MAX_BARS:
             _draw_lines(panel, display, x[i], None if others is None else others[i])
         else:
             _draw_bars(panel, display, x[i], None if others is None else others[i])

@@ -13,7 +13,6 @@ from matplotlib.ticker import MaxNLocator
 
 from tfvae._display import Display
 from tfvae._images import beside, tile, to_displayable
-from tfvae._seeds import split_seed, stateless_seed
 from tfvae.evaluation._latents import require_vector
 from tfvae.evaluation.example_plots import column_densities, example_panels
 from tfvae.evaluation.latent_map import encoded_means, principal_plane
@@ -21,6 +20,7 @@ from tfvae.evaluation.latent_map import latent_scatter as latent_scatter
 from tfvae.evaluation.prior_vs_posterior import PriorVsPosterior
 from tfvae.evaluation.traversal import interpolate, latent_traversal
 from tfvae.models import VAE
+from tfvae.models.queries import ancestral_sample
 from tfvae.typing import Seed, TensorLike
 
 _MAX_ROWS = 16
@@ -59,8 +59,7 @@ def prior_samples(
         data: examples `[N, D]` of a table, to compare draws with.
         display: how to display the pictures; None makes one from `data`, or from the means.
     """
-    z = vae.prior.distribution().sample(num_samples, seed=stateless_seed(seed))
-    means = np.asarray(vae.decode(z).mean())
+    means = np.asarray(ancestral_sample(vae.prior.distribution(), vae.generate, num_samples, seed=seed).mean())
     display = display or Display.of(means if data is None else data)
     if display.kind == "table" and data is not None:
         return _densities(vae, np.asarray(data), display, seed)
@@ -71,8 +70,7 @@ def prior_samples(
 
 def _densities(vae: VAE, x: np.ndarray, display: Display, seed: Seed) -> Figure:
     num = min(max(len(x), 100), _MOST_DRAWS)
-    seed_z, seed_x = split_seed(stateless_seed(seed), 2, "densities")
-    drawn = np.asarray(vae.decode(vae.prior.distribution().sample(num, seed=seed_z)).sample(seed=seed_x))
+    drawn = np.asarray(vae.sample(num, seed=seed))
     return column_densities(display, x, drawn, "Columns of the data, and of draws of the model (x ~ p(x|z), z ~ p(z))")
 
 
@@ -274,7 +272,7 @@ def _annotated(figure: Figure, display: Display) -> Figure:
     if display.has_color_bar:
         scale = ScalarMappable(Normalize(float(display.low), float(display.high)), "gray")
         figure.colorbar(scale, ax=figure.axes, shrink=0.7, pad=0.02)
-    words = display.words()
+    words = display.caption()
     if words:
         figure.supxlabel(textwrap.fill(words, 110), fontsize=8)
     return figure

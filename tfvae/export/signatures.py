@@ -11,6 +11,7 @@ import tensorflow_probability as tfp
 from tfvae._seeds import split_seed
 from tfvae.estimators import Problem, averaged_elbo, importance_estimate
 from tfvae.models import VAE
+from tfvae.models.queries import ancestral_sample, reconstruction
 from tfvae.typing import Distribution, Tensor
 
 tfd = tfp.distributions
@@ -27,7 +28,7 @@ class Signatures(tf.Module):
 
     Every number is a function of the inputs and of `seed` alone; for the same seed it is the live model's:
     `encode` draws `vae.encode(x).sample(seed=seed)`, `decode` draws `vae.decode(z).sample(seed=seed)`, `reconstruct`'s
-    mean is `vae.reconstruct(x, seed=seed)`, `sample` draws `vae.sample(num_samples, seed=seed)`.
+    mean is `vae.reconstruct(x, seed=seed)`, `sample` draws `vae.sample(num_samples, seed=seed)` (`models.queries`).
 
     Args:
         vae: a built model, with one tensor of latents.
@@ -122,14 +123,13 @@ class _Answers:
         return _mean_and_sample(self._likelihood(tf.cast(z, self.dtype), seed), seed)
 
     def reconstruct(self, x: Tensor, seed: Tensor) -> dict[str, Tensor]:
-        z = self._posterior(x, seed).sample(seed=seed)
-        (seed_x,) = split_seed(seed, 1, "reconstruct")
-        return _mean_and_sample(self._likelihood(z, seed), seed_x)
+        decoded = reconstruction(self._posterior(x, seed), lambda z: self._likelihood(z, seed), seed=seed)
+        return _mean_and_sample(decoded.likelihood, decoded.seed)
 
     def sample(self, num_samples: Tensor, seed: Tensor) -> dict[str, Tensor]:
-        seed_z, seed_x = split_seed(seed, 2, "ancestral")  # as VAE.sample has it
-        z = self.vae.prior.distribution().sample(_at_least_one(num_samples), seed=seed_z)
-        return _mean_and_sample(self._likelihood(z, seed), seed_x)
+        prior, number = self.vae.prior.distribution(), _at_least_one(num_samples)
+        decoded = ancestral_sample(prior, lambda z: self._likelihood(z, seed), number, seed=seed)
+        return _mean_and_sample(decoded.likelihood, decoded.seed)
 
     def elbo(self, x: Tensor, num_samples: Tensor, seed: Tensor) -> dict[str, Tensor]:
         problem = self._problem(x, seed, self.vae.prior.distribution())

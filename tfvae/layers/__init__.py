@@ -1,10 +1,13 @@
-"""Distribution layers: a tensor of parameters in, a TFP distribution out, with `tfp.layers`' names and arguments."""
+"""Distribution layers, which turn a tensor of parameters into a TFP distribution.
+
+The names and arguments are those of `tfp.layers`.
+"""
 
 from typing import Any
 
 from tfvae import _backend as _backend
-from tfvae import losses as _losses  # noqa: F401  # so that Keras knows them when it loads a compiled model
-from tfvae.layers import _absent
+from tfvae import losses as _losses  # noqa: F401  # registers them for loading compiled models
+from tfvae.layers import _replacements
 from tfvae.layers.autoregressive_transform import AutoregressiveTransform
 from tfvae.layers.beta_binomial import BetaBinomial
 from tfvae.layers.blockwise_initializer import BlockwiseInitializer
@@ -79,4 +82,4 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    raise AttributeError(_absent.absence(name, __all__))
+    raise AttributeError(_replacements.missing_attribute_message(name, __all__))

@@ -1,4 +1,4 @@
-"""A distribution in other units."""
+"""Distribution of an affine function of a random variable."""
 
 from typing import Any
 
@@ -9,15 +9,15 @@ from tfvae.typing import Distribution, Tensor
 
 
 class Affine(tfp.distributions.Distribution):
-    """The distribution of x = loc + scale * u, element by element, for u of a continuous `distribution`.
+    """Distribution of x = loc + scale * u, element by element, where u follows a continuous `distribution`.
 
-    `tfd.TransformedDistribution` with shift and scale bijectors does the same, but knows neither mode nor standard
-    deviation, and its bijectors remember values by tensor.
+    `tfd.TransformedDistribution` with shift and scale bijectors is similar, but has no mode or standard deviation, and
+    its bijectors cache values by tensor.
 
     Args:
-        distribution: of u.
-        loc: of the event's shape.
-        scale: of the event's shape, positive.
+        distribution: Distribution of u.
+        loc: Location, with the shape of the event.
+        scale: Positive scale, with the shape of the event.
     """
 
     def __init__(self, distribution: Distribution, loc: Tensor, scale: Tensor):

@@ -1,4 +1,4 @@
-"""A distribution with its one batch axis split into several."""
+"""Distribution whose single batch axis is split into several axes."""
 
 from typing import Any
 
@@ -11,14 +11,14 @@ tfd = tfp.distributions
 
 
 class BatchUnflattened(tfp.distributions.Distribution):
-    """`distribution`, of batch shape `[N]`, with that axis split into `batch_shape`, which has N elements.
+    """Splits the batch axis `[N]` of `distribution` into the axes `batch_shape`, whose product is N.
 
-    `tfd.BatchReshape` does the same, but does not broadcast a value against the batch axes, does not work in a graph
-    whose batch size is unknown, and refuses axes of length 0.
+    `tfd.BatchReshape` is similar, but does not broadcast a value against the batch axes, does not work in a graph with
+    an unknown batch size, and rejects axes of length 0.
 
     Args:
-        distribution: has one batch axis.
-        batch_shape: an int32 tensor.
+        distribution: Distribution with one batch axis.
+        batch_shape: An int32 tensor, the new batch shape.
     """
 
     def __init__(self, distribution: Distribution, batch_shape: Tensor):
@@ -47,7 +47,7 @@ class BatchUnflattened(tfp.distributions.Distribution):
         return self._flat.event_shape_tensor()
 
     def _unflatten(self, value: Tensor) -> Tensor:
-        """`[N, *rest]` -> `[*batch_shape, *rest]`."""
+        """Reshapes `[N, *rest]` to `[*batch_shape, *rest]`."""
         return tf.reshape(value, tf.concat([self._axes, tf.shape(value)[1:]], axis=0))
 
     def _sample_n(self, n: Tensor, seed: Any = None) -> Tensor:

@@ -1,4 +1,4 @@
-"""Bernoulli variables whose log probability costs one exponential, and whose draws XLA makes fast."""
+"""Bernoulli distribution with a log probability that costs one exponential, and with fast sampling under XLA."""
 
 from typing import Any
 
@@ -9,13 +9,14 @@ from tfvae.typing import Tensor
 
 
 class Bernoulli(tfp.distributions.Bernoulli):
-    """TFP's Bernoulli; given logits l, log p(x) takes one exponential instead of two softplus; draws by Philox.
+    """TFP's Bernoulli with a cheaper log probability for logits, and with Philox sampling.
 
     Numerics:
-        log p(x) = -softplus(-|l|) - |l| (1 - x if l >= 0 else x), which is x log sigmoid(l) + (1 - x) log sigmoid(-l).
-        Nothing cancels, whatever the size of l, and an infinite l gives probability 1 to its outcome. The cases are
-        selected, for the gradient at l = 0 to be x - 1/2. The draws are TFP's; why Philox is asked
-        for by name stands in `tfvae/layers/_normal.py`.
+        log p(x) = -softplus(-|l|) - |l| (1 - x if l >= 0 else x) for logits l, which equals
+        x log sigmoid(l) + (1 - x) log sigmoid(-l). It takes one exponential instead of two softplus. There is no
+        cancellation for any l, and an infinite l gives its outcome probability 1. `tf.where` selects the cases so that
+        the gradient at l = 0 is x - 1/2. The draws equal TFP's. `tfvae/layers/_normal.py` explains why the sampler
+        requests Philox explicitly.
     """
 
     def _log_prob(self, event: Tensor) -> Tensor:
@@ -24,11 +25,11 @@ class Bernoulli(tfp.distributions.Bernoulli):
         logits = tf.convert_to_tensor(self._logits)
         x, positive = tf.cast(event, logits.dtype), logits >= 0
         cost = tf.math.multiply_no_nan(logits, tf.where(positive, x - 1, x))
-        # log1p(exp) of what is never positive: cheaper than softplus, which guards against large values.
+        # The exponent is never positive, so log1p(exp) is safe, and cheaper than softplus.
         return cost - tf.math.log1p(tf.exp(tf.where(positive, -logits, logits)))
 
     def _sample_n(self, n: Tensor, seed: Any = None) -> Tensor:
-        if not tf.is_tensor(seed):  # TensorFlow's own stateful generator
+        if not tf.is_tensor(seed):  # TensorFlow's stateful generator
             return super()._sample_n(n, seed)
         probs = self._probs_parameter_no_checks()
         shape = tf.concat([[n], tf.shape(probs)], axis=0)

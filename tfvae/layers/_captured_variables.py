@@ -1,8 +1,8 @@
-"""Variables that a user's function reads although no layer owns them, found by running it once and listening.
+"""Finds the variables that a user's function reads but no layer owns.
 
 Keras trains and saves the weights of layers. A function given to a layer may read other variables: a `tf.Variable`, a
-`tfp.util.TransformedVariable`, or the weights of a Keras layer that is held nowhere else. The layer that runs the
-function tracks them, so that they train and are saved with it.
+`tfp.util.TransformedVariable`, or the weights of a Keras layer that no other layer tracks. The layer that calls the
+function tracks these variables, so they are trained and saved with it.
 """
 
 import contextlib
@@ -15,11 +15,11 @@ import tensorflow as tf
 
 from tfvae.typing import Distribution, Tensor
 
-_INPUT = "input"  # marks what stands for a tensor in a configuration
+_INPUT = "input"  # key of a tensor's description in a configuration
 
 
-class _Readings(keras.StatelessScope):
-    """Lists the Keras variables that are read; changes none."""
+class _VariableRecorder(keras.StatelessScope):
+    """Records the Keras variables that are read, without changing them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -31,7 +31,7 @@ class _Readings(keras.StatelessScope):
 
 
 class _SharedVariable(keras.Variable):
-    """A Keras variable whose value is a `tf.Variable` that exists already: training one is training the other."""
+    """Keras variable that shares the value of an existing `tf.Variable`."""
 
     def __init__(self, variable: tf.Variable):
         self._shared = variable
@@ -47,61 +47,63 @@ class _SharedVariable(keras.Variable):
         self._initialize(self._shared)
 
 
-# One Keras variable for one `tf.Variable`, however many layers read it, so that an optimizer changes it once.
+# Maps each `tf.Variable` to one Keras variable, even if several layers read it, so that an optimizer updates it once.
 _shared: weakref.WeakValueDictionary[int, _SharedVariable] = weakref.WeakValueDictionary()
 
 
 def _as_keras(variable: tf.Variable) -> keras.Variable:
-    made = _shared.get(id(variable))
-    if made is None:
-        made = _shared[id(variable)] = _SharedVariable(variable)
-    return made
+    keras_variable = _shared.get(id(variable))
+    if keras_variable is None:
+        keras_variable = _shared[id(variable)] = _SharedVariable(variable)
+    return keras_variable
 
 
 def captured_variables(function: Callable[[], Any], owner: str) -> list[keras.Variable]:
-    """The variables that a function reads: trainable ones of TensorFlow, all of Keras but the states of random numbers.
+    """Returns the variables that a function reads.
+
+    These are the trainable variables of TensorFlow, and all variables of Keras except the states of seed generators.
 
     Args:
-        function: is called once, and again when it reads a variable.
-        owner: names the function in the error.
+        function: Function to call. It is called once, and again if it reads a variable.
+        owner: Description of the function for the error message.
 
     Raises:
-        ValueError: When the function makes its variables anew in every call.
+        ValueError: If the function creates new variables in each call.
     """
     found = _variables_read(function)
     if found and {id(variable) for variable in _variables_read(function)} != {id(variable) for variable in found}:
         names = ", ".join(sorted({repr(variable.name) for variable in found}))
         raise ValueError(
             f"{owner} creates variables each time it is called, so they can never be trained. Create the Keras layers "
-            f"or variables once, outside of the function. Received a function that reads: {names}"
+            f"or variables once, outside the function. Received: a function that reads {names}"
         )
     return found
 
 
 def trainable_variables_of(distribution: Distribution) -> list[Any]:
-    """The trainable variables that a distribution holds or reads when it draws, such as the weights of a network."""
-    held = list(distribution.trainable_variables)
-    return held or [variable for variable in _variables_read(lambda: draw(distribution)) if variable.trainable]
+    """Returns the trainable variables that a distribution owns or reads during sampling."""
+    own = list(distribution.trainable_variables)
+    return own or [variable for variable in _variables_read(lambda: draw_once(distribution)) if variable.trainable]
 
 
-def draw(distribution: Distribution) -> None:
-    """Draws once, for what is read on the way."""
+def draw_once(distribution: Distribution) -> None:
+    """Draws one sample and discards it, to find out which variables sampling reads."""
     with contextlib.suppress(NotImplementedError):
         distribution.sample(seed=(0, 0))
 
 
 def _variables_read(function: Callable[[], Any]) -> list[keras.Variable]:
-    with _Readings() as readings, tf.GradientTape() as tape:
+    with _VariableRecorder() as recorder, tf.GradientTape() as tape:
         function()
-    of_keras = list(readings.variables.values())
-    values = [variable._value for variable in of_keras]
-    seen = {id(part) for value in values for part in (value, *getattr(value, "values", ()))}  # with one a replica
+    keras_variables = list(recorder.variables.values())
+    values = [variable._value for variable in keras_variables]
+    seen = {id(part) for value in values for part in (value, *getattr(value, "values", ()))}  # one per replica
     others = [_as_keras(variable) for variable in tape.watched_variables() if id(variable) not in seen]
-    return [variable for variable in of_keras if variable.name != "seed_generator_state"] + others
+    return [variable for variable in keras_variables if variable.name != "seed_generator_state"] + others
 
 
 def specs_config(arguments: Any) -> Any:
-    """Call arguments as JSON, with the shape and dtype of each tensor."""
+    """Returns call arguments as JSON, with the shape and dtype in place of each tensor."""
 
     def leaf(value: Any) -> Any:
         if not (keras.backend.is_keras_tensor(value) or tf.is_tensor(value)):
@@ -112,7 +114,7 @@ def specs_config(arguments: Any) -> Any:
 
 
 def specs_from_config(config: Any) -> Any:
-    """The call arguments that `specs_config` described, with a `KerasTensor` for each tensor."""
+    """Restores the call arguments of `specs_config`, with a `KerasTensor` for each tensor."""
     if isinstance(config, dict) and set(config) == {_INPUT}:
         shape, dtype = config[_INPUT]
         return keras.KerasTensor(tuple(shape), dtype=dtype)

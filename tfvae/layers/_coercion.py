@@ -1,15 +1,15 @@
-"""How a distribution travels through Keras 3: an object that is a distribution and converts to a tensor.
+"""Distributions as outputs of Keras 3 layers.
 
-Keras 3 passes whatever a layer returns to the next one and asks two things of it: that `tf.is_tensor` holds, else
-`compile(loss=...)`, masks and activity regularisers leave it out; and that it converts, when an ordinary layer or a
-metric wants numbers. `DistributionTensor` answers both and forwards everything else to the distribution it holds. It
-is not a `CompositeTensor`, which `tf.function` would take apart instead of converting.
+Keras 3 passes the output of a layer to the next one and requires two things of it. First, `tf.is_tensor` must be true;
+otherwise `compile(loss=...)`, masks and activity regularisers ignore the output. Second, it must convert to a tensor
+for ordinary layers and metrics. `DistributionTensor` does both and forwards everything else to the distribution it
+wraps. It is not a `CompositeTensor`, because `tf.function` would decompose it instead of converting it.
 
-Before it calls a loss, Keras casts the model's output to the loss' dtype and adds or drops a last axis of length 1 for
-the targets' rank. Those three operations (`tf.cast`, `tf.expand_dims`, `tf.squeeze`) act on the value and keep the
-distribution, so that a loss can still ask for `log_prob`.
+Before Keras calls a loss, it casts the model's output to the dtype of the loss, and adds or drops a last axis of length
+1 to match the rank of the targets. These three operations (`tf.cast`, `tf.expand_dims`, `tf.squeeze`) change the value
+and keep the distribution, so a loss can still call `log_prob`.
 
-Everything that knows of this is in this file; elsewhere tfvae works on plain distributions (`as_distribution`).
+Only this file handles `DistributionTensor`. The rest of tfvae works on plain distributions (`as_distribution`).
 """
 
 import contextlib
@@ -26,21 +26,22 @@ from tfvae.typing import Distribution, Tensor
 
 tfd = tfp.distributions
 
-# These are tf.Module's own and speak of the wrapper.
-_KEPT_BY_MODULE = {"name", "name_scope", "with_name_scope", "submodules", "parameter_properties"}
-_FORWARDED = [name for name in dir(tfd.Distribution) if not name.startswith("_") and name not in _KEPT_BY_MODULE]
-# `==` and `!=` stay identity, so that the object can be hashed; `[]` slices the value, as it does for tfp.layers.
+# Attributes of tf.Module, which describe the wrapper.
+_MODULE_ATTRIBUTES = {"name", "name_scope", "with_name_scope", "submodules", "parameter_properties"}
+_FORWARDED = [name for name in dir(tfd.Distribution) if not name.startswith("_") and name not in _MODULE_ATTRIBUTES]
+# `==` and `!=` compare identity, so that the object is hashable; `[]` slices the value, as in tfp.layers.
 _OPERATORS = sorted(tf.Tensor.OVERLOADABLE_OPERATORS - {"__eq__", "__ne__", "__div__", "__rdiv__"})
 
 
 class DistributionTensor(tfp.distributions.Distribution, tf.__internal__.types.Tensor):
-    """A TFP distribution that is also accepted wherever Keras wants a tensor.
+    """TFP distribution that Keras also accepts as a tensor.
 
     Args:
-        distribution: the distribution.
-        value_fn: computes the tensor it converts to; called at most once, so that every consumer sees the same sample.
-        rebuild_fn: given a batch shape, makes the same distribution with its batch axes in that shape.
-        value_dtype: dtype of the value, where it is not the distribution's.
+        distribution: The wrapped distribution.
+        value_fn: Function that computes the tensor value. It is called at most once, so that every consumer sees the
+            same sample.
+        rebuild_fn: Function that takes a batch shape and returns the same distribution with its batch axes reshaped.
+        value_dtype: Dtype of the value. Defaults to the dtype of the distribution.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class DistributionTensor(tfp.distributions.Distribution, tf.__internal__.types.T
         self._value_fn = value_fn
         self._rebuild_fn = rebuild_fn
         self._value: Tensor | None = None
-        # Where it was made: the value is computed there, so that it serves every later consumer.
+        # The value is computed in the graph where this object was created, so that every later consumer can use it.
         self._graph = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
         super().__init__(
             dtype=distribution.dtype,
@@ -72,28 +73,28 @@ class DistributionTensor(tfp.distributions.Distribution, tf.__internal__.types.T
 
     @property
     def tensor_distribution(self) -> Distribution:
-        """The plain TFP distribution, an instance of its own class; the name is that of `tfp.layers`' outputs."""
+        """The wrapped TFP distribution. The property has the same name in the outputs of `tfp.layers`."""
         return self._distribution
 
     @property
     def value(self) -> Tensor:
-        """The tensor this converts to, computed at the first use and kept."""
+        """The tensor value, computed on first use and cached."""
         if self._value is None:
-            with self._where_made():
+            with self._creation_scope():
                 try:
-                    # A joint distribution converts to its last part, which the others lead to.
+                    # A joint distribution converts to its last part, which depends on the others.
                     self._value = tf.convert_to_tensor(tf.nest.flatten(self._value_fn(self._distribution))[-1])
-                except AttributeError as error:  # which Python would take for an absent `value`
+                except AttributeError as error:  # Python would report a missing attribute `value`
                     raise ValueError(
-                        f"{self._distribution!r} does not convert to a tensor with the convert_to_tensor_fn of its "
-                        f"layer: {error}. Give the layer another one, such as 'sample' or 'mean'."
+                        f"{self._distribution!r} cannot be converted to a tensor with the `convert_to_tensor_fn` of "
+                        f"its layer: {error}. Use another `convert_to_tensor_fn`, such as 'sample' or 'mean'."
                     ) from error
         return self._value
 
-    def _where_made(self) -> contextlib.AbstractContextManager[Any]:
+    def _creation_scope(self) -> contextlib.AbstractContextManager[Any]:
         if self._graph is not None:
             return self._graph.as_default()
-        # Lifting out of a graph pauses gradient tapes, so only where there is one.
+        # `tf.init_scope` pauses gradient tapes, so it is used only inside a graph.
         return contextlib.nullcontext() if tf.executing_eagerly() else tf.init_scope()
 
     def with_value(
@@ -102,7 +103,7 @@ class DistributionTensor(tfp.distributions.Distribution, tf.__internal__.types.T
         distribution: Distribution | None = None,
         value_dtype: tf.DType | None = None,
     ) -> "DistributionTensor":
-        """The same distribution (or `distribution`) with another value, a function of this one's."""
+        """Returns the same distribution, or `distribution`, with a value computed from this one's value."""
         return DistributionTensor(
             self._distribution if distribution is None else distribution,
             lambda _: value_fn(self.value),
@@ -113,21 +114,21 @@ class DistributionTensor(tfp.distributions.Distribution, tf.__internal__.types.T
     @property
     def dtype(self) -> tf.DType:
         dtype = self._value_dtype or self._distribution.dtype
-        return dtype if isinstance(dtype, tf.DType) else self.value.dtype  # of a joint distribution: its last part's
+        return dtype if isinstance(dtype, tf.DType) else self.value.dtype  # the last part's for a joint one
 
     def log_prob(self, value: Tensor, name: str = "log_prob", **kwargs: Any) -> Tensor:
-        """`log_prob` of the distribution, at values `[..., *event]` of any number type."""
+        """Returns `log_prob` of the distribution at values `[..., *event]` of any numeric dtype."""
         return self._distribution.log_prob(self._event_values(value), name=name, **kwargs)
 
     def prob(self, value: Tensor, name: str = "prob", **kwargs: Any) -> Tensor:
-        """`prob` of the distribution, at values `[..., *event]` of any number type."""
+        """Returns `prob` of the distribution at values `[..., *event]` of any numeric dtype."""
         return self._distribution.prob(self._event_values(value), name=name, **kwargs)
 
     def _event_values(self, value: Any) -> Any:
-        """The values in the distribution's dtype, refused where TFP would broadcast them along an event axis."""
+        """Casts values to the distribution's dtype, and rejects values that TFP would broadcast along an event axis."""
         dtype, event = self._distribution.dtype, self._distribution.event_shape
         if not isinstance(dtype, tf.DType):
-            return value  # of a joint distribution
+            return value  # joint distribution
         if not tf.is_tensor(value):
             value = tf.convert_to_tensor(value, dtype_hint=dtype)
         if dtype.is_floating and value.dtype != dtype:
@@ -138,16 +139,17 @@ class DistributionTensor(tfp.distributions.Distribution, tf.__internal__.types.T
         split = shape.rank - event.rank
         if split < 0 or not shape[split:].is_compatible_with(event):
             raise ValueError(
-                f"{self._distribution.name} has event shape {event}: its log_prob takes values of shape "
-                f"(..., {', '.join(map(str, event))}). Received shape {shape}. Reshape the data, or give the layer "
-                "the data's event_shape."
+                f"`log_prob` of {self._distribution.name} with event shape {event} expects values of shape "
+                f"(..., {', '.join(map(str, event))}). Reshape the data, or create the layer with the event shape of "
+                f"the data. Received: shape={shape}"
             )
         try:
             tf.broadcast_static_shape(shape[:split], batch)
         except ValueError:
             raise ValueError(
-                f"{self._distribution.name} has batch shape {batch} and event shape {event}: values of shape {shape} "
-                f"do not fit. Their axes before the event, {shape[:split]}, must broadcast against the batch shape."
+                f"`log_prob` of {self._distribution.name} with batch shape {batch} and event shape {event} expects "
+                f"values whose leading axes broadcast against the batch shape. The leading axes are {shape[:split]}. "
+                f"Received: shape={shape}"
             ) from None
         return value
 
@@ -175,7 +177,7 @@ class DistributionTensor(tfp.distributions.Distribution, tf.__internal__.types.T
         return iter(self.value)
 
     def __getattr__(self, name: str) -> Any:
-        # Reached only for what neither this class nor `tfd.Distribution` defines: `loc`, `logits`, ...
+        # Called only for attributes that neither this class nor `tfd.Distribution` defines, such as `loc`.
         if name.startswith("_"):
             raise AttributeError(name)
         return getattr(self.__dict__["_distribution"], name)
@@ -207,15 +209,15 @@ def _operator_on_value(name: str) -> Any:
     return operator
 
 
-_OWN = {"dtype", "log_prob", "prob"}
-for _name in (name for name in _FORWARDED if name not in _OWN):
+_OVERRIDDEN = {"dtype", "log_prob", "prob"}
+for _name in (name for name in _FORWARDED if name not in _OVERRIDDEN):
     _is_property = isinstance(getattr(tfd.Distribution, _name), property)
     setattr(DistributionTensor, _name, (_forward_property if _is_property else _forward_method)(_name))
 for _name in _OPERATORS:
     setattr(DistributionTensor, _name, _operator_on_value(_name))
 
 
-# TensorFlow looks for another implementation of an operation only for types that it has been told of.
+# TensorFlow dispatches operations only for registered types.
 register_dispatchable_type(DistributionTensor)
 
 
@@ -244,7 +246,7 @@ def _squeeze(input: DistributionTensor, axis: Any = None, name: str | None = Non
 
 
 def _with_batch_axes(value: DistributionTensor, axes_fn: Callable[[Tensor], Tensor]) -> Distribution | None:
-    """For scalar events, whose value's last axis is a batch axis, the distribution with its batch axes changed."""
+    """Returns the distribution with new batch axes for scalar events, whose value ends in a batch axis; else None."""
     batch_ndims = value.batch_shape.rank
     if (
         value.event_shape.rank != 0
@@ -256,23 +258,23 @@ def _with_batch_axes(value: DistributionTensor, axes_fn: Callable[[Tensor], Tens
 
 
 def as_distribution(value: Any) -> Distribution:
-    """The plain distribution: unwraps what a distribution layer returned, leaves a TFP distribution as it is.
+    """Returns the plain TFP distribution behind the output of a distribution layer.
 
     Raises:
-        TypeError: when `value` is no distribution.
+        TypeError: If `value` is not a distribution.
     """
     if isinstance(value, DistributionTensor):
         return value._distribution
     if isinstance(value, tfd.Distribution):
         return value
-    raise TypeError(f"Expected a TFP distribution. Received: {value!r} (of type {type(value).__name__}).")
+    raise TypeError(f"Expected a TFP distribution. Received: {value!r} (of type {type(value).__name__})")
 
 
 def reshape_batch(value: Any, batch_shape: Tensor) -> Distribution:
-    """The plain distribution behind `value`, of one batch axis, with that axis split into `batch_shape`.
+    """Returns the plain distribution behind `value`, with its single batch axis split into `batch_shape`.
 
     Raises:
-        TypeError: when `value` is no distribution.
+        TypeError: If `value` is not a distribution.
     """
     if isinstance(value, DistributionTensor) and value._rebuild_fn is not None:
         return value._rebuild_fn(batch_shape)

@@ -1,4 +1,4 @@
-"""`convert_to_tensor_fn`: how a distribution layer's output becomes a tensor."""
+"""Conversion of a distribution layer's output to a tensor (`convert_to_tensor_fn`)."""
 
 import inspect
 from typing import Any
@@ -11,20 +11,20 @@ from tfvae.typing import Distribution, Tensor
 
 tfd = tfp.distributions
 
-# What has the shape of one sample.
+# Statistics with the shape of a sample.
 _EVENT_SHAPED = {"sample", "mean", "mode", "stddev", "variance"}
 
 
 class Conversion:
-    """A function from a distribution to a tensor, in any of the spellings TFP's users have.
+    """Function from a distribution to a tensor, in any form that TFP accepts.
 
     Args:
-        fn: the name of a method or property ("mean", "logits"), the method or property itself
-            (`tfd.Distribution.mean`, `tfd.Bernoulli.logits`), a function of the distribution, a configuration from
-            `config`, or another `Conversion`. A property of the inner distribution of an `Independent` is found there.
+        fn: Name of a method or property ("mean", "logits"), the method or property itself (`tfd.Distribution.mean`,
+            `tfd.Bernoulli.logits`), a function of the distribution, a configuration from `config`, or another
+            `Conversion`. For an `Independent`, properties of the inner distribution also work.
 
     Raises:
-        ValueError: for a name that no distribution has, or for none of these.
+        ValueError: If `fn` is none of these, or if it is a name that no distribution has.
     """
 
     def __init__(self, fn: Any):
@@ -43,11 +43,11 @@ class Conversion:
                 self.fn = fn
         if self.fn is None and not self._is_known(self.name):
             raise ValueError(
-                "convert_to_tensor_fn is a function of a distribution, or the name of one of its methods or "
-                f"properties such as 'sample', 'mean' or 'logits'. Received: {fn!r}."
+                "`convert_to_tensor_fn` must be a function of a distribution, or the name of one of its methods or "
+                f"properties, such as 'sample', 'mean' or 'logits'. Received: convert_to_tensor_fn={fn!r}"
             )
         target = self.fn if self.fn is not None else getattr(tfd.Distribution, str(self.name), None)
-        # Some builtins have no signature; they take no seed either.
+        # Some builtins have no signature, and none of these takes a seed.
         parameters = inspect.signature(target).parameters if inspect.isroutine(target) else {}
         self.takes_seed = "seed" in parameters
 
@@ -67,9 +67,9 @@ class Conversion:
         value = getattr(owner, name)
         value = value(**kwargs) if callable(value) else value
         if name in _EVENT_SHAPED and isinstance(distribution.event_shape, tf.TensorShape):
-            value.set_shape(distribution.batch_shape + distribution.event_shape)  # which TFP's broadcasts may forget
+            value.set_shape(distribution.batch_shape + distribution.event_shape)  # TFP's broadcasts may lose it
         return value
 
     def config(self) -> Any:
-        """The name, or the configuration of a registered function."""
+        """Returns the name, or the configuration of a registered function."""
         return self.name if self.fn is None else serialize_function(self.fn, "convert_to_tensor_fn")

@@ -1,4 +1,4 @@
-"""Distributions of counts that keep all digits of log p(x) at large counts."""
+"""Distributions of counts whose log p(x) stays precise for large counts."""
 
 import math
 
@@ -8,11 +8,11 @@ import tensorflow_probability as tfp
 from tfvae.layers._double_precision import DoublePrecision
 from tfvae.typing import Tensor
 
-# Counts below this take the plain formula, which has little to cancel; from there on Stirling's series is exact.
+# Smaller counts use the plain formula, which has little cancellation; Stirling's series is exact for larger ones.
 _SMALL_COUNT = 16.0
 # B_2k / (2k (2k - 1)) of Stirling's series, k = 1, 2 ...
 _STIRLING = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360, 1 / 156)
-# |rate - x| / (rate + x) below which the deviance is a series, and the number of its terms.
+# If |rate - x| / (rate + x) is below _NEAR, the deviance is computed by a series with this number of terms.
 _NEAR, _NUM_TERMS = 0.1, 9
 
 
@@ -21,8 +21,8 @@ class Poisson(tfp.distributions.Poisson):
 
     Numerics:
         log p(x) = -log(2 pi x) / 2 - e(x) - d(x, rate), with Stirling's error e and the deviance
-        d(x, rate) = x log(x / rate) + rate - x as a series where x is near the rate: the large terms of
-        x log(rate) - rate - log x! have cancelled on paper. In float64, and rounded once.
+        d(x, rate) = x log(x / rate) + rate - x, computed by a series if x is near the rate. The large terms of
+        x log(rate) - rate - log x! cancel analytically. All terms are computed in float64 and rounded once.
 
     References:
         Loader, Fast and Accurate Computation of Binomial Probabilities, 2000.
@@ -39,7 +39,7 @@ class Poisson(tfp.distributions.Poisson):
 def _poisson_log_prob(x: Tensor, rate: Tensor, log_rate: Tensor | None) -> Tensor:
     log_rate = tf.math.log(rate) if log_rate is None else log_rate
     plain = tf.math.multiply_no_nan(log_rate, x) - rate - tf.math.lgamma(1.0 + x)
-    # Each formula is given what it can take where the other one is chosen, so that no gradient is NaN.
+    # Each formula gets a safe input where the other one is selected, so that no gradient is NaN.
     large = tf.maximum(x, _SMALL_COUNT)
     stirling = -0.5 * tf.math.log(2.0 * math.pi * large) - _stirling_error(large)
     is_near = tf.abs(rate - large) < _NEAR * (rate + large)
@@ -49,13 +49,16 @@ def _poisson_log_prob(x: Tensor, rate: Tensor, log_rate: Tensor | None) -> Tenso
 
 
 def _stirling_error(x: Tensor) -> Tensor:
-    """Log x! - (x + 1/2) log x + x - log(2 pi) / 2."""
+    """Computes Stirling's error, log x! - (x + 1/2) log x + x - log(2 pi) / 2."""
     square = 1.0 / (x * x)
     return tf.math.polyval([tf.constant(c, x.dtype) for c in reversed(_STIRLING)], square) / x
 
 
 def _deviance_near(x: Tensor, rate: Tensor) -> Tensor:
-    """X log(x / rate) + rate - x: with v = (x - rate) / (x + rate), log(x / rate) is 2 artanh v."""
+    """Computes the deviance x log(x / rate) + rate - x by a series.
+
+    With v = (x - rate) / (x + rate), log(x / rate) = 2 artanh v.
+    """
     v = (x - rate) / (x + rate)
     coefficients = [tf.constant(1 / (2 * j + 1), x.dtype) for j in range(_NUM_TERMS, 0, -1)]
     square = v * v

@@ -1,4 +1,4 @@
-"""A logistic variable rounded to a grid of pixel values, as a TFP distribution; its parts also serve mixtures."""
+"""Logistic distribution rounded to a grid of pixel values, and functions that mixtures of it share."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -10,26 +10,26 @@ from tfvae.typing import Tensor
 
 tfd = tfp.distributions
 
-# Bins that a sum over all of them takes at a time: memory grows with this, and not with the number of bins.
-_CHUNK = 16
+# Number of bins that a sum over all bins processes at a time. Memory grows with it, not with the number of bins.
+_CHUNK_SIZE = 16
 
 
 class Discretized(tfp.distributions.Distribution):
-    """One pixel of `num_bins` gray values k / (num_bins - 1): a logistic variable on [-1, 1], taken to the nearest.
+    """Logistic variable on [-1, 1], rounded to the nearest of `num_bins` pixel values k / (num_bins - 1).
 
-    `log_prob` is the log of a probability mass. The first and the last value take the tails.
+    `log_prob` is the log of a probability mass. The first and the last value include the tails.
 
     Args:
-        loc: location on the scale where black is -1 and white is 1.
-        scale: scale of the logistic on that scale, positive; broadcasts against `loc`.
-        num_bins: number of gray values, at least 2.
-        validate_args: whether to check that the scale is positive and that values lie on the grid.
-        allow_nan_stats: as every TFP distribution has it.
-        name: likewise.
+        loc: Location on a scale from -1 (black) to 1 (white).
+        scale: Scale of the logistic distribution on that scale. Positive; it broadcasts against `loc`.
+        num_bins: Number of pixel values, at least 2.
+        validate_args: Whether to check that the scale is positive and that values lie on the grid.
+        allow_nan_stats: See `tfd.Distribution`.
+        name: See `tfd.Distribution`.
 
     Numerics:
-        The mass of an inner bin with ends a < b in units of the scale is sigma(b) sigma(-a) (1 - exp(-(b - a))), a
-        product of positive numbers whose logs are added: nothing cancels and nothing is clipped.
+        The mass of an inner bin with edges a < b, in units of the scale, is sigma(b) sigma(-a) (1 - exp(-(b - a))).
+        This is a product of positive numbers, so its log is a sum without cancellation or clipping.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Discretized(tfp.distributions.Distribution):
     def _parameter_control_dependencies(self, is_init: bool) -> list[Any]:
         if not (self.validate_args and is_init):
             return []
-        return [tf.debugging.assert_positive(self.scale, message="The scale of a discretized logistic is positive.")]
+        return [tf.debugging.assert_positive(self.scale, message="`scale` must be positive.")]
 
     def _sample_control_dependencies(self, value: Tensor) -> list[Any]:
         return assert_on_grid(value, self.num_bins) if self.validate_args else []
@@ -92,7 +92,7 @@ class Discretized(tfp.distributions.Distribution):
         loc, scale = _broadcast(self.loc, self.scale)
         candidates = [tf.zeros_like(loc), tf.fill(tf.shape(loc), tf.constant(last, loc.dtype))]
         if self.num_bins > 2:
-            # Of the inner bins, which are equally wide, the one nearest to the centre; the tails may still win.
+            # The inner bins have equal widths, so the largest mass is at the centre; a tail may have more.
             candidates.append(tf.clip_by_value(nearest_bin(loc, self.num_bins), 1.0, last - 1.0))
         masses = tf.stack([log_mass(k, loc, scale, self.num_bins) for k in candidates])
         best = tf.argmax(masses)
@@ -107,54 +107,54 @@ class Discretized(tfp.distributions.Distribution):
 
 
 def scale_properties(event_ndims: int = 0, **kwargs: Any) -> Any:
-    """The properties of a scale: positive, by way of a softplus."""
+    """Returns the properties of a scale parameter, which a softplus constrains to be positive."""
     return tfp.util.ParameterProperties(
         event_ndims, default_constraining_bijector_fn=lambda: tfp.bijectors.Softplus(), **kwargs
     )
 
 
 def to_bin(value: Tensor, num_bins: int) -> Tensor:
-    """The number k of the bin nearest to a value in [0, 1], as a float."""
+    """Returns the index k of the bin nearest to a value in [0, 1], as a float."""
     last = num_bins - 1
     return tf.clip_by_value(tf.round(value * last), 0.0, float(last))
 
 
 def nearest_bin(position: Tensor, num_bins: int) -> Tensor:
-    """The number k of the bin nearest to a position on the [-1, 1] scale, as a float."""
+    """Returns the index k of the bin nearest to a position on the [-1, 1] scale, as a float."""
     return to_bin((position + 1) / 2, num_bins)
 
 
 def to_position(k: Tensor, num_bins: int) -> Tensor:
-    """The centre of bin k on the [-1, 1] scale; its ends are at k - 1/2 and k + 1/2."""
+    """Returns the centre of bin k on the [-1, 1] scale; its edges are at k - 1/2 and k + 1/2."""
     last = num_bins - 1
     return (2 * k - last) / last
 
 
 def assert_on_grid(value: Tensor, num_bins: int) -> list[Any]:
-    """An assertion that every value is a k / (num_bins - 1), to a hundredth of a bin."""
+    """Asserts that every value lies on the grid k / (num_bins - 1), within a hundredth of a bin."""
     off = tf.abs(value * (num_bins - 1) - to_bin(value, num_bins))
-    message = f"With validate_args, values lie on the grid k / {num_bins - 1}, k = 0 ... {num_bins - 1}."
+    message = f"With `validate_args=True`, values must lie on the grid k / {num_bins - 1}, k = 0 ... {num_bins - 1}."
     return [tf.debugging.assert_less(off, tf.constant(0.01, off.dtype), message=message)]
 
 
 def log_mass(k: Tensor, loc: Tensor, scale: Tensor, num_bins: int) -> Tensor:
-    """The log probability of bin k under a logistic on the [-1, 1] scale; the arguments broadcast."""
-    # A bin's upper end is the next one's lower end to the last bit, else narrow scales would see gaps between bins.
-    log_below = tf.math.log_sigmoid((to_position(k + 0.5, num_bins) - loc) / scale)  # log P(no higher than the bin)
-    log_above = tf.math.log_sigmoid((loc - to_position(k - 0.5, num_bins)) / scale)  # log P(no lower than the bin)
+    """Computes the log probability of bin k under a logistic on the [-1, 1] scale; the arguments broadcast."""
+    # The upper edge of a bin equals the lower edge of the next one bit for bit; otherwise narrow scales find gaps.
+    log_below = tf.math.log_sigmoid((to_position(k + 0.5, num_bins) - loc) / scale)  # log P(in or below the bin)
+    log_above = tf.math.log_sigmoid((loc - to_position(k - 0.5, num_bins)) / scale)  # log P(in or above the bin)
     inner = log_below + log_above + _log_one_minus_exp_minus(2 / (num_bins - 1) / scale)
     return tf.where(k < 0.5, log_below, tf.where(k > num_bins - 1.5, log_above, inner))
 
 
 def mean(loc: Tensor, scale: Tensor, num_bins: int) -> Tensor:
-    """The exact mean, on the [0, 1] scale of the pixels."""
+    """Computes the exact mean, on the [0, 1] scale of the pixels."""
     offset, _ = _centered_moments(loc, scale, num_bins)
     return (_center(_broadcast(loc, scale)[0], num_bins) + offset) / (num_bins - 1)
 
 
 def _log_one_minus_exp_minus(x: Tensor) -> Tensor:
-    """log(1 - exp(-x)) for x > 0, to full precision and with a finite gradient at both ends."""
-    small, large = tf.minimum(x, 0.7), tf.maximum(x, 0.7)  # either is safe where the other is meant
+    """Computes log(1 - exp(-x)) for x > 0, with full precision and a finite gradient for small and large x."""
+    small, large = tf.minimum(x, 0.7), tf.maximum(x, 0.7)  # safe inputs for the branch that is not selected
     return tf.where(x < 0.7, tf.math.log(-tf.math.expm1(-small)), tf.math.log1p(-tf.exp(-large)))
 
 
@@ -165,12 +165,12 @@ def _broadcast(loc: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _center(loc: Tensor, num_bins: int) -> Tensor:
-    # A bin in the middle of the distribution, about which its moments lose no digits however narrow it is.
+    # Moments about a central bin lose no precision, even for narrow distributions.
     return tf.stop_gradient(nearest_bin(loc, num_bins))
 
 
 def _centered_moments(loc: Tensor, scale: Tensor, num_bins: int) -> list[Tensor]:
-    """E[k - c] and E[(k - c)^2] for c = `_center(loc)`, as sums of the tail probabilities on either side of c."""
+    """Computes E[k - c] and E[(k - c)^2] for c = `_center(loc)`, as sums of tail probabilities on both sides of c."""
 
     def terms(j: Tensor, loc: Tensor, scale: Tensor) -> list[Tensor]:
         edge = j + 1.0  # between the bins edge - 1 and edge
@@ -185,15 +185,15 @@ def _centered_moments(loc: Tensor, scale: Tensor, num_bins: int) -> list[Tensor]
 def _sum_over(
     terms: Callable[..., Sequence[Tensor]], count: int, arguments: Sequence[Tensor], num_sums: int
 ) -> list[Tensor]:
-    """The sums over k = 0 ... count - 1 of the tensors in `terms(k, *arguments)`, some k at a time in either pass.
+    """Sums the tensors in `terms(k, *arguments)` over k = 0 ... count - 1, in chunks in the forward and backward pass.
 
     Args:
-        terms: takes k `[chunk]` and the arguments with a last axis of 1.
-        count: how many k there are.
-        arguments: tensors of one shape, which is that of every sum.
-        num_sums: how many tensors `terms` gives.
+        terms: Function of k `[chunk]` and the arguments with an extra last axis of 1.
+        count: Number of values of k.
+        arguments: Tensors of one shape, which is also the shape of every sum.
+        num_sums: Number of tensors that `terms` returns.
     """
-    num_chunks = -(-count // _CHUNK)
+    num_chunks = -(-count // _CHUNK_SIZE)
 
     def loop(step: Callable[[Tensor], Sequence[Tensor]], like: Sequence[Tensor]) -> list[Tensor]:
         _, *sums = tf.while_loop(
@@ -206,7 +206,7 @@ def _sum_over(
         return sums
 
     def chunk(i: Tensor, arguments: Sequence[Tensor]) -> list[Tensor]:
-        k = tf.range(_CHUNK) + i * _CHUNK
+        k = tf.range(_CHUNK_SIZE) + i * _CHUNK_SIZE
         is_one = tf.cast(k < count, arguments[0].dtype)
         values = terms(tf.cast(k, arguments[0].dtype), *(t[..., tf.newaxis] for t in arguments))
         return [tf.reduce_sum(is_one * value, axis=-1) for value in values]
@@ -214,7 +214,7 @@ def _sum_over(
     @tf.custom_gradient
     def sums(*arguments: Tensor) -> tuple[list[Tensor], Any]:
         def gradient(*upstream: Tensor) -> list[Tensor]:
-            # Each chunk is computed again instead of being kept from the forward pass.
+            # Recomputes each chunk instead of storing it in the forward pass.
             def step(i: Tensor) -> Sequence[Tensor]:
                 with tf.GradientTape() as tape:
                     tape.watch(arguments)

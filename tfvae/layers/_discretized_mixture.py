@@ -1,4 +1,4 @@
-"""A mixture over the channels of one pixel, each rounded to a grid of values, as a TFP distribution."""
+"""Mixture distribution over the channels of one pixel, each rounded to a grid of values."""
 
 from typing import Any
 
@@ -12,21 +12,21 @@ tfd = tfp.distributions
 
 
 class DiscretizedMixture(tfp.distributions.Distribution):
-    """One pixel of C channels, each of `num_bins` values in [0, 1], as a mixture of M components.
+    """Mixture of M components over one pixel with C channels, each with `num_bins` values in [0, 1].
 
-    One component is drawn for the whole pixel. Within it channel c is a logistic variable about loc_c plus a linear
-    function of the channels before it, as observed, taken to the nearest value (`Discretized`).
+    One component is drawn for the whole pixel. Within it, channel c is a logistic variable, rounded to the nearest
+    value (`Discretized`). Its location is loc_c plus a linear function of the observed earlier channels.
 
     Args:
-        logits: `[..., M]`, of the components.
-        loc: `[..., M, C]`, on the scale where black is -1 and white is 1, for earlier channels in the middle (0).
-        scale: `[..., M, C]`, positive.
-        coefficients: `[..., M, C (C - 1) / 2]`, of the earlier channels on that scale: of channel 0 for channel 1; of
-            0 and 1 for channel 2; and so on.
-        num_bins: number of values a channel, at least 2.
-        validate_args: whether to check that scales are positive and that values lie on the grid.
-        allow_nan_stats: as every TFP distribution has it.
-        name: likewise.
+        logits: Logits of the components `[..., M]`.
+        loc: Locations `[..., M, C]` on a scale from -1 (black) to 1 (white), for earlier channels equal to 0.
+        scale: Positive scales `[..., M, C]`.
+        coefficients: Coefficients `[..., M, C (C - 1) / 2]` of the earlier channels on that scale: of channel 0 for
+            channel 1; of channels 0 and 1 for channel 2; and so on.
+        num_bins: Number of values per channel, at least 2.
+        validate_args: Whether to check that scales are positive and that values lie on the grid.
+        allow_nan_stats: See `tfd.Distribution`.
+        name: See `tfd.Distribution`.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class DiscretizedMixture(tfp.distributions.Distribution):
     def _parameter_control_dependencies(self, is_init: bool) -> list[Any]:
         if not (self.validate_args and is_init):
             return []
-        return [tf.debugging.assert_positive(self.scale, message="The scale of a discretized logistic is positive.")]
+        return [tf.debugging.assert_positive(self.scale, message="`scale` must be positive.")]
 
     def _sample_control_dependencies(self, value: Tensor) -> list[Any]:
         return assert_on_grid(value, self.num_bins) if self.validate_args else []
@@ -92,12 +92,18 @@ class DiscretizedMixture(tfp.distributions.Distribution):
         return tf.reduce_logsumexp(self._log_weights() + log_p, axis=-1)
 
     def _log_weights(self) -> Tensor:
-        # TensorFlow's own softmax takes no more than five axes.
+        # TensorFlow's softmax supports at most five axes.
         return self.logits - tf.reduce_logsumexp(self.logits, axis=-1, keepdims=True)
 
     @staticmethod
     def _shift(coefficients: Tensor, earlier: Tensor, channel: int) -> Tensor:
-        """What the first `channel` of the positions in `earlier` `[..., >= channel]` add to that channel's loc."""
+        """Computes the shift of a channel's loc by the positions of the channels before it.
+
+        Args:
+            coefficients: Coefficients `[..., C (C - 1) / 2]`.
+            earlier: Positions `[..., >= channel]`, of which the first `channel` are used.
+            channel: Index of the channel.
+        """
         first = channel * (channel - 1) // 2
         return tf.reduce_sum(coefficients[..., first : first + channel] * earlier[..., :channel], axis=-1)
 
@@ -123,7 +129,7 @@ class DiscretizedMixture(tfp.distributions.Distribution):
         return tf.stack(bins, axis=-1) / (self.num_bins - 1)
 
     def _mean(self) -> Tensor:
-        means: list[Tensor] = []  # of each channel in each component, [..., M]
+        means: list[Tensor] = []  # means of each channel per component, [..., M]
         for c in range(self._num_channels):
             center = self.loc[..., c]
             if c:
@@ -134,4 +140,4 @@ class DiscretizedMixture(tfp.distributions.Distribution):
 
 
 def _unknown_shape(sample_shape: Any) -> Any:
-    raise NotImplementedError("The shape of a sample does not tell how many components a mixture has.")
+    raise NotImplementedError("The number of components cannot be inferred from the shape of a sample.")

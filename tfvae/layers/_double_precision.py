@@ -1,4 +1,4 @@
-"""Densities of distributions whose formulas subtract large numbers, computed in float64."""
+"""Mixin for distributions whose formulas subtract large numbers, with densities in float64."""
 
 from typing import Any
 
@@ -12,10 +12,10 @@ tfd = tfp.distributions
 
 
 class DoublePrecision:
-    """Comes before a class of TFP; computes `log_prob` and `entropy` in float64 and rounds the result once.
+    """Mixin for TFP distributions that computes `log_prob` and `entropy` in float64 and rounds the result once.
 
-    The formulas of these classes add up logarithms of gamma functions. For a count of a million each is ten million
-    nats, and float32 would leave a whole nat of their difference to chance.
+    The formulas of these classes add logarithms of gamma functions. For a count of one million, each is about ten
+    million nats, so their difference in float32 has an error of about one nat.
     """
 
     def _log_prob(self, value: Tensor, **kwargs: Any) -> Tensor:
@@ -31,7 +31,7 @@ class DoublePrecision:
 
 
 def in_double_precision(distribution: Any) -> Distribution:
-    """TFP's own distribution of the same parameters in float64."""
+    """Returns TFP's own distribution with the same parameters in float64."""
     cls: Any = public_class(type(distribution))
     arguments = {
         name: value
@@ -40,7 +40,7 @@ def in_double_precision(distribution: Any) -> Distribution:
     }
     for name in cls.parameter_properties():
         if name in arguments:
-            arguments[name] = tf.cast(getattr(distribution, name), tf.float64)  # converted to the distribution's dtype
+            arguments[name] = tf.cast(getattr(distribution, name), tf.float64)  # already in the distribution's dtype
     return cls(**arguments)
 
 
@@ -50,7 +50,7 @@ def _kl(a: Distribution, b: Distribution, name: str | None = None) -> Tensor:
 
 
 def register_kl(ours: Any) -> None:
-    """Computes KL(a || b) in float64 where a or b is of our class, and the other of it or of TFP's."""
+    """Registers KL(a || b) in float64 for our class, against itself and against TFP's class of the same name."""
     theirs = public_class(ours)
     for pair in ((ours, ours), (ours, theirs), (theirs, ours)):
         tfd.RegisterKL(*pair)(_kl)

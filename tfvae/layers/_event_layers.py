@@ -1,9 +1,9 @@
-"""What the layers of one family share: those for an event shape, for a TFP class of one, and for a vector's size."""
+"""Base classes of the distribution layers: for an event shape, for a TFP class, and for vectors."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from tfvae._serialization import Unsaved
+from tfvae._serialization import Unserializable
 from tfvae.layers._event_shape import event_shape_or_tensor, event_shape_tuple, event_size_of, is_symbolic
 from tfvae.layers._parameterization import Parameterization
 from tfvae.layers.distribution_layer import DistributionLayer
@@ -11,27 +11,27 @@ from tfvae.typing import ConvertToTensorFn, Distribution, Shape, Tensor
 
 
 def size_config(size: Any, argument: str) -> Any:
-    """A size as a configuration has it; a tensor of a graph is refused when it is saved."""
+    """Returns a size for a configuration; a symbolic tensor raises an error when the configuration is saved."""
     if not is_symbolic(size):
         return size
-    return Unsaved(
+    return Unserializable(
         size,
-        f"{argument} cannot be saved: it is a tensor of a traced function. Build the layer with integers. "
+        f"{argument} cannot be saved, because it is a tensor of a traced function. Create the layer with integers. "
         f"Received: {argument}={size!r}",
     )
 
 
 class EventShapeLayer(DistributionLayer):
-    """A layer for events of any shape; a concrete one declares `new` and `params_size`, both static.
+    """Base class of layers for events of any shape; subclasses define the static methods `new` and `params_size`.
 
     Args:
-        event_shape: shape of one event, e.g. `(28, 28, 1)`; in a traced function, also a tensor.
-        convert_to_tensor_fn: see `DistributionLayer`.
-        validate_args: see `DistributionLayer`.
-        **kwargs: see `DistributionLayer`.
+        event_shape: Shape of one event, such as `(28, 28, 1)`. In a traced function, it may be a tensor.
+        convert_to_tensor_fn: See `DistributionLayer`.
+        validate_args: See `DistributionLayer`.
+        **kwargs: See `DistributionLayer`.
     """
 
-    # new(params, event_shape, ...), the distribution, and params_size(event_shape, ...), both static, as TFP has them.
+    # Static methods new(params, event_shape, ...) and params_size(event_shape, ...), as in TFP.
     new: ClassVar[Callable[..., Distribution]]
     params_size: ClassVar[Callable[..., int]]
 
@@ -61,31 +61,31 @@ class EventShapeLayer(DistributionLayer):
 
 
 class DeclaredLayer(EventShapeLayer):
-    """A layer that is the name of a distribution class: its parameters are those that the class declares.
+    """Base class of layers for one distribution class, which declares the parameters.
 
     Args:
-        event_shape: shape of one event, e.g. `(28, 28, 1)`.
-        convert_to_tensor_fn: see `DistributionLayer`.
-        validate_args: see `DistributionLayer`.
-        **kwargs: see `DistributionLayer`.
+        event_shape: Shape of one event, such as `(28, 28, 1)`.
+        convert_to_tensor_fn: See `DistributionLayer`.
+        validate_args: See `DistributionLayer`.
+        **kwargs: See `DistributionLayer`.
     """
 
     distribution_class: ClassVar[type]
-    # Arguments of its constructor that are not parameters.
+    # Constructor arguments that are not parameters.
     fixed: ClassVar[dict[str, Any]] = {}
-    # Constraints that replace TFP's, by parameter name; each a function of the parameters' dtype.
+    # Constraints that replace TFP's, by parameter name. Each is a function of the parameters' dtype.
     bijectors: ClassVar[dict[str, Callable[[Any], Any]]] = {}
 
     @classmethod
     def new(
         cls, params: Tensor, event_shape: Shape | int = (), validate_args: bool = False, name: str | None = None
     ) -> Distribution:
-        """The distribution with these parameters `[..., params_size(event_shape)]`."""
+        """Creates the distribution from parameters `[..., params_size(event_shape)]`."""
         return cls._parameterization(event_shape).make(params, validate_args, name)
 
     @classmethod
     def params_size(cls, event_shape: Shape | int = (), name: str | None = None) -> int:
-        """The number of parameters a distribution of this event shape takes."""
+        """Returns the number of parameters of a distribution with this event shape."""
         return cls._parameterization(event_shape).size
 
     @classmethod
@@ -95,16 +95,16 @@ class DeclaredLayer(EventShapeLayer):
 
 
 class EventSizeLayer(DistributionLayer):
-    """A layer for vectors; a concrete one declares `new` and `params_size`, both static.
+    """Base class of layers for vectors; subclasses define the static methods `new` and `params_size`.
 
     Args:
-        event_size: D, the number of dimensions; in a traced function, also a tensor.
-        convert_to_tensor_fn: see `DistributionLayer`.
-        validate_args: see `DistributionLayer`.
-        **kwargs: see `DistributionLayer`.
+        event_size: Number of dimensions, D. In a traced function, it may be a tensor.
+        convert_to_tensor_fn: See `DistributionLayer`.
+        validate_args: See `DistributionLayer`.
+        **kwargs: See `DistributionLayer`.
     """
 
-    # new(params, event_size, ...), the distribution, and params_size(event_size, ...), both static, as TFP has them.
+    # Static methods new(params, event_size, ...) and params_size(event_size, ...), as in TFP.
     new: ClassVar[Callable[..., Distribution]]
     params_size: ClassVar[Callable[..., int]]
 

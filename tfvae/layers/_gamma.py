@@ -1,4 +1,4 @@
-"""Gamma variables whose densities and divergences keep their digits at large concentrations."""
+"""Gamma distributions whose densities and divergences stay precise for large concentrations."""
 
 import tensorflow_probability as tfp
 

@@ -1,4 +1,4 @@
-"""Draws that stay strictly inside the support, scored as what they are: numbers of finite precision."""
+"""Mixin for distributions on (0, 1) whose draws stay strictly inside the support."""
 
 import math
 from typing import Any, ClassVar
@@ -10,17 +10,18 @@ from tfvae.typing import Tensor
 
 
 class InsideSupport:
-    """Comes before a class of TFP on (0, 1); no draw is exactly 0 or 1, where a density is zero, infinite or NaN.
+    """Mixin for TFP distributions on (0, 1) that never draw exactly 0 or 1, where a density is zero, infinite or NaN.
 
-    Draws that round to 0 or 1 become the smallest normal number or the largest below 1, and carry no gradient. These
-    two stand for all numbers beyond them: a class that declares `log_mass_at_ends` has there the log of the
-    probability of these numbers over their width, so that importance weights and Monte Carlo KLs are those of the
-    rounded variable, for any share of such draws. In between, log p is the density.
+    A draw that rounds to 0 or 1 becomes the smallest normal number or the largest number below 1, without a gradient.
+    These two values represent all numbers beyond them. If a class defines `log_mass_at_ends`, the log density at such a
+    value is the log of the probability of these numbers divided by the width of their interval. Importance weights and
+    Monte Carlo KLs are then correct for the rounded variable, for any share of such draws. In between, `log_prob` is
+    the density.
 
-    Of a vector on the simplex only the components of 0 matter: the others tell how far one is from 1
-    (`may_round_to_one`).
+    For vectors on the simplex, only components of 0 need this treatment: if `may_round_to_one`, the other components
+    determine how far a component is from 1.
 
-    `experimental_sample_and_log_prob` scores the value that is returned, as a copy of it is scored.
+    `experimental_sample_and_log_prob` evaluates the density at the returned value.
     """
 
     may_round_to_one: ClassVar[bool] = False
@@ -31,7 +32,7 @@ class InsideSupport:
         return tf.maximum(value, low) if self.may_round_to_one else tf.clip_by_value(value, low, high)
 
     def _draw(self, sample_shape: Any, seed: Any, **kwargs: Any) -> Tensor:
-        """Draws that may round to the ends."""
+        """Draws values that may round to 0 or 1."""
         return super()._call_sample_n(sample_shape, seed, **kwargs)  # type: ignore[misc]
 
     def _sample_and_log_prob(self, sample_shape: Any, seed: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
@@ -55,20 +56,20 @@ class InsideSupport:
         return super()._log_prob(value, **kwargs)  # type: ignore[misc]
 
     def log_mass_at_ends(self) -> tuple[Tensor, Tensor] | None:
-        """Log probabilities of what rounds to the lowest and to the highest value, or None where they are not known."""
+        """Returns the log probabilities of the numbers that round to the smallest and to the largest value, or None."""
         return None
 
 
 def ends(dtype: tf.DType) -> tuple[np.floating, np.floating]:
-    """The smallest normal number and the largest number below 1."""
+    """Returns the smallest normal number and the largest number below 1."""
     scalar = dtype.as_numpy_dtype
     return np.finfo(scalar).tiny, np.nextafter(scalar(1), scalar(0))
 
 
 def widths(dtype: tf.DType) -> tuple[float, float]:
-    """The widths of the intervals below and above that round to the two ends, as Python floats.
+    """Returns the widths of the intervals that round to the two ends, as Python floats.
 
-    Half of the interval to the number before the highest one rounds to it as well.
+    The upper interval includes half of the gap to the number before the largest one.
     """
     low, high = ends(dtype)
     return float(low), 1.5 * (1.0 - float(high))

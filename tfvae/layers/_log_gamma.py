@@ -1,4 +1,4 @@
-"""Logarithms of gamma variables, whose pathwise gradient is finite however small the variable is."""
+"""Logarithms of gamma variables, with a finite pathwise gradient for very small variables."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,14 +8,14 @@ from tensorflow_probability.python.distributions.gamma import random_gamma
 
 from tfvae.typing import Tensor
 
-# Below this P(G <= g) is g^a / Gamma(a + 1) to float32's last digit.
+# Below this, P(G <= g) equals g^a / Gamma(a + 1) in float32.
 _SMALL = 1e-7
 
 
 def sample_log_gamma(concentration: Tensor, n: Tensor, seed: Any) -> Tensor:
-    """Log g `[n, *shape]` of gamma variables g of rate 1 and these concentrations `[*shape]`: TFP's draws.
+    """Draws log g `[n, *shape]` for gamma variables g with rate 1 and `concentration` `[*shape]`.
 
-    TFP divides the derivative of g by g, which is NaN where g underflows.
+    The draws equal TFP's. TFP divides the derivative of g by g, which is NaN if g underflows.
 
     References:
         Figurnov, Mohamed & Mnih, Implicit Reparameterization Gradients, 2018, arXiv 1805.08498.
@@ -29,9 +29,9 @@ def _with_gradient(concentration: Tensor, log_gamma: Tensor) -> tuple[Tensor, Ca
     def gradient(upstream: Tensor) -> tuple[Tensor, None]:
         gamma = tf.exp(log_gamma)
         safe = tf.maximum(gamma, _SMALL)
-        of_log = tf.raw_ops.RandomGammaGrad(alpha=concentration, sample=safe) / safe
-        # From g^a = P Gamma(a + 1) at a fixed P.
-        of_small = (tf.math.digamma(concentration + 1.0) - log_gamma) / concentration
-        return upstream * tf.where(gamma < _SMALL, of_small, of_log), None
+        slope = tf.raw_ops.RandomGammaGrad(alpha=concentration, sample=safe) / safe
+        # Derivative of g^a = P Gamma(a + 1) for fixed P.
+        slope_if_small = (tf.math.digamma(concentration + 1.0) - log_gamma) / concentration
+        return upstream * tf.where(gamma < _SMALL, slope_if_small, slope), None
 
     return log_gamma, gradient

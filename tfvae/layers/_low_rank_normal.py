@@ -1,4 +1,4 @@
-"""N(loc, S S^T) with S = diag(scale) + U U^T, whose numbers hold for factors U far larger than the scales."""
+"""Normal distribution N(loc, S S^T), S = diag(scale) + U U^T, accurate for factors U much larger than the scales."""
 
 from typing import Any
 
@@ -15,16 +15,16 @@ _DIAGONAL = (tf.linalg.LinearOperatorDiag, tf.linalg.LinearOperatorIdentity, tf.
 
 
 class _LowRankUpdate(tf.linalg.LinearOperatorLowRankUpdate):
-    """D + U U^T with D a positive diagonal, in operations whose gradients XLA compiles for an unknown batch size.
+    """Linear operator D + U U^T with a positive diagonal D, whose gradients XLA compiles for an unknown batch size.
 
     Numerics:
-        With W = D^(-1/2) U, the matrix I + W^T W of Woodbury's identity has the square of the condition of W, and
-        rounds to a singular one for large factors that are nearly collinear. It is not made: it is R^T R for the
-        triangular R of a QR decomposition of I on top of W. In float64.
+        Let W = D^(-1/2) U. The condition number of the matrix I + W^T W in Woodbury's identity is the square of that of
+        W. For large and nearly collinear factors, the matrix is numerically singular, so it is not computed. It equals
+        R^T R, where R is the triangular factor of a QR decomposition of I stacked on W. All in float64.
     """
 
     def _root(self) -> tuple[Tensor, Tensor, Tensor]:
-        """D^(1/2) `[..., D]`, W `[..., D, r]` and R `[..., r, r]`."""
+        """Returns D^(1/2) `[..., D]`, W `[..., D, r]` and R `[..., r, r]`."""
         root = tf.sqrt(tf.cast(self.base_operator.diag_part(), tf.float64))
         scaled = tf.cast(self.u, tf.float64) / root[..., tf.newaxis]
         rank = self.u.shape[-1]
@@ -49,13 +49,12 @@ class _LowRankUpdate(tf.linalg.LinearOperatorLowRankUpdate):
 
 
 class LowRankNormal(PhiloxNoise, tfp.distributions.MultivariateNormalDiagPlusLowRank):
-    """TFP's distribution, with S known to be positive definite, in float64.
+    """TFP's distribution in float64, with S declared positive definite.
 
-    TFP leaves open whether S is, and then takes a determinant of the r x r matrix I + U^T D^-1 U, for which XLA has no
-    kernel.
+    TFP does not declare it. It then takes the determinant of the r x r matrix I + U^T D^-1 U, which XLA cannot compile.
 
     Numerics:
-        Draws are made in float64 and rounded once; their density is that of the noise that made them.
+        Draws are computed in float64 and rounded once. Their density is computed from the noise that produced them.
     """
 
     def __init__(
@@ -83,7 +82,7 @@ class LowRankNormal(PhiloxNoise, tfp.distributions.MultivariateNormalDiagPlusLow
         return super()._parameter_properties(dtype, num_classes)
 
     def in_double_precision(self) -> "LowRankNormal":
-        """The same distribution in float64."""
+        """Returns the same distribution in float64."""
         parameters = (self.loc, self._scale_diag, self._scale_perturb_factor)
         return LowRankNormal(*(tf.cast(parameter, tf.float64) for parameter in parameters))
 
@@ -94,15 +93,15 @@ class LowRankNormal(PhiloxNoise, tfp.distributions.MultivariateNormalDiagPlusLow
 
     def _call_sample_n(self, sample_shape: Any, seed: Any, **kwargs: Any) -> Tensor:
         noise = self._maybe_broadcast_distribution_batch_shape().sample(sample_shape, seed, **kwargs)
-        return self._of_noise(noise)
+        return self._transform_noise(noise)
 
     def _sample_and_log_prob(self, sample_shape: Any, seed: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
         noise, log_prob = self._maybe_broadcast_distribution_batch_shape().experimental_sample_and_log_prob(
             sample_shape, seed, **kwargs
         )
-        return self._of_noise(noise), log_prob - self.scale.log_abs_determinant()
+        return self._transform_noise(noise), log_prob - self.scale.log_abs_determinant()
 
-    def _of_noise(self, noise: Tensor) -> Tensor:
+    def _transform_noise(self, noise: Tensor) -> Tensor:
         double = self.in_double_precision()
         return tf.cast(double.loc + double.scale.matvec(tf.cast(noise, tf.float64)), self.dtype)
 
@@ -110,7 +109,7 @@ class LowRankNormal(PhiloxNoise, tfp.distributions.MultivariateNormalDiagPlusLow
 class MultivariateNormalDiagPlusLowRankCovariance(
     DoublePrecision, tfp.distributions.MultivariateNormalDiagPlusLowRankCovariance
 ):
-    """`tfd.MultivariateNormalDiagPlusLowRankCovariance` in float64: it factorises I + U^T D^-1 U."""
+    """`tfd.MultivariateNormalDiagPlusLowRankCovariance` in float64, because it factorises I + U^T D^-1 U."""
 
 
 def _in_double_precision(normal: Any) -> Distribution:
@@ -127,7 +126,10 @@ def _in_double_precision(normal: Any) -> Distribution:
 
 
 def _kl(a: Any, b: Any, name: str | None = None) -> Tensor:
-    """KL(a || b) = (|S_b^-1 S_a|^2 + |S_b^-1 (loc_a - loc_b)|^2 - D) / 2 + log det S_b - log det S_a."""
+    """Computes KL(a || b) in closed form.
+
+    KL(a || b) = (|S_b^-1 S_a|^2 + |S_b^-1 (loc_a - loc_b)|^2 - D) / 2 + log det S_b - log det S_a.
+    """
     with tf.name_scope(name or "kl_low_rank_normal"):
         a64, b64 = _in_double_precision(a), _in_double_precision(b)
         spread = tf.reduce_sum(tf.square(b64.scale.solve(a64.scale.to_dense())), axis=[-2, -1])

@@ -1,4 +1,4 @@
-"""Masks of inputs that are lists or dictionaries."""
+"""Masks of inputs that are lists or dictionaries of tensors."""
 
 from typing import Any
 
@@ -8,10 +8,10 @@ from tfvae.typing import Tensor
 
 
 def joint_mask(masks: Any) -> Tensor | None:
-    """One mask from those of several inputs: True where every input that has a mask is valid; None without any.
+    """Combines the masks of several inputs into one by logical and; returns None if there are no masks.
 
     Args:
-        masks: a mask, None, or a nest of them, as Keras gives it to a layer called on a nest of tensors.
+        masks: A mask, None, or a nested structure of them, as Keras passes it to a layer called on several tensors.
     """
     joint = None
     for mask in keras.tree.flatten(masks):

@@ -1,4 +1,4 @@
-"""What the mixture layers share: which parameters are whose, the mixture, and the layer for those of an event shape."""
+"""Shared parts of the mixture layers: parameter splitting, the mixture distribution, and a base class."""
 
 import math
 import operator
@@ -14,10 +14,10 @@ from tfvae.typing import ConvertToTensorFn, Distribution, Shape, Tensor
 
 
 def component_count(num_components: Any) -> Any:
-    """K as a plain int, or as an int32 tensor where its value shows only when a graph runs.
+    """Returns the number of components as a Python int, or as an int32 tensor if it is known only at run time.
 
     Raises:
-        ValueError: when it is not an integer of at least 1.
+        ValueError: If it is not an integer of at least 1.
     """
     if is_symbolic(num_components):
         return tf.cast(num_components, tf.int32)
@@ -27,7 +27,7 @@ def component_count(num_components: Any) -> Any:
 
 
 def mixture_params_size(num_components: Any, component_params_size: Any) -> Any:
-    """One logit and one set of parameters a component."""
+    """Returns the number of parameters of a mixture: one logit and one set of parameters per component."""
     if is_symbolic(component_params_size):
         size = tf.cast(component_params_size, tf.int32)
     else:
@@ -36,10 +36,10 @@ def mixture_params_size(num_components: Any, component_params_size: Any) -> Any:
 
 
 def split_mixture_params(params: Tensor, num_components: Any) -> tuple[Tensor, Tensor]:
-    """Logits and component parameters: `[..., K (1 + P)]` -> `[..., K]`, `[..., K, P]`.
+    """Splits parameters `[..., K (1 + P)]` into logits `[..., K]` and component parameters `[..., K, P]`.
 
     Raises:
-        ValueError: when the last axis is known and no such multiple of K.
+        ValueError: If the length of the last axis is known and is not a positive multiple of K.
     """
     params, number = tf.convert_to_tensor(params), component_count(num_components)
     width = params.shape[-1] if params.shape.rank else None
@@ -49,28 +49,31 @@ def split_mixture_params(params: Tensor, num_components: Any) -> tuple[Tensor, T
         return logits, tf.reshape(rest, tf.concat([tf.shape(params)[:-1], [number, size]], axis=0))
     if width % number or width < number:
         raise ValueError(
-            f"A mixture of {number} components takes parameters [..., {number} * (1 + component_params_size)]: "
-            f"a logit and {number} times the parameters of one component. Received shape {params.shape}. "
-            "MixtureSameFamily.params_size gives the number."
+            f"A mixture of {number} components expects parameters of shape "
+            f"[..., {number} * (1 + component_params_size)]: one logit and one set of parameters per component. Use "
+            f"MixtureSameFamily.params_size to compute the size. Received: shape={params.shape}"
         )
     size = width // number - 1
     logits, rest = tf.split(params, [number, number * size], axis=-1)
-    # All sizes are given, none is -1: a reshape of no examples could not tell it, and it would be unknown in a graph.
+    # No size is -1: it could not be inferred for zero examples, and would be unknown in a graph.
     return logits, tf.reshape(rest, tf.concat([tf.shape(params)[:-1], [number, size]], axis=0))
 
 
 def log_sum_exp(log_values: Tensor, axis: int) -> Tensor:
-    """Log of the sum of exponentials; where all are 0 it is -inf, and its gradient zero where TensorFlow's is NaN."""
+    """Computes the log of a sum of exponentials, with a zero gradient if all terms are 0.
+
+    The result is then -inf, and TensorFlow's gradient would be NaN.
+    """
     is_zero = tf.reduce_all(tf.equal(log_values, -math.inf), axis=axis, keepdims=True)
-    found = tf.reduce_logsumexp(tf.where(is_zero, tf.zeros_like(log_values), log_values), axis=axis)
-    return tf.where(tf.squeeze(is_zero, axis), tf.constant(-math.inf, found.dtype), found)
+    log_sum = tf.reduce_logsumexp(tf.where(is_zero, tf.zeros_like(log_values), log_values), axis=axis)
+    return tf.where(tf.squeeze(is_zero, axis), tf.constant(-math.inf, log_sum.dtype), log_sum)
 
 
 class UnbroadcastMixture(tfp.distributions.MixtureSameFamily):
-    """A mixture whose choice and components have the same batch shape, so that nothing has to be broadcast.
+    """Mixture whose mixture distribution and components have the same batch shape, so no broadcasting is needed.
 
-    TFP broadcasts all the same where it does not know the batch size, which costs time and static shapes, and divides
-    by zero when there are no examples.
+    If the batch size is unknown, TFP broadcasts anyway. This takes time, loses static shapes, and divides by zero for
+    zero examples.
     """
 
     def _get_distributions_with_broadcast_batch_shape(self) -> tuple[Distribution, Distribution]:
@@ -81,14 +84,16 @@ class UnbroadcastMixture(tfp.distributions.MixtureSameFamily):
 
 
 class MixtureLayer(EventShapeLayer):
-    """A mixture whose components have an event shape; a concrete one declares `new` and `params_size`, both static.
+    """Base class of mixtures whose components have an event shape.
+
+    Subclasses define the static methods `new` and `params_size`.
 
     Args:
-        num_components: K, the number of components.
-        event_shape: shape of one event.
-        convert_to_tensor_fn: see `DistributionLayer`.
-        validate_args: see `DistributionLayer`.
-        **kwargs: see `DistributionLayer`.
+        num_components: Number of components, K.
+        event_shape: Shape of one event.
+        convert_to_tensor_fn: See `DistributionLayer`.
+        validate_args: See `DistributionLayer`.
+        **kwargs: See `DistributionLayer`.
     """
 
     def __init__(

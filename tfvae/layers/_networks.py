@@ -1,4 +1,4 @@
-"""Looking into an encoder or decoder: the distribution layer it ends in, and a KL term that it carries."""
+"""Functions that inspect an encoder or decoder: its distribution layer and the KL term it adds."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -15,16 +15,16 @@ _EXAMPLE = {
 }
 
 
-def example_of(role: str) -> str:
-    """A layer that an "encoder" or a "decoder" may end in, for error messages."""
+def example_layer(role: str) -> str:
+    """Returns the name of a distribution layer for an "encoder" or a "decoder", for error messages."""
     return f"tfvae.layers.{_EXAMPLE[role]}"
 
 
 def output_layer(network: keras.layers.Layer, role: str) -> DistributionLayer | None:
-    """The distribution layer that a network ends in, or None for a subclassed model, which cannot be looked into.
+    """Returns the distribution layer at the end of a network, or None for a subclassed model.
 
     Raises:
-        TypeError: when the network ends in another layer.
+        TypeError: If the network ends in another layer.
     """
     layer = network
     while isinstance(layer, keras.Sequential) or _is_functional(layer):
@@ -37,8 +37,8 @@ def output_layer(network: keras.layers.Layer, role: str) -> DistributionLayer | 
     if isinstance(layer, keras.Model) and type(layer) not in (keras.Model, keras.Sequential):
         return None
     raise TypeError(
-        f"The {role} must end in a distribution layer, such as {example_of(role)}. "
-        f"The last layer of '{getattr(network, 'name', network)}' is {layer!r}."
+        f"The {role} must end in a distribution layer, such as {example_layer(role)}. "
+        f"Received: {role} '{getattr(network, 'name', network)}', whose last layer is {layer!r}"
     )
 
 
@@ -55,8 +55,8 @@ def _producer(model: keras.Model) -> Any:
     return outputs[0]._keras_history.operation if outputs else None
 
 
-def own_kl(network: keras.layers.Layer) -> tuple[keras.layers.Layer, Any] | None:
-    """The first layer of a network that adds a KL term to the loss, and the term; None where there is none."""
+def find_kl_term(network: keras.layers.Layer) -> tuple[keras.layers.Layer, Any] | None:
+    """Returns the first layer of a network that adds a KL term to the loss, and that term; None if there is none."""
     for layer in sublayers(network):
         regularizer = getattr(layer, "distribution_regularizer", None)
         if isinstance(layer, KLDivergenceAddLoss):
@@ -67,7 +67,7 @@ def own_kl(network: keras.layers.Layer) -> tuple[keras.layers.Layer, Any] | None
 
 
 def sublayers(layer: keras.layers.Layer) -> Iterator[keras.layers.Layer]:
-    """The layer and all that it holds."""
+    """Yields the layer and all of its sublayers."""
     yield layer
     for inner in getattr(layer, "_layers", []):
         yield from sublayers(inner)

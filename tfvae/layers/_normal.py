@@ -1,8 +1,8 @@
-"""TFP's normal distributions with noise that XLA makes as fast as a graph does.
+"""TFP's normal distributions with noise that is fast under XLA.
 
-TFP leaves to the device how seeded noise is generated. That is Philox on a CPU anyway, but XLA compiles the choice left
-open into a program that takes twenty times as long as Philox asked for by name. These ask for it: the numbers are those
-that TFP's own distributions draw, with XLA and without (the two differ).
+TFP lets the device choose the generator of seeded noise. On a CPU this is Philox. However, XLA compiles the unspecified
+choice into a program that is twenty times slower than one with an explicit Philox. These classes therefore request
+Philox. The draws equal those of TFP's distributions, with and without XLA (which differ from each other).
 """
 
 from typing import Any
@@ -16,10 +16,10 @@ tfd = tfp.distributions
 
 
 class Normal(tfp.distributions.Normal):
-    """A normal that draws by Philox, given a seed `[2]`."""
+    """Normal distribution that samples with Philox if it is given a seed `[2]`."""
 
     def _sample_n(self, n: Tensor, seed: Any = None) -> Tensor:
-        if not tf.is_tensor(seed):  # TensorFlow's own stateful generator
+        if not tf.is_tensor(seed):  # TensorFlow's stateful generator
             return super()._sample_n(n, seed)
         shape = tf.concat([[n], self.batch_shape_tensor()], axis=0)
         noise = tf.random.stateless_normal(shape, tfp.random.sanitize_seed(seed), dtype=self.dtype, alg="philox")
@@ -27,13 +27,13 @@ class Normal(tfp.distributions.Normal):
 
 
 class PhiloxNoise:
-    """Comes before a class derived from `tfd.MultivariateNormalLinearOperator`; puts `Normal` in place of its noise."""
+    """Mixin for subclasses of `tfd.MultivariateNormalLinearOperator` that uses `Normal` as the noise."""
 
     @property
     def _distribution(self) -> Distribution:
         return self._noise
 
-    # TFP's constructors set it. They stay as they are: `tf.function` takes distributions apart by their arguments.
+    # TFP's constructors set this. They are not overridden, because `tf.function` decomposes distributions by argument.
     @_distribution.setter
     def _distribution(self, sampled: Distribution) -> None:
         noise = sampled.distribution
@@ -41,8 +41,8 @@ class PhiloxNoise:
 
 
 class MultivariateNormalDiag(PhiloxNoise, tfp.distributions.MultivariateNormalDiag):
-    """`tfd.MultivariateNormalDiag` that draws by Philox."""
+    """`tfd.MultivariateNormalDiag` with Philox sampling."""
 
 
 class MultivariateNormalTriL(PhiloxNoise, tfp.distributions.MultivariateNormalTriL):
-    """`tfd.MultivariateNormalTriL` that draws by Philox."""
+    """`tfd.MultivariateNormalTriL` with Philox sampling."""

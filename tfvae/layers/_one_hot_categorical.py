@@ -1,4 +1,4 @@
-"""One-hot vectors of which some categories are impossible."""
+"""One-hot categorical distribution with impossible categories."""
 
 import math
 from typing import Any
@@ -10,16 +10,17 @@ from tfvae.typing import Distribution, Tensor
 
 tfd = tfp.distributions
 
-# Below the largest logit by this much, a probability is 0 in float64 too.
+# At this distance below the largest logit, a probability is 0 even in float64.
 _IMPOSSIBLE = 1e4
 
 
 class OneHotCategorical(tfp.distributions.OneHotCategorical):
-    """`tfd.OneHotCategorical` that takes logits of -inf and probabilities of 0: those categories never occur.
+    """`tfd.OneHotCategorical` that supports logits of -inf and probabilities of 0, for categories that never occur.
 
     Numerics:
-        TFP multiplies 0 by -inf. Here a finite logit whose probability rounds to 0 stands in for -inf; log p of an
-        impossible event is -inf, with a gradient of zero. Where all logits are finite nothing changes, to the last bit.
+        TFP multiplies 0 by -inf. Here, a finite logit whose probability rounds to 0 replaces -inf. The log probability
+        of an impossible event is -inf, with a gradient of zero. If all logits are finite, results equal TFP's bit for
+        bit.
     """
 
     def _log_prob(self, x: Tensor) -> Tensor:
@@ -33,7 +34,7 @@ class OneHotCategorical(tfp.distributions.OneHotCategorical):
 
 
 def _finite_logits(distribution: Distribution) -> tuple[Tensor, Tensor]:
-    """Finite logits of the same probabilities, and where these are 0."""
+    """Returns finite logits of the same probabilities, and a mask of the impossible categories."""
     if distribution.logits is None:
         probs = tf.convert_to_tensor(distribution.probs)
         is_impossible = tf.equal(probs, 0)
@@ -51,7 +52,7 @@ def _minus_infinity_where(condition: Tensor, values: Tensor) -> Tensor:
 
 
 def _kl(a: Any, b: Any, name: str | None = None) -> Tensor:
-    """KL(a || b), in which 0 log 0 is 0 and what only a can give makes it infinite."""
+    """Computes KL(a || b) with 0 log 0 = 0; it is infinite if a category is possible in a and impossible in b."""
     with tf.name_scope(name or "kl_one_hot_categorical"):
         (logits_a, never_a), (logits_b, never_b) = _finite_logits(a), _finite_logits(b)
         plain_a, plain_b = (tfd.OneHotCategorical(logits=logits) for logits in (logits_a, logits_b))

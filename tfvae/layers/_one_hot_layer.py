@@ -1,4 +1,4 @@
-"""What the layers of one-hot vectors share."""
+"""Base class of the layers for one-hot vectors."""
 
 from typing import Any, ClassVar
 
@@ -9,14 +9,14 @@ from tfvae.typing import ConvertToTensorFn
 
 
 class OneHotLayer(EventSizeLayer):
-    """A layer for one-hot vectors; a concrete one declares `new` and `params_size`, both static.
+    """Base class of layers for one-hot vectors; subclasses define the static methods `new` and `params_size`.
 
     Args:
-        event_size: D, the number of categories.
-        convert_to_tensor_fn: see `DistributionLayer`.
-        sample_dtype: dtype of samples and modes; that of the parameters by default.
-        validate_args: see `DistributionLayer`.
-        **kwargs: see `DistributionLayer`.
+        event_size: Number of categories, D.
+        convert_to_tensor_fn: See `DistributionLayer`.
+        sample_dtype: Dtype of samples and modes. Defaults to the dtype of the parameters.
+        validate_args: See `DistributionLayer`.
+        **kwargs: See `DistributionLayer`.
     """
 
     support: ClassVar[tuple[float, float]] = (0.0, 1.0)

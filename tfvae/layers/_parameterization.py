@@ -1,4 +1,4 @@
-"""How a vector of unconstrained numbers becomes the parameters of a TFP distribution: read from the class itself."""
+"""Maps vectors of unconstrained numbers to the parameters of a TFP distribution, using the properties of its class."""
 
 import inspect
 import math
@@ -26,25 +26,25 @@ class _Parameter(NamedTuple):
 
 
 class Parameterization:
-    """The parameters of `distribution_class`, one after another in the order of its constructor, each flattened.
+    """The parameters of `distribution_class` as one vector, flattened and in the order of its constructor.
 
-    TFP's `parameter_properties()` says which parameters a class has, their shapes for an event of given shape, and the
-    bijector from unconstrained numbers to each. Of alternatives (logits or probs) it is the one that TFP prefers.
-    Where the class has fewer event axes than `event_shape`, the axes before them are independent.
+    TFP's `parameter_properties()` provides the parameters of a class, their shapes for a given event shape, and the
+    bijector from unconstrained numbers to each parameter. Among alternatives (logits or probs), TFP's preferred one is
+    used. If the class has fewer event axes than `event_shape`, the axes before them are independent.
 
     Args:
-        distribution_class: a class of `tfp.distributions`.
-        event_shape: shape of one event, independent axes first.
-        fixed: parameters that are constants, by name; None leaves one at the class's default.
-        num_classes: number of categories, for classes that need it to know the shape of their parameters.
-        bijectors: constraints that replace TFP's, by parameter name, each a function of the parameters' dtype.
+        distribution_class: A class of `tfp.distributions`.
+        event_shape: Shape of one event, with the independent axes first.
+        fixed: Constant parameters by name. None keeps the default of the class.
+        num_classes: Number of categories, for classes that need it to infer the shapes of their parameters.
+        bijectors: Constraints that replace TFP's, by parameter name. Each is a function of the parameters' dtype.
 
     Raises:
-        TypeError: when it is no distribution class.
-        ValueError: when TFP does not say how to make one of the parameters.
+        TypeError: If `distribution_class` is not a distribution class.
+        ValueError: If TFP does not define how to construct one of the parameters.
 
     Numerics:
-        Positive parameters are no lower than 1e-5; above that they are what TFP's bijector gives, to the last bit.
+        Positive parameters are at least 1e-5. Above that, they equal the output of TFP's bijector bit for bit.
     """
 
     def __init__(
@@ -57,8 +57,8 @@ class Parameterization:
     ):
         if not (isinstance(distribution_class, type) and issubclass(distribution_class, tfd.Distribution)):
             raise TypeError(
-                "distribution_class is a class of tfp.distributions, such as tfd.Gamma. "
-                f"Received: {distribution_class!r}."
+                "`distribution_class` must be a class of tfp.distributions, such as tfd.Gamma. "
+                f"Received: distribution_class={distribution_class!r}"
             )
         self.distribution_class: Any = distribution_class
         self.event_shape = tuple(event_shape)
@@ -72,8 +72,8 @@ class Parameterization:
         unknown = set(self.fixed) - set(arguments)
         if unknown:
             raise ValueError(
-                f"fixed names {sorted(unknown)}, which tfd.{self.class_name} does not take. "
-                f"It takes: {sorted(properties)}."
+                f"`fixed` has names that tfd.{self.class_name} does not accept: {sorted(unknown)}. "
+                f"Expected names from {sorted(properties)}. Received: fixed={self.fixed}"
             )
         self.parameters = [
             _Parameter(name, self._unconstrained_shape(name, properties[name]))
@@ -83,13 +83,13 @@ class Parameterization:
 
         if not self.parameters:
             raise ValueError(
-                f"tfd.{self.class_name} has no parameters left to make from an input. Use DistributionLambda for a "
-                "distribution of constants."
+                f"All parameters of tfd.{self.class_name} are fixed, so none depends on an input. Use "
+                f"DistributionLambda for a constant distribution. Received: fixed={self.fixed}"
             )
 
     @property
     def class_name(self) -> str:
-        """The name that the distribution has in `tfp.distributions`."""
+        """The name of the class in `tfp.distributions`."""
         return self.distribution_class.__name__.lstrip("_")
 
     @property
@@ -98,7 +98,7 @@ class Parameterization:
         return sum(parameter.size for parameter in self.parameters)
 
     def make(self, params: Tensor, validate_args: bool = False, name: str | None = None) -> Distribution:
-        """The distribution with the unconstrained parameters `[..., size]`, of batch shape `[...]`."""
+        """Creates the distribution of batch shape `[...]` from unconstrained parameters `[..., size]`."""
         params = tf.convert_to_tensor(params)
         properties = self._properties(params.dtype)
         batch_shape = tf.shape(params)[:-1]
@@ -110,28 +110,28 @@ class Parameterization:
             if isinstance(bijector, tfb.Softplus):
                 raw = floor_raw_scale(raw)
             values[parameter.name] = bijector.forward(raw)
-        fixed = {key: _as(value, params.dtype) for key, value in self.fixed.items()}
+        fixed = {key: _in_dtype(value, params.dtype) for key, value in self.fixed.items()}
         if self._has_float_dtype:
             fixed.setdefault("dtype", params.dtype)
         cls = stable_class(self.distribution_class)
-        made = cls(**values, **fixed, validate_args=validate_args, name=name or self.class_name)
-        independent = len(self.event_shape) - made.event_shape.rank
-        if independent < 0 or tuple(made.event_shape) != self.event_shape[independent:]:
+        distribution = cls(**values, **fixed, validate_args=validate_args, name=name or self.class_name)
+        independent = len(self.event_shape) - distribution.event_shape.rank
+        if independent < 0 or tuple(distribution.event_shape) != self.event_shape[independent:]:
             raise ValueError(
-                f"tfd.{self.class_name} has events of shape {tuple(made.event_shape)}, possibly with "
-                f"independent axes before. Received event_shape={self.event_shape}."
+                f"tfd.{self.class_name} requires an event shape that ends in {tuple(distribution.event_shape)}. "
+                f"Received: event_shape={self.event_shape}"
             )
-        if independent == 0 and made.event_shape.rank:
-            return made
-        return tfd.Independent(made, independent, validate_args=validate_args, name=name)
+        if independent == 0 and distribution.event_shape.rank:
+            return distribution
+        return tfd.Independent(distribution, independent, validate_args=validate_args, name=name)
 
     def _properties(self, dtype: tf.DType) -> dict[str, Any]:
         try:
             return dict(self.distribution_class.parameter_properties(dtype=dtype, num_classes=self.num_classes))
         except NotImplementedError:
             raise ValueError(
-                f"tfd.{self.class_name} does not say what its parameters are. "
-                "Use DistributionLambda with a function that makes it."
+                f"tfd.{self.class_name} does not define its parameter properties. "
+                "Use DistributionLambda with a function that creates the distribution."
             ) from None
 
     def _bijector(self, name: str, properties: Any, dtype: tf.DType) -> Any:
@@ -145,13 +145,13 @@ class Parameterization:
             return tuple(self._bijector(name, properties, tf.float32).inverse_event_shape(shape).as_list())
         except (NotImplementedError, TypeError, ValueError, IndexError) as error:
             raise ValueError(
-                f"tfd.{self.class_name} does not say how to make its parameter {name!r} from a vector for "
-                f"event_shape={self.event_shape}, num_classes={self.num_classes} ({error}). Give it as a constant, "
-                f"fixed={{{name!r}: ...}}, or num_classes where it has categories, or use DistributionLambda."
+                f"tfd.{self.class_name} does not define how to construct its parameter {name!r} from a vector "
+                f"({error}). Set it as a constant, fixed={{{name!r}: ...}}, set num_classes if it has categories, or "
+                f"use DistributionLambda. Received: event_shape={self.event_shape}, num_classes={self.num_classes}"
             ) from None
 
 
-def _as(value: Any, dtype: tf.DType) -> Any:
-    """Constants in the dtype of the parameters, so that float64 stays float64."""
+def _in_dtype(value: Any, dtype: tf.DType) -> Any:
+    """Converts floating-point constants to the dtype of the parameters, so float64 is preserved."""
     is_number = isinstance(value, float | np.ndarray | np.floating) and np.asarray(value).dtype.kind == "f"
     return tf.constant(value, dtype) if is_number else value

@@ -1,4 +1,4 @@
-"""Distributions on (0, 1) and on the simplex whose draws and densities hold to the ends."""
+"""Distributions on (0, 1) and on the simplex that stay accurate near the boundary."""
 
 import math
 from typing import Any
@@ -28,7 +28,7 @@ class Beta(InsideSupport, DoublePrecision, tfp.distributions.Beta):
         return tf.math.sigmoid(log_gamma1 - log_gamma0)
 
     def log_mass_at_ends(self) -> tuple[Tensor, Tensor]:
-        # Near an end the density is a power: P(z < w) = w^a / (a B(a, b)).
+        # Near an end, the density is a power: P(z < w) = w^a / (a B(a, b)).
         a, b = (tf.cast(c, tf.float64) for c in (self.concentration1, self.concentration0))
         log_normalization = tfp.math.lbeta(a, b)
         low, high = (
@@ -39,7 +39,7 @@ class Beta(InsideSupport, DoublePrecision, tfp.distributions.Beta):
 
 
 class Kumaraswamy(InsideSupport, tfp.distributions.Kumaraswamy):
-    """`tfd.Kumaraswamy` with draws inside (0, 1), in float64: TFP's formulas take differences from 1 in float32."""
+    """`tfd.Kumaraswamy` with draws inside (0, 1), in float64, because TFP's formulas subtract from 1 in float32."""
 
     def _in_double_precision(self) -> tuple[Tensor, Tensor]:
         return tf.cast(self.concentration1, tf.float64), tf.cast(self.concentration0, tf.float64)
@@ -47,7 +47,7 @@ class Kumaraswamy(InsideSupport, tfp.distributions.Kumaraswamy):
     def _draw(self, sample_shape: Any, seed: Any, **kwargs: Any) -> Tensor:
         uniform = self._maybe_broadcast_distribution_batch_shape().sample(sample_shape, seed)
         a, b = self._in_double_precision()
-        # Noise of exactly 0 stands for what rounds to it.
+        # Noise of exactly 0 represents all values that round to it.
         u = tf.maximum(tf.cast(uniform, tf.float64), 0.25 * np.finfo(self.dtype.as_numpy_dtype).eps)
         return tf.cast(tf.exp(tf.math.log(-tf.math.expm1(tf.math.log1p(-u) / b)) / a), self.dtype)
 
@@ -61,7 +61,7 @@ class Kumaraswamy(InsideSupport, tfp.distributions.Kumaraswamy):
     def log_mass_at_ends(self) -> tuple[Tensor, Tensor]:
         a, b = self._in_double_precision()
         low, high = widths(self.dtype)
-        power = tf.exp(a * math.log(low))  # z^a; P(z < w) = 1 - (1 - w^a)^b, which is b w^a where w^a underflows
+        power = tf.exp(a * math.log(low))  # z^a; P(z < w) = 1 - (1 - w^a)^b, which is b w^a if w^a underflows
         safe = tf.where(power > 0, power, 0.5)
         log_low = tf.math.log(-tf.math.expm1(b * tf.math.log1p(-safe)))
         log_high = b * tf.math.log(-tf.math.expm1(a * math.log1p(-high)))
@@ -75,7 +75,8 @@ class RelaxedBernoulli(InsideSupport, tfp.distributions.RelaxedBernoulli):
         return _sigmoid(self._transformed_logistic().distribution.sample(n, seed=seed, **kwargs))
 
     def log_mass_at_ends(self) -> tuple[Tensor, Tensor]:
-        low, high = (math.log(width) for width in widths(self.dtype))  # of the odds; the logit is logistic
+        # In terms of the odds, because the logit is logistic.
+        low, high = (math.log(width) for width in widths(self.dtype))
         temperature, logits = tf.convert_to_tensor(self.temperature), self.logits_parameter()
         return tf.math.log_sigmoid(temperature * low - logits), tf.math.log_sigmoid(temperature * high + logits)
 
@@ -94,7 +95,7 @@ class LogitNormal(InsideSupport, tfp.distributions.LogitNormal):
 
 
 class Dirichlet(InsideSupport, DoublePrecision, tfp.distributions.Dirichlet):
-    """`tfd.Dirichlet` without shares of exactly 0, in float64."""
+    """`tfd.Dirichlet` in float64, without components of exactly 0."""
 
     may_round_to_one = True
 
@@ -103,7 +104,7 @@ class Dirichlet(InsideSupport, DoublePrecision, tfp.distributions.Dirichlet):
         return tf.exp(log_gamma - tf.reduce_logsumexp(log_gamma, axis=-1, keepdims=True))
 
     def _log_density(self, value: Tensor, **kwargs: Any) -> Tensor:
-        # In a share the density is a power near 0, as that of a Beta.
+        # Near 0, the density is a power of the component, as for a Beta distribution.
         log_prob = super()._log_density(value, **kwargs)
         log_concentration = tf.math.log(self.concentration)
         is_lost = tf.equal(value, tf.constant(widths(self.dtype)[0], self.dtype))
@@ -113,14 +114,14 @@ class Dirichlet(InsideSupport, DoublePrecision, tfp.distributions.Dirichlet):
 class RelaxedOneHotCategorical(InsideSupport, tfp.distributions.RelaxedOneHotCategorical):
     """`tfd.RelaxedOneHotCategorical` without components of exactly 0.
 
-    Its density depends on the logarithms of the components, and a component near 1 is told by the others: only what is
-    below the smallest normal number w is lost.
+    Its density depends on the logarithms of the components. The other components determine a component near 1, so only
+    components below the smallest normal number w lose information.
 
     Numerics:
-        z_k is proportional to E_k^(-1/temperature) with exponential variables E_k of rates pi_k. Where the components
-        C are at most w and the n others are known, integrating over the scale of the E_k gives
+        z_k is proportional to E_k^(-1/temperature) for exponential variables E_k with rates pi_k. Let C be the set of
+        components that are at most w, and let the n others be known. Integrating over the scale of the E_k gives
         (n - 1)! temperature^(n - 1) prod_{j not in C} pi_j z_j^(-temperature - 1) / (sum_i pi_i z_i^-temperature)^n,
-        with z_i = w in C; without C it is the density of Maddison et al. (2016, arXiv 1611.00712, equation 10).
+        with z_i = w in C. If C is empty, this is the density of Maddison et al. (2016, arXiv 1611.00712, equation 10).
     """
 
     may_round_to_one = True
@@ -145,7 +146,7 @@ class RelaxedOneHotCategorical(InsideSupport, tfp.distributions.RelaxedOneHotCat
 
 
 def _sigmoid(x: Tensor) -> Tensor:
-    """`tfb.Sigmoid`, whose gradient is NaN where exp(x) overflows."""
+    """Computes `tfb.Sigmoid` without the NaN gradient that it has if exp(x) overflows."""
     cutoff = -20.0 if x.dtype == tf.float64 else -9.0
     return tf.where(x < cutoff, tf.exp(tf.minimum(x, cutoff)), tf.math.sigmoid(x))
 

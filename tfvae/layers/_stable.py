@@ -1,4 +1,4 @@
-"""The distributions of TFP that have a form of ours whose numbers hold where TFP's do not."""
+"""Replacements of TFP distributions with numerically stable subclasses."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ from tfvae.typing import Distribution
 
 tfd = tfp.distributions
 
-# Each of ours is derived from TFP's class of the same name and takes the same arguments.
+# Each class is a subclass of TFP's class of the same name, with the same arguments.
 _STABLE: dict[Any, Any] = {
     getattr(tfd, cls.__name__): cls
     for cls in (
@@ -39,14 +39,15 @@ _JOINTS = (
 
 
 def stable_class(cls: Any) -> Any:
-    """Our class in place of one of `tfp.distributions`; the class itself where there is none."""
+    """Returns the stable subclass of a class of `tfp.distributions`, or the class itself if there is none."""
     return _STABLE.get(cls, cls)
 
 
 def stable(distribution: Distribution) -> Distribution:
-    """The same distribution, by our class where there is one, also inside `Independent` and joint distributions.
+    """Returns the same distribution as a stable subclass, if there is one.
 
-    A function in a joint distribution keeps making what it makes.
+    Distributions inside `Independent` and joint distributions are replaced too. Functions in a joint distribution are
+    not changed.
     """
     cls = public_class(type(distribution))
     if cls in _STABLE and not isinstance(distribution, _STABLE[cls]):

@@ -1,4 +1,4 @@
-"""A distribution made richer by a masked autoregressive flow."""
+"""Distribution layer that transforms another distribution by a masked autoregressive flow."""
 
 from typing import Any, ClassVar
 
@@ -18,29 +18,29 @@ tfd = tfp.distributions
 
 @register
 class AutoregressiveTransform(DistributionLayer):
-    """Sends a distribution p(u) through x_i = u_i * exp(log_scale(x_<i)) + shift(x_<i), a masked autoregressive flow.
+    """Transforms a distribution p(u) by a masked autoregressive flow, x_i = u_i * exp(log_scale(x_<i)) + shift(x_<i).
 
-    Its input is the distribution that another layer returned. `log_prob` is one pass of the network; a sample takes D
-    passes, one an element.
+    The input is the output of another distribution layer. `log_prob` takes one pass through the network. A sample takes
+    D passes, one per element.
 
     Args:
-        made: the network of shift and log_scale, a `tfvae.networks.AutoregressiveNetwork` with `params=2`; its weights
-            are made, trained and saved with this layer.
-        **kwargs: see `DistributionLayer`; the default `convert_to_tensor_fn` is "sample", and there is no closed form
-            of "mean" or "mode".
+        made: The network that computes shift and log_scale, a `tfvae.networks.AutoregressiveNetwork` with `params=2`.
+            Its weights are built, trained and saved with this layer.
+        **kwargs: See `DistributionLayer`. The default `convert_to_tensor_fn` is "sample". "mean" and "mode" have no
+            closed form.
 
     Call arguments:
-        inputs: a distribution of batch shape `[...]` and event shape `[..., D]`.
+        inputs: Distribution of batch shape `[...]` and event shape `[..., D]`.
 
     Returns:
-        `TransformedDistribution` of the same batch and event shape.
+        A `TransformedDistribution` of the same batch and event shape.
 
     Raises:
-        TypeError: when `made` is no layer, or the input no distribution.
-        ValueError: when `made` has other than 2 parameters or is conditional, or the input is of scalars.
+        TypeError: If `made` is not a layer, or if the input is not a distribution.
+        ValueError: If `made` does not have 2 parameters or is conditional, or if the input has scalar events.
 
     Example:
-        Density estimation, of a model that takes no numbers:
+        Density estimation with a model that has no inputs:
 
         >>> model = keras.Sequential([
         ...     keras.Input((0,)),
@@ -60,18 +60,19 @@ class AutoregressiveTransform(DistributionLayer):
         super().__init__(**kwargs)
         if not isinstance(made, keras.layers.Layer):
             raise TypeError(
-                "made is a Keras 3 layer: tfvae.networks.AutoregressiveNetwork(params=2, ...). "
-                f"Received: {made!r} (of type {type(made).__name__})."
+                "`made` must be a Keras 3 layer, such as tfvae.networks.AutoregressiveNetwork(params=2, ...). "
+                f"Received: made={made!r} (of type {type(made).__name__})"
             )
         if getattr(made, "params", None) != 2:
             raise ValueError(
-                "made has 2 parameters an element, a shift and a log_scale: AutoregressiveNetwork(params=2, ...). "
-                f"Received: {made!r} with params={getattr(made, 'params', None)}."
+                "`made` must have 2 parameters per element, a shift and a log_scale. Use "
+                f"AutoregressiveNetwork(params=2, ...). Received: made={made!r} with "
+                f"params={getattr(made, 'params', None)}"
             )
         if getattr(made, "conditional", False):
             raise ValueError(
-                f"made takes one input, the elements before; '{made.name}' is conditional. Build it without "
-                "conditional=True, and condition the distribution that comes in."
+                f"`made` must have one input, but '{made.name}' is conditional. Create it without conditional=True, "
+                f"and condition the input distribution instead. Received: made={made!r}"
             )
         self.made = made
 
@@ -86,11 +87,12 @@ class AutoregressiveTransform(DistributionLayer):
         self.built = True
 
     def make_distribution(self, distribution: Distribution) -> Distribution:
-        """The distribution of x, for `distribution` of u."""
+        """Creates the distribution of x from the distribution of u."""
         if distribution.event_shape.rank == 0:
             raise ValueError(
-                f"{type(self).__name__} '{self.name}' transforms vectors, but {distribution!r} is of scalars. Make its "
-                "last batch axis an event axis: tfd.Independent(..., reinterpreted_batch_ndims=1)."
+                f"{type(self).__name__} '{self.name}' requires a distribution of vectors, but its input is a "
+                "distribution of scalars. Convert the last batch axis to an event axis: "
+                f"tfd.Independent(..., reinterpreted_batch_ndims=1). Received: inputs={distribution!r}"
             )
         flow = masked_autoregressive_flow(
             lambda x: tf.unstack(tf.cast(self.made(x), x.dtype), num=2, axis=-1), validate_args=self.validate_args
@@ -100,13 +102,13 @@ class AutoregressiveTransform(DistributionLayer):
     def _make(self, inputs: Distribution) -> DistributionTensor:
         if not isinstance(inputs, tfd.Distribution):
             raise TypeError(
-                f"{type(self).__name__} '{self.name}' transforms the distribution that a distribution layer returned. "
-                f"Received: {inputs!r}."
+                f"{type(self).__name__} '{self.name}' transforms the distribution that a distribution layer returns. "
+                f"Received: inputs={inputs!r}"
             )
         return DistributionTensor(self.make_distribution(as_distribution(inputs)), self._convert)
 
     def compute_output_spec(self, *args: Any, mask: Any = None, **kwargs: Any) -> keras.KerasTensor:
-        """The converted value's shape, for some distribution whose own value has the input's."""
+        """Returns the shape and dtype of the tensor value, for an input whose own value has the given spec."""
         inputs = args[0] if args else kwargs["inputs"]
 
         def value(u: Tensor) -> Tensor:
@@ -114,8 +116,8 @@ class AutoregressiveTransform(DistributionLayer):
 
         trace = tf.function(value, autograph=False)
         with keras.StatelessScope():  # a trace must not advance the seed
-            made = trace.get_concrete_function(tf.TensorSpec(inputs.shape, inputs.dtype)).structured_outputs
-        return keras.KerasTensor(made.shape, dtype=made.dtype.name)
+            outputs = trace.get_concrete_function(tf.TensorSpec(inputs.shape, inputs.dtype)).structured_outputs
+        return keras.KerasTensor(outputs.shape, dtype=outputs.dtype.name)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "made": keras.saving.serialize_keras_object(self.made)}

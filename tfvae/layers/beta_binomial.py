@@ -1,4 +1,4 @@
-"""Counts out of a known number."""
+"""Distribution layer for counts out of a known total."""
 
 from typing import Any
 
@@ -15,28 +15,28 @@ tfd = tfp.distributions
 
 @register
 class BetaBinomial(EventShapeLayer):
-    """Independent beta-binomial variables: counts 0 ... total_count, with a spread that the model learns.
+    """Independent beta-binomial variables: counts 0 ... total_count with a learned spread.
 
-    For ratings, answers out of so many, or pixels 0 ... 255 as whole numbers.
+    Use it for ratings, for the number of correct answers out of a known number, or for pixels 0 ... 255 as integers.
 
     Args:
-        event_shape: shape of one event.
-        total_count: the number of trials of each variable, at least 1.
-        convert_to_tensor_fn: see `DistributionLayer`.
-        validate_args: see `DistributionLayer`.
-        **kwargs: see `DistributionLayer`.
+        event_shape: Shape of one event.
+        total_count: Number of trials of each variable, at least 1.
+        convert_to_tensor_fn: See `DistributionLayer`.
+        validate_args: See `DistributionLayer`.
+        **kwargs: See `DistributionLayer`.
 
     Call arguments:
-        inputs: `[..., 2 * prod(event_shape)]`: all raw concentration1, then all raw concentration0.
+        inputs: Parameters `[..., 2 * prod(event_shape)]`: all raw concentration1, then all raw concentration0.
 
     Returns:
         `Independent(BetaBinomial(total_count, concentration1, concentration0))`.
 
     Numerics:
-        Concentrations are softplus of the raw values, no lower than 1e-5.
+        Each concentration is max(softplus(raw value), 1e-5).
     """
 
-    # TFP's binomial sampler is a loop whose shapes XLA must know.
+    # TFP's binomial sampler is a loop, for which XLA needs static shapes.
     samples_under_xla = False
 
     def __init__(
@@ -49,8 +49,8 @@ class BetaBinomial(EventShapeLayer):
     ):
         super().__init__(event_shape, convert_to_tensor_fn, validate_args, **kwargs)
         self.total_count = event_size_of(total_count, "total_count")
-        # The values that log_prob takes.
-        self.support = (0.0, float(self.total_count))  # type: ignore[misc]  # here it depends on the instance
+        # The range of values for `log_prob`.
+        self.support = (0.0, float(self.total_count))  # type: ignore[misc]  # depends on the instance
 
     @property
     def parameters_size(self) -> int:
@@ -67,13 +67,13 @@ class BetaBinomial(EventShapeLayer):
         validate_args: bool = False,
         name: str | None = None,
     ) -> Distribution:
-        """The distribution with these parameters `[..., 2 * prod(event_shape)]`."""
+        """Creates the distribution from parameters `[..., 2 * prod(event_shape)]`."""
         shape, fixed = event_shape_tuple(event_shape), {"total_count": float(total_count)}
         return Parameterization(tfd.BetaBinomial, shape, fixed).make(params, validate_args, name)
 
     @staticmethod
     def params_size(event_shape: Shape | int, total_count: int, name: str | None = None) -> int:
-        """The number of parameters a distribution of this event shape takes."""
+        """Returns the number of parameters of a distribution with this event shape."""
         shape, fixed = event_shape_tuple(event_shape), {"total_count": float(total_count)}
         return Parameterization(tfd.BetaBinomial, shape, fixed).size
 

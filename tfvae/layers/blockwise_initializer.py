@@ -1,4 +1,4 @@
-"""An initializer of several parts."""
+"""Initializer that combines several initializers."""
 
 import operator
 from collections.abc import Sequence
@@ -13,24 +13,24 @@ from tfvae.typing import Tensor
 
 @register
 class BlockwiseInitializer(keras.initializers.Initializer):
-    """Initialises a weight in blocks along its last axis, each with an initializer of its own.
+    """Initialises a weight in blocks along its last axis, with one initializer per block.
 
-    For weights that hold several parameters side by side, such as the locs and raw scales of a `VariableLayer`.
+    Use it for weights that contain several parameters, such as the locs and raw scales of a `VariableLayer`.
 
     Args:
         initializers: Keras initializers, or their names.
-        sizes: how many elements of the last axis are each one's.
-        validate_args: for the sake of TFP's programs; the sizes are always checked.
+        sizes: Sizes of the blocks along the last axis, one per initializer.
+        validate_args: Accepted for compatibility with TFP. The sizes are always checked.
 
     Call arguments:
-        shape: of the weight; its last axis is sum(sizes) long.
-        dtype: of the weight; `keras.config.floatx()` by default.
+        shape: Shape of the weight. The length of its last axis is sum(sizes).
+        dtype: Dtype of the weight. Defaults to `keras.config.floatx()`.
 
     Returns:
         The blocks, concatenated along the last axis.
 
     Raises:
-        ValueError: when there are not as many sizes as initializers, or they do not add up to the last axis.
+        ValueError: If the numbers of sizes and initializers differ, or if the sizes do not add up to the last axis.
 
     Example:
         >>> initializer = BlockwiseInitializer(["zeros", keras.initializers.Constant(0.54)], sizes=[2, 2])
@@ -44,16 +44,16 @@ class BlockwiseInitializer(keras.initializers.Initializer):
         self.validate_args = validate_args
         if len(self.initializers) != len(self.sizes) or not self.sizes or min(self.sizes) < 0:
             raise ValueError(
-                "BlockwiseInitializer takes one size of at least 0 for each initializer. "
-                f"Received: {len(self.initializers)} initializers and sizes={self.sizes}."
+                "BlockwiseInitializer requires one size of at least 0 for each initializer. "
+                f"Received: {len(self.initializers)} initializers and sizes={self.sizes}"
             )
 
     def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
         shape = tuple(operator.index(axis) for axis in shape)
         if not shape or shape[-1] != sum(self.sizes):
             raise ValueError(
-                f"BlockwiseInitializer with sizes={self.sizes} makes weights with a last axis of {sum(self.sizes)}. "
-                f"Received shape {shape}."
+                f"BlockwiseInitializer with sizes={self.sizes} requires a shape with a last axis of {sum(self.sizes)}. "
+                f"Received: shape={shape}"
             )
         dtype = keras.config.floatx() if dtype is None else dtype
         blocks = [

@@ -1,4 +1,4 @@
-"""A mixture of categorical distributions over one-hot vectors."""
+"""Distribution layer for a mixture of categorical distributions over one-hot vectors."""
 
 from typing import Any
 
@@ -24,27 +24,28 @@ tfd = tfp.distributions
 
 @register
 class CategoricalMixtureOfOneHotCategorical(OneHotLayer):
-    """A mixture of K categorical distributions over one-hot vectors: a low-rank factorisation of class probabilities.
+    """Mixture of K categorical distributions over one-hot vectors: a low-rank factorisation of class probabilities.
 
-    With one component, `OneHotCategorical` is the same for less.
+    For a single component, prefer `OneHotCategorical`.
 
     Args:
-        event_size: D, the number of categories.
-        num_components: K, the number of components.
-        convert_to_tensor_fn: see `DistributionLayer`; `lambda s: s.log_mean()` gives the log-probabilities of the D
+        event_size: Number of categories, D.
+        num_components: Number of components, K.
+        convert_to_tensor_fn: See `DistributionLayer`. `lambda s: s.log_mean()` returns the log probabilities of the D
             categories, for losses that take logits.
-        sample_dtype: dtype of samples; that of the parameters by default.
-        validate_args: see `DistributionLayer`.
-        **kwargs: see `DistributionLayer`.
+        sample_dtype: Dtype of samples. Defaults to the dtype of the parameters.
+        validate_args: See `DistributionLayer`.
+        **kwargs: See `DistributionLayer`.
 
     Call arguments:
-        inputs: `[..., K (1 + D)]`: the K logits of the mixture, then the D logits of one component after another.
+        inputs: Parameters `[..., K (1 + D)]`: the K logits of the mixture, then the D logits of each component in turn.
 
     Returns:
-        `MixtureSameFamily(Categorical(logits), OneHotCategorical(logits))` with a method `log_mean()` more, `[..., D]`.
+        `MixtureSameFamily(Categorical(logits), OneHotCategorical(logits))` with an additional method `log_mean()`, of
+        shape `[..., D]`.
 
     Numerics:
-        log_mean is a log-sum-exp over the components: finite where the mean underflows.
+        `log_mean` is a log-sum-exp over the components, which stays finite if the mean underflows.
     """
 
     def __init__(
@@ -75,7 +76,7 @@ class CategoricalMixtureOfOneHotCategorical(OneHotLayer):
         validate_args: bool = False,
         name: str | None = None,
     ) -> Distribution:
-        """The distribution with these parameters `[..., params_size(event_size, num_components)]`."""
+        """Creates the distribution from parameters `[..., params_size(event_size, num_components)]`."""
         logits, component_params = split_mixture_params(params, num_components)  # [..., K], [..., K, D]
         return _MixtureOfOneHotCategorical(
             tfd.Categorical(logits=logits, validate_args=validate_args),
@@ -86,7 +87,7 @@ class CategoricalMixtureOfOneHotCategorical(OneHotLayer):
 
     @staticmethod
     def params_size(event_size: int, num_components: int, name: str | None = None) -> int:
-        """The number of parameters a mixture of this size takes."""
+        """Returns the number of parameters of a mixture of this size."""
         return mixture_params_size(num_components, event_size_of(event_size))
 
     def get_config(self) -> dict[str, Any]:
@@ -94,10 +95,10 @@ class CategoricalMixtureOfOneHotCategorical(OneHotLayer):
 
 
 class _MixtureOfOneHotCategorical(UnbroadcastMixture):
-    """A mixture that also knows the log of its mean."""
+    """Mixture with a method for the log of its mean."""
 
     def log_mean(self, name: str = "log_mean") -> Tensor:
-        """Log-probabilities of the categories `[..., D]`."""
+        """Computes the log probabilities of the categories `[..., D]`."""
         with tf.name_scope(name):
             log_weights = tf.nn.log_softmax(self.mixture_distribution.logits_parameter())  # [..., K]
             log_probs = tf.nn.log_softmax(self.components_distribution.logits_parameter())  # [..., K, D]

@@ -1,4 +1,4 @@
-"""8-bit pixels."""
+"""Distribution layer for pixels of a few integer levels, such as 8-bit images."""
 
 from typing import Any, ClassVar
 
@@ -13,37 +13,36 @@ from tfvae.typing import ConvertToTensorFn, Distribution, Shape, Tensor
 
 @register
 class DiscretizedLogistic(EventShapeLayer):
-    """Independent pixels of `num_bins` gray values, each a logistic variable integrated over its bin.
+    """Independent pixels with `num_bins` gray values, each a logistic variable integrated over its bin.
 
-    For images as they are stored, without dequantisation: the log-likelihood is that of the 8-bit data, so that
-    -log_prob / (D log 2) is the number of bits a dimension, and it has the upper bound 0. Prefer
-    `DiscretizedLogisticMixture` where one hump a pixel is too few or colour channels depend on each other.
+    Use it for integer images without dequantisation. The log-likelihood is that of the 8-bit data: it is at most 0, and
+    -log_prob / (D log 2) is the number of bits per dimension. Prefer `DiscretizedLogisticMixture` if a pixel needs more
+    than one mode, or if colour channels depend on each other.
 
     Args:
-        event_shape: shape of one event, e.g. `(28, 28, 1)`.
-        num_bins: number of gray values, at least 2. The data are k / (num_bins - 1) for k = 0 ... num_bins - 1, what
-            `tfvae.data` makes of integer images.
-        convert_to_tensor_fn: see `DistributionLayer`.
-        validate_args: see `DistributionLayer`; values off the grid become an error.
-        **kwargs: see `DistributionLayer`.
+        event_shape: Shape of one event, such as `(28, 28, 1)`.
+        num_bins: Number of gray values, at least 2. The data are k / (num_bins - 1) for k = 0 ... num_bins - 1, the
+            scale on which `tfvae.data` returns integer images.
+        convert_to_tensor_fn: See `DistributionLayer`.
+        validate_args: See `DistributionLayer`. Values off the grid raise an error.
+        **kwargs: See `DistributionLayer`.
 
     Call arguments:
-        inputs: `[..., 2 * prod(event_shape)]`: all locs, then all raw scales. They are on a scale where black is -1 and
-            white is 1, so that zeros give a broad hump in the middle: loc 0, scale 0.69.
+        inputs: Parameters `[..., 2 * prod(event_shape)]`: all locs, then all raw scales. They are on a scale from
+            -1 (black) to 1 (white); an input of zeros gives a broad mode in the middle (loc 0, scale 0.69).
 
     Returns:
-        A distribution over events in [0, 1] whose `log_prob(x)` is the log of a probability mass, in nats, summed over
-        the event; an x off the grid counts as the nearest gray value. `mean`, `variance`, `mode` and `entropy` are
-        exact. Samples lie on the grid and carry no gradient.
+        A distribution over events in [0, 1]. `log_prob(x)` is the log of a probability mass in nats, summed over the
+        event. Values off the grid are rounded to the nearest gray value. `mean`, `variance`, `mode` and `entropy` are
+        exact. Samples lie on the grid and have no gradient.
 
     Raises:
-        ValueError: for fewer than 2 bins.
+        ValueError: If `num_bins` is below 2.
 
     Numerics:
-        scale = softplus(raw_scale), no lower than 1e-5. The log mass is a sum of logs of positive factors, finite and
-        with finite gradients wherever |x - loc| / scale^2 is (in float32 |loc| may be 1e28); there is no fallback for
-        improbable pixels. Moments are sums over the bins, some bins at a time: the memory they take does not grow with
-        `num_bins`.
+        scale = max(softplus(raw_scale), 1e-5). The log mass is a sum of logs of positive factors. The mass and
+        its gradients are finite if |x - loc| / scale^2 is finite (in float32, |loc| may be 1e28), so improbable pixels
+        need no fallback. Moments are sums over the bins in chunks, so their memory does not grow with `num_bins`.
 
     Example:
         >>> layer = DiscretizedLogistic((28, 28, 1))
@@ -78,13 +77,13 @@ class DiscretizedLogistic(EventShapeLayer):
         validate_args: bool = False,
         name: str | None = None,
     ) -> Distribution:
-        """The distribution with these parameters `[..., 2 * prod(event_shape)]`."""
+        """Creates the distribution from parameters `[..., 2 * prod(event_shape)]`."""
         shape, fixed = event_shape_tuple(event_shape), {"num_bins": whole_number(num_bins, "num_bins", at_least=2)}
         return Parameterization(Discretized, shape, fixed).make(params, validate_args, name)
 
     @staticmethod
     def params_size(event_shape: Shape | int = (), name: str | None = None) -> int:
-        """The number of parameters a distribution of this event shape takes."""
+        """Returns the number of parameters of a distribution with this event shape."""
         return 2 * event_size(event_shape)
 
     def get_config(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Any distribution, from a function."""
+"""Distribution layer that creates its distribution with a user's function."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,22 +18,22 @@ tfd = tfp.distributions
 
 @register
 class DistributionLambda(DistributionLayer):
-    """Makes a distribution with any function of its inputs.
+    """Creates a distribution with a function of the layer's inputs.
 
-    Prefer a layer of its own where there is one: it knows its parameter count, and saves without further ado. To save
-    a model, the function must be registered with Keras; a Python lambda is refused (`get_config` says how).
+    Prefer a dedicated layer if there is one: it defines its number of parameters and can always be saved. To save
+    a model with this layer, register the function with Keras. A Python lambda cannot be saved.
 
     Args:
-        make_distribution_fn: takes the layer's call arguments and returns a `tfd.Distribution`.
-        convert_to_tensor_fn: see `DistributionLayer`.
-        **kwargs: see `DistributionLayer`.
+        make_distribution_fn: Function that takes the layer's call arguments and returns a `tfd.Distribution`.
+        convert_to_tensor_fn: See `DistributionLayer`.
+        **kwargs: See `DistributionLayer`.
 
     Call arguments:
-        *args, **kwargs: passed to `make_distribution_fn`; floating tensors are cast to float32, or to float64 in a
-            layer with `dtype="float64"`.
+        *args, **kwargs: Arguments of `make_distribution_fn`. Floating-point tensors are cast to float32, or to float64
+            in a layer with `dtype="float64"`.
 
     Raises:
-        TypeError: when the function returns no distribution.
+        TypeError: If the function does not return a distribution.
 
     Example:
         >>> layer = DistributionLambda(lambda t: tfd.Normal(loc=t, scale=1.0), "mean")
@@ -49,12 +49,12 @@ class DistributionLambda(DistributionLayer):
         self.make_distribution_fn = deserialize_function(make_distribution_fn)
         if not callable(self.make_distribution_fn):
             raise TypeError(
-                "make_distribution_fn is a function that returns a tfd.Distribution. "
-                f"Received: {make_distribution_fn!r}."
+                "`make_distribution_fn` must be a function that returns a tfd.Distribution. "
+                f"Received: make_distribution_fn={make_distribution_fn!r}"
             )
 
     @property
-    def _runs_given_code(self) -> bool:
+    def _calls_user_function(self) -> bool:
         return True
 
     def build(self, *args: Any, **kwargs: Any) -> None:
@@ -65,22 +65,22 @@ class DistributionLambda(DistributionLayer):
         self.built = True
 
     def make_distribution(self, *args: Any, **kwargs: Any) -> Distribution:
-        made = self.make_distribution_fn(*args, **kwargs)
-        if not isinstance(made, tfd.Distribution):
+        distribution = self.make_distribution_fn(*args, **kwargs)
+        if not isinstance(distribution, tfd.Distribution):
             raise TypeError(
                 f"The function of DistributionLambda '{self.name}' must return a tfd.Distribution. "
-                f"Received: {made!r} (of type {type(made).__name__})."
+                f"Received: {distribution!r} (of type {type(distribution).__name__})"
             )
-        return stable(as_distribution(made))
+        return stable(as_distribution(distribution))
 
     def call(self, inputs: Any, *args: Any, mask: Any = None, **kwargs: Any) -> DistributionTensor:
         return self._regularize(self._make(inputs, *args, **kwargs), mask)
 
     def _make(self, *args: Any, **kwargs: Any) -> DistributionTensor:
-        args, kwargs = tf.nest.map_structure(self._prepared, (args, kwargs))
+        args, kwargs = tf.nest.map_structure(self._cast_input, (args, kwargs))
         return DistributionTensor(self.make_distribution(*args, **kwargs), self._convert)
 
-    def _prepared(self, value: Any) -> Any:
+    def _cast_input(self, value: Any) -> Any:
         if not (isinstance(value, tf.Tensor) and value.dtype.is_floating):
             return value
         value = tf.cast(value, self.parameters_dtype)

@@ -1,4 +1,4 @@
-"""The base of every distribution layer."""
+"""Base class of all distribution layers."""
 
 import contextlib
 import math
@@ -10,7 +10,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae._bijector_cache import released_graph
-from tfvae._seeds import seeds_of_layer, stateless_seed
+from tfvae._seeds import layer_seed_generator, stateless_seed
 from tfvae._serialization import deserialize_function, load_seed_state, save_seed_state, serialize_function
 from tfvae.layers._captured_variables import captured_variables, specs_config, specs_from_config
 from tfvae.layers._coercion import DistributionTensor
@@ -23,34 +23,34 @@ tfd = tfp.distributions
 
 
 class DistributionLayer(keras.layers.Layer):
-    """Turns a tensor of parameters into a TFP distribution; the declaration that every distribution layer fills in.
+    """Base class of layers that turn a tensor of parameters into a TFP distribution.
 
-    What a call returns is the distribution (`isinstance(y, tfd.Distribution)`) and also converts to a tensor, once and
-    the same for every consumer, so that ordinary Keras layers, losses and metrics accept it.
+    A call returns the distribution (`isinstance(y, tfd.Distribution)`). It also converts to a tensor, once and with the
+    same value for every consumer, so ordinary Keras layers, losses and metrics accept it.
 
     Args:
-        convert_to_tensor_fn: what it converts to: a function of the distribution, or the name of one of its methods
-            or properties ("sample", "mean", "logits" ...). One that takes a `seed` gets the layer's own stateless seed.
-        validate_args: whether parameters are checked at run time, by the distribution and for being finite; XLA drops
-            such checks.
-        seed: seed of the layer's own random numbers; None draws one.
-        activity_regularizer: called with the distribution, its result added to the loss. A `KLDivergenceRegularizer`
-            counts as it is; any other is divided by the batch size, as Keras does.
-        **kwargs: `name`, `dtype`, `trainable` of `keras.layers.Layer`.
+        convert_to_tensor_fn: Conversion to a tensor: a function of the distribution, or the name of one of its methods
+            or properties ("sample", "mean", "logits" ...). A function with an argument `seed` receives the layer's
+            stateless seed.
+        validate_args: Whether to check at run time that parameters are finite and valid. XLA ignores these checks.
+        seed: Integer seed of the layer's random numbers. None draws a random seed.
+        activity_regularizer: Function of the distribution whose result is added to the loss. The result of a
+            `KLDivergenceRegularizer` is added unchanged. Other results are divided by the batch size, as in Keras.
+        **kwargs: Arguments `name`, `dtype` and `trainable` of `keras.layers.Layer`.
 
     Call arguments:
-        inputs: parameters `[..., params_size]`, cast to float32, or to float64 in a layer with `dtype="float64"`. Half
+        inputs: Parameters `[..., params_size]`, cast to float32, or to float64 in a layer with `dtype="float64"`. Half
             precision is never used, whatever the dtype policy.
 
     Returns:
         A distribution of batch shape `[...]`.
     """
 
-    # The values x for which log_prob(x) is meant, where that is less than the real line.
+    # The range of x for which log_prob(x) is intended, or None for the real line.
     support: ClassVar[tuple[float, float] | None] = None
-    # Whether XLA can draw samples; where it cannot, `jit_compile="auto"` leaves a model with this layer to the graph.
+    # Whether XLA can draw samples. If not, `jit_compile="auto"` does not compile a model with this layer.
     samples_under_xla: ClassVar[bool] = True
-    # Whether the layer has weights whose shapes follow from its input's.
+    # Whether the layer has weights whose shapes depend on the input shape.
     needs_input_shape: ClassVar[bool] = False
 
     def __init__(
@@ -66,39 +66,39 @@ class DistributionLayer(keras.layers.Layer):
         super().__init__(**kwargs)
         self.supports_masking = True
         self.convert_to_tensor_fn = Conversion(convert_to_tensor_fn)
-        # `jit_compile="auto"` leaves to the graph what XLA cannot draw, or would not check.
+        # `jit_compile="auto"` avoids XLA if it cannot sample or would ignore checks.
         self.supports_jit = (self.samples_under_xla or not self.convert_to_tensor_fn.takes_seed) and not validate_args
         self.distribution_regularizer = self.regularizer_prior = None
         self.activity_regularizer = deserialize_function(activity_regularizer)
         self.validate_args = validate_args
-        # Variables that functions given to this layer read, in the order in which they are saved.
+        # Variables that the user's functions read, in the order in which they are saved.
         self.captured_variables: list[keras.Variable] = []
         self._captured_from: Any = None
         self._has_captured = False
         self.seed = seed
-        self.seed_generator = seeds_of_layer(seed)
+        self.seed_generator = layer_seed_generator(seed)
 
     @property
     def activity_regularizer(self) -> None:
-        """None, for Keras would divide the KL, a mean already, by the batch size; see `distribution_regularizer`."""
+        """None, because Keras would divide the mean KL by the batch size again; see `distribution_regularizer`."""
         return
 
     @activity_regularizer.setter
     def activity_regularizer(self, regularizer: Any) -> None:
         self.distribution_regularizer = keras.regularizers.get(regularizer)
-        # Keras looks for weights in a layer's attributes, not in its regularisers.
+        # Keras tracks the weights of a layer's attributes, but not those of its regularisers.
         self.regularizer_prior = getattr(self.distribution_regularizer, "prior_layer", None)
         if getattr(self, "built", False):
             self._build_regularizer()
 
     @property
     def event_shape(self) -> tuple[int, ...] | None:
-        """The event shape of the distributions this makes, where it is known beforehand."""
+        """The event shape of the distributions, or None if it depends on the inputs."""
         return None
 
     @property
     def parameters_size(self) -> int | None:
-        """The length of the last axis of the input, where it is known beforehand."""
+        """The length of the last axis of the input, or None if it is not known in advance."""
         return None
 
     @staticmethod
@@ -107,11 +107,11 @@ class DistributionLayer(keras.layers.Layer):
 
     @property
     def parameters_dtype(self) -> tf.DType:
-        """The dtype that parameters are cast to: float64 for a layer of that dtype, else float32."""
+        """The dtype of the parameters: float64 for a layer of that dtype, else float32."""
         return tf.float64 if self.variable_dtype == "float64" else tf.float32
 
     def make_distribution(self, parameters: Tensor) -> Distribution:
-        """The plain TFP distribution with these parameters `[..., params_size]`, of batch shape `[...]`."""
+        """Creates the plain TFP distribution of batch shape `[...]` from parameters `[..., params_size]`."""
         raise NotImplementedError(f"{type(self).__name__} must define make_distribution.")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -119,39 +119,39 @@ class DistributionLayer(keras.layers.Layer):
             self._capture_variables(args, kwargs)
             inputs = args[0] if args else kwargs.get("inputs")
             if not self.needs_input_shape and isinstance(inputs, tf.Tensor) and inputs.shape.rank is None:
-                self.build(None)  # of which Keras could not tell the shape
+                self.build(None)  # Keras cannot infer the shape of this input
         return super().__call__(*args, **kwargs)
 
     @property
-    def _runs_given_code(self) -> bool:
-        """Whether a call runs functions that a user gave, which may read variables."""
+    def _calls_user_function(self) -> bool:
+        """Whether a call runs functions that the user provided, which may read variables."""
         return self.convert_to_tensor_fn.fn is not None
 
     def _capture_variables(self, args: Any, kwargs: Any) -> None:
-        """Tracks the variables that the functions given to this layer read, before Keras closes the list of weights."""
-        if self._has_captured or not self._runs_given_code:
+        """Tracks the variables that the user's functions read, before Keras locks the list of weights."""
+        if self._has_captured or not self._calls_user_function:
             return
         kwargs = {name: value for name, value in kwargs.items() if name not in ("mask", "training")}
         arguments = keras.tree.map_structure(self._as_input, (args, kwargs))
         is_symbolic = any(keras.backend.is_keras_tensor(value) for value in keras.tree.flatten(arguments))
         function = self._trace if is_symbolic else self._make_and_convert
         owner = f"The function of {type(self).__name__} '{self.name}'"
-        found = captured_variables(lambda: function(*arguments), owner)
+        captured = captured_variables(lambda: function(*arguments), owner)
         own = {id(variable) for variable in self.variables}
-        found = [variable for variable in found if id(variable) not in own]
-        if found:
-            self.captured_variables, self._captured_from = found, specs_config(arguments)
+        captured = [variable for variable in captured if id(variable) not in own]
+        if captured:
+            self.captured_variables, self._captured_from = captured, specs_config(arguments)
         self._has_captured = True
 
     def _as_input(self, value: Any) -> Any:
         return tf.convert_to_tensor(value) if isinstance(value, np.ndarray) else value
 
     def _make_and_convert(self, args: Any, kwargs: Any) -> None:
-        made = self._make(*args, **kwargs)
-        # A distribution that does not convert is an error only for who needs its value.
+        distribution = self._make(*args, **kwargs)
+        # A failed conversion is an error only for a consumer of the value.
         with contextlib.suppress(NotImplementedError, ValueError):
-            made.value  # noqa: B018
-        for variable in made.trainable_variables:  # which it reads only later
+            distribution.value  # noqa: B018
+        for variable in distribution.trainable_variables:  # the distribution reads them only later
             tf.convert_to_tensor(variable)
 
     def get_build_config(self) -> dict[str, Any] | None:
@@ -185,19 +185,21 @@ class DistributionLayer(keras.layers.Layer):
             is_flat = None in axes[1:] or math.prod(axes[1:]) != expected
             raise ValueError(
                 f"{type(self).__name__} '{self.name}' with event shape {self.event_shape} needs {expected} parameters "
-                f"on the last axis of its input. Received shape {axes}. "
+                "on the last axis of its input. "
                 + (
-                    f"Give the layer before it {type(self).__name__}.params_size(...) = {expected} units."
+                    f"Set the number of units of the layer before it to {type(self).__name__}.params_size(...) = "
+                    f"{expected}. "
                     if is_flat
-                    else "Put keras.layers.Flatten() before it: its numbers are as many as params_size says."
+                    else "Add keras.layers.Flatten() before it. "
                 )
+                + f"Received: input_shape={axes}"
             )
 
     def call(self, inputs: Tensor, mask: Any = None) -> DistributionTensor:
         return self._regularize(self._make(inputs), mask)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Tensor | None:
-        """One mask for the distribution, from those of its inputs."""
+        """Returns one mask for the distribution, combined from the masks of its inputs."""
         return joint_mask(previous_mask)
 
     def _regularize(self, distribution: DistributionTensor, mask: Any) -> DistributionTensor:
@@ -215,7 +217,7 @@ class DistributionLayer(keras.layers.Layer):
             parameters = self._check_finite(parameters)
         if (
             parameters.shape.rank is not None and 0 not in parameters.shape
-        ):  # of an empty batch, Keras' Flatten makes any width
+        ):  # Keras' Flatten returns an arbitrary width for an empty batch
             self._check_width(parameters.shape)
 
         def rebuild(batch_shape: Tensor) -> Distribution:
@@ -226,8 +228,8 @@ class DistributionLayer(keras.layers.Layer):
     def _check_finite(self, parameters: Tensor) -> Tensor:
         finite = tf.reduce_all(tf.math.is_finite(parameters))
         message = (
-            f"{type(self).__name__} '{self.name}' received parameters that are NaN or infinite. Look at what comes "
-            "before it: data that are not finite, a learning rate that is too high."
+            f"{type(self).__name__} '{self.name}' received parameters that are NaN or infinite. Check that the data "
+            "are finite, and reduce the learning rate if training diverges."
         )
         if not tf.executing_eagerly():
             with tf.control_dependencies([tf.debugging.Assert(finite, [message])]):
@@ -241,13 +243,13 @@ class DistributionLayer(keras.layers.Layer):
         return convert(distribution, stateless_seed(self.seed_generator) if convert.takes_seed else None)
 
     def compute_output_spec(self, *args: Any, mask: Any = None, **kwargs: Any) -> keras.KerasTensor:
-        """The converted value's shape: what a functional model sees in place of the distribution."""
+        """Returns the shape and dtype of the tensor value, which represents the distribution in a functional model."""
         with keras.StatelessScope():  # a trace must not advance the seed
             value = self._trace(args, kwargs)
         return keras.KerasTensor(value.shape, dtype=value.dtype.name)
 
     def _trace(self, args: Any, kwargs: Any) -> Any:
-        """The converted value of a symbolic call."""
+        """Returns the tensor value of a symbolic call."""
         specs = keras.tree.map_structure(
             lambda t: tf.TensorSpec(t.shape, t.dtype) if isinstance(t, keras.KerasTensor) else t, (args, kwargs)
         )

@@ -1,4 +1,4 @@
-"""Any TFP distribution, from its class."""
+"""Distribution layer for any TFP distribution class."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,34 +19,33 @@ tfd = tfp.distributions
 class GenericDistribution(DistributionLayer):
     """Turns any distribution class of TFP into a layer: `GenericDistribution(tfd.Gamma, (28, 28))`.
 
-    Which parameters there are, their shapes and how unconstrained numbers become them is read from the class's
-    `parameter_properties()`. Prefer a layer of its own where there is one, `DistributionLambda` where the parameters
-    should come from the input in another way.
+    The parameters, their shapes and their constraints are taken from the `parameter_properties()` of the class. Prefer
+    a dedicated layer if there is one. Use `DistributionLambda` to compute the parameters from the input in another way.
 
     Args:
-        distribution_class: the class, or its name in `tfp.distributions`.
-        event_shape: shape of one event; where it has more axes than the distribution's own events, the axes before
-            those are independent: `GenericDistribution(tfd.Dirichlet, (5, 3))` is 5 independent distributions over the
-            simplex of 3.
-        convert_to_tensor_fn: see `DistributionLayer`.
-        validate_args: see `DistributionLayer`.
-        fixed: parameters that are constants, by name, e.g. `{"total_count": 10.0}`; None leaves one at its default.
-        num_classes: number of categories, for classes such as `tfd.Categorical` that need it.
-        **kwargs: see `DistributionLayer`.
+        distribution_class: The class, or its name in `tfp.distributions`.
+        event_shape: Shape of one event. If it has more axes than the class's own events, the leading axes are
+            independent: `GenericDistribution(tfd.Dirichlet, (5, 3))` is 5 independent distributions over the simplex
+            with 3 components.
+        convert_to_tensor_fn: See `DistributionLayer`.
+        validate_args: See `DistributionLayer`.
+        fixed: Constant parameters by name, such as `{"total_count": 10.0}`. A value of None keeps the default.
+        num_classes: Number of categories, for classes such as `tfd.Categorical` that need it.
+        **kwargs: See `DistributionLayer`.
 
     Call arguments:
-        inputs: `[..., params_size]`: the parameters in the order of the class's constructor, each flattened.
+        inputs: Parameters `[..., params_size]`, flattened and in the order of the class's constructor.
 
     Returns:
-        The distribution, in `tfd.Independent` where `event_shape` has axes of its own.
+        The distribution, wrapped in `tfd.Independent` if `event_shape` has additional axes.
 
     Raises:
-        TypeError: when it is no distribution class.
-        ValueError: when TFP does not say how to make a parameter, the class has events of another shape, or a fixed
-            parameter is a variable.
+        TypeError: If `distribution_class` is not a distribution class.
+        ValueError: If TFP does not define how to construct a parameter, if the class has events of another shape, or
+            if a fixed parameter is a variable.
 
     Numerics:
-        Positive parameters are no lower than 1e-5; above that they are what TFP's bijector gives, to the last bit.
+        Positive parameters are at least 1e-5. Above that, they equal the output of TFP's bijector bit for bit.
 
     Example:
         >>> layer = GenericDistribution(tfd.Gamma, (28, 28))
@@ -68,17 +67,17 @@ class GenericDistribution(DistributionLayer):
         for name, value in fixed.items():
             if getattr(value, "trainable_variables", None) or getattr(value, "trainable", False):
                 raise ValueError(
-                    f"fixed[{name!r}] must be a constant: a variable there would never be trained. Use a "
-                    f"DistributionLambda, whose function may read variables. Received: {value!r}"
+                    f"`fixed[{name!r}]` must be a constant, because a variable would not be trained. Use a "
+                    f"DistributionLambda, whose function may read variables. Received: fixed[{name!r}]={value!r}"
                 )
         self._parameterization = Parameterization(
             deserialize_class(distribution_class), event_shape_tuple(event_shape), fixed, num_classes
         )
-        try:  # a wrong event shape shows now
+        try:  # reports a wrong event shape at construction
             self._parameterization.make(tf.zeros([self.parameters_size]))
         except (TypeError, ValueError) as error:
             raise ValueError(
-                f"tfd.{self._parameterization.class_name} has no events of event_shape={self.event_shape}: {error}"
+                f"tfd.{self._parameterization.class_name} does not support event_shape={self.event_shape}: {error}"
             ) from None
 
     @property
@@ -102,7 +101,7 @@ class GenericDistribution(DistributionLayer):
         fixed: Mapping[str, Any] | None = None,
         num_classes: int | None = None,
     ) -> Distribution:
-        """The distribution with these parameters `[..., params_size(distribution_class, event_shape)]`."""
+        """Creates the distribution from parameters `[..., params_size(distribution_class, event_shape)]`."""
         cls, shape = deserialize_class(distribution_class), event_shape_tuple(event_shape)
         return Parameterization(cls, shape, fixed, num_classes).make(params, validate_args, name)
 
@@ -114,7 +113,7 @@ class GenericDistribution(DistributionLayer):
         fixed: Mapping[str, Any] | None = None,
         num_classes: int | None = None,
     ) -> int:
-        """The number of parameters a distribution of this class and event shape takes."""
+        """Returns the number of parameters of a distribution with this class and event shape."""
         cls, shape = deserialize_class(distribution_class), event_shape_tuple(event_shape)
         return Parameterization(cls, shape, fixed, num_classes).size
 

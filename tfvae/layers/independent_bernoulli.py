@@ -1,4 +1,4 @@
-"""Bernoulli pixels."""
+"""Distribution layer for binary images."""
 
 from typing import Any, ClassVar
 
@@ -16,21 +16,21 @@ tfd = tfp.distributions
 
 @register
 class IndependentBernoulli(EventShapeLayer):
-    """Independent Bernoulli variables, one a pixel: the paper's decoder for binary images (appendix C.1).
+    """Independent Bernoulli variables, one per pixel: the paper's decoder for binary images (appendix C.1).
 
     Args:
-        event_shape: shape of one event, e.g. `(28, 28, 1)`.
-        convert_to_tensor_fn: see `DistributionLayer`.
-        sample_dtype: dtype of samples and modes; that of the parameters by default.
-        validate_args: see `DistributionLayer`.
-        **kwargs: see `DistributionLayer`.
+        event_shape: Shape of one event, such as `(28, 28, 1)`.
+        convert_to_tensor_fn: See `DistributionLayer`.
+        sample_dtype: Dtype of samples and modes. Defaults to the dtype of the parameters.
+        validate_args: See `DistributionLayer`.
+        **kwargs: See `DistributionLayer`.
 
     Call arguments:
-        inputs: logits `[..., prod(event_shape)]`.
+        inputs: Logits `[..., prod(event_shape)]`.
 
     Returns:
-        `Independent(Bernoulli(logits))`; `log_prob(x)` takes x in [0, 1] and is
-        sum_i x_i log p_i + (1 - x_i) log(1 - p_i), for gray values too, where it is a cross-entropy, not a density.
+        `Independent(Bernoulli(logits))`. For x in [0, 1], `log_prob(x)` is
+        sum_i x_i log p_i + (1 - x_i) log(1 - p_i). For gray values, this is a cross-entropy and not a density.
     """
 
     support: ClassVar[tuple[float, float]] = (0.0, 1.0)
@@ -57,7 +57,7 @@ class IndependentBernoulli(EventShapeLayer):
         validate_args: bool = False,
         name: str | None = None,
     ) -> Distribution:
-        """The distribution with logits `params` `[..., prod(event_shape)]`."""
+        """Creates the distribution from logits `params` `[..., prod(event_shape)]`."""
         with tf.name_scope(name or "IndependentBernoulli"):
             params = tf.convert_to_tensor(params, name="params")
             logits = unflatten(params, event_shape)
@@ -66,7 +66,7 @@ class IndependentBernoulli(EventShapeLayer):
 
     @staticmethod
     def params_size(event_shape: Shape | int = (), name: str | None = None) -> int:
-        """The number of parameters a distribution of this event shape takes."""
+        """Returns the number of parameters of a distribution with this event shape."""
         return event_size(event_shape)
 
     def get_config(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Proportions."""
+"""Distribution layer for proportions."""
 
 from typing import ClassVar
 
@@ -12,25 +12,26 @@ tfd = tfp.distributions
 
 @register
 class IndependentBeta(DeclaredLayer):
-    """Independent beta variables on (0, 1): proportions, or gray pixels whose spread the model learns.
+    """Independent beta variables on (0, 1): proportions, or gray pixels with a learned spread.
 
-    The density is 0 or infinite at exactly 0 and 1: data that have those values are squeezed first, for N gray levels
-    to (x * (N - 1) + 0.5) / N.
+    The density is 0 or infinite at exactly 0 and 1. If the data contain these values, squeeze them first: for N gray
+    levels, to (x * (N - 1) + 0.5) / N.
 
     Args:
-        event_shape: shape of one event, e.g. `(28, 28, 1)`.
-        convert_to_tensor_fn: see `DistributionLayer`.
-        validate_args: see `DistributionLayer`.
-        **kwargs: see `DistributionLayer`.
+        event_shape: Shape of one event, such as `(28, 28, 1)`.
+        convert_to_tensor_fn: See `DistributionLayer`.
+        validate_args: See `DistributionLayer`.
+        **kwargs: See `DistributionLayer`.
 
     Call arguments:
-        inputs: `[..., 2 * prod(event_shape)]`: all raw concentration1, then all raw concentration0.
+        inputs: Parameters `[..., 2 * prod(event_shape)]`: all raw concentration1, then all raw concentration0.
 
     Returns:
-        `Independent(Beta(concentration1, concentration0))`, of mean concentration1 / (concentration1 + concentration0).
+        `Independent(Beta(concentration1, concentration0))`, with mean concentration1 / (concentration1 +
+        concentration0).
 
     Numerics:
-        Concentrations are softplus of the raw values, no lower than 1e-5.
+        Each concentration is max(softplus(raw value), 1e-5).
 
     References:
         Smithson & Verkuilen, A better lemon squeezer?, Psychological Methods, 2006.

@@ -1,4 +1,4 @@
-"""Several categories a variable."""
+"""Distribution layer for class indices."""
 
 from typing import Any
 
@@ -15,23 +15,23 @@ tfd = tfp.distributions
 
 @register
 class IndependentCategorical(EventShapeLayer):
-    """Independent categorical variables: table columns, tokens, pixels of few levels; events are class indices.
+    """Independent categorical variables whose events are class indices: table columns, tokens, pixels with few levels.
 
-    Prefer `OneHotCategorical` for one variable whose events are one-hot vectors.
+    Prefer `OneHotCategorical` for one variable with one-hot events.
 
     Args:
-        event_shape: shape of one event.
-        num_classes: how many categories each variable has.
-        convert_to_tensor_fn: see `DistributionLayer`; there is no mean.
-        validate_args: see `DistributionLayer`.
-        **kwargs: see `DistributionLayer`.
+        event_shape: Shape of one event.
+        num_classes: Number of categories of each variable.
+        convert_to_tensor_fn: See `DistributionLayer`. There is no "mean".
+        validate_args: See `DistributionLayer`.
+        **kwargs: See `DistributionLayer`.
 
     Call arguments:
-        inputs: logits `[..., prod(event_shape) * num_classes]`, the classes of one variable side by side.
+        inputs: Logits `[..., prod(event_shape) * num_classes]`, with the classes of each variable next to each other.
 
     Returns:
-        `Independent(Categorical(logits))` of dtype int32; `log_prob` takes the indices 0 ... num_classes - 1 in any
-        number type.
+        `Independent(Categorical(logits))` of dtype int32. `log_prob` accepts the indices 0 ... num_classes - 1 in any
+        numeric dtype.
     """
 
     def __init__(
@@ -60,13 +60,13 @@ class IndependentCategorical(EventShapeLayer):
         validate_args: bool = False,
         name: str | None = None,
     ) -> Distribution:
-        """The distribution with logits `params` `[..., prod(event_shape) * num_classes]`."""
+        """Creates the distribution from logits `params` `[..., prod(event_shape) * num_classes]`."""
         shape = event_shape_tuple(event_shape)
         return Parameterization(tfd.Categorical, shape, num_classes=num_classes).make(params, validate_args, name)
 
     @staticmethod
     def params_size(event_shape: Shape | int, num_classes: int, name: str | None = None) -> int:
-        """The number of parameters a distribution of this event shape takes."""
+        """Returns the number of parameters of a distribution with this event shape."""
         return Parameterization(tfd.Categorical, event_shape_tuple(event_shape), num_classes=int(num_classes)).size
 
     def get_config(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Gray pixels, with a density."""
+"""Distribution layer for gray pixels in [0, 1]."""
 
 from typing import ClassVar
 
@@ -12,21 +12,22 @@ tfd = tfp.distributions
 
 @register
 class IndependentContinuousBernoulli(DeclaredLayer):
-    """Independent continuous Bernoulli variables on [0, 1]: gray pixels, with the density that a Bernoulli lacks.
+    """Independent continuous Bernoulli variables on [0, 1]: a normalised density for gray pixels.
 
-    `IndependentBernoulli` takes gray values too, but then its log_prob is not normalised, and no likelihood.
+    `IndependentBernoulli` accepts gray values too, but its `log_prob` is then not normalised, so it is not a
+    likelihood.
 
     Args:
-        event_shape: shape of one event, e.g. `(28, 28, 1)`.
-        convert_to_tensor_fn: see `DistributionLayer`.
-        validate_args: see `DistributionLayer`.
-        **kwargs: see `DistributionLayer`.
+        event_shape: Shape of one event, such as `(28, 28, 1)`.
+        convert_to_tensor_fn: See `DistributionLayer`.
+        validate_args: See `DistributionLayer`.
+        **kwargs: See `DistributionLayer`.
 
     Call arguments:
-        inputs: logits `[..., prod(event_shape)]`.
+        inputs: Logits `[..., prod(event_shape)]`.
 
     Returns:
-        `Independent(ContinuousBernoulli(logits))`; its mean is not sigmoid(logits), but between that and 1/2.
+        `Independent(ContinuousBernoulli(logits))`. Its mean is not sigmoid(logits), but lies between that and 1/2.
 
     References:
         Loaiza-Ganem & Cunningham, The continuous Bernoulli, 2019, arXiv 1907.06845.

@@ -1,4 +1,4 @@
-"""Pixels with heavier tails than a normal's."""
+"""Distribution layer for continuous data with heavy tails."""
 
 import tensorflow_probability as tfp
 
@@ -10,24 +10,25 @@ tfd = tfp.distributions
 
 @register
 class IndependentLaplace(DeclaredLayer):
-    """Independent Laplace variables: a reconstruction by absolute, not squared, error.
+    """Independent Laplace variables, which correspond to an absolute instead of a squared reconstruction error.
 
-    Prefer it to `IndependentNormal` for sharper images or data with outliers, `IndependentStudentT` for wilder ones.
+    Prefer it to `IndependentNormal` for sharper images or data with outliers. For extreme outliers, prefer
+    `IndependentStudentT`.
 
     Args:
-        event_shape: shape of one event, e.g. `(28, 28, 1)`.
-        convert_to_tensor_fn: see `DistributionLayer`.
-        validate_args: see `DistributionLayer`.
-        **kwargs: see `DistributionLayer`.
+        event_shape: Shape of one event, such as `(28, 28, 1)`.
+        convert_to_tensor_fn: See `DistributionLayer`.
+        validate_args: See `DistributionLayer`.
+        **kwargs: See `DistributionLayer`.
 
     Call arguments:
-        inputs: `[..., 2 * prod(event_shape)]`: all locs, then all raw scales.
+        inputs: Parameters `[..., 2 * prod(event_shape)]`: all locs, then all raw scales.
 
     Returns:
-        `Independent(Laplace(loc, scale))`; the standard deviation is sqrt(2) * scale.
+        `Independent(Laplace(loc, scale))`, with standard deviation sqrt(2) * scale.
 
     Numerics:
-        The scale is softplus(raw_scale), no lower than 1e-5.
+        scale = max(softplus(raw_scale), 1e-5).
     """
 
     distribution_class = tfd.Laplace

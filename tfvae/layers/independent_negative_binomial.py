@@ -1,4 +1,4 @@
-"""Counts that vary more than a Poisson's."""
+"""Distribution layer for overdispersed counts."""
 
 from typing import Any, ClassVar
 
@@ -13,7 +13,7 @@ tfd = tfp.distributions
 
 
 class _NegativeBinomial(NegativeBinomial):
-    """TFP's distribution, whose samples are drawn with operations that XLA has."""
+    """TFP's distribution with a sampler that XLA can compile."""
 
     def _sample_n(self, n: Tensor, seed: Any = None) -> Tensor:
         gamma_seed, poisson_seed = tfp.random.split_seed(seed, salt="negative_binomial")
@@ -23,25 +23,25 @@ class _NegativeBinomial(NegativeBinomial):
 
 @register
 class IndependentNegativeBinomial(DeclaredLayer):
-    """Independent negative binomial variables: counts with more variance than mean, such as those of genes' reads.
+    """Independent negative binomial variables, for counts with a variance above their mean, such as gene expression.
 
-    Prefer `IndependentPoisson` when variance and mean are equal: it has half the parameters.
+    Prefer `IndependentPoisson` if variance and mean are equal, because it has half as many parameters.
 
     Args:
-        event_shape: shape of one event.
-        convert_to_tensor_fn: see `DistributionLayer`.
-        validate_args: see `DistributionLayer`.
-        **kwargs: see `DistributionLayer`.
+        event_shape: Shape of one event.
+        convert_to_tensor_fn: See `DistributionLayer`.
+        validate_args: See `DistributionLayer`.
+        **kwargs: See `DistributionLayer`.
 
     Call arguments:
-        inputs: `[..., 2 * prod(event_shape)]`: all raw total_count, then all logits.
+        inputs: Parameters `[..., 2 * prod(event_shape)]`: all raw total_count, then all logits.
 
     Returns:
-        `Independent(NegativeBinomial(total_count, logits))`, of mean m = total_count * exp(logits) and variance
-        m + m^2 / total_count: total_count is the inverse dispersion, exp(logits) the mean over it.
+        `Independent(NegativeBinomial(total_count, logits))`, with mean m = total_count * exp(logits) and variance
+        m + m^2 / total_count. total_count is the inverse dispersion.
 
     Numerics:
-        total_count is softplus of the raw value, no lower than 1e-5.
+        total_count = max(softplus(raw value), 1e-5).
     """
 
     distribution_class = _NegativeBinomial

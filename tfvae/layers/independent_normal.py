@@ -1,4 +1,4 @@
-"""Gaussian pixels."""
+"""Distribution layer for continuous data."""
 
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -15,32 +15,32 @@ tfd = tfp.distributions
 
 @register
 class IndependentNormal(EventShapeLayer):
-    """Independent normal variables, one a pixel: the paper's decoder for continuous data (appendix C.2).
+    """Independent normal variables, one per pixel: the paper's decoder for continuous data (appendix C.2).
 
-    Data with few distinct values should be dequantised first (`Split.batches(..., dequantize=True)`): a density on
-    them has no upper bound.
+    Dequantise data with few distinct values first (`Split.batches(..., dequantize=True)`), because the density of such
+    data has no upper bound.
 
     Args:
-        event_shape: shape of one event.
-        convert_to_tensor_fn: see `DistributionLayer`.
-        validate_args: see `DistributionLayer`.
-        **kwargs: see `DistributionLayer`.
+        event_shape: Shape of one event.
+        convert_to_tensor_fn: See `DistributionLayer`.
+        validate_args: See `DistributionLayer`.
+        **kwargs: See `DistributionLayer`.
 
     Call arguments:
-        inputs: `[..., 2 * prod(event_shape)]`: all locs, then all raw scales.
+        inputs: Parameters `[..., 2 * prod(event_shape)]`: all locs, then all raw scales.
 
     Returns:
         `Independent(Normal(loc, softplus(raw_scale)))`.
 
     Numerics:
-        The scale is no lower than 1e-5; above that it is TFP's to the last bit.
+        The scale is at least 1e-5. Above that, it equals TFP's scale bit for bit.
     """
 
     @staticmethod
     def new(
         params: Tensor, event_shape: Shape | int = (), validate_args: bool = False, name: str | None = None
     ) -> Distribution:
-        """The distribution with these parameters `[..., 2 * prod(event_shape)]`."""
+        """Creates the distribution from parameters `[..., 2 * prod(event_shape)]`."""
         with tf.name_scope(name or "IndependentNormal"):
             loc, raw_scale = tf.split(tf.convert_to_tensor(params, name="params"), 2, axis=-1)
             scale = tf.math.softplus(floor_raw_scale(raw_scale))
@@ -49,5 +49,5 @@ class IndependentNormal(EventShapeLayer):
 
     @staticmethod
     def params_size(event_shape: Shape | int = (), name: str | None = None) -> int:
-        """The number of parameters a distribution of this event shape takes."""
+        """Returns the number of parameters of a distribution with this event shape."""
         return 2 * event_size(event_shape)

@@ -1,4 +1,4 @@
-"""Counts."""
+"""Distribution layer for counts."""
 
 from typing import ClassVar
 
@@ -11,31 +11,31 @@ from tfvae.layers._event_shape import event_shape_or_tensor, event_size
 from tfvae.layers._stable import stable
 from tfvae.typing import Distribution, Shape, Tensor
 
-# exp(40) is 2e17: past what float64 can count one by one, and small enough for its square to be a finite float32.
+# exp(40) = 2e17 is beyond the integers that float64 represents exactly, and its square is finite in float32.
 MAX_LOG_RATE = 40.0
 
 
 @register
 class IndependentPoisson(EventShapeLayer):
-    """Independent Poisson variables: counts without an upper limit, such as photons, words or molecules.
+    """Independent Poisson variables, for unbounded counts, such as photons, words or molecules.
 
-    Prefer `IndependentNegativeBinomial` for counts that vary more than their mean.
+    Prefer `IndependentNegativeBinomial` for counts with a variance above their mean.
 
     Args:
-        event_shape: shape of one event.
-        convert_to_tensor_fn: see `DistributionLayer`.
-        validate_args: see `DistributionLayer`.
-        **kwargs: see `DistributionLayer`.
+        event_shape: Shape of one event.
+        convert_to_tensor_fn: See `DistributionLayer`.
+        validate_args: See `DistributionLayer`.
+        **kwargs: See `DistributionLayer`.
 
     Call arguments:
-        inputs: logs of the rates `[..., prod(event_shape)]`.
+        inputs: Log rates `[..., prod(event_shape)]`.
 
     Returns:
-        `Independent(Poisson(log_rate))`; samples are whole numbers in the parameters' dtype.
+        `Independent(Poisson(log_rate))`. Samples are integers in the dtype of the parameters.
 
     Numerics:
-        The rate is no higher than exp(40), where it would soon overflow. `log_prob` keeps all digits at large counts,
-        where x log(rate) - rate - log x! loses them.
+        The rate is at most exp(40), to avoid overflow. `log_prob` is precise for large counts, for which the usual
+        formula x log(rate) - rate - log x! cancels.
     """
 
     support: ClassVar[tuple[float, float]] = (0.0, float("inf"))
@@ -44,9 +44,9 @@ class IndependentPoisson(EventShapeLayer):
     def new(
         params: Tensor, event_shape: Shape | int = (), validate_args: bool = False, name: str | None = None
     ) -> Distribution:
-        """The distribution with log rates `params` `[..., prod(event_shape)]`."""
+        """Creates the distribution from log rates `params` `[..., prod(event_shape)]`."""
         params = tf.convert_to_tensor(params)
-        # Straight through: a log rate above the limit still learns to come down.
+        # Straight-through gradient: a log rate above the limit can still decrease.
         limited = tf.minimum(params, tf.constant(MAX_LOG_RATE, params.dtype))
         params = tf.stop_gradient(limited) + (params - tf.stop_gradient(params))
         return stable(
@@ -55,5 +55,5 @@ class IndependentPoisson(EventShapeLayer):
 
     @staticmethod
     def params_size(event_shape: Shape | int = (), name: str | None = None) -> int:
-        """The number of parameters a distribution of this event shape takes."""
+        """Returns the number of parameters of a distribution with this event shape."""
         return event_size(event_shape)

@@ -1,4 +1,4 @@
-"""Variables with outliers."""
+"""Distribution layer for continuous data with outliers."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -18,22 +18,23 @@ def _above_two(dtype: tf.DType) -> Any:
 
 @register
 class IndependentStudentT(DeclaredLayer):
-    """Independent Student's t variables with learned degrees of freedom: data in which some values are far off.
+    """Independent Student's t variables with learned degrees of freedom, for data with extreme outliers.
 
     Args:
-        event_shape: shape of one event, e.g. `(28, 28, 1)`.
-        convert_to_tensor_fn: see `DistributionLayer`.
-        validate_args: see `DistributionLayer`.
-        **kwargs: see `DistributionLayer`.
+        event_shape: Shape of one event, such as `(28, 28, 1)`.
+        convert_to_tensor_fn: See `DistributionLayer`.
+        validate_args: See `DistributionLayer`.
+        **kwargs: See `DistributionLayer`.
 
     Call arguments:
-        inputs: `[..., 3 * prod(event_shape)]`: all raw degrees of freedom, then all locs, then all raw scales.
+        inputs: Parameters `[..., 3 * prod(event_shape)]`: all raw degrees of freedom, then all locs, then all raw
+            scales.
 
     Returns:
-        `Independent(StudentT(df, loc, scale))`; the variance is scale^2 df / (df - 2).
+        `Independent(StudentT(df, loc, scale))`, with variance scale^2 df / (df - 2).
 
     Numerics:
-        df = 2 + softplus(raw), so that mean and variance exist; the scale is softplus(raw_scale), no lower than 1e-5.
+        df = 2 + softplus(raw), so mean and variance exist. scale = max(softplus(raw_scale), 1e-5).
     """
 
     distribution_class = tfd.StudentT

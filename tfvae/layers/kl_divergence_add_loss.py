@@ -1,4 +1,4 @@
-"""The KL term, as a layer."""
+"""Layer that adds a KL term to the loss."""
 
 from typing import Any
 
@@ -11,21 +11,21 @@ from tfvae.typing import Distribution, Tensor
 
 @register
 class KLDivergenceAddLoss(keras.layers.Layer):
-    """Passes a distribution through and adds its `weight` * KL(q || p) to the loss.
+    """Returns its input distribution and adds `weight` * KL(q || p) to the loss.
 
-    The same term as a `KLDivergenceRegularizer`, for where a layer of its own reads better, such as at the end of a
-    `Sequential` encoder.
+    The term equals that of `KLDivergenceRegularizer`. Prefer this layer if a separate layer is clearer, for example at
+    the end of a `Sequential` encoder.
 
     Args:
-        distribution_b: the prior; this and the other arguments are those of `KLDivergenceRegularizer`.
-        use_exact_kl: see there.
-        test_points_reduce_axis: see there.
-        test_points_fn: see there.
-        weight: see there.
-        **kwargs: `name`, `dtype` of `keras.layers.Layer`.
+        distribution_b: The prior. This and the other arguments are those of `KLDivergenceRegularizer`.
+        use_exact_kl: See `KLDivergenceRegularizer`.
+        test_points_reduce_axis: See `KLDivergenceRegularizer`.
+        test_points_fn: See `KLDivergenceRegularizer`.
+        weight: See `KLDivergenceRegularizer`.
+        **kwargs: Arguments `name` and `dtype` of `keras.layers.Layer`.
 
     Call arguments:
-        inputs: the distribution that a distribution layer returned.
+        inputs: The output of a distribution layer.
 
     Returns:
         The same object.
@@ -46,7 +46,7 @@ class KLDivergenceAddLoss(keras.layers.Layer):
         self.regularizer = KLDivergenceRegularizer(
             distribution_b, use_exact_kl, test_points_reduce_axis, weight=weight, **points
         )
-        # Keras looks for weights in a layer's attributes, not in its regularisers.
+        # Keras tracks the weights of a layer's attributes, but not those of its regularisers.
         self.regularizer_prior = self.regularizer.prior_layer
         self.supports_masking = True
 
@@ -61,7 +61,7 @@ class KLDivergenceAddLoss(keras.layers.Layer):
         return inputs
 
     def compute_output_spec(self, inputs: keras.KerasTensor, mask: Any = None) -> keras.KerasTensor:
-        """The shape of what it passes through."""
+        """Returns the shape and dtype of the input."""
         return keras.KerasTensor(inputs.shape, dtype=inputs.dtype)
 
     def get_config(self) -> dict[str, Any]:

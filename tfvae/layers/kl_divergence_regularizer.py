@@ -1,4 +1,4 @@
-"""The KL term, as an activity regulariser."""
+"""Activity regulariser that adds a KL term to the loss."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +17,7 @@ from tfvae._serialization import (
     serialize_distribution,
     serialize_function,
 )
-from tfvae.layers._captured_variables import captured_variables, draw, trainable_variables_of
+from tfvae.layers._captured_variables import captured_variables, draw_once, trainable_variables_of
 from tfvae.layers._coercion import as_distribution
 from tfvae.layers._stable import stable
 from tfvae.typing import Distribution, Tensor
@@ -29,27 +29,30 @@ _VARIABLE_KEY = "variable"
 
 @register
 class KLDivergenceRegularizer(keras.regularizers.Regularizer):
-    """Adds `weight` * KL(q || p), in nats, once, averaged over the batch: with an NLL loss, training minimises -ELBO.
+    """Computes `weight` * KL(q || p) in nats, averaged over the batch; with an NLL loss, training then minimises -ELBO.
 
-    Give it to a distribution layer as `activity_regularizer`. The names are TFP's, its factors are not: `tfp.layers`
-    counts the term twice under tf_keras, sums over test points, or multiplies by the batch size
+    Pass it to a distribution layer as `activity_regularizer`. The names are those of TFP, but the scale is not:
+    `tfp.layers` adds the term twice under tf_keras, sums over test points, or multiplies by the batch size
     (tensorflow/probability #1215, #651, #282, #396).
 
     Args:
-        distribution_b: the prior p: a distribution, a callable that returns one, a layer of `tfvae.priors`, or a Keras
-            model that returns one whatever its input. The weights of a layer or model train with the model and are
-            saved with it, as do those of the layers that a callable calls.
-        use_exact_kl: True for the closed form (an error where none is known), False for the Monte Carlo estimate
-            log q(z) - log p(z) at `test_points_fn(q)`, None for the closed form where there is one.
-        test_points_reduce_axis: accepted for `tfp.layers`' sake; every axis is averaged, so the scale never depends
-            on how many test points there are.
-        test_points_fn: draws the test points z `[..., B, *event]`; the default is the sample that the next layer sees.
-        weight: a number, a scalar variable, or a callable that returns one; None is 1. A variable is read in every
-            step and never trained; in a saved model its value becomes a variable again.
+        distribution_b: The prior p: a distribution, a callable that returns one, a layer of `tfvae.priors`, or a Keras
+            model that returns one independently of its input. The weights of a layer or model are trained and saved
+            with the regularised model, and so are those of layers that a callable uses.
+        use_exact_kl: True for the closed form, which raises an error if there is none. False for the Monte Carlo
+            estimate log q(z) - log p(z) at `test_points_fn(q)`. None for the closed form if there is one, else the
+            estimate.
+        test_points_reduce_axis: Accepted for compatibility with `tfp.layers`. Every axis is averaged, so the scale does
+            not depend on the number of test points.
+        test_points_fn: Function that draws the test points z `[..., B, *event]` from q. Defaults to the sample that the
+            next layer receives.
+        weight: A number, a scalar variable, or a callable that returns one. None is equivalent to 1. A variable is read
+            in every step and never trained. A saved model stores its value and restores a variable.
 
     Raises:
-        ValueError: when the event shapes of q and p differ, or the prior has trainable variables that Keras cannot see.
-        NotImplementedError: with `use_exact_kl=True`, for a pair without closed form.
+        ValueError: If the event shapes of q and p differ, or if the prior has trainable variables that Keras does not
+            track.
+        NotImplementedError: If `use_exact_kl=True` and the KL has no closed form.
 
     References:
         Kingma & Welling, Auto-Encoding Variational Bayes, 2013, arXiv 1312.6114, equations 6 and 7.
@@ -74,21 +77,22 @@ class KLDivergenceRegularizer(keras.regularizers.Regularizer):
 
     @property
     def prior_layer(self) -> keras.layers.Layer | None:
-        """The prior, where it is a Keras layer or model: who applies the regulariser tracks it, and so its weights."""
+        """The prior if it is a Keras layer or model, else None; the regularised layer tracks it and its weights."""
         return self.distribution_b if isinstance(self.distribution_b, keras.layers.Layer) else None
 
     @property
     def captured_variables(self) -> list[keras.Variable]:
-        """The variables that a prior given as a function reads: who applies the regulariser tracks them."""
+        """The variables that a callable prior reads; the regularised layer tracks them."""
         b = self.distribution_b
         if isinstance(b, tfd.Distribution | keras.layers.Layer) or not callable(b):
             return []
         if self._captured is None:
-            self._captured = captured_variables(lambda: draw(self._prior()), "The prior of KLDivergenceRegularizer")
+            owner = "The prior of KLDivergenceRegularizer"
+            self._captured = captured_variables(lambda: draw_once(self._prior()), owner)
         return self._captured
 
     def build(self) -> None:
-        """Makes the weights of the prior, where it has any."""
+        """Builds the weights of the prior, if it has any."""
         layer = self.prior_layer
         if layer is not None and not layer.built:
             if hasattr(layer, "distribution"):
@@ -98,17 +102,17 @@ class KLDivergenceRegularizer(keras.regularizers.Regularizer):
                 layer(keras.KerasTensor(_input_shape(layer)))
 
     def __call__(self, distribution_a: Distribution, mask: Tensor | None = None) -> Tensor:
-        """The scalar weight * mean KL; with a `mask` of the batch's shape, the mean over where it is True."""
+        """Returns weight * mean KL, a scalar; a `mask` of the batch shape restricts the mean to its True entries."""
         if not isinstance(distribution_a, tfd.Distribution):
             raise TypeError(
-                "KLDivergenceRegularizer regularises a distribution: give it to a distribution layer of tfvae.layers "
-                f"as activity_regularizer. Received: {distribution_a!r}."
+                "KLDivergenceRegularizer regularises a distribution. Pass it to a distribution layer of tfvae.layers "
+                f"as `activity_regularizer`. Received: {distribution_a!r}"
             )
         kl = self._kl(distribution_a, self._prior())
         if mask is None:
             total, count = tf.reduce_sum(kl), tf.size(kl, tf.int64)
         else:
-            while mask.shape.rank > kl.shape.rank:  # masked axes that are part of the event
+            while mask.shape.rank > kl.shape.rank:  # masked event axes
                 mask = tf.reduce_any(mask, axis=-1)
             mask = tf.broadcast_to(mask, tf.shape(kl))
             total, count = tf.reduce_sum(tf.where(mask, kl, tf.zeros_like(kl))), tf.math.count_nonzero(mask)
@@ -127,26 +131,30 @@ class KLDivergenceRegularizer(keras.regularizers.Regularizer):
             prior = as_distribution(b())
             return stable(_without_variables(prior, prior.trainable_variables))
         raise TypeError(
-            f"The prior is a distribution, a callable, a Keras model or a layer of tfvae.priors. Received: {b!r}."
+            "The prior must be a distribution, a callable that returns one, a Keras model or a layer of tfvae.priors. "
+            f"Received: distribution_b={b!r}"
         )
 
     def _kl(self, a: Distribution, b: Distribution) -> Tensor:
         if not a.event_shape.is_compatible_with(b.event_shape):
             raise ValueError(
-                f"The posterior has event shape {a.event_shape} and the prior {b.event_shape}; KL needs them equal. "
-                "If the prior's dimensions sit in its batch shape, wrap it in tfd.Independent."
+                "The event shapes of posterior and prior must be equal. If the dimensions of the prior are in its "
+                "batch shape, wrap it in tfd.Independent. Received: a posterior with event shape "
+                f"{a.event_shape} and a prior with event shape {b.event_shape}"
             )
         try:
             tf.broadcast_static_shape(a.batch_shape, b.batch_shape)
         except ValueError:
             raise ValueError(
-                f"The prior has batch shape {b.batch_shape}, which does not broadcast against {a.batch_shape} of the "
-                "posterior. If its axes are dimensions of one event, wrap the prior in tfd.Independent."
+                "The batch shape of the prior must broadcast against that of the posterior. If its axes are dimensions "
+                f"of one event, wrap the prior in tfd.Independent. Received: a prior with batch shape {b.batch_shape} "
+                f"and a posterior with batch shape {a.batch_shape}"
             ) from None
         if as_distribution(a).dtype != b.dtype:
             raise ValueError(
-                f"The posterior is of {as_distribution(a).dtype} and the prior of {b.dtype}. Make the prior of numbers "
-                "in the posterior's dtype: NumPy's arrays are float64 unless told otherwise."
+                "Posterior and prior must have the same dtype. Create the prior with parameters in the dtype of the "
+                "posterior; NumPy arrays are float64 by default. Received: a posterior of dtype "
+                f"{as_distribution(a).dtype} and a prior of dtype {b.dtype}"
             )
         if self.use_exact_kl is not False:
             try:
@@ -154,8 +162,8 @@ class KLDivergenceRegularizer(keras.regularizers.Regularizer):
             except NotImplementedError:
                 if self.use_exact_kl:
                     raise NotImplementedError(
-                        f"No closed form of KL(q || p) is known for q = {as_distribution(a)!r} and p = {b!r}. With "
-                        "use_exact_kl=None it is estimated where there is none, with False always."
+                        "KL(q || p) has no known closed form. Use use_exact_kl=None to estimate it in this case, or "
+                        f"False to estimate it always. Received: q={as_distribution(a)!r}, p={b!r}"
                     ) from None
         z = tf.convert_to_tensor(self.test_points_fn(a))
         return a.log_prob(z) - b.log_prob(z)
@@ -195,7 +203,7 @@ class KLDivergenceRegularizer(keras.regularizers.Regularizer):
 
 
 def _input_shape(layer: keras.layers.Layer) -> tuple[int, ...]:
-    """The shape of an input for a model that pays no heed to it."""
+    """Returns the shape of an input for a model that ignores its input."""
     inputs = getattr(layer, "inputs", None)
     return tuple(1 if axis is None else axis for axis in inputs[0].shape) if inputs else (1,)
 
@@ -203,7 +211,8 @@ def _input_shape(layer: keras.layers.Layer) -> tuple[int, ...]:
 def _without_variables(prior: Distribution, variables: Any) -> Distribution:
     if variables:
         raise ValueError(
-            f"The prior {prior!r} has variables that would not train: Keras 3 sees only the weights of layers. Use a "
-            "layer of tfvae.priors, such as tfvae.priors.Normal, or a Keras model with a VariableLayer."
+            "The prior has variables that would not train, because Keras 3 tracks only the weights of layers. Use a "
+            "layer of tfvae.priors, such as tfvae.priors.Normal, or a Keras model with a VariableLayer. "
+            f"Received: {prior!r}"
         )
     return prior

@@ -1,4 +1,4 @@
-"""Logistic components."""
+"""Distribution layer for mixtures of logistic distributions."""
 
 from tfvae._serialization import register
 from tfvae.layers._mixture import MixtureLayer, mixture_params_size
@@ -9,27 +9,27 @@ from tfvae.typing import Distribution, Shape, Tensor
 
 @register
 class MixtureLogistic(MixtureLayer):
-    """A mixture of K independent-logistic distributions, for continuous data with outliers.
+    """Mixture of K independent logistic distributions, for continuous data with outliers.
 
-    Its tails are heavier than those of `MixtureNormal`, and its distribution function is a sum of sigmoids.
+    Its tails are heavier than those of `MixtureNormal`, and its distribution function is a weighted sum of sigmoids.
 
     Args:
-        num_components: K, the number of components.
-        event_shape: shape of one event; a draw takes all of it from one component.
-        convert_to_tensor_fn: see `DistributionLayer`.
-        validate_args: see `DistributionLayer`.
-        **kwargs: see `DistributionLayer`.
+        num_components: Number of components, K.
+        event_shape: Shape of one event. Each draw is a whole event of one component.
+        convert_to_tensor_fn: See `DistributionLayer`.
+        validate_args: See `DistributionLayer`.
+        **kwargs: See `DistributionLayer`.
 
     Call arguments:
-        inputs: `[..., K (1 + 2 prod(event_shape))]`: the K logits of the mixture, then, one component after another,
-            its locs and its raw scales.
+        inputs: Parameters `[..., K (1 + 2 prod(event_shape))]`: the K logits of the mixture, then the locs and the raw
+            scales of each component in turn.
 
     Returns:
-        `MixtureSameFamily(Categorical(logits), Independent(Logistic(loc, softplus(raw_scale))))`; train it
-        through `log_prob`: its samples are not reparameterised (see `MixtureSameFamily`).
+        `MixtureSameFamily(Categorical(logits), Independent(Logistic(loc, softplus(raw_scale))))`. Train it with
+        `log_prob`, because its samples are not reparameterised (see `MixtureSameFamily`).
 
     Numerics:
-        Scales are no lower than 1e-5; above that they are TFP's to the last bit.
+        Scales are at least 1e-5. Above that, they equal TFP's scales bit for bit.
 
     Example:
         >>> model = keras.Sequential(
@@ -45,7 +45,7 @@ class MixtureLogistic(MixtureLayer):
         validate_args: bool = False,
         name: str | None = None,
     ) -> Distribution:
-        """The distribution with these parameters `[..., params_size(num_components, event_shape)]`."""
+        """Creates the distribution from parameters `[..., params_size(num_components, event_shape)]`."""
         return MixtureSameFamily.new(
             params,
             num_components,
@@ -56,5 +56,5 @@ class MixtureLogistic(MixtureLayer):
 
     @staticmethod
     def params_size(num_components: int, event_shape: Shape | int = (), name: str | None = None) -> int:
-        """The number of parameters a mixture of this event shape takes."""
+        """Returns the number of parameters of a mixture with this event shape."""
         return mixture_params_size(num_components, IndependentLogistic.params_size(event_shape))

@@ -1,4 +1,4 @@
-"""A mixture of whatever another layer makes."""
+"""Distribution layer for mixtures of any family."""
 
 from collections.abc import Callable
 from typing import Any
@@ -20,29 +20,32 @@ tfd = tfp.distributions
 
 @register
 class MixtureSameFamily(DistributionLayer):
-    """A mixture of K distributions of one family, which another layer makes: a mixture density network.
+    """Mixture of K distributions of one family, created by another layer: a mixture density network.
 
-    Prefer `MixtureNormal` or `MixtureLogistic` for those families: they know their `params_size` from an event shape.
+    For normal or logistic components, prefer `MixtureNormal` or `MixtureLogistic`, whose `params_size` takes an event
+    shape.
 
     Args:
-        num_components: K, the number of components.
-        component_layer: makes the components: a distribution layer, any Keras layer or model that ends in one, or a
-            function, from parameters `[..., K, component_params_size]` to a distribution of batch shape `[..., K]`.
-            A layer's weights train with this one's.
-        convert_to_tensor_fn: see `DistributionLayer`.
-        validate_args: see `DistributionLayer`; the components check what `component_layer` tells them to.
-        **kwargs: see `DistributionLayer`.
+        num_components: Number of components, K.
+        component_layer: Distribution layer that creates the components, a Keras layer or model that ends in one, or a
+            function. It maps parameters `[..., K, component_params_size]` to a distribution of batch shape `[..., K]`.
+            The weights of a layer are trained with this layer.
+        convert_to_tensor_fn: See `DistributionLayer`.
+        validate_args: See `DistributionLayer`. `component_layer` determines the checks of the components.
+        **kwargs: See `DistributionLayer`.
 
     Call arguments:
-        inputs: `[..., K (1 + component_params_size)]`: the K logits of the mixture, then one component after another.
+        inputs: Parameters `[..., K (1 + component_params_size)]`: the K logits of the mixture, then the parameters of
+            each component in turn.
 
     Returns:
-        `MixtureSameFamily(Categorical(logits), components)` of batch shape `[...]`. Train it through `log_prob`: its
-        samples are not reparameterised, their gradient reaches the drawn component but never the logits.
+        `MixtureSameFamily(Categorical(logits), components)` of batch shape `[...]`. Train it with `log_prob`, because
+        its samples are not reparameterised: their gradient reaches the sampled component, but not the logits.
 
     Raises:
-        TypeError: when `component_layer` is not callable, or what it makes is no distribution.
-        ValueError: when it makes no K components a batch member, or regularises them.
+        TypeError: If `component_layer` is not callable, or if it does not return a distribution.
+        ValueError: If `component_layer` does not return K components per batch member, or if it has an activity
+            regulariser.
 
     Example:
         >>> layer = MixtureSameFamily(5, IndependentNormal((2,)))
@@ -65,16 +68,17 @@ class MixtureSameFamily(DistributionLayer):
         self.component_layer = deserialize_function(component_layer)
         if not callable(self.component_layer):
             raise TypeError(
-                "component_layer is a layer or a function from parameters [..., num_components, component_params_size] "
-                "to a distribution, such as tfvae.layers.IndependentNormal(event_shape). "
-                f"Received: {component_layer!r}."
+                "`component_layer` must be a layer or a function from parameters "
+                "[..., num_components, component_params_size] to a distribution, such as "
+                f"tfvae.layers.IndependentNormal(event_shape). Received: component_layer={component_layer!r}"
             )
         if getattr(self.component_layer, "distribution_regularizer", None) is not None:
             raise ValueError(
-                f"The component layer '{self.component_layer.name}' has an activity_regularizer, which would "
-                "regularise each component as if it were the mixture. Give it to MixtureSameFamily instead."
+                "`component_layer` must not have an activity_regularizer, because it would regularise each component "
+                "instead of the mixture. Pass the regulariser to MixtureSameFamily. "
+                f"Received: component_layer='{self.component_layer.name}'"
             )
-        # The values for which log_prob is meant are those of the components.
+        # The range of values for `log_prob` is that of the components.
         self.support = getattr(self.component_layer, "support", None)  # type: ignore[misc]
 
     @property
@@ -87,8 +91,8 @@ class MixtureSameFamily(DistributionLayer):
         return None if size is None else self._known_size(self.params_size(self.num_components, size))
 
     @property
-    def _runs_given_code(self) -> bool:
-        return super()._runs_given_code or not isinstance(self.component_layer, keras.layers.Layer)
+    def _calls_user_function(self) -> bool:
+        return super()._calls_user_function or not isinstance(self.component_layer, keras.layers.Layer)
 
     def build(self, input_shape: Any) -> None:
         super().build(input_shape)
@@ -108,20 +112,20 @@ class MixtureSameFamily(DistributionLayer):
         validate_args: bool = False,
         name: str | None = None,
     ) -> Distribution:
-        """The distribution with these parameters `[..., params_size(num_components, component_params_size)]`."""
+        """Creates the distribution from parameters `[..., params_size(num_components, component_params_size)]`."""
         logits, component_params = split_mixture_params(params, num_components)  # [..., K], [..., K, P]
-        made = component_layer(component_params)
-        if not isinstance(made, tfd.Distribution):
+        output = component_layer(component_params)
+        if not isinstance(output, tfd.Distribution):
             raise TypeError(
-                f"The component layer must make a tfd.Distribution. Received an object of type {type(made).__name__}."
+                f"`component_layer` must return a tfd.Distribution. Received: an object of type {type(output).__name__}"
             )
-        components = as_distribution(made)
+        components = as_distribution(output)
         if components.batch_shape.rank is not None and components.batch_shape[-1:] != logits.shape[-1:]:
             raise ValueError(
-                f"The component layer was given parameters of shape {component_params.shape} and must make a "
-                f"distribution of batch shape {component_params.shape[:-1]}. Received {components!r}."
+                f"For parameters of shape {component_params.shape}, `component_layer` must return a distribution of "
+                f"batch shape {component_params.shape[:-1]}. Received: {components!r}"
             )
-        if components.dtype.is_floating:  # a component layer casts to its own dtype
+        if components.dtype.is_floating:  # a component layer casts to its dtype
             logits = tf.cast(logits, components.dtype)
         mixture = tfd.MixtureSameFamily if logits.shape.is_fully_defined() else UnbroadcastMixture
         return mixture(
@@ -133,7 +137,7 @@ class MixtureSameFamily(DistributionLayer):
 
     @staticmethod
     def params_size(num_components: int, component_params_size: int, name: str | None = None) -> int:
-        """The number of parameters of a mixture, from that of one component."""
+        """Returns the number of parameters of a mixture from the number of parameters of one component."""
         return mixture_params_size(num_components, component_params_size)
 
     def get_config(self) -> dict[str, Any]:

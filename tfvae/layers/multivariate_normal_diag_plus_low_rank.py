@@ -1,4 +1,4 @@
-"""A posterior with a few directions of correlation."""
+"""Distribution layer for normal distributions with a diagonal plus low-rank scale."""
 
 from typing import Any
 
@@ -14,26 +14,27 @@ from tfvae.typing import ConvertToTensorFn, Distribution, Tensor
 
 @register
 class MultivariateNormalDiagPlusLowRank(EventSizeLayer):
-    """N(loc, S S^T) with S = diag(scale) + U U^T and U of a few columns: between a diagonal and a full covariance.
+    """Normal distribution N(loc, S S^T) with S = diag(scale) + U U^T, where U has few columns.
 
-    It takes D (2 + rank) parameters where `MultivariateNormalTriL` takes D (D + 3) / 2.
+    It is a compromise between a diagonal and a full covariance: it has D (2 + rank) parameters, and
+    `MultivariateNormalTriL` has D (D + 3) / 2.
 
     Args:
-        event_size: D, the number of dimensions.
-        rank: the number of columns of U, at least 1.
-        convert_to_tensor_fn: see `DistributionLayer`.
-        validate_args: see `DistributionLayer`.
-        **kwargs: see `DistributionLayer`.
+        event_size: Number of dimensions, D.
+        rank: Number of columns of U, at least 1.
+        convert_to_tensor_fn: See `DistributionLayer`.
+        validate_args: See `DistributionLayer`.
+        **kwargs: See `DistributionLayer`.
 
     Call arguments:
-        inputs: `[..., D (2 + rank)]`: loc, then raw scale, then U row by row.
+        inputs: Parameters `[..., D (2 + rank)]`: loc, then raw scale, then U row by row.
 
     Returns:
         `MultivariateNormalDiagPlusLowRank(loc, scale_diag, scale_perturb_factor)`.
 
     Numerics:
-        scale = softplus(raw_scale) + 1e-5; U U^T keeps S positive definite. Draws, densities and divergences are
-        computed in float64 and rounded once: factors may be large, and nearly collinear, over small scales.
+        scale = softplus(raw_scale) + 1e-5, so S is positive definite. Draws, densities and divergences are computed in
+        float64 and rounded once, so large and nearly collinear factors are accurate with small scales too.
 
     References:
         Rezende, Mohamed & Wierstra, Stochastic Backpropagation and Approximate Inference in Deep Generative Models,
@@ -62,7 +63,7 @@ class MultivariateNormalDiagPlusLowRank(EventSizeLayer):
     def new(
         params: Tensor, event_size: int, rank: int = 1, validate_args: bool = False, name: str | None = None
     ) -> Distribution:
-        """The distribution with these parameters `[..., event_size * (2 + rank)]`."""
+        """Creates the distribution from parameters `[..., event_size * (2 + rank)]`."""
         loc, raw_scale, factor = tf.split(
             tf.convert_to_tensor(params), [event_size, event_size, event_size * rank], axis=-1
         )
@@ -76,7 +77,7 @@ class MultivariateNormalDiagPlusLowRank(EventSizeLayer):
 
     @staticmethod
     def params_size(event_size: int, rank: int = 1, name: str | None = None) -> int:
-        """The number of parameters a distribution of this size takes."""
+        """Returns the number of parameters of a distribution of this size."""
         return event_size_of(event_size) * (2 + event_size_of(rank, "rank"))
 
     def get_config(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A posterior with full covariance."""
+"""Distribution layer for normal distributions with a full covariance."""
 
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -13,18 +13,18 @@ from tfvae.typing import Distribution, Tensor
 
 @register
 class MultivariateNormalTriL(EventSizeLayer):
-    """N(loc, L L^T) with L lower triangular: a posterior whose latent dimensions may be correlated.
+    """Normal distribution N(loc, L L^T) with a lower triangular L, for correlated latent dimensions.
 
-    Prefer `MultivariateNormalDiag` unless the correlations matter: this takes D (D + 3) / 2 parameters, not 2 D.
+    Prefer `MultivariateNormalDiag` unless correlations matter. This layer has D (D + 3) / 2 parameters instead of 2 D.
 
     Args:
-        event_size: D, the number of dimensions.
-        convert_to_tensor_fn: see `DistributionLayer`.
-        validate_args: see `DistributionLayer`.
-        **kwargs: see `DistributionLayer`.
+        event_size: Number of dimensions, D.
+        convert_to_tensor_fn: See `DistributionLayer`.
+        validate_args: See `DistributionLayer`.
+        **kwargs: See `DistributionLayer`.
 
     Call arguments:
-        inputs: `[..., D (D + 3) / 2]`: loc, then the triangle as `tfp.math.fill_triangular` orders it.
+        inputs: Parameters `[..., D (D + 3) / 2]`: loc, then the triangle in the order of `tfp.math.fill_triangular`.
 
     Returns:
         `MultivariateNormalTriL(loc, scale_tril)`.
@@ -35,9 +35,9 @@ class MultivariateNormalTriL(EventSizeLayer):
 
     @staticmethod
     def new(params: Tensor, event_size: int, validate_args: bool = False, name: str | None = None) -> Distribution:
-        """The distribution with these parameters `[..., event_size (event_size + 3) / 2]`."""
-        # TFP's own `new` gives the same numbers, but the gradient of the `set_diag` in it does not compile under XLA
-        # with a batch size that is unknown when traced.
+        """Creates the distribution from parameters `[..., event_size (event_size + 3) / 2]`."""
+        # TFP's `new` computes the same values, but XLA cannot compile the gradient of its `set_diag` for an unknown
+        # batch size.
         loc, raw = tf.split(tf.convert_to_tensor(params), [event_size, event_size * (event_size + 1) // 2], axis=-1)
         raw_scale = tfp.math.fill_triangular(raw)  # [..., D, D]
         is_diagonal = tf.eye(event_size, dtype=tf.bool)
@@ -50,6 +50,6 @@ class MultivariateNormalTriL(EventSizeLayer):
 
     @staticmethod
     def params_size(event_size: int, name: str | None = None) -> int:
-        """The number of parameters a distribution of this size takes."""
+        """Returns the number of parameters of a distribution of this size."""
         size = event_size_of(event_size)
         return size * (size + 3) // 2

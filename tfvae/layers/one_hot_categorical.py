@@ -1,4 +1,4 @@
-"""One of several categories, as a one-hot vector."""
+"""Distribution layer for one-hot vectors."""
 
 from typing import Any
 
@@ -14,23 +14,23 @@ from tfvae.typing import Distribution, Tensor
 
 @register
 class OneHotCategorical(OneHotLayer):
-    """One categorical variable whose events are one-hot vectors: a class label, or a discrete latent.
+    """Categorical variable whose events are one-hot vectors, such as a class label or a discrete latent.
 
-    Prefer `IndependentCategorical` for many variables, or where events are class indices.
+    Prefer `IndependentCategorical` for several variables, or for events that are class indices.
 
     Args:
-        event_size: D, the number of categories.
-        convert_to_tensor_fn: see `DistributionLayer`.
-        sample_dtype: dtype of samples and modes; that of the parameters by default.
-        validate_args: see `DistributionLayer`.
-        **kwargs: see `DistributionLayer`.
+        event_size: Number of categories, D.
+        convert_to_tensor_fn: See `DistributionLayer`.
+        sample_dtype: Dtype of samples and modes. Defaults to the dtype of the parameters.
+        validate_args: See `DistributionLayer`.
+        **kwargs: See `DistributionLayer`.
 
     Call arguments:
-        inputs: logits `[..., D]`.
+        inputs: Logits `[..., D]`.
 
     Returns:
-        `OneHotCategorical(logits)`; `log_prob(x)` is sum_i x_i log p_i, for probabilities x as well as for one-hot
-        vectors, and its mean is p. Samples carry no gradient. A logit of -inf is a category that never occurs.
+        `OneHotCategorical(logits)`. `log_prob(x)` is sum_i x_i log p_i, for one-hot vectors and for probabilities x.
+        The mean is p. Samples have no gradient. A category with a logit of -inf never occurs.
     """
 
     def make_distribution(self, parameters: Tensor) -> Distribution:
@@ -40,13 +40,13 @@ class OneHotCategorical(OneHotLayer):
     def new(
         params: Tensor, event_size: int, dtype: Any = None, validate_args: bool = False, name: str | None = None
     ) -> Distribution:
-        """The distribution with logits `params` `[..., event_size]`."""
-        made = tfp.layers.OneHotCategorical.new(
+        """Creates the distribution from logits `params` `[..., event_size]`."""
+        distribution = tfp.layers.OneHotCategorical.new(
             tf.convert_to_tensor(params), event_size_of(event_size), dtype, validate_args, name
         )
-        return stable(made)
+        return stable(distribution)
 
     @staticmethod
     def params_size(event_size: int, name: str | None = None) -> int:
-        """The number of parameters a distribution of this size takes."""
+        """Returns the number of parameters of a distribution of this size."""
         return event_size_of(event_size)

@@ -1,4 +1,4 @@
-"""Data of any unit for an encoder."""
+"""Layer that standardises the input of an encoder."""
 
 from typing import Any
 
@@ -13,24 +13,24 @@ from tfvae.typing import Tensor
 
 @register
 class Standardization(Adapted):
-    """Subtracts the mean of each value of the data and divides by its standard deviation, which `adapt` measures.
+    """Subtracts the mean of each value of the data and divides by its standard deviation; `adapt` computes both.
 
-    Put it first in an encoder, and `Standardized` around the likelihood of the decoder: then the networks see numbers
-    of about unit size whatever the unit of the data is. Unlike `keras.layers.Normalization` it has statistics of each
-    value, not of each channel, and no least standard deviation.
+    Use it as the first layer of an encoder, and `Standardized` for the likelihood of the decoder. The networks then
+    receive values of about unit size, whatever the unit of the data. In contrast to `keras.layers.Normalization`, it
+    has statistics per value instead of per channel, and no lower bound on the standard deviation.
 
     Args:
-        **kwargs: `name`, `dtype` of `keras.layers.Layer`.
+        **kwargs: Arguments `name` and `dtype` of `keras.layers.Layer`.
 
     Call arguments:
-        inputs: data `[B, *event]`.
+        inputs: Data x `[B, *event]`.
 
     Returns:
-        (x - loc) / scale, of the same shape. Before `adapt`, loc is 0 and scale 1.
+        (x - loc) / scale, of the same shape. Before `adapt`, loc is 0 and scale is 1.
 
     Numerics:
-        Computes in float32 under any mixed-precision policy, where data in their units may overflow; the layers after
-        it cast.
+        The layer computes in float32 under any mixed-precision policy, because unscaled data may overflow in half
+        precision. The next layer casts the output.
 
     Example:
         >>> x = np.random.default_rng(0).normal(3e5, 2e5, (500, 4))
@@ -43,7 +43,7 @@ class Standardization(Adapted):
     """
 
     def __init__(self, **kwargs: Any):
-        # A Sequential casts its input to the compute dtype of its first layer, so that must not be a half one.
+        # A Sequential casts its input to the compute dtype of its first layer, which must not be half precision.
         policy = keras.dtype_policies.get(kwargs.pop("dtype", None))
         dtype = "float64" if policy.variable_dtype == "float64" else "float32"
         super().__init__(**{"autocast": False, **kwargs, "dtype": dtype})
@@ -53,8 +53,8 @@ class Standardization(Adapted):
         shape = tuple(input_shape)[1:]
         if None in shape:
             raise ValueError(
-                f"Standardization '{self.name}' has statistics of each value, so every axis of an example must have a "
-                f"known length. Received shape {tuple(input_shape)}."
+                f"Standardization '{self.name}' has statistics per value, so every axis of an example must have a "
+                f"known length. Received: input_shape={tuple(input_shape)}"
             )
         self._add_statistics(shape)
         self.built = True

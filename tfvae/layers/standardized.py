@@ -1,4 +1,4 @@
-"""Any continuous likelihood, in the data's units."""
+"""Distribution layer for a continuous likelihood in the units of the data."""
 
 from typing import Any
 
@@ -20,34 +20,36 @@ tfd = tfp.distributions
 
 @register
 class Standardized(DistributionLayer, Adapted):
-    """Makes the distribution of x = loc + scale * u, where another layer makes that of u: a likelihood in any unit.
+    """Distribution of x = loc + scale * u, where another layer creates the distribution of u.
 
-    `loc` and `scale`, one number for each value of an example, are weights that `adapt` sets to mean and standard
-    deviation of the data. So the network before it works with numbers of about unit size, while `log_prob`, `mean`,
-    `stddev` and samples are in the data's units. `Standardization` does the same for the encoder.
+    The weights `loc` and `scale` have one number per value of an example. `adapt` sets them to the mean and the
+    standard deviation of the data. The network before this layer then works with values of about unit size, and
+    `log_prob`, `mean`, `stddev` and samples are in the units of the data. `Standardization` does the same for the
+    encoder.
+
+    If each value has its own parameters, as in `IndependentNormal`, a value that is constant in the data of `adapt` has
+    no learned parameters, and its standard deviation stays 1. A learned standard deviation would shrink without limit,
+    and a different value in new data would then have an arbitrarily low log density.
 
     Args:
-        layer: makes the distribution of u: a distribution layer of continuous values with a known event shape.
-        convert_to_tensor_fn: see `DistributionLayer`; of x.
-        validate_args: see `DistributionLayer`; u checks what `layer` tells it to.
-        **kwargs: see `DistributionLayer`.
-
-    Where each value has parameters of its own, as in `IndependentNormal`, a value that never changes in the data that
-    `adapt` has seen gets no learned ones: its standard deviation stays 1. A learned one would shrink without end, and
-    one other value in new data would cost any number of nats.
+        layer: Distribution layer for u, of continuous values and with a known event shape.
+        convert_to_tensor_fn: See `DistributionLayer`. It applies to the distribution of x.
+        validate_args: See `DistributionLayer`. `layer` determines the checks of u.
+        **kwargs: See `DistributionLayer`.
 
     Call arguments:
-        inputs: what `layer` takes, `[..., params_size]`.
+        inputs: Parameters of `layer`, `[..., params_size]`.
 
     Returns:
-        A distribution of the same batch and event shape. Before `adapt`, loc is 0 and scale 1.
+        A distribution with the batch and event shape of u. Before `adapt`, loc is 0 and scale is 1.
 
     Raises:
-        TypeError: when `layer` is no distribution layer.
-        ValueError: when its event shape is not known, its values are discrete, or it has an activity regularizer.
+        TypeError: If `layer` is not a distribution layer.
+        ValueError: If the event shape of `layer` is unknown, its values are discrete, or it has an activity
+            regulariser.
 
     Numerics:
-        log_prob(x) is that of u = (x - loc) / scale, less the sum of log(scale): nothing large is subtracted.
+        log_prob(x) is the log density of u = (x - loc) / scale minus the sum of log(scale), without cancellation.
 
     Example:
         >>> likelihood = Standardized(IndependentNormal(2))
@@ -67,21 +69,21 @@ class Standardized(DistributionLayer, Adapted):
         if not isinstance(layer, DistributionLayer):
             raise TypeError(
                 "`layer` must be a distribution layer, such as tfvae.layers.IndependentNormal(event_shape). "
-                f"Received: layer={layer!r} (of type {type(layer).__name__})."
+                f"Received: layer={layer!r} (of type {type(layer).__name__})"
             )
         if layer.event_shape is None or layer.parameters_size is None:
             raise ValueError(
-                f"`layer` must know its event shape before it is called, but {type(layer).__name__} '{layer.name}' "
-                "does not. Use a layer that takes an event_shape, such as GenericDistribution."
+                "`layer` must have a known event shape before it is called. Use a layer with an argument "
+                f"`event_shape`, such as GenericDistribution. Received: layer={layer!r}"
             )
         if layer.distribution_regularizer is not None:
             raise ValueError(
-                f"`layer` has an activity_regularizer, which would see standardised values. Give it to "
-                f"Standardized instead. Received: layer={layer.name!r}."
+                "`layer` must not have an activity_regularizer, because it would regularise the distribution of "
+                f"standardised values. Pass the regulariser to Standardized. Received: layer={layer!r}"
             )
         self.layer = layer
         _require_continuous(layer)
-        # XLA draws what it can draw of `layer`.
+        # XLA can draw x if it can draw u.
         self.supports_jit = self.supports_jit and (layer.samples_under_xla or not self.convert_to_tensor_fn.takes_seed)
         self._add_statistics(layer.event_shape)
         self.gate = self.add_weight(name="gate", shape=(layer.parameters_size,), initializer="ones", trainable=False)
@@ -99,8 +101,8 @@ class Standardized(DistributionLayer, Adapted):
         if not self.layer.built:
             self.layer.build(input_shape)
 
-    def _fix(self, constant: np.ndarray) -> None:
-        # Layers of independent values take all their first parameters, then all their second ones.
+    def _handle_constant_values(self, constant: np.ndarray) -> None:
+        # Layers of independent values order parameters by kind: all first parameters, then all second parameters.
         if isinstance(self.layer, EventShapeLayer) and not isinstance(self.layer, MixtureLayer):
             num_parameters = self.params_size(self.layer)
             self.gate.assign(np.tile(1.0 - constant.ravel(), num_parameters // constant.size))
@@ -114,13 +116,13 @@ class Standardized(DistributionLayer, Adapted):
 
     @staticmethod
     def new(params: Tensor, layer: DistributionLayer, loc: Tensor, scale: Tensor) -> Distribution:
-        """The distribution of loc + scale * u, for u of `layer` with the parameters `[..., params_size(layer)]`."""
+        """Creates the distribution of loc + scale * u, where u follows `layer` with parameters `[..., params_size]`."""
         distribution = layer.make_distribution(params)
         return Affine(distribution, tf.cast(loc, distribution.dtype), tf.cast(scale, distribution.dtype))
 
     @staticmethod
     def params_size(layer: DistributionLayer, name: str | None = None) -> int:
-        """The number of parameters that `layer` takes."""
+        """Returns the number of parameters of `layer`."""
         return int(layer.parameters_size or 0)
 
     def get_config(self) -> dict[str, Any]:
@@ -132,11 +134,11 @@ class Standardized(DistributionLayer, Adapted):
 
 
 def _require_continuous(layer: DistributionLayer) -> None:
-    made = layer.make_distribution(tf.zeros([1, Standardized.params_size(layer)]))
-    while inner := getattr(made, "components_distribution", None) or getattr(made, "distribution", None):
-        made = inner
-    if made.reparameterization_type != tfd.FULLY_REPARAMETERIZED:
+    base = layer.make_distribution(tf.zeros([1, Standardized.params_size(layer)]))
+    while inner := getattr(base, "components_distribution", None) or getattr(base, "distribution", None):
+        base = inner
+    if base.reparameterization_type != tfd.FULLY_REPARAMETERIZED:
         raise ValueError(
-            f"`layer` must make a distribution of continuous values, which have a unit. {type(layer).__name__} "
-            f"'{layer.name}' is one of discrete values: train it on the data as they are."
+            "`layer` must create a distribution of continuous values. Discrete values have no unit, so use the layer "
+            f"directly on the original data. Received: layer={layer!r}"
         )

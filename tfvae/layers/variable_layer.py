@@ -1,4 +1,4 @@
-"""A weight in place of an input."""
+"""Layer that returns a weight and ignores its input."""
 
 from typing import Any
 
@@ -12,32 +12,32 @@ from tfvae.typing import Tensor
 
 @register
 class VariableLayer(keras.layers.Layer):
-    """Ignores its input and returns its one weight: the parameters of a distribution that depends on nothing.
+    """Ignores its input and returns its weight: the parameters of an unconditional distribution.
 
-    The first layer of an unconditional model, before a distribution layer. Keras takes no Python number as a model's
-    input: where a program for TFP calls `model(0.)`, call `model(tf.zeros([]))`. A model is built for the rank of the
-    first input it sees, so one that is fitted with `x=np.zeros((n, 0))` is called with `np.zeros((1, 0))`.
+    Use it as the first layer of an unconditional model, before a distribution layer. Keras does not accept Python
+    numbers as inputs of a model: replace `model(0.)` in code for TFP by `model(tf.zeros([]))`. A model is built for the
+    rank of its first input, so call a model that was fitted with `x=np.zeros((n, 0))` with `np.zeros((1, 0))`.
 
-    Keras squeezes data whose last axis has length 1 when the prediction has no batch axis; for such data give the
-    distribution layer `convert_to_tensor_fn=lambda distribution: distribution.sample(1)`.
+    If the prediction has no batch axis, Keras squeezes data whose last axis has length 1. For such data, set
+    `convert_to_tensor_fn=lambda distribution: distribution.sample(1)` in the distribution layer.
 
     Args:
-        shape: of the weight: an int or a sequence of ints.
-        dtype: of the weight.
-        activation: applied to the weight, element by element.
-        initializer: of the weight; a `BlockwiseInitializer` starts its parts differently.
-        regularizer: of the weight.
-        constraint: on the weight.
+        shape: Shape of the weight, an integer or a sequence of integers.
+        dtype: Dtype of the weight.
+        activation: Elementwise activation of the weight.
+        initializer: Initializer of the weight. A `BlockwiseInitializer` initialises its parts separately.
+        regularizer: Regularizer of the weight.
+        constraint: Constraint on the weight.
         **kwargs: `name` and `trainable` of `keras.layers.Layer`.
 
     Call arguments:
-        inputs: anything.
+        inputs: Any input.
 
     Returns:
-        activation(weight), of shape `shape`: there is no batch axis. Under mixed precision it stays float32.
+        activation(weight) of shape `shape`, without a batch axis. It is float32 under mixed precision.
 
     Raises:
-        ValueError: when the shape is unknown, negative, or no vector.
+        ValueError: If the shape is unknown or negative.
 
     Example:
         >>> model = keras.Sequential([
@@ -65,14 +65,14 @@ class VariableLayer(keras.layers.Layer):
             self.shape = event_shape_tuple(shape)
         except ValueError:
             raise ValueError(
-                "The shape of a VariableLayer is an int or a sequence of ints, known when the layer is made. "
-                f"Received: {shape!r}."
+                "The shape of a VariableLayer must be an integer or a sequence of integers, known when the layer is "
+                f"created. Received: shape={shape!r}"
             ) from None
         self.activation = keras.activations.get(activation)
         self.initializer = keras.initializers.get(initializer)
         self.regularizer = keras.regularizers.get(regularizer)
         self.constraint = keras.constraints.get(constraint)
-        # Made here, not in `build`: it depends on no input shape.
+        # Created here and not in `build`, because it does not depend on the input shape.
         self.constant = self.add_weight(
             shape=self.shape,
             initializer=self.initializer,
@@ -89,7 +89,7 @@ class VariableLayer(keras.layers.Layer):
         return self.activation(tf.convert_to_tensor(self.constant))
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> keras.KerasTensor:
-        """The weight's shape, whatever the input's is."""
+        """Returns the shape and dtype of the weight, whatever the input."""
         return keras.KerasTensor(self.shape, dtype=self.variable_dtype)
 
     def get_config(self) -> dict[str, Any]:

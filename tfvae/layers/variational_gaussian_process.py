@@ -1,4 +1,4 @@
-"""A sparse Gaussian process as a layer."""
+"""Distribution layer for a sparse variational Gaussian process."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -18,43 +18,45 @@ _NOISE_INITIALIZER = keras.initializers.Constant(-10.0)
 
 @register
 class VariationalGaussianProcess(DistributionLayer):
-    """A distribution over functions, at the layer's inputs: Gaussian process regression that trains in batches.
+    """Distribution over function values at the layer's inputs: Gaussian process regression with minibatch training.
 
-    The M inducing points, their values' posterior, the noise and the constant mean are weights of the layer; the kernel
-    comes from a layer of yours. Trained with the loss `lambda y, rv: rv.variational_loss(y, kl_weight=...)`, where
-    `kl_weight` is the share of a batch in the data: batch size / number of examples.
+    The M inducing points, the posterior of their values, the noise and the constant mean are weights of the layer.
+    Another layer provides the kernel. Train with the loss `lambda y, rv: rv.variational_loss(y, kl_weight=...)`, where
+    `kl_weight` = batch size / number of examples.
 
     Args:
-        num_inducing_points: M.
-        kernel_provider: a Keras layer with a property `kernel` that gives a `tfp.math.psd_kernels` kernel of its
-            present weights, which train with this layer's. It is never called.
-        event_shape: shape of the function's values, with at least one axis; each element is a process of its own.
-        inducing_index_points_initializer: of the inducing points `[*event_shape, M, *features]`. Results depend on it:
-            scatter them among the data.
-        unconstrained_observation_noise_variance_initializer: of the noise variance before softplus; None: no noise.
-        variational_inducing_observations_scale_initializer: of the posterior's scale `[*event_shape, M, M]`; None:
-            1e-5 times the identity.
-        mean_fn: the prior mean, a function of index points `[..., N, *features]` that gives `[..., N]` or a number;
-            None: a constant that is trained. A layer's weights train with this one's.
-        jitter: added to the diagonals of kernel matrices.
-        convert_to_tensor_fn: see `DistributionLayer`.
-        name: of the layer.
-        **kwargs: see `DistributionLayer`.
+        num_inducing_points: Number of inducing points, M.
+        kernel_provider: Keras layer with a property `kernel` that returns a `tfp.math.psd_kernels` kernel with the
+            layer's current weights. The weights are trained with this layer. The layer itself is not called.
+        event_shape: Shape of the function values, with at least one axis. Each element is a separate process.
+        inducing_index_points_initializer: Initializer of the inducing points `[*event_shape, M, *features]`. Results
+            depend on it; distribute the points over the range of the data.
+        unconstrained_observation_noise_variance_initializer: Initializer of the noise variance before softplus. None
+            removes the noise.
+        variational_inducing_observations_scale_initializer: Initializer of the posterior scale `[*event_shape, M, M]`.
+            None is 1e-5 times the identity.
+        mean_fn: Prior mean, a function from index points `[..., N, *features]` to `[..., N]` or to a number. None is a
+            trainable constant. The weights of a layer are trained with this layer.
+        jitter: Positive number that is added to the diagonals of kernel matrices.
+        convert_to_tensor_fn: See `DistributionLayer`.
+        name: Name of the layer.
+        **kwargs: See `DistributionLayer`.
 
     Call arguments:
-        inputs: index points `[N, *features]`.
+        inputs: Index points `[N, *features]`.
 
     Returns:
-        A distribution of event shape `[N, *event_shape]`, the N points jointly, with two methods more:
-        `variational_loss(y, kl_weight=1.0)`, the negative bound on log p(y) of values y `[N, *event_shape]`, and
-        `surrogate_posterior_kl_divergence_prior()`.
+        The joint distribution of the function values at the N points, of event shape `[N, *event_shape]`. It has two
+        additional methods: `variational_loss(y, kl_weight=1.0)`, the negative lower bound on log p(y) for values y
+        `[N, *event_shape]`, and `surrogate_posterior_kl_divergence_prior()`.
 
     Raises:
-        TypeError: when `kernel_provider` is no Keras layer.
-        ValueError: for an event shape without axes, or features of unknown size.
+        TypeError: If `kernel_provider` is not a Keras layer.
+        ValueError: If `event_shape` has no axes, or if the number of features is unknown.
 
     Numerics:
-        Weights and values have the kernel's dtype. With many inducing points float32 may need a jitter above 1e-6.
+        Weights and values have the dtype of the kernel. With many inducing points, float32 may need a jitter above
+        1e-6.
 
     References:
         M. K. Titsias, Variational learning of inducing variables in sparse Gaussian processes, AISTATS 2009.
@@ -80,8 +82,9 @@ class VariationalGaussianProcess(DistributionLayer):
         kernel_provider = deserialize_function(kernel_provider)
         if not isinstance(kernel_provider, keras.layers.Layer):
             raise TypeError(
-                "kernel_provider is a Keras layer with a property `kernel` that gives a tfp.math.psd_kernels kernel. "
-                f"Received: {kernel_provider!r} (of type {type(kernel_provider).__name__})."
+                "`kernel_provider` must be a Keras layer with a property `kernel` that returns a "
+                f"tfp.math.psd_kernels kernel. Received: kernel_provider={kernel_provider!r} "
+                f"(of type {type(kernel_provider).__name__})"
             )
         kwargs.setdefault("dtype", kernel_provider.variable_dtype)
         super().__init__(convert_to_tensor_fn, name=name, **kwargs)
@@ -89,7 +92,10 @@ class VariationalGaussianProcess(DistributionLayer):
         self.kernel_provider = kernel_provider
         self.value_shape = event_shape_tuple(event_shape)
         if not self.value_shape:
-            raise ValueError("event_shape has at least one axis: (1,) for a function with one value. Received: ().")
+            raise ValueError(
+                "`event_shape` must have at least one axis. Use (1,) for a function with scalar values. "
+                "Received: event_shape=()"
+            )
         self.inducing_index_points_initializer = keras.initializers.get(inducing_index_points_initializer)
         self.unconstrained_observation_noise_variance_initializer = keras.initializers.get(
             unconstrained_observation_noise_variance_initializer
@@ -107,8 +113,8 @@ class VariationalGaussianProcess(DistributionLayer):
         features = tuple(input_shape)[len(input_shape) - self.kernel_provider.kernel.feature_ndims :]
         if None in features:
             raise ValueError(
-                f"VariationalGaussianProcess '{self.name}' makes inducing points of the input's features, whose size "
-                f"must be known. Received shape {tuple(input_shape)}."
+                f"VariationalGaussianProcess '{self.name}' needs the number of features to create inducing points, so "
+                f"the feature axes of the input must be known. Received: input_shape={tuple(input_shape)}"
             )
         shape, number = self.value_shape, self.num_inducing_points
         self.constant_mean = self._add("mean", (), "zeros") if self.mean_fn is None else None
@@ -136,7 +142,7 @@ class VariationalGaussianProcess(DistributionLayer):
 
     @property
     def parameters_dtype(self) -> tf.DType:
-        """The dtype of the kernel, in which index points are compared."""
+        """The dtype of the kernel, to which index points are cast."""
         return tf.as_dtype(self.kernel_provider.kernel.dtype or super().parameters_dtype)
 
     def make_distribution(self, parameters: Tensor) -> Distribution:
@@ -146,7 +152,7 @@ class VariationalGaussianProcess(DistributionLayer):
         if mean is None:
             constant = tf.convert_to_tensor(self.constant_mean)
             mean = lambda index_points: constant  # noqa: E731
-        made = self.new(
+        distribution = self.new(
             tf.cast(parameters, points.dtype),
             self.kernel_provider,
             self.value_shape,
@@ -157,10 +163,10 @@ class VariationalGaussianProcess(DistributionLayer):
             tf.zeros([], points.dtype) if noise is None else tf.nn.softplus(tf.convert_to_tensor(noise)),
             self.jitter,
         )
-        loss = made.variational_loss
-        # Data have Keras' dtype, the process its kernel's.
-        made.variational_loss = lambda y, kl_weight=1.0: loss(tf.cast(y, points.dtype), kl_weight=kl_weight)
-        return made
+        loss = distribution.variational_loss
+        # Casts data from the dtype of Keras to that of the kernel.
+        distribution.variational_loss = lambda y, kl_weight=1.0: loss(tf.cast(y, points.dtype), kl_weight=kl_weight)
+        return distribution
 
     @staticmethod
     def new(
@@ -175,7 +181,7 @@ class VariationalGaussianProcess(DistributionLayer):
         jitter: float = 1e-6,
         name: str | None = None,
     ) -> Distribution:
-        """The distribution at index points `x` `[N, *features]`, from the values of the weights."""
+        """Creates the distribution at index points `x` `[N, *features]` from the values of the weights."""
         return tfp.layers.VariationalGaussianProcess.new(
             x,
             kernel_provider,

@@ -1,4 +1,4 @@
-"""Full variational Bayes: a posterior over the weights of a network too."""
+"""Layer for full variational Bayes, with a posterior over the weights of a network."""
 
 import contextlib
 from collections.abc import Iterator
@@ -19,38 +19,38 @@ from tfvae.typing import Distribution, Seed, Tensor
 
 @register
 class VariationalWeights(keras.layers.Layer):
-    """Gives the weights of a network a posterior: q(theta) = N(mu, diag(sigma^2)), with the prior N(0, prior_scale^2).
+    """Wraps a network to learn a posterior q(theta) = N(mu, diag(sigma^2)) over its weights, with a normal prior.
 
-    Around the body of a VAE's decoder, training maximises the bound of full variational Bayes on log p(X) / N, by the
-    estimator whose KL terms are analytic (equation 24):
+    The prior is N(0, prior_scale^2). If the layer wraps the body of a VAE's decoder, training maximises the bound of
+    full variational Bayes on log p(X) / N, with the estimator that has analytic KL terms (equation 24):
 
         1/M sum_i [log p(x_i|z_i, theta) - KL(q(z|x_i) || p(z))] - KL(q(theta) || p(theta)) / N,
 
-    with theta = mu + sigma * zeta, zeta ~ N(0, I), drawn once a call. The second KL is a penalty on the weights, once a
-    step however often the layer is called: the VAE's metric `loss` contains it, `elbo` does not. It works for any
-    network, around any part of any model, also in plain regression.
+    with theta = mu + sigma * zeta, zeta ~ N(0, I), drawn once per call. The second KL is a penalty on the weights. It
+    is added once per step, regardless of the number of calls. The metric `loss` of a VAE contains it, and `elbo` does
+    not. The layer works for any network in any model, for example in regression.
 
-    In training theta is drawn; otherwise it is mu, as with dropout. `drawn` evaluates with drawn weights.
+    As with dropout, theta is drawn during training, and is mu otherwise. `drawn` evaluates with sampled weights.
 
     Args:
-        network: a Keras layer or model, whose weights become mu. It has no regularisers of its own.
-        num_examples: N, the number of examples in the training set.
-        prior_scale: the standard deviation of the prior on every weight.
-        initial_scale: first sigma.
-        seed: of the draws; None draws one.
-        **kwargs: `name`, `dtype` and `trainable` of `keras.layers.Layer`.
+        network: Keras layer or model whose weights become mu. It must not have weight regularisers.
+        num_examples: Number of examples in the training set, N.
+        prior_scale: Standard deviation of the prior of every weight.
+        initial_scale: Initial value of sigma.
+        seed: Integer seed of the draws. None draws a random seed.
+        **kwargs: Arguments `name`, `dtype` and `trainable` of `keras.layers.Layer`.
 
     Call arguments:
-        inputs: what the network takes.
+        inputs: Inputs of the network.
 
     Returns:
-        What the network returns.
+        The output of the network.
 
     Raises:
-        ValueError: for fewer than one example, scales that are not positive, or a network with regularisers.
+        ValueError: If `num_examples` is below 1, a scale is not positive, or the network has weight regularisers.
 
     Numerics:
-        sigma is no lower than 1e-5.
+        sigma is at least 1e-5.
 
     Example:
         >>> body = tfvae.networks.mlp(tfvae.layers.IndependentBernoulli.params_size(784), (200,))
@@ -75,7 +75,7 @@ class VariationalWeights(keras.layers.Layer):
         self.num_examples = whole_number(num_examples, "num_examples")
         for name, value in (("prior_scale", prior_scale), ("initial_scale", initial_scale)):
             if not value > 0.0:
-                raise ValueError(f"{name} is a standard deviation, and must be positive. Received: {value}.")
+                raise ValueError(f"`{name}` must be a positive standard deviation. Received: {name}={value}")
         self.prior_scale, self.initial_scale = float(prior_scale), float(initial_scale)
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
@@ -89,11 +89,12 @@ class VariationalWeights(keras.layers.Layer):
         for mean in self.network.trainable_variables:
             if mean.regularizer is not None:
                 raise ValueError(
-                    f"The weight '{mean.path}' has a regulariser of its own, and in VariationalWeights a prior "
-                    "besides, N(0, prior_scale^2). Take the regulariser off the network."
+                    "The weights of the network must not have regularisers, because VariationalWeights gives them the "
+                    "prior N(0, prior_scale^2). Remove the regulariser from the network. "
+                    f"Received: a weight '{mean.path}' with regularizer={mean.regularizer!r}"
                 )
-            # KL(N(mu, sigma^2) || N(0, s^2)) is a sum of a function of mu and one of sigma. As regularisers of the two
-            # weights they count once, whatever calls there are.
+            # KL(N(mu, sigma^2) || N(0, s^2)) is the sum of a function of mu and a function of sigma. As regularisers of
+            # these weights, they are added once, regardless of the number of calls.
             mean.regularizer = _MeanKL(self.prior_scale, self.num_examples)
             raw_scale = self.add_weight(
                 name=f"{mean.name}_raw_scale",
@@ -108,7 +109,7 @@ class VariationalWeights(keras.layers.Layer):
         self.built = True
 
     def posteriors(self) -> list[Distribution]:
-        """q(theta) of each of the network's trainable weights, in their order."""
+        """Returns q(theta) of each trainable weight of the network, in their order."""
         scales = [_scale(tf.convert_to_tensor(raw_scale)) for raw_scale in self._raw_scales]
         return [
             Normal(tf.cast(tf.convert_to_tensor(mean), scale.dtype), scale)
@@ -116,20 +117,20 @@ class VariationalWeights(keras.layers.Layer):
         ]
 
     def kl(self) -> Tensor:
-        """KL(q(theta) || p(theta)) of all weights together, in nats."""
+        """Computes KL(q(theta) || p(theta)) of all weights together, in nats."""
         prior = [Normal(tf.zeros([], q.dtype), tf.constant(self.prior_scale, q.dtype)) for q in self.posteriors()]
         pairs = zip(self.posteriors(), prior, strict=True)
         return tf.add_n([tf.reduce_sum(tfp.distributions.kl_divergence(q, p)) for q, p in pairs])
 
     def sample_weights(self, *, seed: Seed = None) -> list[Tensor]:
-        """One theta ~ q(theta): a value for each of the network's trainable weights."""
+        """Draws theta ~ q(theta): a value for each trainable weight of the network."""
         posteriors = self.posteriors()
         seeds = split_seed(self.seed_generator if seed is None else seed, len(posteriors), "weights")
         return [q.sample(seed=seed) for q, seed in zip(posteriors, seeds, strict=True)]
 
     @contextlib.contextmanager
     def drawn(self, *, seed: Seed = None) -> Iterator[None]:
-        """Within the block the network has drawn weights, for evaluation; then it has the means again."""
+        """Context manager that evaluates the network with sampled weights, and then restores the means."""
         weights, means = self._means, [weight.numpy() for weight in self._means]
         drawn = self.sample_weights(seed=stateless_seed(seed))
         try:
@@ -143,7 +144,7 @@ class VariationalWeights(keras.layers.Layer):
     def call(self, inputs: Any, training: bool = False) -> Any:
         if not training:
             return self.network(inputs, training=False)
-        # The means stay what they are; what the network itself changes, such as running averages, is taken over.
+        # The means do not change. Updates that the network itself makes, such as running averages, are applied.
         means = {id(mean) for mean in self._means}
         with keras.StatelessScope(list(zip(self._means, self.sample_weights(), strict=True))) as scope:
             outputs = self.network(inputs, training=True)
@@ -193,7 +194,7 @@ class _MeanKL(_PartOfKL):
 
 @register
 class _ScaleKL(_PartOfKL):
-    """The part that depends on sigma."""
+    """The part of KL(N(mu, sigma^2) || N(0, s^2)) that depends on sigma, divided by N."""
 
     def __call__(self, x: Tensor) -> Tensor:
         ratio = _scale(tf.convert_to_tensor(x)) / self.prior_scale

@@ -1,4 +1,4 @@
-"""A posterior on the sphere."""
+"""Distribution layer for von Mises-Fisher distributions on the unit sphere."""
 
 from typing import Any
 
@@ -14,32 +14,33 @@ from tfvae.typing import ConvertToTensorFn, Distribution, Tensor
 
 @register
 class VonMisesFisher(EventSizeLayer):
-    """The von Mises-Fisher distribution over unit vectors: the posterior of a hyperspherical VAE.
+    """Von Mises-Fisher distribution over unit vectors, the posterior of a hyperspherical VAE.
 
-    Its prior is `tfd.SphericalUniform(D)`, to which the KL depends on the concentration alone: unlike a normal's it
-    does not draw the latents to one point. The one concentration serves all D dimensions, a strong restriction where
-    there are many; prefer `MultivariateNormalDiag` there.
+    Its prior is `tfd.SphericalUniform(D)`. The KL to it depends only on the concentration, so unlike the KL of a normal
+    it does not pull the latents to one point. All D dimensions share one concentration, which is a strong restriction
+    for large D; prefer `MultivariateNormalDiag` in this case.
 
     Args:
-        event_size: D, the number of dimensions of the space that the sphere lies in, at least 2.
-        convert_to_tensor_fn: see `DistributionLayer`.
-        validate_args: see `DistributionLayer`.
-        **kwargs: see `DistributionLayer`.
+        event_size: Number of dimensions of the space that contains the sphere, D, at least 2.
+        convert_to_tensor_fn: See `DistributionLayer`.
+        validate_args: See `DistributionLayer`.
+        **kwargs: See `DistributionLayer`.
 
     Call arguments:
-        inputs: `[..., D + 1]`: the mean direction, of any length but zero; then the raw concentration.
+        inputs: Parameters `[..., D + 1]`: the mean direction, of any nonzero length; then the raw concentration.
 
     Returns:
-        A `tfd.VonMisesFisher(mean_direction, concentration)` whose samples are differentiable by both parameters, for
-        every D.
+        A `tfd.VonMisesFisher(mean_direction, concentration)` whose samples are differentiable with respect to both
+        parameters, for every D.
 
     Raises:
-        ValueError: for an event size below 2.
+        ValueError: If `event_size` is below 2.
 
     Numerics:
-        concentration = softplus(raw) + 1e-5, so that zeros give nearly the uniform distribution (0.69). A direction
-        of zero length counts as the first axis, with that axis' gradient, which leads away from it. Density, KL to the
-        uniform distribution and gradients are accurate for concentrations from 0 to 1e6 and beyond, in float32 too.
+        concentration = softplus(raw) + 1e-5, so inputs of zero give an almost uniform distribution (concentration
+        0.69). A direction of length zero is replaced by the first axis, with a gradient that leads away from it.
+        Density, KL to the uniform distribution and gradients are accurate for concentrations from 0 to 1e6 and beyond,
+        even in float32.
 
     Example:
         >>> encoder = keras.Sequential([keras.layers.Dense(VonMisesFisher.params_size(8)), VonMisesFisher(8)])
@@ -61,7 +62,7 @@ class VonMisesFisher(EventSizeLayer):
 
     @staticmethod
     def new(params: Tensor, event_size: int, validate_args: bool = False, name: str | None = None) -> Distribution:
-        """The distribution with these parameters `[..., event_size + 1]`."""
+        """Creates the distribution from parameters `[..., event_size + 1]`."""
         event_size = _at_least_two(event_size)
         direction, raw_concentration = tf.split(tf.convert_to_tensor(params), [event_size, 1], axis=-1)
         return ReparameterizedVonMisesFisher(
@@ -73,19 +74,22 @@ class VonMisesFisher(EventSizeLayer):
 
     @staticmethod
     def params_size(event_size: int, name: str | None = None) -> int:
-        """The number of parameters a distribution of this size takes."""
+        """Returns the number of parameters of a distribution of this size."""
         return _at_least_two(event_size) + 1
 
 
 def _at_least_two(event_size: int) -> int:
     size = event_size_of(event_size)
     if size < 2:
-        raise ValueError(f"A sphere lies in at least 2 dimensions: event_size is at least 2. Received: {size}.")
+        raise ValueError(f"`event_size` must be an integer of at least 2. Received: event_size={size}")
     return size
 
 
 def _normalize(direction: Tensor) -> Tensor:
-    """Unit vectors; in units of the largest entry, whose square neither overflows nor vanishes."""
+    """Returns unit vectors.
+
+    The input is first divided by its largest entry, so that squares neither overflow nor underflow.
+    """
     size = tf.stop_gradient(tf.reduce_max(tf.abs(direction), axis=-1, keepdims=True))
     is_zero = size < 1e-18
     first_axis = tf.one_hot(0, direction.shape[-1], dtype=direction.dtype)

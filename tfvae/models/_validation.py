@@ -7,7 +7,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae._latent_shapes import plain_shape, shapes_of_parts
-from tfvae.layers._networks import example_of, own_kl, sublayers
+from tfvae.layers._networks import example_layer, find_kl_term, sublayers
 from tfvae.priors import Fixed, Prior, StandardNormal
 
 tfd = tfp.distributions
@@ -15,7 +15,7 @@ tfd = tfp.distributions
 
 def refuse_own_kl(encoder: keras.layers.Layer) -> None:
     """Raises ValueError when the encoder carries a KL term of its own, which would count twice."""
-    found = own_kl(encoder)
+    found = find_kl_term(encoder)
     if found is not None:
         layer, term = found
         raise ValueError(
@@ -45,7 +45,7 @@ def distribution_of(value: Any, network: keras.layers.Layer, role: str) -> Any:
     if not isinstance(value, tfd.Distribution):
         raise TypeError(
             f"The {role} must return a distribution: end it in a distribution layer, such as "
-            f"{example_of(role)}. '{getattr(network, 'name', network)}' returned {value!r}."
+            f"{example_layer(role)}. '{getattr(network, 'name', network)}' returned {value!r}."
         )
     return value
 

@@ -10,7 +10,7 @@ import tensorflow_probability as tfp
 from tfvae._checks import number, whole_number
 from tfvae._files import replacing
 from tfvae._latent_shapes import shapes_of_parts
-from tfvae._seeds import split_seed, stateless_seed
+from tfvae._seeds import stateless_seed
 from tfvae._serialization import (
     load_layers_seed_states,
     load_seed_state,
@@ -30,6 +30,7 @@ from tfvae.models._trained_model import TrainedModel
 from tfvae.models.batch import Batch
 from tfvae.models.check_saving import check_saving
 from tfvae.models.objective import Bound, Objective
+from tfvae.models.queries import ancestral_sample, reconstruction
 from tfvae.priors import Prior
 from tfvae.typing import Distribution, Seed, Tensor, TensorLike
 
@@ -231,13 +232,13 @@ class VAE(TrainedModel):
 
     def reconstruct(self, x: TensorLike, *, seed: Seed = None) -> Tensor:
         """The mean of p(x|z) `[B, *event]`, with one z drawn from q(z|x)."""
-        return self.generate(self.encode(x).sample(seed=self._seed(seed))).mean()
+        return reconstruction(self.encode(x), self.generate, seed=self._seed(seed)).mean()
 
     def sample(self, num_samples: int, *, seed: Seed = None) -> Tensor:
         """Ancestral samples `[num_samples, *event]`: z ~ p(z), then x ~ p(x|z)."""
         num_samples = whole_number(num_samples, "num_samples", at_least=0)
-        seed_z, seed_x = split_seed(self._seed(seed), 2, "ancestral")
-        return self.generate(self.prior.distribution().sample(num_samples, seed=seed_z)).sample(seed=seed_x)
+        prior = self.prior.distribution()
+        return ancestral_sample(prior, self.generate, num_samples, seed=self._seed(seed)).sample()
 
     def elbo(self, x: TensorLike, *, num_samples: int = 1, seed: Seed = None) -> Tensor:
         """The evidence lower bound of each example `[B]`, in nats, whatever `beta` and `estimator` are.

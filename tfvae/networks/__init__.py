@@ -1,4 +1,4 @@
-"""Bodies of encoders and decoders: tensor in, parameter tensor out, no probability; plain Keras models and layers."""
+"""Networks for encoders and decoders, as plain Keras models and layers without probability."""
 
 from tfvae import _backend as _backend
 from tfvae.networks.autoregressive_network import AutoregressiveNetwork

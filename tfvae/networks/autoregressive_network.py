@@ -1,4 +1,4 @@
-"""The masked network behind autoregressive flows and densities."""
+"""Masked network for autoregressive flows and densities."""
 
 import itertools
 import random
@@ -10,52 +10,54 @@ import numpy as np
 import tensorflow as tf
 
 from tfvae._serialization import register
-from tfvae.networks._checks import positive_sizes
+from tfvae.networks._checks import positive_size, positive_sizes
 from tfvae.typing import Shape, Tensor
 
 
 @register
 class AutoregressiveNetwork(keras.layers.Layer):
-    """A dense network whose outputs for x_i depend only on the x_j that come before it in an order (MADE).
+    """Masked dense network whose outputs for x_i depend only on the x_j before it in some order (MADE).
 
-    The names and arguments are those of `tfb.AutoregressiveNetwork`, plus `seed`. With `params=2` it is the network
-    of a `tfb.MaskedAutoregressiveFlow` and of `tfvae.layers.AutoregressiveTransform`.
+    The names and arguments are those of `tfb.AutoregressiveNetwork`, plus `seed`. Use `params=2` for a
+    `tfb.MaskedAutoregressiveFlow` or a `tfvae.layers.AutoregressiveTransform`.
 
     Args:
-        params: P, the number of outputs for each element of x.
-        event_shape: D, or `(D,)`; None takes it from the first input.
-        conditional: whether a second input, which every output may depend on, is added before the activations.
-        conditional_event_shape: C, or `(C,)`, the size of that input.
-        conditional_input_layers: "all_layers" adds it to every layer, "first_layer" to the first one alone.
-        hidden_units: units of each hidden layer; None and () mean no hidden layer.
-        input_order: "left-to-right", "right-to-left", "random", or the place of each element, a permutation of 1..D.
-        hidden_degrees: how the hidden units are spread over the places 1..D-1: "equal", or at "random".
-        activation: activation of the hidden layers.
-        use_bias: whether layers have a bias.
-        kernel_initializer: first values of the kernels, before masking; one with a seed gets another for each kernel.
-        bias_initializer: first values of the biases.
-        kernel_regularizer: added to the loss for every kernel.
-        bias_regularizer: added to the loss for every bias.
-        kernel_constraint: applied to every kernel after an update.
-        bias_constraint: applied to every bias after an update.
-        validate_args: whether inputs are checked for NaN and infinity at run time; XLA drops such checks.
-        seed: seed of the "random" order and degrees, kept in the configuration; None draws one.
-        **kwargs: `name`, `dtype`, `trainable` of `keras.layers.Layer`.
+        params: Number of outputs for each element of x, P.
+        event_shape: Number of elements of x, D, or `(D,)`. None infers it from the first input.
+        conditional: Whether the network has a second input, on which all outputs may depend.
+        conditional_event_shape: Size of the second input, C, or `(C,)`.
+        conditional_input_layers: "all_layers" adds the second input to every layer, "first_layer" only to the first.
+        hidden_units: Number of units of each hidden layer. None and () mean no hidden layer.
+        input_order: "left-to-right", "right-to-left", "random", or the position of each element, a permutation of
+            1..D.
+        hidden_degrees: Assignment of the hidden units to the positions 1..D-1, "equal" or "random".
+        activation: Activation of the hidden layers.
+        use_bias: Whether the layers have a bias.
+        kernel_initializer: Initializer of the kernels, before masking. A seeded initializer gets a different seed for
+            each kernel.
+        bias_initializer: Initializer of the biases.
+        kernel_regularizer: Regularizer of every kernel.
+        bias_regularizer: Regularizer of every bias.
+        kernel_constraint: Constraint on every kernel.
+        bias_constraint: Constraint on every bias.
+        validate_args: Whether to check inputs for NaN and infinity at run time. XLA ignores these checks.
+        seed: Integer seed of the "random" order and degrees, saved in the configuration. None draws a random seed.
+        **kwargs: Arguments `name`, `dtype` and `trainable` of `keras.layers.Layer`.
 
     Call arguments:
-        x: `[..., D]`.
-        conditional_input: `[..., C]`, its leading axes broadcast against those of x.
+        x: Data `[..., D]`.
+        conditional_input: Second input `[..., C]`. Its leading axes broadcast against those of x.
 
     Returns:
-        `[..., D, P]`.
+        The outputs `[..., D, P]`.
 
     Raises:
-        ValueError: for an impossible size, order or degree, or a conditional input missing or not asked for.
+        ValueError: If a size, the order or the degrees are invalid, or if a conditional input is missing or unexpected.
 
     Numerics:
-        Kernels are masked in every forward pass, so that no optimizer, regulariser or `set_weights` can break the
-        order. It computes in float32 (or float64 for a layer of that dtype) under any mixed-precision policy: a flow
-        that is inverted in half precision is not inverted.
+        Kernels are masked in every forward pass, so an optimizer, a regulariser or `set_weights` cannot violate the
+        order. The network computes in float32 (or float64 for a layer of that dtype) under any mixed-precision policy,
+        because half precision is not accurate enough to invert a flow.
 
     Example:
         >>> made = AutoregressiveNetwork(params=2, event_shape=3, hidden_units=[10, 10], activation="relu")
@@ -91,7 +93,7 @@ class AutoregressiveNetwork(keras.layers.Layer):
     ):
         kwargs.setdefault("autocast", False)
         super().__init__(**kwargs)
-        (self.params,) = positive_sizes([params], "params")
+        self.params = positive_size(params, "params")
         self.event_shape = None if event_shape is None else _vector_shape(event_shape, "event_shape")
         self.conditional = conditional
         self.conditional_event_shape = (
@@ -101,8 +103,8 @@ class AutoregressiveNetwork(keras.layers.Layer):
         )
         if conditional != (conditional_event_shape is not None):
             raise ValueError(
-                "A conditional network is given conditional=True and the size of its second input, another one "
-                f"neither. Received: conditional={conditional}, conditional_event_shape={conditional_event_shape}."
+                "`conditional=True` and `conditional_event_shape` must be set together. "
+                f"Received: conditional={conditional}, conditional_event_shape={conditional_event_shape}"
             )
         self.conditional_input_layers = _one_of(
             conditional_input_layers, ("all_layers", "first_layer"), "conditional_input_layers"
@@ -123,17 +125,17 @@ class AutoregressiveNetwork(keras.layers.Layer):
         self.kernel_constraint = keras.constraints.get(kernel_constraint)
         self.bias_constraint = keras.constraints.get(bias_constraint)
         self.validate_args = validate_args
-        # Drawn here and kept, from the generator that `keras.utils.set_random_seed` sets: a saved network has to find
-        # its random order again.
+        # Drawn here, with the generator that `keras.utils.set_random_seed` seeds, and stored, because a loaded network
+        # must have the same random order.
         self.seed = random.randrange(10**9) if seed is None else int(seed)  # noqa: S311
         self.kernels: list[Any] = []
         self.biases: list[Any] = []
         self.conditional_kernels: list[Any] = []
         if self.event_shape is not None:
-            self._degrees(self.event_shape[0])  # so that an impossible order is refused where it is written
+            self._degrees(self.event_shape[0])  # reports an invalid order at construction
 
     def _degrees(self, event_size: int) -> list[np.ndarray]:
-        """The place of every unit, one array for the input and one for each hidden layer."""
+        """Returns the positions of all units: one array for the input and one for each hidden layer."""
         rng = np.random.default_rng(self.seed)
         if self.input_order == "random":
             degrees = [rng.permutation(event_size) + 1]
@@ -144,11 +146,11 @@ class AutoregressiveNetwork(keras.layers.Layer):
             degrees = [np.asarray(self.input_order)]
             if sorted(self.input_order) != list(range(1, event_size + 1)):
                 raise ValueError(
-                    f"An input order is a permutation of 1..{event_size}, one place for each element of x. "
-                    f"Received: {self.input_order}."
+                    f"`input_order` must be a permutation of 1..{event_size}, one position for each element of x. "
+                    f"Received: input_order={self.input_order}"
                 )
         for units in self.hidden_units:
-            # No earlier than the first unit it could hear from, else it hears none; and before the last element.
+            # At least the lowest position of the layer before, so that each unit has an input; below the last element.
             lowest = min(degrees[-1].min(), event_size - 1)
             if self.hidden_degrees == "random":
                 degrees.append(rng.integers(lowest, event_size, size=units))
@@ -158,7 +160,10 @@ class AutoregressiveNetwork(keras.layers.Layer):
         return degrees
 
     def _masks(self, event_size: int) -> list[np.ndarray]:
-        """One `[inputs, outputs]` a layer: a unit hears those before it or in its place, an output those before."""
+        """Returns one mask `[inputs, outputs]` per layer.
+
+        A hidden unit is connected to inputs at its own or earlier positions, and an output only to earlier positions.
+        """
         degrees = self._degrees(event_size)
         hidden = [before[:, None] <= after for before, after in itertools.pairwise(degrees)]
         output = degrees[-1][:, None] < np.repeat(degrees[0], self.params)  # the P outputs of x_i lie side by side
@@ -169,8 +174,8 @@ class AutoregressiveNetwork(keras.layers.Layer):
         expected = event_size if self.event_shape is None else self.event_shape[0]
         if event_size is None or event_size != expected:
             raise ValueError(
-                f"{type(self).__name__} '{self.name}' takes x of shape (..., {'D' if expected is None else expected})"
-                f", a last axis of known length. Received shape {tuple(x_shape)}."
+                f"{type(self).__name__} '{self.name}' expects x of shape (..., {'D' if expected is None else expected})"
+                f" with a last axis of known length. Received: shape={tuple(x_shape)}"
             )
         self.event_shape = (event_size,)
         self._layer_masks = self._masks(event_size)
@@ -193,9 +198,9 @@ class AutoregressiveNetwork(keras.layers.Layer):
         self.built = True
 
     def _add_kernel(self, name: str, shape: Shape, index: int, mask: np.ndarray | None = None) -> Any:
-        initializer = _with_seed_of_its_own(self.kernel_initializer, index)
+        initializer = _with_kernel_seed(self.kernel_initializer, index)
 
-        # What the mask hides is zero from the start, and then no regulariser counts it.
+        # Masked entries are zero from the start, so regularisers ignore them.
         def masked(shape: Shape, dtype: Any = None) -> Tensor:
             values = initializer(shape, dtype=dtype)
             return values if mask is None else values * tf.constant(mask, values.dtype)
@@ -206,14 +211,15 @@ class AutoregressiveNetwork(keras.layers.Layer):
             initializer=masked,
             regularizer=self.kernel_regularizer,
             constraint=self.kernel_constraint,
-            autocast=False,  # the layer's own autocast=False is not heeded where it is called by itself
+            autocast=False,  # autocast=False of the layer has no effect in a direct call
         )
 
     def call(self, x: Tensor, conditional_input: Tensor | None = None) -> Tensor:
         if self.conditional != (conditional_input is not None):
             raise ValueError(
-                f"{type(self).__name__} '{self.name}' is {'' if self.conditional else 'not '}conditional: call it "
-                f"{'with' if self.conditional else 'without'} a conditional_input. Received: {conditional_input!r}."
+                f"{type(self).__name__} '{self.name}' is {'' if self.conditional else 'not '}conditional, so call it "
+                f"{'with' if self.conditional else 'without'} a conditional_input. "
+                f"Received: conditional_input={conditional_input!r}"
             )
         hidden = self._checked(x, "x")
         condition = None if conditional_input is None else self._checked(conditional_input, "conditional_input")
@@ -258,9 +264,9 @@ class AutoregressiveNetwork(keras.layers.Layer):
 
 
 def _product(values: Tensor, kernel: Tensor) -> Tensor:
-    """`[..., n] x [n, m] -> [..., m]`."""
-    # `tf.tensordot` reshapes to the sizes of the values, which XLA refuses in the gradient of a loop (of a flow's
-    # sample) where the batch size is unknown when traced.
+    """Multiplies `[..., n]` by a kernel `[n, m]` to `[..., m]`."""
+    # `tf.tensordot` reshapes to the sizes of the values. With an unknown batch size, XLA rejects this in the gradient
+    # of a loop, such as the loop that samples from a flow.
     rank = values.shape.rank
     if rank in (None, 2):
         return tf.matmul(values, kernel)
@@ -271,18 +277,18 @@ def _product(values: Tensor, kernel: Tensor) -> Tensor:
 def _vector_shape(shape: Shape | int, name: str) -> tuple[int]:
     axes = tuple(shape) if isinstance(shape, Sequence | np.ndarray | tf.TensorShape) else (shape,)
     if len(axes) != 1:
-        raise ValueError(f"{name} is one size, or a shape of one axis. Received: {shape!r}.")
-    return (positive_sizes(axes, name)[0],)
+        raise ValueError(f"`{name}` must be an integer or a shape with one axis. Received: {name}={shape!r}")
+    return (positive_size(axes[0], name),)
 
 
 def _one_of(value: str, allowed: tuple[str, ...], name: str) -> str:
     if value not in allowed:
-        raise ValueError(f"{name} is one of {', '.join(map(repr, allowed))}. Received: {value!r}.")
+        raise ValueError(f"`{name}` must be one of {', '.join(map(repr, allowed))}. Received: {name}={value!r}")
     return value
 
 
-def _with_seed_of_its_own(initializer: Any, index: int) -> Any:
-    """The initialiser for another kernel: a Keras initialiser gives the same numbers whenever it is asked."""
+def _with_kernel_seed(initializer: Any, index: int) -> Any:
+    """Returns the initializer with another seed, because a Keras initializer returns the same values in each call."""
     if not isinstance(initializer, keras.initializers.Initializer):
         return initializer
     config = initializer.get_config()

@@ -1,33 +1,33 @@
-"""A convolutional pair for images of any size."""
+"""Convolutional encoder and decoder for images of any size."""
 
 from collections.abc import Sequence
 
 import keras
 
-from tfvae.networks._checks import image_shape_of, positive_sizes
+from tfvae.networks._checks import image_shape_of, positive_size, positive_sizes
 
-_KERNEL_SIZE = 4  # a multiple of the stride, so that every pixel is covered equally often (no checkerboard)
+_KERNEL_SIZE = 4  # a multiple of the stride, to avoid checkerboard artifacts
 
 
 def conv_encoder(
     output_size: int, filters: Sequence[int] = (32, 64), activation: str = "relu", *, name: str | None = None
 ) -> keras.Sequential:
-    """Halves an image once for each entry of `filters`, then maps it to parameters.
+    """Creates a convolutional network that halves an image once per entry of `filters`, and maps it to parameters.
 
     Args:
-        output_size: `params_size(...)` of the distribution layer that follows.
-        filters: channels after each halving.
-        activation: activation of the convolutions.
-        name: name of the model.
+        output_size: Number of outputs, `params_size(...)` of the next distribution layer.
+        filters: Number of channels after each halving.
+        activation: Activation of the convolutions.
+        name: Name of the model.
 
     Returns:
         A model from `[B, height, width, channels]` to `[B, output_size]`.
 
     Raises:
-        ValueError: for a size below 1.
+        ValueError: If a size is below 1.
     """
-    filters = positive_sizes(filters, "Filters")
-    (output_size,) = positive_sizes([output_size], "Output sizes")
+    filters = positive_sizes(filters, "filters")
+    output_size = positive_size(output_size, "output_size")
     convolutions = [
         keras.layers.Conv2D(size, _KERNEL_SIZE, strides=2, padding="same", activation=activation) for size in filters
     ]
@@ -42,32 +42,36 @@ def conv_decoder(
     *,
     name: str | None = None,
 ) -> keras.Sequential:
-    """Maps latents to a small image and doubles it once for each entry of `filters`, up to any height and width.
+    """Creates a convolutional network that maps latents to a small image, and doubles it once per entry of `filters`.
+
+    The image is cropped, so any height and width is possible.
 
     Args:
-        image_shape: `(height, width, channels)` of one event.
-        output_size: `params_size(image_shape)` of the distribution layer that follows: a multiple of the event's size.
-        filters: channels before each doubling.
-        activation: activation of the convolutions.
-        name: name of the model.
+        image_shape: Shape of one event, `(height, width, channels)`.
+        output_size: Number of outputs, `params_size(image_shape)` of the next distribution layer. It must be a multiple
+            of the size of the event.
+        filters: Number of channels before each doubling.
+        activation: Activation of the convolutions.
+        name: Name of the model.
 
     Returns:
-        A model from `[B, D]` to `[B, output_size]`: for each parameter of the distribution in turn (all locs, then all
-        scales), the flattened image.
+        A model from `[B, D]` to `[B, output_size]`. The output contains the flattened image of each parameter of the
+        distribution in turn (all locs, then all scales).
 
     Raises:
-        ValueError: for data that are not images, a size below 1, or an output size that is no multiple.
+        ValueError: If `image_shape` is not the shape of an image, a size is below 1, or `output_size` is not a multiple
+            of the size of the event.
     """
     height, width, channels = image_shape_of(image_shape)
-    filters = positive_sizes(filters, "Filters")
+    filters = positive_sizes(filters, "filters")
     num_parameters, rest = divmod(int(output_size), height * width * channels)
     if rest or num_parameters < 1:
         raise ValueError(
-            f"output_size must be a multiple of the {height * width * channels} numbers in an image of shape "
-            f"{(height, width, channels)}: pass params_size(image_shape) of the distribution layer. "
-            f"Received: {output_size}."
+            f"`output_size` must be a multiple of the {height * width * channels} values in an image of shape "
+            f"{(height, width, channels)}. Use params_size(image_shape) of the distribution layer. "
+            f"Received: output_size={output_size}"
         )
-    # The smallest image that, doubled len(filters) times, covers the target; the rest is cropped at the end.
+    # The smallest image that covers the target after len(filters) doublings; the excess is cropped at the end.
     scale = 2 ** len(filters)
     small_height, small_width = -(-height // scale), -(-width // scale)
     extra_height, extra_width = small_height * scale - height, small_width * scale - width

@@ -1,17 +1,17 @@
-"""Papers' experiments, each with its set-up, the published numbers, ours, and whether the claims hold."""
+"""Reproductions of papers: each experiment with its setup, published numbers, our numbers and tested claims."""
 
 import importlib
 from typing import Any
 
 __all__ = ["BUDGETS", "REPRODUCTIONS", "burda_2016", "kingma_welling_2013", "reproduce"]
 
-# By the name that the command line has for them. Each module has TITLE, INTRODUCTION, EXPERIMENTS and BUDGETS.
+# Modules by their name on the command line. Each defines TITLE, INTRODUCTION, EXPERIMENTS, BUDGETS and DATA.
 REPRODUCTIONS = {"kingma-welling-2013": "kingma_welling_2013", "burda-2016": "burda_2016"}
 BUDGETS = ("quick", "standard", "full")
 
 
 def __getattr__(name: str) -> Any:
-    # The command line reads the names before TensorFlow is needed.
+    # The command line reads the names without importing TensorFlow.
     if name == "reproduce":
         return importlib.import_module("tfvae.papers.reproduction").reproduce
     if name in REPRODUCTIONS.values():

@@ -24,27 +24,27 @@ TITLE = "Importance Weighted Autoencoders, reproduced"
 INTRODUCTION = (
     "The rows of table 1 of Burda, Grosse & Salakhutdinov 2016 ([arXiv 1509.00519](https://arxiv.org/abs/1509.00519)) "
     "for MNIST and one stochastic layer: the VAE and the importance-weighted autoencoder with k samples. The test "
-    "images are binarised once by a draw with a fixed seed, the training images anew in every pass."
+    "images are binarised once with a fixed seed, the training images again in every pass."
 )
 
 LATENT_SIZE, HIDDEN, BATCH_SIZE = 50, (200, 200), 20
 NUM_PASSES = tuple(3**i for i in range(8))  # 3,280 in all
 RATES = tuple(1e-3 * 10 ** (-i / 7) for i in range(8))
-EPSILON = 1e-4  # of Adam
-_PASSES_A_STRETCH = 4  # a stretch has an order and binarisations of its own
-_SEEDS_APART = 10_000  # more than there are passes
+EPSILON = 1e-4  # epsilon of Adam
+_PASSES_PER_STRETCH = 4  # each stretch has its own order and binarisation of the examples
+_SEEDS_APART = 10_000  # larger than the number of passes
 _TOLERANCE = 0.5  # nats from the published number, at full length
 
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """A row of the table.
+    """Row of table 1.
 
     Attributes:
         model: "VAE" or "IWAE".
-        k: samples of z a data point.
-        negative_log_likelihood: as published, nats.
-        active_units: as published.
+        k: Samples of z per data point.
+        negative_log_likelihood: Published value in nats.
+        active_units: Published number of active units.
     """
 
     model: str
@@ -54,7 +54,7 @@ class Row:
 
     @property
     def estimator(self) -> Estimator:
-        """The VAE's is estimator A, as in the paper; with one sample the two are the same."""
+        """Estimator A for the VAE, as in the paper. With one sample, both models have the same estimator."""
         return SGVB(self.k, kl="monte_carlo") if self.model == "VAE" else ImportanceWeighted(self.k)
 
 
@@ -69,13 +69,13 @@ PUBLISHED = (
 
 @dataclasses.dataclass(frozen=True)
 class Budget:
-    """How much of the paper's schedule each row gets.
+    """Fraction of the paper's training schedule for each row.
 
     Attributes:
-        shares: model, k, and the share of the schedule.
-        num_importance_samples: of log p(x); the paper: 5,000.
-        num_train: training images.
-        num_test: test images.
+        shares: Model, k and fraction of the schedule.
+        num_importance_samples: Importance samples per image for log p(x). The paper uses 5,000.
+        num_train: Number of training images.
+        num_test: Number of test images.
     """
 
     shares: tuple[tuple[str, int, float], ...]
@@ -93,13 +93,15 @@ BUDGETS = {
 
 
 def build_vae(train: Split, row: Row, share: float, seed: int) -> VAE:
-    """The paper's model: 50 latents, two hidden layers of 200 tanh units on each side; compiled with its schedule.
+    """Builds the model of the paper and compiles it with its learning-rate schedule.
+
+    Encoder and decoder have two hidden layers of 200 tanh units. There are 50 latent dimensions.
 
     Args:
-        train: the training images; the decoder's last bias starts at the logits of the pixels' means.
-        row: of the table.
-        share: of the schedule.
-        seed: of the weights and of everything drawn in training.
+        train: Training images. The last bias of the decoder starts at the logits of the mean pixel values.
+        row: Row of the table.
+        share: Fraction of the schedule.
+        seed: Random seed of the initial weights and of all draws in training.
     """
     keras.utils.set_random_seed(seed)
     likelihood, posterior = layers.IndependentBernoulli, layers.MultivariateNormalDiag
@@ -120,7 +122,7 @@ def build_vae(train: Split, row: Row, share: float, seed: int) -> VAE:
 
 
 class _Schedule:
-    """Trains by the schedule that the model is compiled with; a `Learner`."""
+    """Learner that trains with the schedule of the compiled model."""
 
     def __init__(self, vae: VAE, train: Split, seed: int):
         self.vae, self._train, self._seed = vae, train, seed
@@ -131,11 +133,11 @@ class _Schedule:
         return {}
 
     def restart(self, learning_rate: float) -> None:
-        raise NotImplementedError("The learning rate is the schedule's.")
+        raise NotImplementedError("The schedule determines the learning rate.")
 
     def advance(self, num_samples: int) -> None:
         done = self.vae.num_updates // self._steps_a_pass
-        seed = _SEEDS_APART * self._seed + done  # of this stretch
+        seed = _SEEDS_APART * self._seed + done  # seed of this stretch
         batches = self._train.batches(BATCH_SIZE, shuffle=True, binarize="dynamic", seed=seed, drop_remainder=True)
         epochs = num_samples // len(self._train)
         self.vae.fit(batches.repeat(), epochs=epochs, steps_per_epoch=self._steps_a_pass, verbose=0)
@@ -150,7 +152,7 @@ class _Schedule:
 
 
 def table_1(job: Job, budget: Budget) -> Result:
-    """Table 1: -log p(x) of the test images and active units."""
+    """Reproduces table 1: -log p(x) of the test images and active units."""
     published = {(row.model, row.k): row for row in PUBLISHED}
     rows = [(published[model, k], share) for model, k, share in budget.shares]
     found = [(row, share, _curve(job, budget, row, share)) for row, share in rows]
@@ -161,9 +163,9 @@ def table_1(job: Job, budget: Budget) -> Result:
         claims=_claims(found),
         tables={"-log p(x) of the test images, nats; active units": _table(found)},
         remarks=[
-            "Shorter schedules have every stage of the paper's, shortened alike; the published numbers are those of "
-            "the whole schedule.",
-            *_trust(budget, found),
+            "Shorter schedules keep all stages of the paper's schedule in proportion. The published numbers are for "
+            "the full schedule.",
+            *_reliability_remarks(budget, found),
         ],
     )
 
@@ -176,7 +178,7 @@ def _name(row: Row, share: float) -> str:
 def _mnist() -> tuple[Split, Split]:
     splits = data.load("mnist")
     if not (isinstance(splits.train, Split) and isinstance(splits.test, Split)):
-        raise TypeError(f"Table 1 takes MNIST in memory. Received: {splits.train!r}, {splits.test!r}.")
+        raise TypeError(f"Table 1 requires MNIST in memory. Received: train={splits.train!r}, test={splits.test!r}")
     return splits.train, splits.test
 
 
@@ -211,17 +213,17 @@ def _curve(job: Job, budget: Budget, row: Row, share: float) -> Curve:
             "num_train": budget.num_train,
             "num_test": budget.num_test,
         },
-        most_unsaved=_PASSES_A_STRETCH * len(train),
+        most_unsaved=_PASSES_PER_STRETCH * len(train),
     )
 
 
 def _settings(budget: Budget) -> list[Setting]:
     rates = "0.001 * 10^(-i/7) for 3^i passes, i = 0..7"
     return [
-        Setting("", "data", "tfvae.data.load", "mnist, binarised anew in every pass; test images once"),
+        Setting("", "data", "tfvae.data.load", "mnist, binarised again in every pass; test images once"),
         Setting("", "latent dimensions", "LATENT_SIZE", str(LATENT_SIZE)),
         Setting("", "hidden units, tanh", "HIDDEN", " and ".join(map(str, HIDDEN))),
-        Setting("k", "samples of z a data point", "SGVB(k), ImportanceWeighted(k)", "1, 5, 50"),
+        Setting("k", "samples of z per data point", "SGVB(k), ImportanceWeighted(k)", "1, 5, 50"),
         Setting("", "minibatch", "BATCH_SIZE", str(BATCH_SIZE)),
         Setting("", "Adam, epsilon", "EPSILON", f"{EPSILON:g}"),
         Setting("", "learning rate", "RATES, NUM_PASSES", rates),
@@ -234,7 +236,7 @@ def _settings(budget: Budget) -> list[Setting]:
 
 def _table(found: Sequence[tuple[Row, float, Curve]]) -> str:
     lines = [
-        "| model | k | passes | -log p(x) | published, 3,280 passes | active units | published | training took |",
+        "| model | k | passes | -log p(x) | published, 3,280 passes | active units | published | training time |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for row, _, curve in found:
@@ -247,19 +249,20 @@ def _table(found: Sequence[tuple[Row, float, Curve]]) -> str:
     return "\n".join(lines)
 
 
-def _trust(budget: Budget, found: Sequence[tuple[Row, float, Curve]]) -> list[str]:
-    """What the importance weights say of the estimates, where they were looked at."""
+def _reliability_remarks(budget: Budget, found: Sequence[tuple[Row, float, Curve]]) -> list[str]:
+    """Describes the reliability of the estimates, judged by their importance weights, if these were examined."""
     known = [(row, share, curve.points[-1]["details"]) for row, share, curve in found if "details" in curve.points[-1]]
     if not known:
         return []
-    threshold = known[0][2]["pareto_k_threshold"]  # of the number of samples
-    told = "; ".join(
+    threshold = known[0][2]["pareto_k_threshold"]  # depends on the number of samples
+    counts = "; ".join(
         f"{row.model}, k = {row.k}, {share:g} of the schedule: {d['num_above_threshold']:,}" for row, share, d in known
     )
     return [
-        f"The estimate by {budget.num_importance_samples:,} importance samples is the paper's, and compares with its "
-        "numbers. As -log p(x) it is somewhat too high, by more than its error says: for so many of the "
-        f"{budget.num_test:,} test images a few samples decide (Pareto k above {threshold:g}): {told}."
+        f"The estimate by {budget.num_importance_samples:,} importance samples is the paper's and can be compared with "
+        "its numbers. It somewhat overestimates -log p(x), by more than its standard error, because a few samples "
+        f"dominate (Pareto k above {threshold:g}) for the following numbers of the {budget.num_test:,} test images: "
+        f"{counts}."
     ]
 
 
@@ -270,7 +273,7 @@ def _claims(found: Sequence[tuple[Row, float, Curve]]) -> list[Claim]:
         if share == 1.0:
             claims.append(
                 Claim(
-                    f"{row.model}, k = {row.k}, the whole schedule: -log p(x) is within {_TOLERANCE} nats of the "
+                    f"{row.model}, k = {row.k}, full schedule: -log p(x) is within {_TOLERANCE} nats of the "
                     f"published {row.negative_log_likelihood:.2f}.",
                     abs(value - row.negative_log_likelihood) <= _TOLERANCE,
                     f"{value:.2f} ± {curve.points[-1]['standard_error']:.2f} nats.",
@@ -286,7 +289,7 @@ def _claims(found: Sequence[tuple[Row, float, Curve]]) -> list[Claim]:
             values = [by_k[k] for k in sorted(by_k)]
             claims.append(
                 Claim(
-                    f"More importance samples, a better model: -log p(x) falls with k ({share:g} of the schedule).",
+                    f"More importance samples give a better model: -log p(x) falls with k ({share:g} of the schedule).",
                     all(a > b for a, b in itertools.pairwise(values)),
                     ", ".join(f"k = {k}: {by_k[k]:.2f}" for k in sorted(by_k)) + " nats.",
                 )
@@ -295,4 +298,6 @@ def _claims(found: Sequence[tuple[Row, float, Curve]]) -> list[Claim]:
 
 
 EXPERIMENTS = {"table-1": table_1}
-DATA: dict[str, tuple[Callable[[Job], object], ...]] = {"table-1": (lambda job: _mnist(),)}  # what it needs
+DATA: dict[str, tuple[Callable[[Job], object], ...]] = {
+    "table-1": (lambda job: _mnist(),)
+}  # data that each experiment needs

@@ -1,4 +1,4 @@
-"""Training with measurements on the way, that can be stopped at any time and goes on from where it was."""
+"""Training with measurements at given numbers of samples, which can be interrupted and resumed at any time."""
 
 import dataclasses
 import json
@@ -20,36 +20,36 @@ _MOST_UNSAVED = 1_000_000
 
 
 class Learner(Protocol):
-    """A way to train a model, from its first weights on."""
+    """Training algorithm with a model and its initial weights."""
 
     @property
     def vae(self) -> VAE:
-        """What is trained."""
+        """Trained model."""
 
     def diagnostics(self) -> dict[str, float]:
-        """What the learner says of itself at each measurement."""
+        """Returns diagnostics that are recorded with each measurement."""
 
     def restart(self, learning_rate: float) -> None:
-        """Goes back to the first weights, with this rate."""
+        """Resets the model to its initial weights and sets the learning rate."""
 
     def advance(self, num_samples: int) -> None:
-        """Trains on so many more samples."""
+        """Trains on `num_samples` more samples."""
 
     def save(self, folder: Path) -> None:
-        """Writes everything that training goes on from."""
+        """Saves everything that is needed to resume training."""
 
     def load(self, folder: Path) -> None:
-        """Takes up what `save` has written."""
+        """Restores what `save` has written."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Pilots:
-    """The paper's choice of the learning rate: each is tried from the same first weights on the first samples.
+    """Selection of the learning rate as in the paper: a short pilot run with each rate from the same initial weights.
 
     Attributes:
-        learning_rates: to choose from.
-        num_samples: training samples that each is tried on.
-        score: from the model to what is largest for the best rate.
+        learning_rates: Candidate learning rates.
+        num_samples: Training samples per pilot run.
+        score: Function of the trained model. The rate with the highest score is selected.
     """
 
     learning_rates: Sequence[float]
@@ -62,13 +62,13 @@ class Curve:
     """Measurements along a training run.
 
     Attributes:
-        points: in order; each has `samples`, the training samples seen, and the measured numbers by name, NaN where a
-            number was not finite.
-        learning_rate: the one chosen; None where there was no choice.
-        seconds: of training, without the measurements.
-        rates: what was measured of each learning rate that was tried, by the rate.
-        folder: what `Learner.load` takes, of the trained model.
-        made: where, by which commits and when it was last trained, and what all of it took.
+        points: Measurements in order. Each has `samples`, the number of training samples seen, and the measured values
+            by name. Values that were not finite are NaN.
+        learning_rate: Selected learning rate, or None if there was no selection.
+        seconds: Training time without the measurements.
+        rates: Score of each candidate learning rate.
+        folder: Folder of the trained model, for `Learner.load`.
+        made: Machine, commits, time and duration of the training.
     """
 
     points: Sequence[Mapping[str, Any]]
@@ -79,11 +79,11 @@ class Curve:
     made: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def column(self, name: str) -> list[Any]:
-        """One measured number at all points."""
+        """Returns one measured value at all points."""
         return [point[name] for point in self.points]
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON, without the folder; None stands for NaN."""
+        """Returns a JSON-compatible dictionary without the folder. None stands for NaN."""
         return {
             "learning_rate": self.learning_rate,
             "learning_rates_tried": dict(self.rates),
@@ -94,13 +94,13 @@ class Curve:
 
 
 def decades(first: int, last: int, points_per_decade: int, multiple: int) -> list[int]:
-    """Numbers of samples evenly spaced in their logarithm, each rounded to a multiple of the minibatch.
+    """Returns numbers of samples that are evenly spaced on a logarithmic scale.
 
     Args:
-        first: the first of them.
-        last: the last of them.
-        points_per_decade: how many between one power of ten and the next.
-        multiple: what they are multiples of.
+        first: Smallest number.
+        last: Largest number.
+        points_per_decade: Numbers per power of ten.
+        multiple: Each number is rounded to a multiple of this, such as the minibatch size.
     """
     steps = math.ceil(round(points_per_decade * math.log10(last / first), 9))
     spaced = [first * 10 ** (i / points_per_decade) for i in range(steps)] + [last]
@@ -118,21 +118,21 @@ def trained_curve(
     pilots: Pilots | None = None,
     most_unsaved: int = _MOST_UNSAVED,
 ) -> Curve:
-    """Trains a model and measures it along the way; what has been done before is not done again.
+    """Trains a model and measures it along the way. Finished parts are loaded from the folder of the job.
 
     Args:
-        job: where to work.
-        name: of the curve, and of its folder.
-        make_learner: makes the model with its first weights; called only where there is something to do.
-        measure: from the model to numbers by name, as JSON takes them.
-        at: numbers of training samples at which to measure, in order.
-        setup: all that the numbers depend on, besides; a folder of another set-up is refused.
-        pilots: how to choose the learning rate; None is for a learner that has one of its own.
-        most_unsaved: the most training samples between two savings.
+        job: Job that provides folder, seed and progress messages.
+        name: Name of the curve and of its folder.
+        make_learner: Function that creates the model with its initial weights, called if work is left.
+        measure: Function from the model to JSON-compatible values by name.
+        at: Increasing numbers of training samples at which to measure.
+        setup: Everything else that the values depend on. A folder with a different setup is refused.
+        pilots: Selection of the learning rate. None is for a learner with a fixed one.
+        most_unsaved: Maximum number of training samples between two checkpoints.
 
     Raises:
-        ValueError: where the folder holds a curve of another set-up, another process trains it, or no learning rate
-            gives a finite score.
+        ValueError: If the folder contains a curve with another setup, another process is training it, or training
+            diverges with every learning rate.
     """
     folder = job.folder / name
     own: dict[str, Any] = {"seed": job.seed, "at": at, "most_unsaved": most_unsaved}
@@ -141,13 +141,13 @@ def trained_curve(
     setup = json.loads(json.dumps({**setup, **own}))
     if len(_read(folder, setup)["points"]) < len(at):
         folder.mkdir(parents=True, exist_ok=True)
-        with locked(folder, f"Another process is training {folder}. Wait for its end, or end it."):
-            work = _Work(job, name, folder, _read(folder, setup), make_learner(), at)
+        with locked(folder, f"Another process is training {folder}. Wait until it has finished, or stop it."):
+            training = _Training(job, name, folder, _read(folder, setup), make_learner(), at)
             if pilots is not None:
-                work.choose_rate(pilots)
-            work.train(measure, most_unsaved)
+                training.choose_rate(pilots)
+            training.train(measure, most_unsaved)
     else:
-        job.say(f"{name}: done before")
+        job.say(f"{name}: already done")
     record = _read(folder, setup)
     return Curve(
         _as_numbers(record["points"]),
@@ -164,20 +164,20 @@ def _read(folder: Path, setup: Mapping[str, Any]) -> dict[str, Any]:
     if not path.exists():
         seconds = {"pilots": 0.0, "training": 0.0, "measuring": 0.0}
         return {"setup": setup, "tried": {}, "learning_rate": None, "samples": 0, "seconds": seconds, "points": []}
-    with reading(path, f"Delete the folder {folder} to train it anew, or give another --run-dir."):
+    with reading(path, f"Delete the folder {folder} to restart its training, or choose another --run-dir."):
         record = json.loads(path.read_text("utf-8"))
         before = dict(record["setup"])
     if before != setup:
         differing = sorted(key for key in {*setup, *before} if setup.get(key) != before.get(key))
         raise ValueError(
-            f"{folder} was trained with other settings ({', '.join(differing)}). Give another --run-dir, or delete it."
+            f"{folder} was trained with other settings ({', '.join(differing)}). Choose another --run-dir or delete it."
         )
     return record
 
 
 @dataclasses.dataclass
-class _Work:
-    """A curve in the making; `record` is what its folder says."""
+class _Training:
+    """Training of a curve. `record` is the content of its JSON file."""
 
     job: Job
     name: str
@@ -196,7 +196,7 @@ class _Work:
                     self.learner.restart(rate)
                     self.learner.advance(pilots.num_samples)
                     tried[f"{rate:g}"] = _as_json(pilots.score(self.learner.vae))
-                    self._took("pilots", start)
+                    self._add_seconds("pilots", start)
                     write_json(self.folder / _RECORD, self.record)
             scores = {rate: tried[f"{rate:g}"] for rate in rates if tried[f"{rate:g}"] is not None}
             if not scores:
@@ -214,18 +214,18 @@ class _Work:
                 count = min(target - record["samples"], most_unsaved)
                 start = time.perf_counter()
                 self.learner.advance(count)
-                self._took("training", start)
+                self._add_seconds("training", start)
                 record["samples"] += count
                 point = None
                 if record["samples"] == target:
                     start = time.perf_counter()
                     point = {**measure(self.learner.vae), **self.learner.diagnostics()}
-                    self._took("measuring", start)
+                    self._add_seconds("measuring", start)
                 self._save(point)
                 self._say_progress(point)
 
     def _save(self, point: Mapping[str, Any] | None) -> None:
-        """The state is written under a name of its own before the record says so: a kill leaves the last one good."""
+        """Saves the state under a new name before updating the record, so that a kill leaves the last one intact."""
         record, state = self.record, f"state-{self.record['samples']}"
         if point is not None:
             record["points"].append(_as_json({"samples": record["samples"], **point}))
@@ -235,26 +235,26 @@ class _Work:
         self.learner.save(self.folder / state)
         record["state"] = state
         write_json(self.folder / _RECORD, record)
-        for other in self.folder.glob("state-*"):  # also what a kill left here
+        for other in self.folder.glob("state-*"):  # also removes what a killed process left behind
             if other.name != state:
                 shutil.rmtree(other, ignore_errors=True)
 
-    def _took(self, what: str, start: float) -> None:
+    def _add_seconds(self, what: str, start: float) -> None:
         self.record["seconds"][what] += time.perf_counter() - start
 
     def _say_progress(self, point: Mapping[str, Any] | None) -> None:
         record = self.record
         rate = record["samples"] / max(record["seconds"]["training"], 1e-9)
         numbers = [f"{key} {value:.2f}" for key, value in (point or {}).items() if isinstance(value, float)]
-        told = [f"{record['samples']:,} of {self.at[-1]:,} samples", *numbers, f"{rate:,.0f} samples a second"]
-        self._say(", ".join(told))
+        parts = [f"{record['samples']:,} of {self.at[-1]:,} samples", *numbers, f"{rate:,.0f} samples/s"]
+        self._say(", ".join(parts))
 
     def _say(self, line: str) -> None:
         self.job.say(f"{self.name}: {line}")
 
 
 def _as_json(value: Any) -> Any:
-    """Plain numbers, lists and dictionaries; None for a number that is not finite."""
+    """Converts to plain numbers, lists and dictionaries. Numbers that are not finite become None."""
     if isinstance(value, Mapping):
         return {key: _as_json(item) for key, item in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
@@ -265,7 +265,7 @@ def _as_json(value: Any) -> Any:
 
 
 def _as_numbers(value: Any) -> Any:
-    """The other way: NaN for None."""
+    """Reverts `_as_json`: None becomes NaN."""
     if isinstance(value, Mapping):
         return {key: _as_numbers(item) for key, item in value.items()}
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""What an experiment is given: where it may work, from which seed, and whom to tell how far it is."""
+"""Folder, seed and progress messages of an experiment."""
 
 import dataclasses
 from collections.abc import Callable
@@ -7,13 +7,13 @@ from pathlib import Path
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """The circumstances of an experiment.
+    """Context in which an experiment runs.
 
     Attributes:
-        folder: where its trained models stay, so that the next call goes on from them.
-        seed: of everything random.
-        say: takes a line about the progress.
-        data_dir: the folder of data that are given by path; None is that which `TFVAE_DATA_DIR` names.
+        folder: Folder of the trained models, from which the next call resumes.
+        seed: Random seed.
+        say: Function that receives lines about the progress.
+        data_dir: Folder of data files. None uses `TFVAE_DATA_DIR`.
     """
 
     folder: Path

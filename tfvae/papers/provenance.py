@@ -1,4 +1,4 @@
-"""Where and when numbers were made."""
+"""Provenance of results: machine, versions and time."""
 
 import datetime
 import functools
@@ -12,10 +12,10 @@ from tfvae.training.environment import environment
 
 
 def provenance(before: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """This machine, these versions, this moment.
+    """Returns this machine, the installed versions and the current time.
 
     Args:
-        before: of what is gone on with: its machines and commits are named too.
+        before: Provenance of the resumed training, whose machines and commits are included.
     """
     here, before = _here(), before or {}
     return {
@@ -27,7 +27,7 @@ def provenance(before: Mapping[str, Any] | None = None) -> dict[str, Any]:
 
 @functools.cache
 def _here() -> dict[str, Any]:
-    """Of this process, as it was when first asked: what is committed later is not what runs."""
+    """Describes this process at the first call, because code that is committed later is not the code that runs."""
     where = environment()
     return {
         "machine": f"{os.cpu_count()} cores, {_processor()}",
@@ -36,14 +36,14 @@ def _here() -> dict[str, Any]:
 
 
 def _joined(before: str | None, now: str | None) -> str | None:
-    """Both, each once; a checkout has a commit, an installed package none."""
+    """Joins both texts without repetition. The commit is None for an installed package."""
     parts = [part for text in (before, now) if text for part in text.split("; ")]
     return "; ".join(dict.fromkeys(parts)) or None
 
 
 def of_numbers(numbers: Any) -> dict[str, Any]:
-    """The machines, the last moment and the seconds of all curves in `numbers`, whenever they were trained."""
-    made = list(_found(numbers))
+    """Returns the machines, the latest time and the total seconds of all curves in `numbers`."""
+    made = list(_provenances(numbers))
     return {
         "machine": "; ".join(sorted({part for each in made for part in each["machine"].split("; ")})),
         "finished": max((each["finished"] for each in made), default=""),
@@ -53,16 +53,16 @@ def of_numbers(numbers: Any) -> dict[str, Any]:
     }
 
 
-def _found(numbers: Any) -> Any:
+def _provenances(numbers: Any) -> Any:
     if isinstance(numbers, Mapping):
         if "made" in numbers:
             yield numbers["made"]
         for value in numbers.values():
-            yield from _found(value)
+            yield from _provenances(value)
 
 
 def _processor() -> str:
-    """What the processor calls itself."""
+    """Returns the model name of the processor."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""What a reproduction leaves to be read: pictures, numbers as JSON, and a page with both."""
+"""Output of a reproduction: pictures, numbers as JSON, and a page with both."""
 
 import json
 import re
@@ -15,20 +15,20 @@ _DPI = 110
 
 
 def write_result(output: Path, name: str, result: Result, provenance: Mapping[str, Any]) -> None:
-    """Writes `NAME.json` and the pictures; each file is whole or not there.
+    """Writes `NAME.json` and the pictures. No file is left incomplete.
 
     Args:
-        output: the folder.
-        name: of the experiment.
-        result: what it came to.
-        provenance: how it was made: command, seed, machine, time.
+        output: Folder to write to.
+        name: Name of the experiment.
+        result: Result of the experiment.
+        provenance: Command, seed, machine and time.
     """
     output.mkdir(parents=True, exist_ok=True)
     pictures = []
     for suffix, figure in result.figures.items():
         path = output / (f"{name}-{suffix}.png" if suffix else f"{name}.png")
-        with replacing(path) as beside:
-            figure.savefig(beside, dpi=_DPI, pil_kwargs={"optimize": True})
+        with replacing(path) as temporary:
+            figure.savefig(temporary, dpi=_DPI, pil_kwargs={"optimize": True})
         pictures.append(path.name)
     write_json(
         output / f"{name}.json",
@@ -46,13 +46,13 @@ def write_result(output: Path, name: str, result: Result, provenance: Mapping[st
 
 
 def write_page(output: Path, title: str, introduction: str, names: tuple[str, ...]) -> None:
-    """Writes `README.md` from the JSON files of those experiments that are there.
+    """Writes `README.md` from the JSON files of the finished experiments.
 
     Args:
-        output: the folder.
-        title: of the page.
-        introduction: its first paragraph.
-        names: of the experiments, in order.
+        output: Folder with the JSON files.
+        title: Title of the page.
+        introduction: First paragraph of the page.
+        names: Names of the experiments, in order.
     """
     found = {}
     for name in names:
@@ -90,7 +90,7 @@ def _section(content: Mapping[str, Any]) -> list[str]:
     return [
         *lines,
         "",
-        f"`{made['command']}` (seed {made['seed']}; {made['machine']}; {_told(made['seconds'])}; "
+        f"`{made['command']}` (seed {made['seed']}; {made['machine']}; {_durations(made['seconds'])}; "
         f"{made['finished'][:10]}).",
         "",
     ]
@@ -100,7 +100,7 @@ def _code(text: str) -> str:
     return f"`{text}`" if text and re.search(r"\w", text) else text
 
 
-def _told(seconds: Mapping[str, float]) -> str:
+def _durations(seconds: Mapping[str, float]) -> str:
     training, measuring = seconds["pilots"] + seconds["training"], seconds["measuring"]
     return f"{_hours(training)} of training, {_hours(measuring)} of measuring"
 

@@ -1,4 +1,4 @@
-"""Runs a paper's experiments, as many as are not done yet."""
+"""Running the experiments of a paper."""
 
 import importlib
 import os
@@ -24,32 +24,32 @@ def reproduce(
     data_dir: str | os.PathLike[str] | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Result]:
-    """Runs the experiments of a paper, and writes their pictures, numbers and a page about them.
+    """Runs the experiments of a paper and writes their pictures, numbers and a page about them.
 
-    Every model is saved while it trains; the same call goes on from there, and skips what is done.
+    Every model is saved during training. An interrupted call can be repeated: it resumes and skips finished work.
 
     Args:
-        name: a key of `tfvae.papers.REPRODUCTIONS`, such as "kingma-welling-2013".
-        budget: "quick" (minutes), "standard" (hours on two cores) or "full" (the paper's own length).
-        only: names of experiments, such as "figure-4"; none are all.
-        run_dir: where the models stay; None is `runs/<name>-<budget>-seed<seed>`.
-        output: where pictures, JSON files and `README.md` go; None is `run_dir`.
-        seed: of everything random.
-        data_dir: the folder of `frey_faces.npz`; None is that which `TFVAE_DATA_DIR` names.
-        say: takes lines about the progress.
+        name: Key of `tfvae.papers.REPRODUCTIONS`, such as "kingma-welling-2013".
+        budget: "quick" (minutes), "standard" (hours on two cores) or "full" (as long as in the paper).
+        only: Names of experiments, such as "figure-4". Empty runs all.
+        run_dir: Folder of the models. None uses `runs/<name>-<budget>-seed<seed>`.
+        output: Folder of pictures, JSON files and `README.md`. None uses `run_dir`.
+        seed: Random seed.
+        data_dir: Folder of `frey_faces.npz`. None uses `TFVAE_DATA_DIR`.
+        say: Function that receives lines about the progress.
 
     Returns:
-        The results by the experiments' names.
+        The results by name of the experiment.
 
     Raises:
-        ValueError: for a name, budget or experiment that does not exist, data that are not there, or a run folder of
-            other settings.
+        ValueError: If the name, budget or experiment is unknown, data are missing, or the run folder has other
+            settings.
     """
-    module = importlib.import_module(f"tfvae.papers.{_known(name, REPRODUCTIONS, 'reproduction')}")
-    budget = _known(budget, {key: key for key in BUDGETS}, "budget")
+    module = importlib.import_module(f"tfvae.papers.{_lookup(name, REPRODUCTIONS, 'reproduction')}")
+    budget = _lookup(budget, {key: key for key in BUDGETS}, "budget")
     names = tuple(module.EXPERIMENTS)
     only = [only] if isinstance(only, str) else only
-    chosen = [_known(each, {key: key for key in names}, "experiment") for each in only] or list(names)
+    chosen = [_lookup(each, {key: key for key in names}, "experiment") for each in only] or list(names)
     folder = Path(run_dir) if run_dir is not None else Path("runs") / f"{name}-{budget}-seed{seed}"
     place = folder if output is None else Path(output)
     job = Job(folder, seed, say, None if data_dir is None else Path(data_dir))
@@ -68,10 +68,10 @@ def reproduce(
 
 
 def _require_data(data: Mapping[str, Sequence[Callable[[Job], object]]], chosen: Sequence[str], job: Job) -> None:
-    """What is not there is missed now, not hours later.
+    """Checks at the start that all data are available, not only hours later.
 
     Raises:
-        DataError: saying how to run what does without.
+        DataError: If data are missing. The message tells how to run the experiments that do not need them.
     """
     for load in dict.fromkeys(load for experiment in chosen for load in data[experiment]):
         try:
@@ -81,10 +81,10 @@ def _require_data(data: Mapping[str, Sequence[Callable[[Job], object]]], chosen:
             if not others:
                 raise
             advice = " ".join(f"--only {experiment}" for experiment in others)
-            raise DataError(f"{error} Without it: {advice}") from error
+            raise DataError(f"{error} To run the other experiments: {advice}") from error
 
 
-def _known(key: str, table: Mapping[str, str], kind: str) -> str:
+def _lookup(key: str, table: Mapping[str, str], kind: str) -> str:
     if key not in table:
-        raise ValueError(f"There is no {kind} {key!r}. There are: {', '.join(table)}.")
+        raise ValueError(f"There is no {kind} {key!r}. Expected one of: {', '.join(table)}.")
     return table[key]

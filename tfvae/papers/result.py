@@ -1,4 +1,4 @@
-"""What an experiment of a paper comes to: set-up, numbers, pictures, and whether the paper's claims hold."""
+"""Result of an experiment: setup, numbers, pictures, and whether the claims of the paper hold."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -9,13 +9,13 @@ from matplotlib.figure import Figure
 
 @dataclasses.dataclass(frozen=True)
 class Setting:
-    """A row of the table that says how an experiment is set up.
+    """Row of the table that describes the setup of an experiment.
 
     Attributes:
-        symbol: the paper's, such as "M"; empty where it has none.
-        meaning: in words.
-        code: the name it has in tfvae.
-        value: here.
+        symbol: Symbol in the paper, such as "M", or empty.
+        meaning: Meaning in words.
+        code: Name in tfvae.
+        value: Value in this experiment.
     """
 
     symbol: str
@@ -26,12 +26,12 @@ class Setting:
 
 @dataclasses.dataclass(frozen=True)
 class Claim:
-    """What the paper says of an experiment, held to our numbers.
+    """Claim of the paper, tested against our numbers.
 
     Attributes:
-        statement: the claim, as it is tested.
-        holds: whether our numbers bear it out.
-        evidence: the numbers that decide.
+        statement: Claim as it is tested.
+        holds: Whether our numbers support it.
+        evidence: Numbers that decide it.
     """
 
     statement: str
@@ -41,16 +41,16 @@ class Claim:
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """What an experiment returns.
+    """Result of an experiment.
 
     Attributes:
-        title: what it is, with its place in the paper.
-        settings: the set-up.
-        numbers: everything measured, as JSON takes it.
-        claims: those of the paper that the numbers can decide.
+        title: Title with the place in the paper.
+        settings: Setup of the experiment.
+        numbers: All measurements, JSON-compatible.
+        claims: Claims of the paper that the numbers can decide.
         tables: Markdown tables by title.
-        figures: pictures by name; the name becomes the file's.
-        remarks: what a reader has to know: where we differ from the paper, and why.
+        figures: Figures by name, which becomes part of the file name.
+        remarks: Notes for the reader, such as differences from the paper and their reasons.
     """
 
     title: str

@@ -1,4 +1,4 @@
-"""Priors p(z), as Keras layers that own their weights."""
+"""Priors p(z) as Keras layers that own their weights."""
 
 from tfvae import _backend as _backend
 from tfvae.priors.fixed import Fixed

@@ -1,4 +1,4 @@
-"""Any TFP distribution, as a prior without weights."""
+"""Prior given by a TFP distribution, without weights."""
 
 from typing import Any
 
@@ -22,15 +22,16 @@ tfd = tfp.distributions
 
 @register
 class Fixed(Prior):
-    """A prior that is given and does not learn; `VAE(prior=distribution)` wraps a TFP distribution in it.
+    """Prior with a given distribution that is not trained; `VAE(prior=distribution)` wraps a TFP distribution in it.
 
     Args:
-        distribution: a distribution of batch shape `[]`; a joint distribution is over a z of several parts.
-        **kwargs: `name` and `dtype` of `keras.layers.Layer`.
+        distribution: Distribution of batch shape `[]`. For a z with several parts, a joint distribution.
+        **kwargs: Arguments `name` and `dtype` of `keras.layers.Layer`.
 
     Raises:
-        TypeError: when it is no distribution.
-        ValueError: when it has batch axes, which are almost always meant to be event axes, or trainable variables.
+        TypeError: If `distribution` is not a TFP distribution.
+        ValueError: If `distribution` has batch axes, which are almost always meant to be event axes, or has trainable
+            variables.
     """
 
     def __init__(self, distribution: Distribution, **kwargs: Any):
@@ -38,17 +39,22 @@ class Fixed(Prior):
         if is_serialized_distribution(distribution):
             distribution = deserialize_distribution(distribution)
         if not isinstance(distribution, tfd.Distribution):
-            raise TypeError(f"A prior is a tfvae.priors layer or a TFP distribution. Received: {distribution!r}.")
-        for shape in tf.nest.flatten(distribution.batch_shape):  # a joint distribution has one a part
+            raise TypeError(
+                "A prior must be a layer of tfvae.priors or a TFP distribution. "
+                f"Received: {distribution!r} (of type {type(distribution).__name__})"
+            )
+        for shape in tf.nest.flatten(distribution.batch_shape):  # a joint distribution has one per part
             if shape.rank != 0:
                 raise ValueError(
-                    f"A prior has batch shape [], but {distribution!r} has {shape}. Wrap it in "
-                    f"tfd.Independent(..., reinterpreted_batch_ndims={shape.rank})."
+                    "A prior must have batch shape []. Wrap it in "
+                    f"tfd.Independent(..., reinterpreted_batch_ndims={shape.rank}). "
+                    f"Received: distribution={distribution!r} with batch shape {shape}"
                 )
         if trainable_variables_of(distribution):
             raise ValueError(
-                f"{distribution!r} has variables, which would not train: Keras does not see them. Give Fixed a "
-                "distribution of constants, or write a tfvae.priors.Prior that makes its weights with add_weight."
+                "`distribution` has variables that would not train, because Keras does not track them. Use a "
+                "distribution without variables, or write a tfvae.priors.Prior that creates its weights with "
+                f"add_weight. Received: distribution={distribution!r}"
             )
         self._distribution = distribution
 

@@ -1,4 +1,4 @@
-"""A prior of any smooth shape: a normalizing flow."""
+"""Prior with a flexible density: a normalizing flow."""
 
 import functools
 from collections.abc import Sequence
@@ -18,33 +18,33 @@ from tfvae.typing import Distribution, Tensor
 
 tfd = tfp.distributions
 
-# The log scale of one transform lies in (-3, 3), of all of them together in -+3 times their number.
+# Bound on the absolute log scale of one transform.
 _LOG_SCALE_BOUND = 3.0
 
 
 @register
 class Flow(Prior):
-    """A standard normal sent through learned masked autoregressive transforms; at first exactly the standard normal.
+    """Normalizing flow: a standard normal transformed by learned masked autoregressive transforms.
 
-    Transforms alternate between the left-to-right and the right-to-left order of the latent dimensions. `log_prob`, all
-    that training needs, is one pass of each network; a sample takes D passes of each. Its KL from a posterior has no
-    closed form, so `SGVB` estimates it from its draws. A flow is continuous: clusters with nothing between them are
-    `MixtureOfGaussians`' business.
+    Before training, it equals the standard normal. Transforms alternate between the left-to-right and the right-to-left
+    order of the latent dimensions. Training needs only `log_prob`, which takes one pass through each network. A sample
+    takes D passes through each. The KL from a posterior has no closed form, so `SGVB` estimates it from draws. A flow
+    is continuous, so prefer `MixtureOfGaussians` for well-separated clusters.
 
     Args:
-        latent_size: D.
-        num_transforms: T.
-        hidden_units: units of each hidden layer of a transform's network.
-        activation: activation of the hidden layers; a smooth one makes a smooth density.
-        seed: seed of the first kernels; None draws one.
-        **kwargs: `name`, `dtype`, `trainable` of `keras.layers.Layer`.
+        latent_size: Number of latent dimensions, D.
+        num_transforms: Number of transforms.
+        hidden_units: Number of units of each hidden layer in the network of a transform.
+        activation: Activation of the hidden layers. A smooth activation leads to a smooth density.
+        seed: Integer seed of the initial kernels. None draws a random seed.
+        **kwargs: Arguments `name`, `dtype` and `trainable` of `keras.layers.Layer`.
 
     Raises:
-        ValueError: for a size or number below 1.
+        ValueError: If a size or a number is below 1.
 
     Numerics:
-        log_scale = 3 tanh(raw / 3), so that no transform stretches by more than exp(3) and nothing overflows. The
-        output layers start at zero, which makes every transform the identity.
+        log_scale = 3 tanh(raw / 3), so no transform scales by more than exp(3), and nothing overflows. The output
+        layers are initialised to zero, so every transform starts as the identity.
 
     References:
         Papamakarios, Pavlakou & Murray, Masked Autoregressive Flow for Density Estimation, 2017, arXiv 1705.07057.
@@ -68,7 +68,7 @@ class Flow(Prior):
         self.networks = [self._network(index) for index in range(self.num_transforms)]
 
     def _network(self, index: int) -> AutoregressiveNetwork:
-        # A network gives each of its kernels a seed of its own, counting up by less than this.
+        # Each network offsets the seed for each of its kernels, by less than this step.
         seed = None if self.seed is None else self.seed + 2 * index * (len(self.hidden_units) + 1)
         network = AutoregressiveNetwork(
             params=2,

@@ -1,4 +1,4 @@
-"""A prior of several clusters."""
+"""Prior with several clusters."""
 
 from typing import Any
 
@@ -17,24 +17,24 @@ tfd = tfp.distributions
 
 @register
 class MixtureOfGaussians(Prior):
-    """A mixture of K diagonal normals, with learned weights, locs and scales.
+    """Mixture of K diagonal normal distributions with learned weights, locs and scales.
 
-    Its KL from a posterior has no closed form, so `SGVB` estimates it from its draws. Prefer it to `VampPrior` where K
-    is small or the latent space is: its weights are in latent space, and it does not run the encoder.
+    The KL from a posterior has no closed form, so `SGVB` estimates it from draws. Prefer it to `VampPrior` if K or the
+    latent space is small: its weights are in latent space, and it does not call the encoder.
 
     Args:
-        latent_size: D.
-        num_components: K.
-        seed: seed of the first locs; None draws one.
-        **kwargs: `name`, `dtype`, `trainable` of `keras.layers.Layer`.
+        latent_size: Number of latent dimensions, D.
+        num_components: Number of components, K.
+        seed: Integer seed of the initial locs. None draws a random seed.
+        **kwargs: Arguments `name`, `dtype` and `trainable` of `keras.layers.Layer`.
 
     Raises:
-        ValueError: for a size or number below 1.
+        ValueError: If a size or a number is below 1.
 
     Numerics:
-        At first the weights are equal, the scales 1, and the locs K draws from the standard normal: two of them lie
-        sqrt(2 D) apart on average, so that components differ and none is far from where posteriors start.
-        scale = softplus(raw_scale) + 1e-5.
+        The weights start equal, the scales start at 1, and the locs start as K draws from the standard normal. Two locs
+        are about sqrt(2 D) apart on average, so components differ, and all are close to the initial
+        posteriors. scale = softplus(raw_scale) + 1e-5.
     """
 
     def __init__(self, latent_size: int, num_components: int, seed: int | None = None, **kwargs: Any):
@@ -42,10 +42,10 @@ class MixtureOfGaussians(Prior):
         self.latent_size = whole_number(latent_size, "latent_size")
         self.num_components = whole_number(num_components, "num_components")
         self.seed = seed
-        apart = keras.initializers.RandomNormal(stddev=1.0, seed=seed)
+        loc_initializer = keras.initializers.RandomNormal(stddev=1.0, seed=seed)
         k, shape = (self.num_components,), (self.num_components, self.latent_size)
         self.logits = self.add_weight(name="logits", shape=k, initializer="zeros", autocast=False)
-        self.loc = self.add_weight(name="loc", shape=shape, initializer=apart, autocast=False)
+        self.loc = self.add_weight(name="loc", shape=shape, initializer=loc_initializer, autocast=False)
         self.raw_scale = self.add_weight(name="raw_scale", shape=shape, initializer=unit_scale(), autocast=False)
 
     @property

@@ -1,4 +1,4 @@
-"""A normal prior that learns where the latents lie."""
+"""Normal prior with a learned location and scale."""
 
 from typing import Any
 
@@ -16,17 +16,17 @@ tfd = tfp.distributions
 
 @register
 class Normal(Prior):
-    """N(loc, diag(scale^2)) with learned loc and scale; at first the standard normal.
+    """Normal distribution N(loc, diag(scale^2)) with learned loc and scale, initially the standard normal.
 
-    Its KL from a normal posterior has a closed form, as `StandardNormal`'s has. A decoder that can shift and scale its
-    input gains nothing by it; prefer `MixtureOfGaussians` where the latents fall into clusters.
+    As for `StandardNormal`, the KL from a normal posterior has a closed form. If the decoder can shift and scale its
+    input, this prior has no advantage. Prefer `MixtureOfGaussians` if the latents form clusters.
 
     Args:
-        latent_size: D.
-        **kwargs: `name`, `dtype`, `trainable` of `keras.layers.Layer`.
+        latent_size: Number of latent dimensions, D.
+        **kwargs: Arguments `name`, `dtype` and `trainable` of `keras.layers.Layer`.
 
     Raises:
-        ValueError: for a size below 1.
+        ValueError: If `latent_size` is below 1.
 
     Numerics:
         scale = softplus(raw_scale) + 1e-5.

@@ -1,4 +1,4 @@
-"""What every prior declares."""
+"""Base class of all priors."""
 
 from typing import Any
 
@@ -8,18 +8,18 @@ from tfvae.typing import Distribution, Tensor
 
 
 class Prior(keras.layers.Layer):
-    """p(z) as a Keras layer: whatever weights it has are trained, saved and counted with the model's.
+    """Base class of priors p(z) as Keras layers, whose weights are trained and saved with the model.
 
-    `distribution()` makes the TFP distribution from the present weights; it is called anew in every step.
+    `distribution()` creates the TFP distribution from the current weights. It is called in every step.
 
     Args:
-        **kwargs: `name`, `dtype`, `trainable` of `keras.layers.Layer`.
+        **kwargs: Arguments `name`, `dtype` and `trainable` of `keras.layers.Layer`.
 
     Call arguments:
-        z: latents `[..., *event]`.
+        z: Latents `[..., *event]`.
 
     Returns:
-        log p(z) in nats, `[...]`.
+        Log densities log p(z) in nats, `[...]`.
     """
 
     def __init__(self, **kwargs: Any):
@@ -28,11 +28,11 @@ class Prior(keras.layers.Layer):
 
     @property
     def event_shape(self) -> Any:
-        """The shape of z: a tuple of ints, or a nest of them."""
+        """The shape of z: a tuple of ints, or a nested structure of such tuples."""
         raise NotImplementedError(f"{type(self).__name__} must define event_shape.")
 
     def distribution(self) -> Distribution:
-        """p(z), as a plain TFP distribution with batch shape `[]`."""
+        """Returns p(z) as a plain TFP distribution with batch shape `[]`."""
         raise NotImplementedError(f"{type(self).__name__} must define distribution.")
 
     def build(self, input_shape: Any = None) -> None:

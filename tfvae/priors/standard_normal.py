@@ -1,4 +1,4 @@
-"""The paper's prior."""
+"""Standard normal prior of the paper."""
 
 from typing import Any
 
@@ -15,14 +15,14 @@ tfd = tfp.distributions
 
 @register
 class StandardNormal(Prior):
-    """N(0, I) over D latent dimensions (Kingma & Welling 2013, section 3); it has no weights.
+    """Standard normal prior N(0, I) over D latent dimensions, without weights (Kingma & Welling 2013, section 3).
 
     Args:
-        latent_size: D.
-        **kwargs: `name` and `dtype` of `keras.layers.Layer`.
+        latent_size: Number of latent dimensions, D.
+        **kwargs: Arguments `name` and `dtype` of `keras.layers.Layer`.
 
     Raises:
-        ValueError: for a size below 1.
+        ValueError: If `latent_size` is below 1.
     """
 
     def __init__(self, latent_size: int, **kwargs: Any):

@@ -1,4 +1,4 @@
-"""The variational mixture of posteriors."""
+"""Variational mixture of posteriors (VampPrior)."""
 
 from typing import Any
 
@@ -12,43 +12,44 @@ from tfvae._checks import whole_number
 from tfvae._numerics import as_float
 from tfvae._serialization import register
 from tfvae.layers._coercion import as_distribution
-from tfvae.layers._networks import output_layer, own_kl, sublayers
+from tfvae.layers._networks import find_kl_term, output_layer, sublayers
 from tfvae.priors.prior import Prior
 from tfvae.typing import Distribution, Shape, Tensor, TensorLike
 
 tfd = tfp.distributions
 
-# How far `adapt` keeps from the ends of a bounded activation, as a share of its range.
+# Margin that `adapt` keeps from the bounds of an activation, as a fraction of its range.
 _MARGIN = 0.05
 
 
 @register
 class VampPrior(Prior):
-    """(1/K) sum_k q(z|u_k): a mixture of the encoder's own posteriors at K learned pseudo-inputs u_k.
+    """Mixture (1/K) sum_k q(z|u_k) of the encoder's posteriors at K learned pseudo-inputs u_k.
 
-    Give it the model's encoder, the same object: `VAE(encoder, decoder, VampPrior(encoder, 50))`. The encoder's weights
-    then count once, train through both, and are one again in a loaded model. (Keras' `clone_model` of a functional
-    model copies layer by layer, and so gives the copy's prior an encoder of its own.) Its KL from a posterior has no
-    closed form, so `SGVB` estimates it from its draws.
+    Pass it the encoder object of the model: `VAE(encoder, decoder, VampPrior(encoder, 50))`. The encoder's weights are
+    then counted once, trained by both uses, and shared again in a loaded model. (For functional models, Keras'
+    `clone_model` copies layer by layer, so the prior of the copy has a separate encoder.) The KL from a posterior has
+    no closed form, so `SGVB` estimates it from draws.
 
     Args:
-        encoder: the network from x to q(z|x); it ends in a distribution layer and carries no KL term of its own, which
-            would count at the pseudo-inputs.
-        num_components: K.
-        input_shape: shape of one x; None takes it from the encoder, when it is built with an input of known shape.
-        activation: maps the weights to pseudo-inputs. The default, None (linear), suits data of any range, and the
-            bound holds wherever pseudo-inputs lie; "sigmoid" keeps them pixels in [0, 1], to be looked at.
-        initializer: first values of the weights, before the activation; the default draws them from a normal of
-            standard deviation 0.5. `adapt` starts from data instead.
-        **kwargs: `name`, `dtype`, `trainable` of `keras.layers.Layer`.
+        encoder: Network from x to q(z|x). It must end in a distribution layer, and must not add a KL term, which would
+            be added for the pseudo-inputs too.
+        num_components: Number of components, K.
+        input_shape: Shape of one x. None uses the input shape of the encoder, if it is known.
+        activation: Activation that maps the weights to pseudo-inputs. The default None (linear) works for data of any
+            range, because the bound is valid for arbitrary pseudo-inputs. "sigmoid" restricts them to pixels in [0, 1],
+            so they can be displayed.
+        initializer: Initializer of the weights, before the activation. Defaults to a normal with standard deviation
+            0.5. To initialise them from data, call `adapt`.
+        **kwargs: Arguments `name`, `dtype` and `trainable` of `keras.layers.Layer`.
 
     Raises:
-        TypeError: when the encoder does not end in a distribution layer.
-        ValueError: when it carries a KL term, has more than one input, or one of unknown shape.
+        TypeError: If the encoder does not end in a distribution layer.
+        ValueError: If the encoder adds a KL term, has more than one input, or has an input of unknown shape.
 
     Numerics:
-        The encoder runs in inference mode on the pseudo-inputs: the prior is one distribution, whatever a dropout draws
-        or a batch has for its mean. Activity regularisers inside it count for the data alone.
+        The encoder runs in inference mode on the pseudo-inputs, so the prior does not depend on dropout or batch
+        statistics. Activity regularisers inside the encoder apply only to the data.
 
     References:
         Tomczak & Welling, VAE with a VampPrior, 2018, arXiv 1705.07120, section 3.
@@ -64,12 +65,13 @@ class VampPrior(Prior):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        found = own_kl(encoder)
-        if found is not None:
+        kl_term = find_kl_term(encoder)
+        if kl_term is not None:
             raise ValueError(
-                "The encoder of a VampPrior carries no KL term, which would count at the pseudo-inputs too, but its "
-                f"layer '{found[0].name}' has a {type(found[1]).__name__}. Take it off the encoder: a VAE adds the KL "
-                "itself, and a functional keras.Model puts KLDivergenceAddLoss(VampPrior(encoder, ...)) behind it."
+                "The encoder of a VampPrior must not add a KL term, because it would be added for the pseudo-inputs "
+                "too. Remove it from the encoder: a VAE adds the KL itself, and in a functional keras.Model, add "
+                "KLDivergenceAddLoss(VampPrior(encoder, ...)) after the encoder. "
+                f"Received: an encoder whose layer '{kl_term[0].name}' has a {type(kl_term[1]).__name__}"
             )
         layer = output_layer(encoder, "encoder")
         self.encoder = encoder
@@ -84,7 +86,10 @@ class VampPrior(Prior):
     def _known_input_shape(self) -> tuple[int, ...] | None:
         inputs = getattr(self.encoder, "inputs", None) or []
         if len(inputs) > 1:
-            raise ValueError(f"The encoder of a VampPrior has one input. '{self.encoder.name}' has {len(inputs)}.")
+            raise ValueError(
+                "The encoder of a VampPrior must have one input. "
+                f"Received: an encoder '{self.encoder.name}' with {len(inputs)} inputs"
+            )
         shape = self._input_shape or (tuple(inputs[0].shape[1:]) if inputs else None)
         return None if shape is None or None in shape else shape
 
@@ -92,15 +97,16 @@ class VampPrior(Prior):
         shape = self._known_input_shape()
         if shape is None:
             raise ValueError(
-                "VampPrior makes its pseudo-inputs in the shape of the encoder's input, which is not known: give it "
-                "input_shape=(...) without the batch axis, or an encoder that begins with keras.Input((...))."
+                "The input shape of the encoder is unknown, so VampPrior cannot create pseudo-inputs. Set "
+                "input_shape=(...) without the batch axis, or use an encoder that begins with keras.Input((...)). "
+                f"Received: input_shape={self._input_shape}"
             )
         if not self.encoder.built:
             self.encoder(keras.KerasTensor((None, *shape), dtype=self.variable_dtype))
         self.pseudo_input_weights = self.add_weight(
             name="pseudo_inputs", shape=(self.num_components, *shape), initializer=self.initializer, autocast=False
         )
-        if self._event_shape is None:  # of a subclassed encoder: only its call shows it
+        if self._event_shape is None:  # a subclassed encoder must be called to infer it
             trace = tf.function(lambda: self._posterior().event_shape_tensor(), autograph=False)
             self._event_shape = tuple(tf.get_static_value(trace.get_concrete_function().outputs[0]).tolist())
         self.built = True
@@ -112,7 +118,7 @@ class VampPrior(Prior):
         return tuple(self._event_shape or ())
 
     def pseudo_inputs(self) -> Tensor:
-        """The pseudo-inputs u `[K, *input_shape]`."""
+        """Returns the pseudo-inputs u `[K, *input_shape]`."""
         return self.activation(as_float(self.pseudo_input_weights))
 
     def distribution(self) -> Distribution:
@@ -123,28 +129,28 @@ class VampPrior(Prior):
         return tfd.MixtureSameFamily(uniform, posterior, name="prior")
 
     def _posterior(self) -> Distribution:
-        """q(z|u), of batch shape `[K]`."""
-        # The call clears what the encoder's layers have added to the loss for the data, or adds to it for the
-        # pseudo-inputs, which nobody observed; neither is to happen.
-        losses = [(layer, list(layer._losses)) for layer in sublayers(self.encoder)]
+        """Returns q(z|u), of batch shape `[K]`."""
+        # The call would clear the losses that the encoder's layers added for the data, or add losses for the
+        # pseudo-inputs. Restoring the losses prevents both.
+        saved_losses = [(layer, list(layer._losses)) for layer in sublayers(self.encoder)]
         posterior = as_distribution(self.encoder(self.pseudo_inputs(), training=False))
-        for layer, before in losses:
-            layer._losses[:] = before
+        for layer, losses in saved_losses:
+            layer._losses[:] = losses
         return posterior
 
     def adapt(self, data: TensorLike, *, seed: int | None = None) -> None:
         """Sets the pseudo-inputs to K examples of `data` `[N, *input_shape]`, drawn without replacement.
 
-        Call it before training. The examples are weights then: a saved configuration holds none of them. For a bounded
-        activation, values nearer to its ends than five per cent of its range are moved inside, where it has a gradient.
+        Call it before training. The examples become weights and are not part of the saved configuration. For a bounded
+        activation, values within five percent of the bounds are moved inside, where the activation has a gradient.
 
         Args:
-            data: floating-point, such as `splits.train.x` or one batch; at least K examples.
-            seed: which examples; None for fresh randomness.
+            data: Floating-point array with at least K examples, such as `splits.train.x` or one batch.
+            seed: Integer seed of the choice of examples. None draws a random seed.
 
         Raises:
-            ValueError: for integers, too few examples or another shape, or for an activation other than None, "sigmoid"
-                and "tanh", whose inverse is not known.
+            ValueError: If the data are integers, have too few examples or another shape, or if the activation is not
+                None, "sigmoid" or "tanh", so its inverse is unknown.
         """
         data = plain_array(data, "data")
         if not self.built and self._known_input_shape() is None:
@@ -154,8 +160,8 @@ class VampPrior(Prior):
         shape = tuple(self.pseudo_input_weights.shape)
         if data.dtype.kind != "f" or data.shape[1:] != shape[1:] or len(data) < self.num_components:
             raise ValueError(
-                f"adapt takes at least {shape[0]} floating-point examples of shape {shape[1:]}. "
-                f"Received an array of shape {data.shape} and dtype {data.dtype}."
+                f"`data` must have at least {shape[0]} floating-point examples of shape {shape[1:]}. "
+                f"Received: data of shape {data.shape} and dtype {data.dtype}"
             )
         rows = np.random.default_rng(seed).choice(len(data), self.num_components, replace=False)
         self.pseudo_input_weights.assign(self._before_activation(data[rows]))
@@ -169,8 +175,9 @@ class VampPrior(Prior):
         if self.activation is keras.activations.tanh:
             return np.arctanh(np.clip(values, -1.0 + 2.0 * _MARGIN, 1.0 - 2.0 * _MARGIN))
         raise ValueError(
-            "adapt knows the inverse of the activations None, 'sigmoid' and 'tanh'. "
-            f"Received: {self.activation}. Set the weights with pseudo_input_weights.assign(...)."
+            "`adapt` needs the inverse of the activation, which must be None, 'sigmoid' or 'tanh'. For other "
+            "activations, set the weights with pseudo_input_weights.assign(...). "
+            f"Received: activation={self.activation}"
         )
 
     def get_config(self) -> dict[str, Any]:
@@ -187,7 +194,10 @@ class VampPrior(Prior):
     def from_config(cls, config: dict[str, Any]) -> "VampPrior":
         encoder = config["encoder"]
         if isinstance(encoder, str):
-            raise ValueError(f"This VampPrior was saved inside a VAE, with {encoder}: load the whole model.")
-        if not isinstance(encoder, keras.layers.Layer):  # which it is where a VAE hands over its own
+            raise ValueError(
+                "This VampPrior was saved inside a VAE and cannot be loaded separately. Load the whole model instead. "
+                f"Received: encoder={encoder!r}"
+            )
+        if not isinstance(encoder, keras.layers.Layer):  # a VAE passes its own encoder as a layer
             encoder = keras.saving.deserialize_keras_object(encoder)
         return cls(**{**config, "encoder": encoder})

@@ -1,4 +1,4 @@
-"""Serving over HTTP: TensorFlow Serving's REST API for an exported model; needs the extra `serve`."""
+"""HTTP server for exported models with the REST API of TensorFlow Serving. Requires the extra `serve`."""
 
 from tfvae._extras import how_to_install
 

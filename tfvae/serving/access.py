@@ -1,8 +1,8 @@
-"""Who is answered: clients that ask for the server by one of its names, and no page of another site.
+"""Access control: requests must use one of the server's host names and must not come from pages of other sites.
 
-Any page can make its visitor's browser send requests to servers of the visitor's machine or network. The browser keeps
-the answers from the page, unless the page's own name leads to that server ("DNS rebinding"); names are therefore
-checked. A request whose answer is kept is computed all the same; the asking page's origin is therefore checked too.
+Any web page can make the browser of its visitor send requests to servers on the visitor's machine or network. The
+browser hides the responses from the page, unless the page's own host name resolves to that server ("DNS rebinding").
+Host names are therefore checked. A hidden response is still computed, so the origin of the page is checked too.
 """
 
 import ipaddress
@@ -21,28 +21,29 @@ _HEADERS = {"X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-Policy":
 
 
 class AllowedHosts:
-    """An app that answers requests for a server's own names, or for none; others get a 400.
+    """ASGI middleware that accepts requests to the server's own host names and answers others with status 400.
 
-    These are localhost, loopback addresses, the host that the server was told to listen on, and the names given. A
-    server that listens to other machines also has this machine's own name. One that listens on all addresses (0.0.0.0)
-    can be asked by any of them: a number is no foreign name.
+    The accepted names are localhost, loopback addresses, the configured host and the names in `more`. A server that is
+    reachable from other machines also accepts the name of this machine. A server that listens on all addresses
+    (0.0.0.0) accepts any numeric address, because DNS rebinding needs a name. Requests without a host are accepted.
 
     Args:
-        app: the app.
-        host: what the server was told to listen on.
-        address: the address that it listens on.
-        more: other names, `*.example.com` for all names that end so, or `*` for any name.
+        app: The wrapped app.
+        host: Host that the server was configured to listen on.
+        address: Address that the server listens on.
+        more: Other names, `*.example.com` for all names with this ending, or `*` for any name.
 
     Raises:
-        ValueError: when one of `more` is no name, such as an address with a port.
+        ValueError: If an element of `more` is not a host name, for example because it includes a port.
     """
 
     def __init__(self, app: ASGIApp, *, host: str, address: str, more: Iterable[str] = ()):
         for pattern in more:
             if not _PATTERN.fullmatch(pattern):
                 raise ValueError(
-                    "An allowed host is a name without scheme and port, such as models.example.com, *.example.com for "
-                    f"all names that end so, or * for any name. Received: allowed_host={pattern!r}"
+                    "An allowed host must be a name without scheme and port, such as models.example.com, or "
+                    "*.example.com for all names with this ending, or * for any name. "
+                    f"Received: allowed_host={pattern!r}"
                 )
         self._app = app
         listens_on = _parsed(address)
@@ -55,11 +56,11 @@ class AllowedHosts:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and not self._any_name:
             hosts = Headers(scope=scope).getlist("host")
-            # Browsers always say a host; a client that says none, as HTTP/1.0 allows, is no page.
+            # Browsers always send a host. A client without one, as HTTP/1.0 allows, is not a browser.
             if len(hosts) > 1 or not all(map(self._is_allowed, hosts)):
                 message = (
-                    "Requests for other hosts are refused. Use localhost or the address that --host names, or allow "
-                    f"the name: --allowed-host NAME. Received: Host={', '.join(hosts)[:80]!r}"
+                    "Requests to other host names are refused. Use localhost or the address given by --host, or allow "
+                    f"the name with --allowed-host NAME. Received: Host={', '.join(hosts)[:80]!r}"
                 )
                 await JSONResponse({"error": message}, 400, _HEADERS)(scope, receive, send)
                 return
@@ -76,12 +77,13 @@ class AllowedHosts:
 
 
 class SameOrigin:
-    """An app that does not answer pages of other sites, and says that they may not show its answers.
+    """ASGI middleware that refuses requests from pages of other sites and forbids such pages to embed its responses.
 
-    Browsers say which page asks; other clients do not, and are answered. A link from another site is followed.
+    Browsers send the origin of the requesting page. Other clients do not, and are accepted. Links from other sites
+    work.
 
     Args:
-        app: the app.
+        app: The wrapped app.
 
     References:
         Fetch Metadata Request Headers, https://www.w3.org/TR/fetch-metadata/.
@@ -95,37 +97,37 @@ class SameOrigin:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        if _is_foreign(scope["method"], headers):
+        if _is_cross_site(scope["method"], headers):
             name = "origin" if "origin" in headers else "sec-fetch-site"
             message = (
-                "Requests from pages of other sites are refused. Send them from a page of this server, or from a "
-                f"client that is no browser. Received: {name.title()}={headers[name][:80]!r}"
+                "Requests from pages of other sites are refused. Send them from a page of this server or from a "
+                f"client other than a browser. Received: {name.title()}={headers[name][:80]!r}"
             )
             await JSONResponse({"error": message}, 403, _HEADERS)(scope, receive, send)
             return
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                answer = MutableHeaders(scope=message)
+                response_headers = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
-                    answer.setdefault(name, value)
+                    response_headers.setdefault(name, value)
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
 
 
-def _is_foreign(method: str, headers: Headers) -> bool:
+def _is_cross_site(method: str, headers: Headers) -> bool:
     site = headers.get("sec-fetch-site")
     if site is not None:
         is_link = method in ("GET", "HEAD") and headers.get("sec-fetch-mode") == "navigate"
         return site not in ("same-origin", "none") and not is_link
-    # Browsers say the site to localhost and over HTTPS only.
+    # Browsers send sec-fetch-site only to localhost and over HTTPS.
     origin = headers.get("origin")
     return origin is not None and origin.lower().partition("://")[2] != headers.get("host", "").lower()
 
 
 def _parsed(name: str) -> str | ipaddress.IPv4Address | ipaddress.IPv6Address:
-    """An address, or a name as names are compared."""
+    """Parses an IP address, or normalises a host name for comparison."""
     name = name.lower().removesuffix(".")
     try:
         address = ipaddress.ip_address(name.removeprefix("[").removesuffix("]"))

@@ -1,4 +1,4 @@
-"""From lists of numbers, as JSON has them, to tensors; what is no such list costs no more to refuse."""
+"""Conversion of nested JSON lists of numbers to arrays, which rejects invalid lists without extra cost."""
 
 import itertools
 from typing import Any
@@ -8,78 +8,78 @@ import numpy as np
 from tfvae.serving.refusal import RefusedRequest
 from tfvae.serving.signature import TensorInfo
 
-_MOST_SHOWN = 8
+_MAX_SHOWN_AXES = 8
 _KINDS = {bool: "true or false", str: "text", type(None): "null", dict: "an object"}
 
 
 def read_tensor(value: Any, name: str, info: TensorInfo) -> np.ndarray:
-    """The tensor of an input.
+    """Converts the JSON value of an input to an array.
 
-    Level by level, and by the types of what is there: `np.asarray` would pad all values to the longest text among
-    them, and take true for 1. A whole number may be written 3.0, as JSON Schema has it.
+    The lists are checked level by level by the types of their elements. `np.asarray` would pad all values to the
+    longest string among them, and accept true as 1. An integer may be written as 3.0, as in JSON Schema.
 
     Args:
-        value: as read from JSON.
-        name: of the input.
-        info: what it has to be.
+        value: Value read from JSON.
+        name: Name of the input.
+        info: Expected dtype and shape.
 
     Raises:
-        RefusedRequest: with status 400.
+        RefusedRequest: If the value does not match `info`, with status 400.
     """
-    wanted = f"{name} is {_described(info)}"
+    expected = f"{name} must be {_described(info)}"
     level, shape = [value], []
     for length in info.shape:
         kinds = set(map(type, level))
         if kinds != {list}:
-            raise _refused(wanted, _received(value, kinds))
+            raise _refused(expected, _received(value, kinds))
         lengths = set(map(len, level))
         if len(lengths) > 1:
-            raise _refused(wanted, "lists of unequal lengths")
+            raise _refused(expected, "lists of unequal lengths")
         shape.append(lengths.pop())
         if length not in (None, shape[-1]) or not shape[-1]:
-            raise _refused(wanted, f"shape {_shape(_shape_of(value))}")
+            raise _refused(expected, f"shape {_shape(_shape_of(value))}")
         level = list(itertools.chain.from_iterable(level))
     kinds = set(map(type, level))
     if not kinds <= {int, float}:
-        raise _refused(wanted, _received(value, kinds))
-    return (_whole if info.is_whole else _real)(level, wanted, info).reshape(shape)
+        raise _refused(expected, _received(value, kinds))
+    return (_integers if info.is_whole else _floats)(level, expected, info).reshape(shape)
 
 
-def _whole(values: list[Any], wanted: str, info: TensorInfo) -> np.ndarray:
+def _integers(values: list[Any], expected: str, info: TensorInfo) -> np.ndarray:
     if set(map(type, values)) != {int}:
         if not all(float(value).is_integer() for value in values):
-            raise _refused(wanted, "fractions")
+            raise _refused(expected, "fractions")
         values = [int(value) for value in values]
     bounds = np.iinfo(info.dtype)
     if min(values) < bounds.min or max(values) > bounds.max:
-        raise _refused(wanted, f"a number outside {bounds.min} to {bounds.max}")
+        raise _refused(expected, f"a number outside {bounds.min} to {bounds.max}")
     return np.array(values, info.dtype)
 
 
-def _real(values: list[Any], wanted: str, info: TensorInfo) -> np.ndarray:
+def _floats(values: list[Any], expected: str, info: TensorInfo) -> np.ndarray:
     array = np.array(values, np.float64)
     if np.abs(array).max() > float(np.finfo(info.dtype).max):
-        raise _refused(wanted, f"a number too large for {info.dtype}")
+        raise _refused(expected, f"a number too large for {info.dtype}")
     return array.astype(info.dtype)
 
 
 def _described(info: TensorInfo) -> str:
     if not info.shape:
-        return "one whole number" if info.is_whole else "one number"
-    return f"{'whole numbers' if info.is_whole else 'numbers'} of shape {_shape(info.shape)}"
+        return "an integer" if info.is_whole else "a number"
+    return f"{'integers' if info.is_whole else 'numbers'} of shape {_shape(info.shape)}"
 
 
 def _received(value: Any, kinds: set[type]) -> str:
-    """What is there instead of lists, or of numbers."""
+    """Describes a value that is not a list or not a number."""
     if named := [_KINDS[kind] for kind in _KINDS if kind in kinds]:
         return " and ".join(named)
-    return "numbers beside lists" if len(kinds) > 1 and list in kinds else f"shape {_shape(_shape_of(value))}"
+    return "a mixture of numbers and lists" if len(kinds) > 1 and list in kinds else f"shape {_shape(_shape_of(value))}"
 
 
 def _shape_of(value: Any) -> tuple[int, ...]:
-    """The lengths of the first list, of the first list within it, and so on."""
+    """Returns the length of the list, of its first element, and so on."""
     shape: list[int] = []
-    while isinstance(value, list) and len(shape) < _MOST_SHOWN:
+    while isinstance(value, list) and len(shape) < _MAX_SHOWN_AXES:
         shape.append(len(value))
         value = value[0] if value else None
     return tuple(shape)
@@ -89,5 +89,5 @@ def _shape(shape: tuple[int | None, ...]) -> str:
     return "[" + ", ".join("any" if length is None else str(length) for length in shape) + "]"
 
 
-def _refused(wanted: str, received: str) -> RefusedRequest:
-    return RefusedRequest(400, f"{wanted}; received {received}.")
+def _refused(expected: str, received: str) -> RefusedRequest:
+    return RefusedRequest(400, f"{expected}. Received: {received}")

@@ -1,4 +1,4 @@
-"""What Prometheus reads."""
+"""Metrics for Prometheus."""
 
 from collections.abc import Callable
 
@@ -9,17 +9,17 @@ _ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
 
 class Metrics:
-    """Counts of one server.
+    """Request metrics of one server.
 
     Args:
-        num_waiting: how many requests wait or are computed, when asked.
+        num_waiting: Function that returns the number of requests that wait or are being record_batch.
     """
 
     def __init__(self, num_waiting: Callable[[], int]):
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
         self._requests = Counter(
-            "tfvae_requests", "Predict requests answered.", ["signature", "code"], registry=self._registry
+            "tfvae_requests", "Predict requests record_request.", ["signature", "code"], registry=self._registry
         )
         self._seconds = Histogram(
             "tfvae_request_seconds",
@@ -29,18 +29,18 @@ class Metrics:
             registry=self._registry,
         )
         self._rows = Histogram("tfvae_batch_rows", "Examples of a computation.", buckets=_ROWS, registry=self._registry)
-        waiting = Gauge("tfvae_waiting", "Requests that wait or are computed.", registry=self._registry)
+        waiting = Gauge("tfvae_waiting", "Requests that wait or are record_batch.", registry=self._registry)
         waiting.set_function(num_waiting)
 
-    def answered(self, signature: str, code: int, seconds: float) -> None:
-        """Counts a request; one whose signature is not known counts as "none"."""
+    def record_request(self, signature: str, code: int, seconds: float) -> None:
+        """Records a request. An unknown signature is recorded as "none"."""
         self._requests.labels(signature, str(code)).inc()
         self._seconds.labels(signature).observe(seconds)
 
-    def computed(self, rows: int) -> None:
-        """Counts a computation."""
+    def record_batch(self, rows: int) -> None:
+        """Records a computation and its number of examples."""
         self._rows.observe(rows)
 
     def text(self) -> bytes:
-        """All counts in Prometheus' text format."""
+        """Returns all metrics in the text format of Prometheus."""
         return generate_latest(self._registry)

@@ -1,4 +1,4 @@
-"""The server's description of itself: which bodies each signature takes."""
+"""OpenAPI description of the request bodies that each signature accepts."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,32 +11,32 @@ from tfvae.serving.signature import DEFAULT_SIGNATURE, Signature, TensorInfo
 
 _ERROR = {"type": "object", "properties": {"error": {"type": "string"}}, "required": ["error"]}
 _MEANINGS = {
-    400: "The body asks for nothing that the model can answer.",
-    403: "A page of another site asks.",
-    404: "There is no such model or version.",
-    405: "A name with a colon is a method's, which takes POST.",
-    408: "The request did not come within its time.",
+    400: "The body is not a valid request for the model.",
+    403: "The request comes from a page of another site.",
+    404: "The model or version does not exist.",
+    405: "A method, which is a name after a colon, requires POST.",
+    408: "The request was not received in time.",
     413: "The body is too long.",
-    415: "The body is compressed, but not with gzip.",
+    415: "The body is compressed with something other than gzip.",
     429: "Too many requests are waiting.",
-    503: "The server is ending.",
+    503: "The server is shutting down.",
 }
 
 
 def describe_refusals() -> Callable[..., dict[int | str, dict[str, Any]]]:
-    """A function from statuses to their descriptions."""
+    """Returns a function that maps status codes to their descriptions."""
 
-    def refusals(*codes: int) -> dict[int | str, dict[str, Any]]:
+    def errors(*codes: int) -> dict[int | str, dict[str, Any]]:
         return {
             code: {"description": _MEANINGS[code], "content": {"application/json": {"schema": _ERROR}}}
             for code in codes
         }
 
-    return refusals
+    return errors
 
 
 def describe_predict(model: ServedModel, limits: Limits) -> dict[str, Any]:
-    """The body of `:predict`, one alternative for each signature and format."""
+    """Describes the body of `:predict`, with one alternative for each signature and format."""
     bodies = []
     for signature in model.signatures.values():
         inputs = {name: _tensor(name, info, signature, limits) for name, info in signature.inputs.items()}
@@ -72,9 +72,9 @@ def _tensor(name: str, info: TensorInfo, signature: Signature, limits: Limits) -
             by_row = any(other.has_batch for other in signature.inputs.values())
             schema |= {"minimum": 1, "maximum": limits.num_samples if by_row else rows}
     else:
-        largest = float(np.finfo(info.dtype).max)
-        schema = {"type": "number", "minimum": -largest, "maximum": largest}
+        max_value = float(np.finfo(info.dtype).max)
+        schema = {"type": "number", "minimum": -max_value, "maximum": max_value}
     for length in reversed(info.shape):
-        least, most = (1, rows) if length is None else (length, length)
-        schema = {"type": "array", "items": schema, "minItems": least, "maxItems": most}
+        min_items, max_items = (1, rows) if length is None else (length, length)
+        schema = {"type": "array", "items": schema, "minItems": min_items, "maxItems": max_items}
     return schema

@@ -1,4 +1,4 @@
-"""The bodies of `:predict`, as TensorFlow Serving's REST API has them: by row, or by column."""
+"""Request bodies of `:predict` in the format of TensorFlow Serving's REST API, by row or by column."""
 
 import contextlib
 import dataclasses
@@ -16,20 +16,20 @@ from tfvae.serving.limits import Limits
 from tfvae.serving.refusal import RefusedRequest
 from tfvae.serving.signature import DEFAULT_SIGNATURE, Signature
 
-_GZIP = 31  # zlib's word for it
-# A good body has more for each. Without these bounds one could be all empty lists or names, dear to make and to drop.
-_LEAST_BYTES_A_VALUE, _LEAST_BYTES_A_QUOTE = 8, 32
+_GZIP = 31  # value of `wbits` with which zlib reads gzip
+# A valid body has more. Without these bounds a body could consist of empty lists or names, which are slow to parse.
+_MIN_BYTES_PER_VALUE, _MIN_BYTES_PER_QUOTE = 8, 32
 
 
 @dataclasses.dataclass(frozen=True)
 class PredictRequest:
-    """A request that has been read and checked.
+    """Parsed and validated request.
 
     Attributes:
-        signature: what is asked.
-        inputs: its tensors by name, of the signature's dtypes and shapes.
-        by_row: whether the answer lists one prediction an example.
-        num_rows: examples asked about; 1 where nothing has a batch axis.
+        signature: Requested signature.
+        inputs: Input tensors by name, with the dtypes and shapes of the signature.
+        by_row: Whether the response lists one prediction per example.
+        num_rows: Number of examples, which is 1 if no input has a batch axis.
     """
 
     signature: Signature
@@ -39,7 +39,7 @@ class PredictRequest:
 
     @property
     def num_draws(self) -> int:
-        """Examples times draws an example."""
+        """Number of examples times samples per example."""
         return self.num_rows * int(self.inputs.get("num_samples", 1))
 
 
@@ -47,51 +47,53 @@ def read_predict(
     body: bytes | bytearray,
     signatures: Mapping[str, Signature],
     limits: Limits,
-    most_bytes: int,
+    max_bytes: int,
     *,
     gzipped: bool = False,
 ) -> PredictRequest:
-    """Reads a body; what TensorFlow Serving refuses is refused too, and so is what is not finite or beyond the limits.
+    """Parses a body. Refuses what TensorFlow Serving refuses, and also values that are not finite or exceed the limits.
 
     Args:
-        body: as it came.
-        signatures: what can be asked, by name.
-        limits: how much at once.
-        most_bytes: `limits.bytes_of` the signatures, which is the same for each body.
-        gzipped: whether it is compressed.
+        body: Body as received.
+        signatures: Signatures of the model by name.
+        limits: Limits on the size of a request.
+        max_bytes: Result of `limits.bytes_of` for the signatures, computed once.
+        gzipped: Whether the body is compressed.
 
     Raises:
-        RefusedRequest: with status 400, or 413 for a body that is larger than any request.
+        RefusedRequest: If the body is not a valid request, with status 400, or 413 if it is larger than any request.
     """
     if gzipped:
-        body = _inflated(body, most_bytes)
+        body = _decompressed(body, max_bytes)
     num_values = sum(map(body.count, (b",", b"[", b"{")))
-    if max(num_values * _LEAST_BYTES_A_VALUE, body.count(b'"') * _LEAST_BYTES_A_QUOTE) > most_bytes:
-        raise RefusedRequest(413, "The body has more numbers, lists or names than any request takes.")
+    if max(num_values * _MIN_BYTES_PER_VALUE, body.count(b'"') * _MIN_BYTES_PER_QUOTE) > max_bytes:
+        raise RefusedRequest(413, "The body has more numbers, lists or names than any request can have.")
     try:
         with _without_garbage_collection():
             content = orjson.loads(body)
     except (orjson.JSONDecodeError, RecursionError) as error:
-        raise _refused(f"The body is no JSON: {error}.".replace("..", ".")) from error
+        raise _refused(f"The body is not valid JSON: {error}.".replace("..", ".")) from error
     if not isinstance(content, dict):
-        raise _refused('The body is a JSON object with "instances" or "inputs".')
+        raise _refused('The body must be a JSON object with "instances" or "inputs".')
     if unknown := [name for name in content if name not in ("signature_name", "instances", "inputs")]:
-        raise _refused(f'The body has "signature_name", "instances" and "inputs" only; it has {_quoted(unknown)} too.')
+        raise _refused(
+            f'The body may have "signature_name", "instances" and "inputs" only. Received: {_quoted(unknown)} as well'
+        )
     name = content.get("signature_name", DEFAULT_SIGNATURE)
     signature = _signature(DEFAULT_SIGNATURE if name == "" else name, signatures)
     if ("instances" in content) == ("inputs" in content):
-        raise _refused('The body has either "instances", one for each example, or "inputs", one for each input.')
+        raise _refused('The body must have either "instances", one for each example, or "inputs", one for each input.')
     by_row = "instances" in content
     values = _columns(content["instances"], signature, limits) if by_row else _named(content["inputs"], signature)
     inputs = {name: read_tensor(values[name], name, info) for name, info in signature.inputs.items()}
     request = PredictRequest(signature, inputs, by_row, _num_rows(signature, inputs, limits))
-    _refuse_repeated_names(body, content)
+    _check_unique_names(body, content)
     return request
 
 
 @contextlib.contextmanager
 def _without_garbage_collection() -> Iterator[None]:
-    """What is read holds no cycles, and looking for them takes several times as long as the reading."""
+    """Disables garbage collection: a parsed body has no cycles, and searching for them is slower than parsing."""
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -101,50 +103,49 @@ def _without_garbage_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _inflated(body: bytes | bytearray, most: int) -> bytes:
+def _decompressed(body: bytes | bytearray, max_bytes: int) -> bytes:
     stream = zlib.decompressobj(_GZIP)
     try:
-        found = stream.decompress(body, most + 1)
+        found = stream.decompress(body, max_bytes + 1)
     except zlib.error as error:
-        raise _refused("The body is not compressed with gzip, as its Content-Encoding says.") from error
-    if len(found) > most:
-        raise RefusedRequest(413, f"A request's body has at most {most:,} bytes; this one has more, uncompressed.")
+        raise _refused("The body is not valid gzip, although its Content-Encoding says so.") from error
+    if len(found) > max_bytes:
+        raise RefusedRequest(413, f"The body must have at most {max_bytes:,} bytes after decompression. It has more.")
     if not stream.eof or stream.unused_data:
-        raise _refused("The body is not one whole gzip stream.")
+        raise _refused("The body is not one complete gzip stream.")
     return found
 
 
 def _signature(name: Any, signatures: Mapping[str, Signature]) -> Signature:
     if not isinstance(name, str) or name not in signatures:
-        received = "of another kind" if isinstance(name, (list, dict)) else json.dumps(name)[:80]
-        raise _refused(f"Serving signature key {received} not found. There are: {', '.join(signatures)}.")
+        received = "that is not a string" if isinstance(name, (list, dict)) else json.dumps(name)[:80]
+        raise _refused(f"Serving signature key {received} not found. Expected one of: {', '.join(signatures)}.")
     return signatures[name]
 
 
 def _named(inputs: Any, signature: Signature) -> dict[str, Any]:
-    """The values by input; where there is one input, it need not be named."""
+    """Returns the values by input. If there is only one input, its name is optional."""
     if not isinstance(inputs, dict):
         if len(signature.inputs) == 1:
             return {next(iter(signature.inputs)): inputs}
-        raise _refused(f'"inputs" is an object with {_quoted(signature.inputs)} for signature {signature.name}.')
+        raise _refused(f'"inputs" must be an object with {_quoted(signature.inputs)} for signature {signature.name}.')
     if set(inputs) != set(signature.inputs):
         raise _refused(
-            f"Signature {signature.name} takes {_quoted(signature.inputs)}; received "
-            f"{_quoted(inputs) or 'none of them'}."
+            f"Signature {signature.name} expects {_quoted(signature.inputs)}. Received: {_quoted(inputs) or 'none'}"
         )
     return inputs
 
 
 def _columns(instances: Any, signature: Signature, limits: Limits) -> dict[str, Any]:
-    """The rows' values put together by input."""
-    if whole := [name for name, info in signature.inputs.items() if not info.has_batch]:
+    """Collects the values of the rows by input."""
+    if unbatched := [name for name, info in signature.inputs.items() if not info.has_batch]:
         raise _refused(
-            f"Signature {signature.name} takes {_quoted(whole)} once for all examples, which cannot be said row by "
-            'row: send {"signature_name": ..., "inputs": {...}} instead of "instances".'
+            f"Signature {signature.name} expects {_quoted(unbatched)} once for all examples, which the row format "
+            'cannot express. Send {"signature_name": ..., "inputs": {...}} instead of "instances".'
         )
     if not isinstance(instances, list) or not instances:
-        raise _refused('"instances" is a list of one or more examples.')
-    _refuse_more_rows(len(instances), signature, limits)
+        raise _refused('"instances" must be a list of one or more examples.')
+    _check_num_rows(len(instances), signature, limits)
     rows = [_named(instance, signature) for instance in instances]
     return {name: [row[name] for row in rows] for name in signature.inputs}
 
@@ -152,37 +153,41 @@ def _columns(instances: Any, signature: Signature, limits: Limits) -> dict[str, 
 def _num_rows(signature: Signature, inputs: Mapping[str, np.ndarray], limits: Limits) -> int:
     rows = {name: len(inputs[name]) for name, info in signature.inputs.items() if info.has_batch}
     if len(set(rows.values())) > 1:
-        raise _refused(f"All inputs have as many examples; received {rows}.")
+        raise _refused(f"All inputs must have the same number of examples. Received: {rows}")
     count = next(iter(rows.values()), 1)
     if "num_samples" in inputs:
         num_samples = int(inputs["num_samples"])
-        most = limits.num_samples if rows else limits.rows_of(signature)
-        if not 1 <= num_samples <= most:
-            raise _refused(f"num_samples is a whole number from 1 to {most}; received {num_samples}.")
-        if rows and count * num_samples > (most_draws := max(limits.draws, limits.num_samples)):
+        max_samples = limits.num_samples if rows else limits.rows_of(signature)
+        if not 1 <= num_samples <= max_samples:
             raise _refused(
-                f"A request has at most {most_draws} draws in all; {count} examples of {num_samples} are more. Send "
-                "them in parts."
+                f"num_samples must be an integer from 1 to {max_samples}. Received: num_samples={num_samples}"
             )
-    _refuse_more_rows(count, signature, limits)
+        if rows and count * num_samples > (max_draws := max(limits.draws, limits.num_samples)):
+            raise _refused(
+                f"A request may have at most {max_draws} samples in total. Send several requests. Received: {count} "
+                f"examples with num_samples={num_samples}"
+            )
+    _check_num_rows(count, signature, limits)
     return count
 
 
-def _refuse_more_rows(count: int, signature: Signature, limits: Limits) -> None:
-    if count > (most := limits.rows_of(signature)):
-        raise _refused(f"A request has at most {most} examples; received {count}. Send them in parts.")
+def _check_num_rows(count: int, signature: Signature, limits: Limits) -> None:
+    if count > (max_rows := limits.rows_of(signature)):
+        raise _refused(
+            f"A request may have at most {max_rows} examples. Send several requests. Received: {count} examples"
+        )
 
 
-def _refuse_repeated_names(body: bytes | bytearray, content: dict[str, Any]) -> None:
-    """Of a name that stands twice in an object orjson keeps the last value, TensorFlow Serving the first.
+def _check_unique_names(body: bytes | bytearray, content: dict[str, Any]) -> None:
+    """Raises an error if an object repeats a name: orjson would keep the last value, TensorFlow Serving the first.
 
-    All strings of a body that is good otherwise are names, but for the signature's.
+    All strings of a valid body are names, except the name of the signature.
     """
     instances = content.get("instances", [])
     objects = [part for part in (content, content.get("inputs"), *instances) if isinstance(part, dict)]
     num_strings = sum(len(part) for part in objects) + ("signature_name" in content)
     if body.count(b'"') > 2 * num_strings:
-        raise _refused("A name stands twice in an object of the body.")
+        raise _refused("An object in the body contains the same name twice.")
 
 
 def _quoted(names: Any) -> str:

@@ -1,4 +1,4 @@
-"""Receiving a body, and sending an answer, of any length."""
+"""Receiving of request bodies and sending of responses of any length."""
 
 import asyncio
 
@@ -6,44 +6,44 @@ from fastapi import Request
 from fastapi.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from tfvae.serving.byte_budget import Reservation
 from tfvae.serving.connections import SECONDS_FOR_CLIENTS
-from tfvae.serving.holding import Part
 from tfvae.serving.refusal import RefusedRequest
 
-_PIECE = 64 * 2**10
-_MOST_DROPPED = 64 * 2**20
+_CHUNK_BYTES = 64 * 2**10
+_MAX_DISCARDED = 64 * 2**20
 
 
-async def receive_body(request: Request, most: int, held: Part) -> bytearray:
-    """The body; of one that is refused the rest is dropped, for many clients read no answer before all is sent.
+async def receive_body(request: Request, max_bytes: int, reservation: Reservation) -> bytearray:
+    """Receives the body. The rest of a refused body is discarded, because many clients send all before they read.
 
     Raises:
-        RefusedRequest: with status 413, 408 where it does not come in time, or 429 where all requests together hold
-            too much.
+        RefusedRequest: If the body is too long, with status 413; if it is not received in time, with 408; if all
+            requests together use too much memory, with 429.
     """
-    too_long = RefusedRequest(413, f"A request's body has at most {most:,} bytes; this one is longer.")
-    announced = request.headers.get("content-length", "")
-    refusal = too_long if announced.isdecimal() and int(announced[:20]) > most else None
+    too_long = RefusedRequest(413, f"The body must have at most {max_bytes:,} bytes. It has more.")
+    content_length = request.headers.get("content-length", "")
+    refusal = too_long if content_length.isdecimal() and int(content_length[:20]) > max_bytes else None
     if refusal is not None and "expect" in request.headers:
-        raise refusal  # to a client that asks whether to send it
-    body, num_dropped = bytearray(), 0
+        raise refusal  # the client asks before it sends the body
+    body, num_discarded = bytearray(), 0
     try:
         async with asyncio.timeout(SECONDS_FOR_CLIENTS):
             async for part in request.stream():
                 if refusal is None:
-                    refusal = _take(part, body, held) or (too_long if len(body) > most else None)
-                elif (num_dropped := num_dropped + len(part)) > _MOST_DROPPED:
+                    refusal = _append(part, body, reservation) or (too_long if len(body) > max_bytes else None)
+                elif (num_discarded := num_discarded + len(part)) > _MAX_DISCARDED:
                     break
     except TimeoutError:
-        refusal = refusal or RefusedRequest(408, f"The body did not come within {SECONDS_FOR_CLIENTS} seconds.")
+        refusal = refusal or RefusedRequest(408, f"The body was not received within {SECONDS_FOR_CLIENTS} seconds.")
     if refusal is not None:
         raise refusal
     return body
 
 
-def _take(part: bytes, body: bytearray, held: Part) -> RefusedRequest | None:
+def _append(part: bytes, body: bytearray, reservation: Reservation) -> RefusedRequest | None:
     try:
-        held.add(len(part))
+        reservation.add(len(part))
     except RefusedRequest as refusal:
         return refusal
     body += part
@@ -51,31 +51,33 @@ def _take(part: bytes, body: bytearray, held: Part) -> RefusedRequest | None:
 
 
 def is_gzipped(request: Request) -> bool:
-    """Whether the body is compressed, as TensorFlow Serving takes it too.
+    """Whether the body is compressed with gzip, which TensorFlow Serving accepts too.
 
     Raises:
-        RefusedRequest: with status 415 for a compression that neither takes.
+        RefusedRequest: If the body is compressed in another way, with status 415.
     """
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("identity", "gzip"):
-        raise RefusedRequest(415, f"A body comes as it is or compressed with gzip; received {encoding[:40]!r}.")
+        raise RefusedRequest(415, f"Content-Encoding must be identity or gzip. Received: {encoding[:40]!r}")
     return encoding == "gzip"
 
 
-class HeldAnswer(Response):
-    """JSON that counts as held until the client has taken it."""
+class BudgetedResponse(Response):
+    """JSON response whose bytes stay reserved until the client has read them."""
 
     media_type = "application/json"
 
-    def __init__(self, content: bytes, held: Part):
-        held.add(len(content))
+    def __init__(self, content: bytes, reservation: Reservation):
+        reservation.add(len(content))
         super().__init__(content)
-        self._held = held
+        self._reservation = reservation
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Sends it piece by piece: each waits until what is before it is nearly gone."""
-        with self._held:
+        """Sends the response in chunks, each after the previous one has nearly been sent."""
+        with self._reservation:
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-            for start in range(0, len(self.body), _PIECE):
-                part = self.body[start : start + _PIECE]
-                await send({"type": "http.response.body", "body": part, "more_body": start + _PIECE < len(self.body)})
+            for start in range(0, len(self.body), _CHUNK_BYTES):
+                part = self.body[start : start + _CHUNK_BYTES]
+                await send(
+                    {"type": "http.response.body", "body": part, "more_body": start + _CHUNK_BYTES < len(self.body)}
+                )

@@ -1,4 +1,4 @@
-"""Requests that are answered with a mistake of the client."""
+"""Errors for requests that the server refuses."""
 
 from fastapi import Request
 from fastapi.responses import JSONResponse
@@ -7,11 +7,11 @@ _HEADERS = {408: {"connection": "close"}, 429: {"retry-after": "1"}}
 
 
 class RefusedRequest(Exception):
-    """A request that is answered with a 4xx.
+    """Error that is sent to the client as a response.
 
     Args:
-        status: the HTTP status.
-        message: one sentence.
+        status: HTTP status code.
+        message: One sentence that explains the error.
     """
 
     def __init__(self, status: int, message: str):
@@ -20,7 +20,7 @@ class RefusedRequest(Exception):
 
 
 async def answer_refusal(request: Request, refusal: Exception) -> JSONResponse:
-    """The exception handler for `RefusedRequest`: its status, and `{"error": message}`."""
+    """Exception handler for `RefusedRequest`. Responds with its status and `{"error": message}`."""
     if not isinstance(refusal, RefusedRequest):
         raise refusal
     return JSONResponse({"error": refusal.message}, refusal.status, _HEADERS.get(refusal.status))

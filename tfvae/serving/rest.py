@@ -1,4 +1,4 @@
-"""TensorFlow Serving's REST API for one model, with health and metrics beside it."""
+"""REST API of TensorFlow Serving for one model, with routes for health and metrics."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -23,7 +23,7 @@ _OTHER_METHODS = {"classify": "classification", "regress": "regression"}
 
 
 class _ModelName(StringConvertor):
-    """What stands in a path for the model: without the colon that comes before a method's name."""
+    """Path segment of the model name, which ends before the colon of a method."""
 
     regex = "[^/:]+"
 
@@ -32,21 +32,21 @@ register_url_convertor("model_name", _ModelName())
 
 
 def make_app(model: ServedModel, *, limits: Limits | None = None, batching: bool = True) -> FastAPI:
-    """An app that answers as TensorFlow Serving does, so that a client can move there without change.
+    """Creates an app that is compatible with TensorFlow Serving, so that clients can switch to it without changes.
 
-    * `GET /v1/models/NAME`, also with `/versions/V`: the model's state; `.../metadata`: its signatures;
+    * `GET /v1/models/NAME`, also with `/versions/V`: state of the model; `.../metadata`: its signatures;
     * `POST /v1/models/NAME:predict`, also with `/versions/V`: `{"signature_name": ..., "inputs": {...}}`, or
-      `"instances"` for a signature whose inputs all count examples; `serving_default` where no signature is named;
+      `"instances"` for a signature whose inputs all have a batch axis. The default signature is `serving_default`;
     * `GET /healthz`; `GET /metrics`, for Prometheus; `GET /openapi.json`;
-    * `GET /` and `/docs`: a page that says what is here and how to ask, without scripts.
+    * `GET /` and `/docs`: a page without scripts that describes the server.
 
-    A mistake in a request is a 4xx with `{"error": one sentence}`, and so is a request of another site's page
-    (`SameOrigin`). `run_app` refuses foreign names too. Other routes can be added to the app.
+    An invalid request gets a status 4xx with `{"error": one sentence}`, and so does a request from a page of another
+    site (`SameOrigin`). `run_app` also checks host names. Other routes can be added to the app.
 
     Args:
-        model: what is served.
-        limits: how much one request may ask for.
-        batching: whether waiting requests are joined where each example is answered for itself.
+        model: Model to serve.
+        limits: Limits on the size of a request.
+        batching: Whether to batch waiting requests if the model handles each example independently.
 
     References:
         TensorFlow Serving, RESTful API, https://www.tensorflow.org/tfx/serving/api_rest.
@@ -59,55 +59,58 @@ def make_app(model: ServedModel, *, limits: Limits | None = None, batching: bool
         yield
         predictor.close()
 
-    # FastAPI's own pages load scripts from elsewhere.
+    # FastAPI's own pages load scripts from other sites.
     title = f"{model.name}, served by tfvae"
     app = FastAPI(title=title, version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
     app.add_middleware(SameOrigin)
     app.add_exception_handler(RefusedRequest, answer_refusal)
     app.add_exception_handler(HTTPException, _answer_unknown_route)
-    refusals, metadata, version_there = describe_refusals(), model.metadata(), str(model.version)
-    state = {"model_version_status": [{"version": version_there, **_STATE}]}
-    here, at_version = "/v1/models/{name:model_name}", "/v1/models/{name:model_name}/versions/{version:model_name}"
+    errors, metadata, model_version = describe_refusals(), model.metadata(), str(model.version)
+    state = {"model_version_status": [{"version": model_version, **_STATE}]}
+    model_route, version_route = (
+        "/v1/models/{name:model_name}",
+        "/v1/models/{name:model_name}/versions/{version:model_name}",
+    )
     Name = Annotated[str, Path(json_schema_extra={"enum": [model.name]})]
-    Version = Annotated[str, Path(json_schema_extra={"enum": [version_there]})]
+    Version = Annotated[str, Path(json_schema_extra={"enum": [model_version]})]
 
     def check(name: str, version: str | None = None) -> None:
-        if name != model.name or (version is not None and version != version_there):
-            wanted = f"Specific({name[:80]}, {version[:20]})" if version is not None else f"Latest({name[:80]})"
-            raise RefusedRequest(404, f"Servable not found for request: {wanted}. There is {model.name}, version "
+        if name != model.name or (version is not None and version != model_version):
+            requested = f"Specific({name[:80]}, {version[:20]})" if version is not None else f"Latest({name[:80]})"
+            raise RefusedRequest(404, f"Servable not found for request: {requested}. Expected {model.name}, version "
                                       f"{model.version}.")  # fmt: skip
 
-    # A route each with and without a version: an optional argument would also be read from the query.
-    @app.get(here, responses=refusals(404, 405))
+    # Two routes, because an optional argument would also be read from the query.
+    @app.get(model_route, responses=errors(404, 405))
     async def status(name: Name) -> Any:
         check(name)
         return state
 
-    @app.get(at_version, responses=refusals(404, 405))
+    @app.get(version_route, responses=errors(404, 405))
     async def version_status(name: Name, version: Version) -> Any:
         check(name, version)
         return state
 
-    @app.get(f"{here}/metadata", responses=refusals(404))
+    @app.get(f"{model_route}/metadata", responses=errors(404))
     async def signatures(name: Name) -> Any:
         check(name)
         return metadata
 
-    @app.get(f"{at_version}/metadata", responses=refusals(404))
+    @app.get(f"{version_route}/metadata", responses=errors(404))
     async def version_signatures(name: Name, version: Version) -> Any:
         check(name, version)
         return metadata
 
-    documented: dict[str, Any] = {
+    documentation: dict[str, Any] = {
         "openapi_extra": describe_predict(model, limits),
-        "responses": refusals(400, 403, 404, 408, 413, 415, 429, 503),
+        "responses": errors(400, 403, 404, 408, 413, 415, 429, 503),
     }
 
-    @app.post(f"{here}:predict", **documented)
+    @app.post(f"{model_route}:predict", **documentation)
     async def predict(request: Request, name: Name) -> Response:
         return await answer_predict(request, name)
 
-    @app.post(f"{at_version}:predict", **documented)
+    @app.post(f"{version_route}:predict", **documentation)
     async def version_predict(request: Request, name: Name, version: Version) -> Response:
         return await answer_predict(request, name, version)
 
@@ -115,37 +118,37 @@ def make_app(model: ServedModel, *, limits: Limits | None = None, batching: bool
         try:
             check(name, version)
         except RefusedRequest as refusal:
-            predictor.refused(refusal.status)
+            predictor.record_refusal(refusal.status)
             raise
         return await predictor.answer(request)
 
-    @app.post(f"{here}:{{method}}", include_in_schema=False)
+    @app.post(f"{model_route}:{{method}}", include_in_schema=False)
     async def other_method(name: str, method: str) -> Response:
         check(name)
         return refuse_method(method)
 
-    @app.post(f"{at_version}:{{method}}", include_in_schema=False)
+    @app.post(f"{version_route}:{{method}}", include_in_schema=False)
     async def other_version_method(name: str, version: str, method: str) -> Response:
         check(name, version)
         return refuse_method(method)
 
     def refuse_method(method: str) -> Response:
         if method not in _OTHER_METHODS:
-            raise RefusedRequest(404, f"Models here are asked with :predict; received :{method[:80]}.")
+            raise RefusedRequest(404, f"The method must be :predict. Received: :{method[:80]}")
         raise RefusedRequest(
             400,
             f"Expected {_OTHER_METHODS[method]} signature method_name to be tensorflow/serving/{method}. Was: "
-            "tensorflow/serving/predict. Ask with :predict.",
+            "tensorflow/serving/predict. Use :predict.",
         )
 
-    @app.api_route(f"{here}/labels/{{rest:path}}", methods=["GET", "POST"], include_in_schema=False)
+    @app.api_route(f"{model_route}/labels/{{rest:path}}", methods=["GET", "POST"], include_in_schema=False)
     async def labels(name: str, rest: str) -> Response:
         check(name)
         label = rest.split("/")[0].split(":")[0]
         raise RefusedRequest(
             404,
-            f"Unrecognized servable version label: {label[:80]}. Versions of {model.name} have no labels here: ask "
-            f"{model.name}, or its version {model.version} by number.",
+            f"Unrecognized servable version label: {label[:80]}. Version labels are not supported. Use {model.name} "
+            f"or its version {model.version} by number.",
         )
 
     @app.get("/", include_in_schema=False)

@@ -1,4 +1,4 @@
-"""Running an app until it is told to stop."""
+"""Running an app until it receives a signal to stop."""
 
 import contextlib
 import errno
@@ -19,7 +19,7 @@ except ModuleNotFoundError:  # Windows
     resource = None  # type: ignore[assignment]
 
 _SECONDS_TO_FINISH = 10
-_MOST_CONNECTIONS, _MOST_AT_ONCE = 1000, 128
+_MAX_CONNECTIONS, _MAX_BACKLOG = 1000, 128
 
 
 def run_app(
@@ -30,39 +30,39 @@ def run_app(
     allowed_hosts: Sequence[str] = (),
     on_start: Callable[[str], None] = lambda address: None,
 ) -> None:
-    """Serves until SIGINT or SIGTERM; then requests that are being answered have ten seconds to end.
+    """Serves until SIGINT or SIGTERM. Running requests then have ten seconds to finish.
 
-    Requests that ask for the server by a foreign name are refused (`AllowedHosts`).
+    Requests with an unknown host name are refused (`AllowedHosts`).
 
     Args:
-        app: what to serve.
-        host: the address to listen on; 127.0.0.1 is for this machine alone, 0.0.0.0 for whoever can reach it.
-        port: the port; 0 takes a free one.
-        allowed_hosts: names by which the server is asked for, besides localhost and `host`, such as
-            "models.example.com" or "*.example.com"; "*" is any name.
-        on_start: called with the address, such as "http://127.0.0.1:8501", when requests are taken.
+        app: App to serve.
+        host: Address to listen on. 127.0.0.1 is reachable from this machine only, 0.0.0.0 from all others too.
+        port: Port to listen on. 0 chooses a free port.
+        allowed_hosts: Host names that requests may use, besides localhost and `host`, such as "models.example.com" or
+            "*.example.com". "*" allows any name.
+        on_start: Function called with the address, such as "http://127.0.0.1:8501", when the server is ready.
 
     Raises:
-        OSError: where nothing can listen there.
-        ValueError: when one of `allowed_hosts` is no name.
+        OSError: If the server cannot listen on this address and port.
+        ValueError: If an element of `allowed_hosts` is not a host name.
     """
     with _listening(host, port) as listener, _without_long_pauses():
         guarded = AllowedHosts(app, host=host, address=listener.getsockname()[0], more=allowed_hosts)
         shown = f"[{host}]" if ":" in host else host
         on_start(f"http://{shown}:{listener.getsockname()[1]}")
-        with contextlib.suppress(KeyboardInterrupt):  # raised again by uvicorn once all is shut down
+        with contextlib.suppress(KeyboardInterrupt):  # raised again by uvicorn after the shutdown
             make_server(guarded).run(sockets=[listener])
 
 
 def make_server(app: ASGIApp) -> TimedServer:
-    """The server of `run_app`."""
-    most, at_once = _most_connections()
+    """Creates the server of `run_app`."""
+    max_connections, backlog = _connection_limits()
     config = uvicorn.Config(
         app,
-        http=functools.partial(TimedProtocol, most_connections=most),  # type: ignore[arg-type]
+        http=functools.partial(TimedProtocol, max_connections=max_connections),  # type: ignore[arg-type]
         ws="none",
-        backlog=at_once,
-        log_level="error",  # below that, a line for each odd request
+        backlog=backlog,
+        log_level="error",  # lower levels print a line for each malformed request
         access_log=False,
         timeout_graceful_shutdown=_SECONDS_TO_FINISH,
         lifespan="on",
@@ -70,20 +70,20 @@ def make_server(app: ASGIApp) -> TimedServer:
     return TimedServer(config)
 
 
-def _most_connections() -> tuple[int, int]:
-    """How many there may be, and how many are taken at once: without descriptors asyncio can only fail and complain.
+def _connection_limits() -> tuple[int, int]:
+    """Returns the maximum number of connections and of those accepted at once, so that file descriptors suffice.
 
-    Those that are turned away still wait for their end when the next ones come.
+    asyncio only logs errors if there are no descriptors left. Refused connections need one until they are closed.
     """
     descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0] if resource is not None else 512
     if descriptors < 0:  # no limit
-        return _MOST_CONNECTIONS, _MOST_AT_ONCE
-    return max(1, min(_MOST_CONNECTIONS, descriptors // 2)), max(1, min(_MOST_AT_ONCE, descriptors // 32))
+        return _MAX_CONNECTIONS, _MAX_BACKLOG
+    return max(1, min(_MAX_CONNECTIONS, descriptors // 2)), max(1, min(_MAX_BACKLOG, descriptors // 32))
 
 
 @contextlib.contextmanager
 def _without_long_pauses() -> Iterator[None]:
-    """Garbage collection leaves alone what is loaded by now: TensorFlow, a quarter of a second each time."""
+    """Excludes loaded modules from garbage collection. Scanning TensorFlow takes a quarter of a second each time."""
     gc.collect()
     gc.freeze()
     try:
@@ -96,7 +96,9 @@ def _listening(host: str, port: int) -> socket.socket:
     listener: socket.socket | None = None
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # asyncio sends at once on TCP only
+        listener = socket.socket(
+            family, socket.SOCK_STREAM, socket.IPPROTO_TCP
+        )  # asyncio sends without delay on TCP only
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
         listener.listen(128)
@@ -104,6 +106,6 @@ def _listening(host: str, port: int) -> socket.socket:
         if listener is not None:
             listener.close()
         if getattr(error, "errno", None) == errno.EADDRINUSE:
-            raise OSError(f"Port {port} of {host} is in use already. Choose another one with --port.") from error
-        raise OSError(f"Nothing can listen on port {port} of {host}: {error}.") from error
+            raise OSError(f"Port {port} of {host} is already in use. Choose another one with --port.") from error
+        raise OSError(f"The server cannot listen on port {port} of {host}: {error}.") from error
     return listener

@@ -1,4 +1,4 @@
-"""A SavedModel that is served: where it is, what its signatures take and give, and their answers."""
+"""SavedModel that is served: its location, signatures and outputs."""
 
 import dataclasses
 import os
@@ -16,25 +16,25 @@ from tfvae.export.inspecting import read_meta_graph
 from tfvae.serving.signature import Signature, TensorInfo
 from tfvae.training.run_folder import RunFolder
 
-_NUM_TRIED = 8
+_NUM_TEST_ROWS = 8
 
 
 class ServedModel:
-    """A loaded SavedModel with a name and a version.
+    """Loaded SavedModel with a name and a version.
 
     Args:
-        path: a SavedModel, a folder `NAME` with versions `NAME/1`, `NAME/2`, ... of which the highest is taken, or a
-            run folder.
-        name: what it is called in addresses; None is the folder's name.
+        path: SavedModel, run folder, or folder `NAME` with versions `NAME/1`, `NAME/2`, ... The highest version is
+            used.
+        name: Name of the model in URLs. None uses the name of the folder.
 
     Attributes:
-        name: what it is called.
-        version: its number.
-        folder: where the SavedModel lies.
-        signatures: what can be asked, by name.
+        name: Name of the model.
+        version: Version number.
+        folder: Folder of the SavedModel.
+        signatures: Signatures by name.
 
     Raises:
-        ValueError: where there is no such model, its files are damaged, or it was not written by `tfvae.export.save`.
+        ValueError: If there is no model at `path`, its files are damaged, or `tfvae.export.save` did not write it.
     """
 
     def __init__(self, path: str | os.PathLike[str], name: str | None = None):
@@ -42,7 +42,8 @@ class ServedModel:
         self.name = found_name if name is None else name
         if not self.name or set(self.name) & set("/:?#% ") or not self.name.isprintable():
             raise ValueError(
-                f"A model's name is part of an address: no slash, colon or space. Received: {self.name!r}."
+                "The name of a model is part of URLs, so it must not contain a slash, colon, space or one of ?#%. "
+                f"Received: name={self.name!r}"
             )
         self._loaded = export.load(self.folder)
         self._definitions = read_meta_graph(self.folder).signature_def
@@ -57,38 +58,38 @@ class ServedModel:
         }
 
     def run(self, signature: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """The answers of a signature, by name; may be called from several threads."""
-        answers = self._loaded.signatures[signature](**{name: tf.constant(value) for name, value in inputs.items()})
-        return {name: value.numpy() for name, value in answers.items()}
+        """Computes the outputs of a signature, by name. It may be called from several threads."""
+        outputs = self._loaded.signatures[signature](**{name: tf.constant(value) for name, value in inputs.items()})
+        return {name: value.numpy() for name, value in outputs.items()}
 
     def _is_by_row(self, signature: Signature) -> bool:
-        """Whether every input and output has a batch axis, and a few examples are answered in company as alone.
+        """Whether all tensors have a batch axis and a test batch gives the same outputs as its single examples.
 
-        A signature with a `seed` has not: its draws depend on an example's place in the batch. So do those of a layer
-        that draws in every call, such as a dropout that is never off, which no shape tells.
+        This is false for a signature with a `seed`, whose draws depend on the position of an example in the batch. It
+        is also false for a layer that draws in every call, such as dropout that is always on, which shapes do not show.
         """
         tensors = [*signature.inputs.values(), *signature.outputs.values()]
         lengths = {name: [n for n in info.shape[1:] if n is not None] for name, info in signature.inputs.items()}
         if not lengths or not all(tensor.has_batch for tensor in tensors):
             return False
         if any(1 + len(lengths[name]) < len(info.shape) for name, info in signature.inputs.items()):
-            return False  # examples of different shapes cannot be joined
+            return False  # examples of different shapes cannot be batched
         rng = np.random.default_rng(0)
         inputs = {
-            name: rng.uniform(size=(_NUM_TRIED, *lengths[name])).astype(info.dtype)
+            name: rng.uniform(size=(_NUM_TEST_ROWS, *lengths[name])).astype(info.dtype)
             for name, info in signature.inputs.items()
         }
-        together = self.run(signature.name, inputs)
-        for i in range(_NUM_TRIED):
-            alone = self.run(signature.name, {name: value[i : i + 1] for name, value in inputs.items()})
+        batched = self.run(signature.name, inputs)
+        for i in range(_NUM_TEST_ROWS):
+            single = self.run(signature.name, {name: value[i : i + 1] for name, value in inputs.items()})
             if not all(
-                np.allclose(alone[name][0], together[name][i], rtol=1e-3, atol=1e-4, equal_nan=True) for name in alone
+                np.allclose(single[name][0], batched[name][i], rtol=1e-3, atol=1e-4, equal_nan=True) for name in single
             ):
                 return False
         return True
 
     def metadata(self) -> dict[str, Any]:
-        """What TensorFlow Serving answers to `GET /v1/models/NAME/metadata`."""
+        """Returns the response of TensorFlow Serving to `GET /v1/models/NAME/metadata`."""
         definitions = {
             name: json_format.MessageToDict(
                 definition, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
@@ -102,20 +103,20 @@ class ServedModel:
 
 
 def _find(path: Path) -> tuple[str, int, Path]:
-    """The name, version and folder of the SavedModel that a path means."""
+    """Returns the name, version and folder of the SavedModel at a path."""
     path = path.resolve()
     if (path / "config.toml").is_file():
         folder = RunFolder(path).saved_model
         if not (folder / MODEL_FILE).is_file():
-            raise ValueError(f"The run {path} has no SavedModel yet. `tfvae export {path}` writes it.")
+            raise ValueError(f"The run {path} has no SavedModel yet. Write it with `tfvae export {path}`.")
         return path.name, 1, folder
     if (path / MODEL_FILE).is_file():
         return (path.parent.name, int(path.name), path) if path.name.isdecimal() else (path.name, 1, path)
     versions = [inner for inner in path.iterdir() if _is_version(inner)] if path.is_dir() else []
     if not versions:
         raise ValueError(
-            f"There is no model at {path}: it is neither a run folder, nor a SavedModel, nor a folder of numbered "
-            "versions of one. `tfvae train` makes a run, and `tfvae export RUN -o NAME/1` a SavedModel."
+            f"There is no model at {path}. Expected a run folder, a SavedModel, or a folder of its numbered versions. "
+            "`tfvae train` writes a run folder, and `tfvae export RUN -o NAME/1` a SavedModel."
         )
     newest = max(versions, key=lambda inner: int(inner.name))
     return path.name, int(newest.name), newest

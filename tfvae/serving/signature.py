@@ -1,4 +1,4 @@
-"""What can be asked of a model that is served."""
+"""Signatures of a served model."""
 
 import dataclasses
 import math
@@ -12,11 +12,11 @@ DEFAULT_SIGNATURE = "serving_default"
 
 @dataclasses.dataclass(frozen=True)
 class TensorInfo:
-    """What goes into a signature, or comes out of it.
+    """Dtype and shape of an input or output.
 
     Attributes:
-        dtype: of its numbers.
-        shape: None for an axis of any length.
+        dtype: Dtype of the values.
+        shape: Shape, with None for an axis of any length.
     """
 
     dtype: np.dtype[Any]
@@ -24,29 +24,29 @@ class TensorInfo:
 
     @property
     def has_batch(self) -> bool:
-        """Whether the first axis counts examples."""
+        """Whether the first axis is the batch axis."""
         return bool(self.shape) and self.shape[0] is None
 
     @property
     def row_size(self) -> int:
-        """The numbers of one example, or of all where nothing counts them; an axis of any length counts as 1."""
+        """Number of values per example, or in total without a batch axis. An axis of any length counts as 1."""
         return math.prod(length or 1 for length in self.shape[self.has_batch :])
 
     @property
     def is_whole(self) -> bool:
-        """Whether its numbers are whole ones."""
+        """Whether the values are integers."""
         return self.dtype.kind in "iu"
 
 
 @dataclasses.dataclass(frozen=True)
 class Signature:
-    """What can be asked of a model.
+    """Function of a served model.
 
     Attributes:
-        name: of the signature.
-        inputs: by name.
-        outputs: by name.
-        is_by_row: whether each example is answered for itself, so that requests can be joined along their first axis.
+        name: Name of the signature.
+        inputs: Input tensors by name.
+        outputs: Output tensors by name.
+        is_by_row: Whether each example is handled independently, so that requests can be batched.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""From a configuration to a run folder: training, evaluation, figures, report and exports."""
+"""Runs: from a configuration to a folder with model, logs, figures, report and exports."""
 
 from tfvae.training.config import DataConfig, EvaluationConfig, ModelConfig, RunConfig, TrainingConfig
 
@@ -15,7 +15,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    # The command line reads configurations before TensorFlow is needed.
+    # The command line reads configurations without importing TensorFlow.
     if name in ("build_vae", "load_run", "train"):
         from tfvae.training import build, run, saved_run
 

@@ -1,4 +1,4 @@
-"""Steps of an evaluation that may fail without taking the others with them."""
+"""Independent steps of an evaluation that may fail."""
 
 import logging
 import warnings
@@ -11,19 +11,19 @@ T = TypeVar("T")
 
 
 class Attempts:
-    """Runs steps one by one; a step that fails is reported, and the next ones still run.
+    """Runs the steps of an evaluation. A step that fails is reported, and the next ones still run.
 
-    A trained model must not lose its report because one measure does not apply to its data.
+    A trained model keeps its report even if one measure does not apply to its data.
 
     Attributes:
-        failed: by the name of the step, one sentence on why it failed.
+        failed: Reasons for failures in one sentence each, by name of the step.
     """
 
     def __init__(self) -> None:
         self.failed: dict[str, str] = {}
 
     def __call__(self, name: str, step: Callable[[], T]) -> T | None:
-        """Returns what `step()` returns, or None where it raises; the reason is kept and warned of."""
+        """Returns `step()`, or None if it raises an error. The reason is recorded and shown as a warning."""
         try:
             return step()
         except Exception as error:
@@ -34,9 +34,9 @@ class Attempts:
 
 
 def one_sentence(error: BaseException) -> str:
-    """What an exception says, without the lines that libraries add, and with its type unless it is a plain refusal."""
+    """Returns the first line of the message of an exception. Its type is included, except for ValueError."""
     lines = str(error).strip().splitlines()
-    said = lines[0].strip() if lines else ""
-    if isinstance(error, ValueError) and said:
-        return said
-    return f"{type(error).__name__}: {said}" if said else f"{type(error).__name__}."
+    message = lines[0].strip() if lines else ""
+    if isinstance(error, ValueError) and message:
+        return message
+    return f"{type(error).__name__}: {message}" if message else f"{type(error).__name__}."

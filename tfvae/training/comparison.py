@@ -1,4 +1,4 @@
-"""Several runs side by side: one table, and their curves in one picture."""
+"""Comparison of several runs: a table and a figure of their curves."""
 
 import dataclasses
 import io
@@ -25,20 +25,20 @@ from tfvae.training.run_folder import RunFolder
 
 COLUMNS = ("run", "model", "estimator", "ELBO", "log p(x)", "active units", "epochs", "training")
 MEASURED = {"ELBO": "elbo", "log p(x)": "log_marginal"}
-_MOST_CHARACTERS = 2000
-_LARGEST_DRAWN = 1e30  # differences of larger numbers overflow within Matplotlib
+_MAX_CHARACTERS = 2000
+_MAX_DRAWN = 1e30  # differences of larger numbers overflow in Matplotlib
 
 
 @dataclasses.dataclass(frozen=True)
 class ComparedRun:
-    """What a comparison needs of a run.
+    """Data of a run that a comparison needs.
 
     Attributes:
-        name: the shortest end of its path that no other run has.
-        config: how it was made.
-        report: what `report.json` holds.
-        history: the columns of `metrics.csv`.
-        per_example: what was measured of single examples; None for a run of an earlier version.
+        name: Shortest unique end of its path.
+        config: Configuration of the run.
+        report: Content of `report.json`.
+        history: Columns of `metrics.csv`.
+        per_example: Values per example, or None for a run of an earlier version.
     """
 
     name: str
@@ -48,14 +48,14 @@ class ComparedRun:
     per_example: PerExample | None = None
 
     def require_complete(self) -> None:
-        """Raises an error of one kind or another where the report lacks something that is shown of it."""
+        """Raises an error if the report lacks a value that the comparison shows."""
         for text in (self.data, *self.cells.values()):
-            if len(text) > _MOST_CHARACTERS:
-                raise ValueError(f"a text of {len(text):,} characters stands where a name or a number is expected")
+            if len(text) > _MAX_CHARACTERS:
+                raise ValueError(f"expected a name or a number, found a text of {len(text):,} characters")
 
     @property
     def data(self) -> str:
-        """What was measured: numbers of runs that differ in this are not comparable."""
+        """Description of the evaluation. Numbers of runs are only comparable if it is the same."""
         likelihood = self.report["config"]["model"]["likelihood"]
         return (
             f"{self.report['split']}, {number(self.report['elbo'], 'num_examples'):,} examples, binarisation "
@@ -65,7 +65,7 @@ class ComparedRun:
 
     @property
     def cells(self) -> dict[str, str]:
-        """The row of the table, by column."""
+        """Row of the table, by column."""
         model, training, report = self.config.model, self.config.training, self.report
         layers = model.filters if model.network == "conv" else model.hidden
         active = report.get("active_units")
@@ -86,18 +86,19 @@ def read_runs(run_dirs: Sequence[str | os.PathLike[str]]) -> list[ComparedRun]:
     """Reads the reports of runs, in the order given.
 
     Raises:
-        ValueError: for fewer than two runs, the same one twice, what is no run folder, or a run without a report.
+        ValueError: If there are fewer than two runs, a run is given twice, a path is not a run folder, or a run has no
+            report.
     """
     paths = [Path(run_dir) for run_dir in run_dirs]
     resolved = [Path(os.path.realpath(path)) for path in paths]
     if len(set(resolved)) < max(2, len(paths)):
-        raise ValueError(f"A comparison takes two or more different runs. Received: {', '.join(map(str, paths))}.")
+        raise ValueError(f"A comparison requires two or more different runs. Received: {', '.join(map(str, paths))}")
     names = _shortest_names(resolved)
     return [_read(path, name) for path, name in zip(paths, names, strict=True)]
 
 
 def groups(runs: Sequence[ComparedRun]) -> dict[str, list[ComparedRun]]:
-    """The runs by what they were measured on."""
+    """Groups the runs by the data they were evaluated on."""
     found: dict[str, list[ComparedRun]] = {}
     for run in runs:
         found.setdefault(run.data, []).append(run)
@@ -105,7 +106,7 @@ def groups(runs: Sequence[ComparedRun]) -> dict[str, list[ComparedRun]]:
 
 
 def highest(runs: Sequence[ComparedRun], column: str) -> ComparedRun | None:
-    """The run with the highest mean in a column of measurements; None for other columns, and where none is known."""
+    """Returns the run with the highest mean in a measured column. None for other columns or without known values."""
     if column not in MEASURED:
         return None
     name = MEASURED[column]
@@ -114,7 +115,7 @@ def highest(runs: Sequence[ComparedRun], column: str) -> ComparedRun | None:
 
 
 def behind(runs: Sequence[ComparedRun], column: str) -> dict[str, Difference]:
-    """How far the other runs are behind the highest one in a column of measurements, by their names."""
+    """Returns the difference between the highest run and each other run in a measured column, by name."""
     ahead = highest(runs, column)
     if ahead is None:
         return {}
@@ -124,27 +125,27 @@ def behind(runs: Sequence[ComparedRun], column: str) -> dict[str, Difference]:
 
 
 def best(runs: Sequence[ComparedRun], column: str) -> ComparedRun | None:
-    """The run that is ahead of every other in a column by more than two standard errors of the difference, if any."""
+    """Returns the run that is ahead of all others by more than two standard errors of the difference, if any."""
     apart = behind(runs, column)
     return highest(runs, column) if apart and all(found.is_clear for found in apart.values()) else None
 
 
 def about_differences(runs: Sequence[ComparedRun]) -> str:
-    """What the errors of the differences are, in words."""
+    """Explains the standard errors of the differences in words."""
     unpaired = sorted({name for column in MEASURED for name, d in behind(runs, column).items() if not d.is_paired})
-    bold = "A value is bold where it is ahead of every other one by more than two standard errors of the difference."
+    bold = "A value is bold if it exceeds all others by more than two standard errors of the difference."
     if not unpaired:
-        return f"{bold} The differences are taken example by example, and so are their errors."
+        return f"{bold} Differences and their errors are computed example by example."
     return (
-        f"{bold} The differences are taken example by example, and so are their errors, where both runs have the "
-        "values of the same examples (`tfvae evaluate RUN` writes them); the errors of both means are combined for "
-        f"{', '.join(unpaired)}, which is too much for runs that were measured on the same data."
+        f"{bold} Differences and their errors are computed example by example if both runs have values of the same "
+        f"examples (written by `tfvae evaluate`). For {', '.join(unpaired)} the errors of both means are combined, "
+        "which overestimates the error for runs that were evaluated on the same data."
     )
 
 
 def comparison_markdown(runs: Sequence[ComparedRun]) -> str:
-    """The tables, two for each data set that was measured on, and the picture's place."""
-    lines = ["# Runs compared", ""]
+    """Returns the page: two tables for each group of comparable runs, and the figure."""
+    lines = ["# Comparison of runs", ""]
     for data, group in groups(runs).items():
         lines += [
             f"On {data}:",
@@ -157,7 +158,7 @@ def comparison_markdown(runs: Sequence[ComparedRun]) -> str:
             lines.append(table_row(cells))
         lines.append("")
         if len(group) > 1:
-            lines += [table_row(("behind the highest", *MEASURED)), "| --- | ---: | ---: |"]
+            lines += [table_row(("difference from the highest", *MEASURED)), "| --- | ---: | ---: |"]
             lines += [table_row(row) for row in differences(group)]
             lines += ["", about_differences(group), ""]
     lines += ["Nats; ± is one standard error over the examples.", "", "![Curves](comparison.png)"]
@@ -165,22 +166,22 @@ def comparison_markdown(runs: Sequence[ComparedRun]) -> str:
 
 
 def differences(runs: Sequence[ComparedRun]) -> list[tuple[str, ...]]:
-    """Rows of a table: how far each run is behind the highest in each measurement."""
+    """Returns the rows of a table with the difference of each run from the highest in each measurement."""
     columns = [behind(runs, column) for column in MEASURED]
     ahead = [highest(runs, column) for column in MEASURED]
 
     def cell(run: ComparedRun, i: int) -> str:
         if ahead[i] is run:
-            return "the highest"
+            return "highest"
         return str(columns[i][run.name]) if run.name in columns[i] else "unknown"
 
     return [(run.name, *(cell(run, i) for i in range(len(MEASURED)))) for run in runs]
 
 
 def comparison_figure(runs: Sequence[ComparedRun]) -> Figure:
-    """ELBO, log-likelihood and KL by epoch: validation drawn through, training dashed, a colour for each run.
+    """Plots ELBO, log-likelihood and KL by epoch: validation as solid lines, training dashed, one colour per run.
 
-    What was measured on other data is in a row of its own.
+    Each group of comparable runs has its own row.
     """
     rows = list(groups(runs).values())
     figure = Figure(figsize=(13, 3.6 * len(rows) + 0.6), layout="constrained")
@@ -207,7 +208,7 @@ def comparison_figure(runs: Sequence[ComparedRun]) -> Figure:
 
 
 def _draw(axes: Axes, run: ComparedRun, name: str, color: str) -> Line2D | None:
-    """A run's curves of one number; returns that of validation."""
+    """Draws the curves of one metric of a run. Returns the validation curve."""
     drawn = None
     for key, style in ((name, "--"), (f"val_{name}", "-")):
         values = _drawable(run.history.get(key, ()))
@@ -215,7 +216,7 @@ def _draw(axes: Axes, run: ComparedRun, name: str, color: str) -> Line2D | None:
             continue
         epochs = [epoch + 1 for epoch in _drawable(run.history.get("epoch", range(len(values))))]
         (drawn,) = axes.plot(epochs, values, style, color=color, lw=1.4)
-        # The first epochs would flatten the rest.
+        # The first epochs would flatten the later ones.
         later = [value for value in values[len(values) // 10 :] if math.isfinite(value)]
         if not later:
             continue
@@ -226,12 +227,12 @@ def _draw(axes: Axes, run: ComparedRun, name: str, color: str) -> Line2D | None:
 
 
 def _drawable(values: Sequence[float]) -> list[float]:
-    """The values, with a gap for each that is too large to draw."""
-    return [value if abs(value) <= _LARGEST_DRAWN else math.nan for value in values]
+    """Replaces values that are too large to draw by gaps."""
+    return [value if abs(value) <= _MAX_DRAWN else math.nan for value in values]
 
 
 def write_comparison(runs: Sequence[ComparedRun], folder: str | os.PathLike[str]) -> Path:
-    """Writes `comparison.md` and `comparison.png`; returns the path of the first."""
+    """Writes `comparison.md` and `comparison.png`. Returns the path of the former."""
     buffer = io.BytesIO()
     comparison_figure(runs).savefig(buffer, format="png", dpi=110)
     write_bytes(Path(folder) / "comparison.png", buffer.getvalue())
@@ -242,17 +243,17 @@ def _read(path: Path, name: str) -> ComparedRun:
     folder = RunFolder(path)
     folder.require_run()
     if not folder.report_json.is_file():
-        raise ValueError(f"The run {path} has no report yet. `tfvae evaluate {path}` writes it.")
+        raise ValueError(f"The run {path} has no report yet. Write it with `tfvae evaluate {path}`.")
     config, history = RunConfig.of_run(folder.config), folder.history()
     values = read_per_example(folder.per_example)
-    with reading(folder.report_json, f"`tfvae evaluate {path}` writes it anew."):
+    with reading(folder.report_json, f"`tfvae evaluate {path}` rewrites it."):
         run = ComparedRun(name, config, json.loads(folder.report_json.read_text("utf-8")), history, values)
         run.require_complete()
     return run
 
 
 def _shortest_names(paths: Sequence[Path]) -> list[str]:
-    """The last parts of the paths, as many as tell all of them apart."""
+    """Returns the shortest endings of the paths that are all different."""
     longest = max(len(path.parts) for path in paths)
     for count in range(1, longest + 1):
         names = ["/".join(path.parts[-count:]) for path in paths]

@@ -1,4 +1,4 @@
-"""How far the runs of a comparison lie apart, with the error of the difference."""
+"""Differences between runs with their standard errors."""
 
 import math
 from collections.abc import Mapping
@@ -8,29 +8,29 @@ import numpy as np
 
 from tfvae.training.per_example import PerExample
 
-# A difference of so many standard errors is told from chance.
-_ERRORS_APART = 2.0
+# Differences of more standard errors than this are considered significant.
+_MIN_STANDARD_ERRORS = 2.0
 
 
 class Measured(Protocol):
-    """What is known of a run: its report, and the values of single examples if there are any."""
+    """Run with a report and, if available, values per example."""
 
     @property
     def report(self) -> Mapping[str, Any]:
-        """What `report.json` holds."""
+        """Content of `report.json`."""
 
     @property
     def per_example(self) -> PerExample | None:
-        """What `per_example.npz` holds."""
+        """Content of `per_example.npz`."""
 
 
 class Difference(NamedTuple):
-    """By how much one run is ahead of another, in nats an example.
+    """Difference between two runs in nats per example.
 
     Attributes:
-        mean: of one minus the other.
-        standard_error: over the examples; NaN where it is not known.
-        is_paired: whether it is that of the differences of single examples, and not of two independent means.
+        mean: Mean difference.
+        standard_error: Standard error over the examples, NaN if unknown.
+        is_paired: Whether the standard error is that of differences per example instead of two independent means.
     """
 
     mean: float
@@ -39,8 +39,8 @@ class Difference(NamedTuple):
 
     @property
     def is_clear(self) -> bool:
-        """Whether it is more than two standard errors."""
-        return self.mean > _ERRORS_APART * self.standard_error
+        """Whether the difference exceeds two standard errors."""
+        return self.mean > _MIN_STANDARD_ERRORS * self.standard_error
 
     def __str__(self) -> str:
         error = f"{self.standard_error:.3f}" if math.isfinite(self.standard_error) else "unknown"
@@ -48,12 +48,12 @@ class Difference(NamedTuple):
 
 
 def difference(ahead: Measured, behind: Measured, name: str) -> Difference:
-    """How much higher a measure of one run is than of another, example by example where both have the same examples."""
+    """Computes the difference of a measure between two runs, paired by example if both have the same examples."""
     first, second = _values(ahead, name), _values(behind, name)
     if first is not None and second is not None and _same_examples(ahead, behind):
-        apart = first - second
-        error = float(apart.std(ddof=1) / math.sqrt(len(apart))) if len(apart) > 1 else math.nan
-        return Difference(float(apart.mean()), error, True)
+        paired = first - second
+        error = float(paired.std(ddof=1) / math.sqrt(len(paired))) if len(paired) > 1 else math.nan
+        return Difference(float(paired.mean()), error, True)
     one, other = ahead.report[name], behind.report[name]
     errors = [math.nan if record["standard_error"] is None else record["standard_error"] for record in (one, other)]
     return Difference(one["mean"] - other["mean"], math.hypot(*errors), False)
@@ -65,7 +65,7 @@ def _same_examples(first: Measured, second: Measured) -> bool:
 
 
 def _values(run: Measured, name: str) -> np.ndarray | None:
-    """The values of single examples, if they are those that the report's mean is of."""
+    """Returns the values per example if their mean is the one in the report."""
     values = None if run.per_example is None else run.per_example.values.get(name)
     if values is None or values.ndim != 1 or not len(values) or not np.isfinite(values).all():
         return None

@@ -1,4 +1,4 @@
-"""Where a run was made: what `environment.json` holds."""
+"""Environment of a run: the content of `environment.json`."""
 
 import datetime
 import importlib.metadata
@@ -17,7 +17,7 @@ _PACKAGES = ("tensorflow", "keras", "tensorflow-probability", "numpy", "tensorfl
 
 
 def environment() -> dict[str, Any]:
-    """Versions, the commit of tfvae where it is a checkout, the devices, and the command."""
+    """Returns versions, the commit of tfvae if it is a checkout, the devices and the command."""
     return {
         "tfvae": __version__,
         "commit": _commit(),
@@ -36,13 +36,13 @@ def _device_name(device: Any) -> str:
 
 
 def _commit() -> str | None:
-    """The commit of tfvae's own checkout; None for an installed package, whatever repository is around it."""
+    """Returns the commit of tfvae's own checkout. None for an installed package, even inside another repository."""
     root = Path(__file__).resolve().parents[2]
     try:
         result = subprocess.run(
             ["git", "rev-parse", "--show-toplevel", "HEAD"],  # noqa: S607
             cwd=root,
-            # These would name another repository.
+            # These variables could select another repository.
             env={name: value for name, value in os.environ.items() if name not in ("GIT_DIR", "GIT_WORK_TREE")},
             capture_output=True,
             text=True,

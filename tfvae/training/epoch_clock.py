@@ -1,4 +1,4 @@
-"""How long epochs take."""
+"""Duration of epochs."""
 
 import time
 from typing import Any
@@ -9,24 +9,24 @@ from tfvae.training.training_state import TrainingState
 
 
 class EpochClock(keras.callbacks.Callback):
-    """Adds `seconds` to the epoch's logs, for the callbacks after it.
+    """Callback that adds `seconds` to the logs of each epoch, for the callbacks after it.
 
     Args:
-        start: where the run goes on; an epoch that was cut short has its earlier seconds too.
+        start: State from which training starts. It includes the seconds of an interrupted epoch.
     """
 
     def __init__(self, start: TrainingState):
         super().__init__()
         self._start = start
-        self._begun = 0.0
+        self._started_at = 0.0
 
     @property
     def seconds(self) -> float:
-        """Since the epoch began."""
-        return time.perf_counter() - self._begun
+        """Seconds since the start of the epoch."""
+        return time.perf_counter() - self._started_at
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        self._begun = time.perf_counter() - (self._start.seconds if epoch == self._start.epochs else 0.0)
+        self._started_at = time.perf_counter() - (self._start.seconds if epoch == self._start.epochs else 0.0)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if logs is not None:

@@ -1,4 +1,4 @@
-"""TensorBoard's event files of a run that goes on."""
+"""TensorBoard event files of resumed runs."""
 
 import shutil
 from collections.abc import Mapping
@@ -11,24 +11,24 @@ from tfvae._files import replacing
 
 
 def cut_events(folder: Path, num_epochs: int) -> None:
-    """Drops the summaries of later epochs from all event files in a folder, and the half record of a killed process.
+    """Removes the summaries of later epochs and incomplete records from all event files in a folder.
 
-    The epochs come again; TensorBoard would draw both, one over the other.
+    These epochs are repeated, and TensorBoard would draw both curves.
     """
     for path in sorted(folder.rglob("events.out.tfevents.*")):
         records, whole = _records(path)
         kept = [record for record in records if tf.compat.v1.Event.FromString(record).step <= num_epochs]
         if whole and len(kept) == len(records):
             continue
-        with replacing(path) as beside, tf.io.TFRecordWriter(str(beside)) as writer:
+        with replacing(path) as temporary, tf.io.TFRecordWriter(str(temporary)) as writer:
             for record in kept:
                 writer.write(record)
 
 
 def write_reported(folder: Path, report: Mapping[str, Any]) -> None:
-    """Puts the report's bounds beside the curves, as the run `test`, so that the HParams table compares runs by them.
+    """Writes the bounds of the report as the TensorBoard run `test`, so that the HParams table can compare runs.
 
-    Those of an earlier report of the run go.
+    They replace those of an earlier report.
     """
     shutil.rmtree(folder / "test", ignore_errors=True)
     active = report["active_units"]
@@ -44,7 +44,7 @@ def write_reported(folder: Path, report: Mapping[str, Any]) -> None:
 
 
 def _records(path: Path) -> tuple[list[bytes], bool]:
-    """The records of a file, and whether it ends with a whole one."""
+    """Reads the records of a file. The second value is False if its last record is incomplete."""
     records: list[bytes] = []
     try:
         for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():

@@ -1,4 +1,4 @@
-"""A run's report as one HTML file, with its figures inside."""
+"""Report of a run as a single HTML file that includes its figures."""
 
 import base64
 import contextlib
@@ -17,8 +17,8 @@ from tfvae._files import write_text
 from tfvae.training.run_folder import RunFolder
 
 _IMAGE = re.compile(r'<img src="([^"]*)" alt="([^"]*)"[^>]*>')
-# What a browser shows, by the first bytes of the file.
-_KINDS = {b"\x89PNG\r\n\x1a\n": "png", b"\xff\xd8\xff": "jpeg", b"GIF8": "gif"}
+# Image formats that a browser shows, by the first bytes of the file.
+_IMAGE_TYPES = {b"\x89PNG\r\n\x1a\n": "png", b"\xff\xd8\xff": "jpeg", b"GIF8": "gif"}
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1c2330; --paper: #fff; --faint: #667085; --line: #e4e7ec; --tint: #f7f8fa; }
@@ -51,19 +51,19 @@ footer { margin-top: 3rem; color: var(--faint); font-size: .85rem; }
 def write_html_report(run_dir: str | os.PathLike[str], path: str | os.PathLike[str] | None = None) -> Path:
     """Writes `report.md` with its figures, the configuration and the environment as one HTML file.
 
-    The file needs no other, and no network.
+    The file needs neither other files nor a network.
 
     Args:
-        run_dir: a run folder that has a report.
-        path: where to write; None is `report.html` in the run folder.
+        run_dir: Run folder with a report.
+        path: File to write. None is `report.html` in the run folder.
 
     Raises:
-        ValueError: when it is no run folder, has no report, or its files are damaged.
+        ValueError: If `run_dir` is not a run folder, has no report, or its files are damaged.
     """
     folder = RunFolder(run_dir)
     folder.require_run()
     if not folder.report_markdown.is_file():
-        raise ValueError(f"The run {folder.path} has no report yet. `tfvae evaluate {folder.path}` writes it.")
+        raise ValueError(f"The run {folder.path} has no report yet. Write it with `tfvae evaluate {folder.path}`.")
     target = folder.path / "report.html" if path is None else Path(path)
     return write_text(target, _page(folder))
 
@@ -73,7 +73,7 @@ def _page(folder: RunFolder) -> str:
     environment = _environment(folder)
     title = markdown.partition("\n")[0].lstrip("# ")
     body = MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown)
-    body = _IMAGE.sub(lambda match: _inlined(folder.path, html.unescape(match[1]), match[2]), body)
+    body = _IMAGE.sub(lambda match: _embedded_image(folder.path, html.unescape(match[1]), match[2]), body)
     return "\n".join(
         [
             "<!doctype html>",
@@ -81,10 +81,10 @@ def _page(folder: RunFolder) -> str:
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             f"<title>{html.escape(title)}</title><style>{_STYLE}</style></head><body>",
             body,
-            "<h2>How it was made</h2>",
+            "<h2>Setup</h2>",
             _details("Configuration", config),
             _details("Environment", json.dumps(environment, indent=2)) if environment else "",
-            f"<footer>{html.escape(_made(environment))}</footer>",
+            f"<footer>{html.escape(_footer(environment))}</footer>",
             "</body></html>",
         ]
     )
@@ -98,39 +98,42 @@ def _text(path: Path) -> str:
 def _environment(folder: RunFolder) -> dict[str, Any]:
     if not folder.environment.is_file():
         return {}
-    with reading(folder.environment, "Expected what `tfvae train` wrote; without the file, a report leaves it out."):
+    with reading(
+        folder.environment,
+        "Expected the file written by `tfvae train`. It is optional: delete it to omit it from the report.",
+    ):
         environment = json.loads(folder.environment.read_text("utf-8"))
         if not isinstance(environment, dict) or not isinstance(environment.get("packages", {}), dict):
-            raise ValueError("it holds no table of versions")
+            raise ValueError("it does not contain a table of versions")
         return environment
 
 
-def _inlined(folder: Path, source: str, words: str) -> str:
-    """A picture of the run folder itself, in place of its address; of anything else the words that describe it.
+def _embedded_image(folder: Path, source: str, words: str) -> str:
+    """Embeds a picture from the run folder. Replaces any other picture by its description.
 
-    So no other file of this machine goes into a report, and a report asks the network for nothing.
+    The report thus includes no other file of this machine and loads nothing from the network.
 
     Args:
-        folder: the run folder.
-        source: the address, as `report.md` has it.
-        words: the description, as HTML.
+        folder: Run folder.
+        source: Address of the picture in `report.md`.
+        words: Description of the picture as HTML.
     """
-    with contextlib.suppress(OSError, ValueError, RuntimeError):  # a name that is too long, no name, a circle of links
+    with contextlib.suppress(OSError, ValueError, RuntimeError):  # the name is too long or empty, or links form a cycle
         place = (folder / unquote(source)).resolve()
         if place.is_relative_to(folder.resolve()) and place.is_file():
             content = place.read_bytes()
-            for first, kind in _KINDS.items():
+            for first, kind in _IMAGE_TYPES.items():
                 if content.startswith(first):
                     return f'<img src="data:image/{kind};base64,{base64.b64encode(content).decode()}" alt="{words}">'
-    return f"<em>{words} (no picture of this run: {html.escape(shortened(source))})</em>"
+    return f"<em>{words} (not a picture of this run: {html.escape(shortened(source))})</em>"
 
 
 def _details(summary: str, text: str) -> str:
     return f"<details><summary>{summary}</summary><pre>{html.escape(text)}</pre></details>"
 
 
-def _made(environment: dict[str, Any]) -> str:
+def _footer(environment: dict[str, Any]) -> str:
     if not environment:
-        return "Made by tfvae."
+        return "Created by tfvae."
     tensorflow = environment.get("packages", {}).get("tensorflow")
-    return f"Made by tfvae {environment.get('tfvae')} with TensorFlow {tensorflow}, {environment.get('started')}."
+    return f"Created by tfvae {environment.get('tfvae')} with TensorFlow {tensorflow}, {environment.get('started')}."

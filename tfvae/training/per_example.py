@@ -1,4 +1,4 @@
-"""The measured values of single examples, kept so that two runs can be compared example by example."""
+"""Measured values per example, stored so that two runs can be compared example by example."""
 
 import hashlib
 import io
@@ -14,11 +14,11 @@ from tfvae._files import write_bytes
 
 
 class PerExample(NamedTuple):
-    """What `per_example.npz` holds.
+    """Content of `per_example.npz`.
 
     Attributes:
-        examples: a SHA-256 of the examples that were measured, as the likelihood models them.
-        values: by measure, `[N]`, nats.
+        examples: SHA-256 of the evaluated examples after preprocessing.
+        values: Values `[N]` in nats, by measure.
     """
 
     examples: str
@@ -26,7 +26,7 @@ class PerExample(NamedTuple):
 
 
 def write_per_example(path: str | os.PathLike[str], x: np.ndarray, values: Mapping[str, np.ndarray]) -> Path:
-    """Writes values `[N]` of the examples `x`, with what tells whether another run measured the same examples."""
+    """Writes values `[N]` of the examples `x`, with a hash that identifies these examples."""
     buffer = io.BytesIO()
     arrays = {name: np.asarray(value, np.float64) for name, value in values.items()}
     np.savez_compressed(buffer, allow_pickle=False, examples=np.array(_digest(x)), **arrays)
@@ -34,7 +34,7 @@ def write_per_example(path: str | os.PathLike[str], x: np.ndarray, values: Mappi
 
 
 def read_per_example(path: str | os.PathLike[str]) -> PerExample | None:
-    """What `write_per_example` wrote; None for a run of an earlier version, and for a damaged file."""
+    """Reads the file of `write_per_example`. Returns None if it is missing or damaged."""
     try:
         with np.load(path, allow_pickle=False) as file:
             values = {name: np.asarray(file[name], np.float64) for name in file.files if name != "examples"}

@@ -82,7 +82,7 @@ def train(
         try:
             return _train(config, own, strategy, resume, given, callbacks, on_stage, on_start, stop_wanted)
         finally:
-            own.release()
+            own.unlock()
 
 
 def _train(
@@ -97,7 +97,7 @@ def _train(
     stop_wanted: Callable[[], bool],
 ) -> tuple[RunFolder, dict[str, Any]]:
     if resume:
-        folder.hold()
+        folder.lock()
     on_stage(f"loading {config.data.name}")
     splits = tfvae_data.load(config.data.name)
     config = resolve(config, splits)
@@ -114,7 +114,7 @@ def _train(
         state = take_up(folder, config, vae, state, given)
     else:
         folder.claim(config.to_toml())
-        folder.hold()
+        folder.lock()
         folder.clear_leftovers()
     if not folder.environment.exists():
         write_json(folder.environment, environment())

@@ -1,4 +1,4 @@
-"""The folder of a run: what lies where."""
+"""Layout of a run folder."""
 
 import contextlib
 import csv
@@ -16,10 +16,10 @@ _CHECKPOINT = re.compile(r"epoch-(\d+)(?:-step-(\d+))?\.keras")
 
 
 class RunFolder:
-    """Paths of a run's files; makes no folder by itself.
+    """Paths of the files of a run. The folder itself is not created.
 
     Args:
-        path: the run folder.
+        path: Run folder.
     """
 
     def __init__(self, path: str | os.PathLike[str]):
@@ -37,87 +37,91 @@ class RunFolder:
         self.report_json = self.path / "report.json"
         self.report_markdown = self.path / "report.md"
         self.per_example = self.path / "per_example.npz"
-        self._held: int | None = None
+        self._lock_file: int | None = None
 
     def own_files(self) -> tuple[Path, ...]:
-        """The files that the run is made of, besides those in its folders."""
+        """Returns the files of the run outside its subfolders."""
         return (
             self.config, self.environment, self.metrics, self.model, self.per_example, self.report_json,
             self.report_markdown,
         )  # fmt: skip
 
     def require_free(self) -> None:
-        """Raises ValueError when something is there already, or nothing can be written there."""
+        """Raises ValueError if the path exists already or cannot be written to."""
         parent = next(parent for parent in self.path.absolute().parents if parent.exists())
         if not parent.is_dir() or not os.access(parent, os.W_OK):
-            raise ValueError(f"The run folder {self.path} cannot be made: {parent} is no folder one can write into.")
+            raise ValueError(f"The run folder {self.path} cannot be created: {parent} is not a writable folder.")
         is_other = self.path.exists() and not self.path.is_dir()
-        if is_other or (self.path.is_dir() and self._has_strangers() and not self.config.exists()):
+        if is_other or (self.path.is_dir() and self._has_other_files() and not self.config.exists()):
             raise ValueError(
-                f"{self.path} exists and is no run folder. Choose another name with --run-dir. Nothing was changed."
+                f"{self.path} exists and is not a run folder. Choose another name with --run-dir. Nothing was changed."
             )
         if self.config.exists():
             raise ValueError(
-                f"The folder {self.path} holds a run. Continue it with `tfvae train --resume {self.path}`, or choose "
+                f"The folder {self.path} contains a run. Resume it with `tfvae train --resume {self.path}`, or choose "
                 "another name with --run-dir. Nothing was changed."
             )
         output_folder(self.path)
 
     def claim(self, config: str) -> None:
-        """Makes the folder with its `config.toml`; of two runs that want the same folder, one gets it."""
+        """Creates the folder with its `config.toml`. Only one of several concurrent runs succeeds."""
         try:
             write_new(self.config, config.encode())
         except FileExistsError:
             self.require_free()
 
-    def hold(self) -> None:
-        """Keeps other processes from training in the folder, until `release` or the end of this one, however it ends.
+    def lock(self) -> None:
+        """Prevents other processes from training in the folder until `unlock` or the end of this process.
 
         Raises:
-            ValueError: when another one does.
+            ValueError: If another process is training in the folder.
         """
-        refusal = f"Another process is training the run {self.path}. Wait for its end, or end it. Nothing was changed."
-        self._held = take_lock(self.path, refusal)
+        refusal = (
+            f"Another process is training the run {self.path}. Wait until it has finished, or stop it. "
+            "Nothing was changed."
+        )
+        self._lock_file = take_lock(self.path, refusal)
 
-    def release(self) -> None:
-        """Lets others train in the folder."""
-        if self._held is not None:
-            os.close(self._held)
-            self._held = None
+    def unlock(self) -> None:
+        """Allows other processes to train in the folder."""
+        if self._lock_file is not None:
+            os.close(self._lock_file)
+            self._lock_file = None
 
-    def _has_strangers(self) -> bool:
+    def _has_other_files(self) -> bool:
         return any(not is_partial(path.name) for path in self.path.iterdir())
 
     def require_run(self) -> None:
-        """Raises ValueError when there is no run."""
+        """Raises ValueError if the folder does not contain a run."""
         if not self.config.is_file():
             raise ValueError(
-                f"{self.path} is no run folder: it has no config.toml. `tfvae train --run-dir {self.path}` makes one."
+                f"{self.path} is not a run folder: it has no config.toml. Create a run with "
+                f"`tfvae train --run-dir {self.path}`."
             )
 
     def require_model(self) -> None:
-        """Raises ValueError when there is neither the model of a run nor a checkpoint."""
+        """Raises ValueError if there is neither a model nor a checkpoint."""
         if not self.model.exists() and not self.saved_checkpoints():
             raise ValueError(
-                f"The run {self.path} has no model yet: it ended before its first checkpoint. Go on with it: "
+                f"The run {self.path} has no model yet, because it stopped before its first checkpoint. Resume it with "
                 f"`tfvae train --resume {self.path}`."
             )
 
     def checkpoint(self, epochs: int, steps: int = 0) -> Path:
-        """The path of the checkpoint after so many epochs, and steps of the next."""
+        """Returns the path of the checkpoint after `epochs` epochs and `steps` steps of the next."""
         return self.checkpoints / (f"epoch-{epochs:05d}" + (f"-step-{steps:07d}" if steps else "") + ".keras")
 
     def saved_checkpoints(self) -> list[tuple[int, Path]]:
-        """`(epochs done, path)` of every checkpoint, oldest first."""
+        """Returns `(finished epochs, path)` of all checkpoints, oldest first."""
         found = ((_CHECKPOINT.fullmatch(path.name), path) for path in self.checkpoints.glob("epoch-*.keras"))
         ordered = sorted((int(match[1]), int(match[2] or 0), path) for match, path in found if match)
         return [(epochs, path) for epochs, _, path in ordered]
 
     def best_checkpoint(self) -> Path | None:
-        """The checkpoint with the highest validation ELBO; None where no checkpoint has one."""
+        """Returns the checkpoint with the highest validation ELBO, or None if no checkpoint has one."""
         best: tuple[float, Path] | None = None
         for _, path in self.saved_checkpoints():
-            with contextlib.suppress(ValueError):  # a damaged one
+            with contextlib.suppress(ValueError):  # skip damaged checkpoints
                 elbo = TrainingState.read(path).validation_elbo
                 if elbo is not None and (best is None or elbo > best[0]):
                     best = elbo, path
@@ -133,14 +137,14 @@ class RunFolder:
                 shutil.rmtree(path, ignore_errors=True)
 
     def history(self) -> dict[str, list[float]]:
-        """The columns of `metrics.csv`; empty before the first epoch.
+        """Returns the columns of `metrics.csv`. They are empty before the first epoch.
 
         Raises:
-            ValueError: when it is not as training left it.
+            ValueError: If the file is damaged.
         """
         if not self.metrics.exists():
             return {}
         with reading(self.metrics, "Expected a number in each field."), self.metrics.open(newline="") as file:
-            # A run that was killed may have left half a line.
+            # A killed run may leave an incomplete line.
             lines = [line for line in csv.DictReader(file) if all(line.values())]
             return {name: [float(line[name]) for line in lines] for name in (lines[0] if lines else {})}

@@ -1,4 +1,4 @@
-"""A run read back from its folder."""
+"""Loading a run from its folder."""
 
 import dataclasses
 import os
@@ -13,7 +13,7 @@ from tfvae.training.run_folder import RunFolder
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """A run read back: its folder, resolved configuration and trained model."""
+    """Loaded run: its folder, resolved configuration and trained model."""
 
     folder: RunFolder
     config: RunConfig
@@ -21,10 +21,10 @@ class Run:
 
 
 def load_run(run_dir: str | os.PathLike[str]) -> Run:
-    """Reads a run folder: its model is `model.keras`, or the newest checkpoint of a run that has not ended.
+    """Loads a run folder. The model is `model.keras`, or the newest checkpoint of an unfinished run.
 
     Raises:
-        ValueError: when it is no run folder, or its model is missing or damaged.
+        ValueError: If `run_dir` is not a run folder, or its model is missing or damaged.
     """
     folder = RunFolder(run_dir)
     folder.require_run()

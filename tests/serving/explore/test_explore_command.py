@@ -60,7 +60,7 @@ def test_the_page_stands_beside_the_rest_api(explore, digits_run, tmp_path):
 def test_what_cannot_be_explored_is_one_sentence(explore, tmp_path, digits_run):
     code, served, _, said = explore(tmp_path, "--no-open")
     assert (code, served) == (1, [])
-    assert "no run folder" in said
+    assert "not a run folder" in said
     code, served, _, said = explore(digits_run.folder.path, "--no-open", "--split", "validation")
     assert (code, served) == (1, [])
     assert "Choose train or test" in said

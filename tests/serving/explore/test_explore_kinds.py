@@ -239,11 +239,11 @@ def test_series_are_lines_and_bands_are_panels(browser, rng, shape):
         assert not page.locator("#own").is_visible()
         assert page.locator("#reading").inner_text() == explored.describe()["words"]
         if len(shape) == 2:
-            assert page.locator("h1").inner_text() == "Every place on this map is a series"
+            assert page.locator("h1").inner_text() == "Every point on this map is a series"
             colors = {tuple(color) for color in visitor.pixels("#original").reshape(-1, 3)}
             assert {(255, 127, 14), (44, 160, 44)} <= colors
         else:
-            assert page.locator("h1").inner_text() == "Every place on this map is an image"
+            assert page.locator("h1").inner_text() == "Every point on this map is an image"
             shown = visitor.pixels("#original")[..., :1].astype(int)
             apart = np.abs(Display.of(x).pictures(x) - shown).max(axis=(1, 2, 3))
             assert apart.min() <= 1  # it is one of the examples, panel by panel

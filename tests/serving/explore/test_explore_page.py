@@ -381,7 +381,7 @@ def test_a_server_that_goes_and_comes_back(page, visitor, decoded_mean):
         page.locator("#sliders input").nth(0).fill(value)
     page.locator("#trouble").wait_for(state="visible")
     said = page.locator("#trouble").inner_text()
-    assert "does not answer" in said
+    assert "not responding" in said
     assert said.count(".") == 1
     visitor.rest()
     page.context.unroute("**/explore/api/**")

@@ -1,1 +1,1 @@
-"""What `VAETensorBoard` writes, one subject a file."""
+"""Parts of `VAETensorBoard`, one kind of summary per file."""

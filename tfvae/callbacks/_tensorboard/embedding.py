@@ -1,4 +1,4 @@
-"""The latents of examples for TensorBoard's Embedding Projector, with labels and thumbnails."""
+"""Latents of examples for TensorBoard's Embedding Projector, with labels and thumbnails."""
 
 import io
 import math
@@ -14,16 +14,16 @@ from tfvae._files import write_bytes, write_text
 from tfvae._images import tile
 
 _CONFIG, _TENSORS, _LABELS, _SPRITE = "projector_config.pbtxt", "latents.tsv", "labels.tsv", "thumbnails.png"
-_MOST_PIXELS = 8192  # a side of the sprite, that browsers take
+_MAX_SIDE = 8192  # pixels; browsers accept no larger sprite
 
 
 class Embedding:
-    """Files of one embedding, in the folder of a run; each is whole or not there.
+    """Files of one embedding in the folder of a run. Each file is complete or absent.
 
     Args:
-        folder: of the run.
-        x: the examples `[B, *event]`.
-        labels: theirs `[B]`, or None.
+        folder: Folder of the run.
+        x: Examples `[B, *event]`.
+        labels: Labels of the examples `[B]`, or None.
     """
 
     def __init__(self, folder: Path, x: Any, labels: np.ndarray | None):
@@ -33,8 +33,8 @@ class Embedding:
         self._is_described = False
 
     def write(self, means: np.ndarray) -> None:
-        """Puts E[z|x] `[B, D]` in the place of what was there."""
-        # The Projector shows three components, and nothing where there are fewer.
+        """Writes E[z|x] `[B, D]` and replaces the previous values."""
+        # The Projector shows three components, and nothing if there are fewer.
         columns = np.pad(means, [(0, 0), (0, max(0, 3 - means.shape[1]))])
         text = io.StringIO()
         np.savetxt(text, columns, fmt="%.5g", delimiter="\t")
@@ -44,7 +44,7 @@ class Embedding:
             self._is_described = True
 
     def _describe(self) -> None:
-        """Labels, thumbnails and where they are: the same after every epoch."""
+        """Writes labels, thumbnails and the configuration, which are the same in every epoch."""
         config = projector.ProjectorConfig()
         embedding = config.embeddings.add(tensor_name="latents: E[z|x]", tensor_path=_TENSORS)
         num = len(self._x)
@@ -54,8 +54,8 @@ class Embedding:
         pictures = Display.of(self._x).pictures(self._x)
         columns = math.ceil(math.sqrt(num))
         height, width = pictures.shape[1:3]
-        if max(height, width) * columns <= _MOST_PIXELS:
-            # Square: the Projector counts on as many rows as columns.
+        if max(height, width) * columns <= _MAX_SIDE:
+            # The Projector expects a square sprite.
             blank = np.zeros((columns * columns - num, *pictures.shape[1:]), np.uint8)
             sprite = tile(np.concatenate([pictures, blank]), columns, padding=0)
             write_bytes(self._folder / _SPRITE, tf.io.encode_png(sprite).numpy())
@@ -65,6 +65,6 @@ class Embedding:
 
 
 def _one_line(label: Any) -> str:
-    """A label as a line of the metadata; TensorBoard leaves out a blank one and miscounts those after it."""
+    """Formats a label as a line of the metadata. TensorBoard skips blank lines and miscounts the labels after them."""
     text = label.decode(errors="replace") if isinstance(label, bytes) else str(label)
     return " ".join(text.split()) or "(empty)"

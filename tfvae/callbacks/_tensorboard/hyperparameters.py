@@ -1,4 +1,4 @@
-"""A run's settings, for TensorBoard's HParams table."""
+"""Settings of a run for TensorBoard's HParams table."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +12,7 @@ from tfvae.models import VAE
 
 
 def of_model(model: keras.Model) -> dict[str, Any]:
-    """What a compiled model says of its settings."""
+    """Returns the settings of a compiled model."""
     found: dict[str, Any] = {}
     optimizer = getattr(model, "optimizer", None)
     if optimizer is not None:
@@ -29,7 +29,7 @@ def of_model(model: keras.Model) -> dict[str, Any]:
 
 
 def write(log_dir: Path, settings: Mapping[str, Any], step: int) -> None:
-    """Writes them for the current writer, at a step; runs of one sweep are told apart by their folders."""
+    """Writes settings with the current writer. The runs of a sweep are distinguished by their folders."""
     plain = {
         name: value if isinstance(value, bool | int | float | str) else str(value) for name, value in settings.items()
     }

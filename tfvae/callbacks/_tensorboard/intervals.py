@@ -1,11 +1,11 @@
-"""How often each view of a model in training is written."""
+"""Number of epochs between two writes of each view."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
 from tfvae._checks import whole_number
 
-# Epochs between two of a view, by default: what takes long is rare.
+# Default number of epochs between two writes of a view. Views that take long are rare.
 EVERY: Mapping[str, int] = MappingProxyType(
     {
         "gradient_norm": 1,
@@ -26,13 +26,13 @@ EVERY: Mapping[str, int] = MappingProxyType(
 
 
 def intervals(every: int | Mapping[str, int] | None) -> dict[str, int]:
-    """Epochs between two of each view: one number for all, or numbers by name over those of `EVERY`.
+    """Returns the number of epochs between two writes of each view: `every` for all, or `EVERY` with changes by name.
 
     Raises:
-        ValueError: for a view that does not exist, or a number that is not whole or is below zero.
+        ValueError: If a view does not exist, or a number is not an integer of at least 0.
     """
     given = every if isinstance(every, Mapping) else {} if every is None else dict.fromkeys(EVERY, every)
     unknown = sorted(set(given) - set(EVERY))
     if unknown:
-        raise ValueError(f"every has intervals of views by name; there are {', '.join(EVERY)}. Received: {unknown}.")
+        raise ValueError(f"`every` has unknown views. The views are {', '.join(EVERY)}. Received: every with {unknown}")
     return {**EVERY, **{name: whole_number(value, f"every[{name!r}]", at_least=0) for name, value in given.items()}}

@@ -1,4 +1,4 @@
-"""What each latent dimension did, epoch by epoch."""
+"""KL and activity of each latent dimension over the epochs."""
 
 import csv
 import io
@@ -23,21 +23,21 @@ _TITLES = {
 
 
 class LatentHistory:
-    """The KL and the activity of each latent dimension after each epoch, kept in a file, so that a run can go on.
+    """KL and activity of each latent dimension after each epoch, in a file from which a run can resume.
 
     Args:
-        path: a table, a row an epoch: `epoch`, `kl_0`, ..., `activity_0`, ...; whole rows are added to it.
+        path: CSV file with one row per epoch: `epoch`, `kl_0`, ..., `activity_0`, ...
     """
 
     def __init__(self, path: Path):
         self._path = path
         self._rows: list[dict[str, float]] = []
 
-    def take_up(self, num_epochs: int) -> None:
-        """Reads what there is of the epochs before, and drops later ones: they come again."""
+    def resume(self, num_epochs: int) -> None:
+        """Reads the rows of the first `num_epochs` epochs, and deletes those of later epochs."""
         if not self._path.exists():
             return
-        with reading(self._path, "Delete it: the pictures of the latents begin anew then."):
+        with reading(self._path, "Delete it to restart the history of the latents."):
             lines = [line for line in self._path.read_text("utf-8").splitlines(keepends=True) if line.endswith("\n")]
             table = csv.DictReader(lines)
             self._rows = [
@@ -46,7 +46,7 @@ class LatentHistory:
         write_text(self._path, _as_text(self._rows, header=True))
 
     def add(self, epoch: int, columns: dict[str, np.ndarray]) -> None:
-        """A row: what is known of the dimensions, each `[D]`."""
+        """Adds the row of an epoch. `columns` has values `[D]` by name."""
         row = {"epoch": float(epoch)}
         row |= {f"{name}_{d}": float(value) for name, values in columns.items() for d, value in enumerate(values)}
         if self._rows and row.keys() != self._rows[-1].keys():  # another model in the same folder
@@ -59,7 +59,7 @@ class LatentHistory:
                 file.write(_as_text([row], header=False))
 
     def picture(self) -> np.ndarray | None:
-        """Heat maps over epochs, `[H, W, 3]`; None before the first epoch."""
+        """Draws heat maps over the epochs, `[H, W, 3]`. None before the first epoch."""
         maps = {name: self._columns(name) for name in (KL, ACTIVITY)}
         maps = {name: values for name, values in maps.items() if values.size}
         if not maps:
@@ -74,7 +74,7 @@ class LatentHistory:
             image = axes.imshow(
                 values.T, norm=norm, aspect="auto", origin="lower", interpolation="nearest", extent=extent
             )
-            figure.colorbar(image, ax=axes).minorticks_off()  # each of their labels takes long to place
+            figure.colorbar(image, ax=axes).minorticks_off()  # placing their labels takes long
             axes.set_title(_TITLES[name], fontsize="small")
             axes.set(xlabel="epoch", ylabel="latent dimension")
             axes.xaxis.get_major_locator().set_params(integer=True)
@@ -85,7 +85,7 @@ class LatentHistory:
         return np.asarray(canvas.buffer_rgba())[..., :3]
 
     def _columns(self, name: str) -> np.ndarray:
-        """One number of all dimensions, `[epochs, D]`."""
+        """Returns one quantity of all dimensions, `[epochs, D]`."""
         keys = [key for key in self._rows[-1] if key.startswith(f"{name}_")] if self._rows else []
         return np.array([[row[key] for key in keys] for row in self._rows])
 

@@ -1,4 +1,4 @@
-"""How fast training and validation are."""
+"""Speed of training and validation."""
 
 import time
 from typing import Any
@@ -9,7 +9,7 @@ from tfvae.models import VAE
 
 
 class Speed:
-    """Examples a second in the training of an epoch and in its validation, each by itself."""
+    """Examples per second of an epoch, measured separately for training and validation."""
 
     def __init__(self) -> None:
         self.of_training: dict[str, float] = {}
@@ -19,18 +19,18 @@ class Speed:
         self._steps_before = 0
 
     def training_begins(self, model: keras.Model) -> None:
-        """An epoch begins."""
+        """Starts the clock at the beginning of an epoch."""
         self.of_training, self.of_validation = {}, {}
         self._validation_started = None
         self._steps_before = optimizer_steps(model)
         self._started = time.perf_counter()
 
     def training_ends(self, model: keras.Model) -> None:
-        """Its training has ended, and the metrics are still those of training; a second call changes nothing."""
+        """Computes the speed of training, while the metrics are those of training. A second call has no effect."""
         started, self._started = self._started, None
         if started is None:
             return
-        # Both wait for the device to finish.
+        # Reading either value waits until the device has finished.
         examples, steps = _examples_seen(model), optimizer_steps(model) - self._steps_before
         seconds = time.perf_counter() - started
         if examples:
@@ -40,7 +40,7 @@ class Speed:
         self._validation_started = time.perf_counter()
 
     def validation_ends(self, model: keras.Model) -> None:
-        """Its validation has ended, and the metrics are those of validation."""
+        """Computes the speed of validation, while the metrics are those of validation."""
         started, self._validation_started = self._validation_started, None
         examples = _examples_seen(model)
         if started is not None and examples:
@@ -48,15 +48,16 @@ class Speed:
 
 
 def optimizer_steps(model: keras.Model) -> int:
-    """The steps that the model has been trained for."""
+    """Returns the number of steps that the model has been trained for."""
     optimizer = getattr(model, "optimizer", None)
     return 0 if optimizer is None else int(keras.ops.convert_to_numpy(optimizer.iterations))
 
 
 def _examples_seen(model: keras.Model) -> float:
-    """The examples that the running means are over, 0 where unknown.
+    """Returns the number of examples that the running means cover, 0 if unknown.
 
-    Keras' and our own steps weigh the running loss by them; in a step of the user's, a metric may count anything.
+    The steps of Keras and of `VAE` weight the running loss by examples. In a user's own step, a metric may count
+    anything.
     """
     if type(model).train_step in (keras.Model.train_step, VAE.train_step):
         for metric in model.metrics:

@@ -1,4 +1,4 @@
-"""A profile of chosen steps."""
+"""Profile of selected training steps."""
 
 import tensorflow as tf
 
@@ -6,11 +6,11 @@ from tfvae._checks import whole_number
 
 
 class StepProfile:
-    """Records what the device does in some steps of a fit, for TensorBoard's Profile page.
+    """Records the device activity of some steps of a fit, for TensorBoard's Profile page.
 
     Args:
-        log_dir: the run that it belongs to.
-        steps: the first and the last step, counted over the fit from 1; of a call of many steps, all of them.
+        log_dir: Folder of the run.
+        steps: First and last step, counted over the fit from 1. A call that makes several steps is recorded as a whole.
     """
 
     def __init__(self, log_dir: str, steps: tuple[int, int] | None):
@@ -21,22 +21,22 @@ class StepProfile:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether steps to record are still to come, or to end."""
+        """Whether the recording has not started or not ended yet."""
         return not self._is_done
 
     def before(self, num_done: int, num_steps: int) -> None:
-        """Told before each call of at most `num_steps` steps, after `num_done` of the fit."""
+        """Called before each call of at most `num_steps` steps, when `num_done` steps of the fit are done."""
         if self._steps is not None and not self._is_on and num_done + num_steps >= self._steps[0]:
             tf.profiler.experimental.start(self._log_dir)
             self._is_on = True
 
     def after(self, num_done: int) -> None:
-        """Told after each call."""
+        """Called after each call, when `num_done` steps of the fit are done."""
         if self._steps is not None and num_done >= self._steps[1]:
             self.stop()
 
     def stop(self) -> None:
-        """Writes what there is."""
+        """Stops the recording and writes it, if it has started."""
         if self._is_on:
             tf.profiler.experimental.stop()
             self._is_on = False
@@ -44,7 +44,11 @@ class StepProfile:
 
 
 def checked_steps(steps: tuple[int, int] | None) -> tuple[int, int] | None:
-    """The steps to profile, checked."""
+    """Returns the steps to profile.
+
+    Raises:
+        ValueError: If they are not two integers of at least 1, in order.
+    """
     if steps is None:
         return None
     try:
@@ -53,6 +57,7 @@ def checked_steps(steps: tuple[int, int] | None) -> tuple[int, int] | None:
         first, last = 1, 0
     if last < first:
         raise ValueError(
-            f"profile_steps are the first and the last step to profile, from 1, as in (101, 200). Received: {steps!r}."
+            "`profile_steps` must be a first and a last step to profile, counted from 1, such as (101, 200). "
+            f"Received: profile_steps={steps!r}"
         )
     return first, last

@@ -1,4 +1,4 @@
-"""What one can look at in a VAE, without disturbing its training."""
+"""Views of a VAE that leave its training unchanged."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -9,79 +9,89 @@ import tensorflow as tf
 
 from tfvae._dimensions import is_vector, kl_per_dimension
 from tfvae._numerics import as_float
-from tfvae._seeds import split_seed
+from tfvae._seeds import split_seed, stateless_seed
 from tfvae.models import VAE
+from tfvae.models.queries import Latents, sample_posterior, sample_prior
 from tfvae.typing import Tensor
 
 NUM_DRAWS = 8  # of each posterior
 
 
 class Encoding(NamedTuple):
-    """What q(z|x) is for a batch.
+    """Posterior of a batch.
 
     Attributes:
-        statistics: by name, as many as are known in closed form: `mean` and `stddev` `[B, D]`; `kl_per_dimension`
-            `[D]`, nats averaged over the batch, of the marginals where the dimensions depend on each other.
-        z: draws `[NUM_DRAWS, B, D]`, or a nest of such.
+        statistics: Statistics by name, those that are known in closed form: `mean` and `stddev` `[B, D]`, and
+            `kl_per_dimension` `[D]`, averaged over the batch, in nats. If the dimensions of z depend on each other, the
+            KL is that of the marginals.
+        z: Draws `[NUM_DRAWS, B, D]`, or a nest of such.
+        latents: One more draw, that of `vae.reconstruct` with the same seed.
     """
 
     statistics: dict[str, Tensor]
     z: Any
+    latents: Latents
 
 
 class ModelViews:
-    """Compiled functions of a VAE's present weights that always draw the same noise.
+    """Compiled functions of a VAE's current weights, with the same noise in every call.
 
-    They leave the model as it was, its random state included: training goes on as if nobody had looked.
+    They restore the state of the model, random state included, so that training is the same with and without them.
 
     Args:
-        model: the VAE.
-        seed: the seed of all noise.
+        model: The VAE.
+        seed: Seed of all noise.
     """
 
     def __init__(self, model: VAE, *, seed: int):
         self._model = model
-        self._seed_z, self._seed_x, self._seed_prior, self._seed_step = split_seed(seed, 4, "views")
-        self._encode = _Traced(self._encoding)
-        self._decode = _Traced(self._decoding)
+        self._seed = stateless_seed(seed)
+        self._seed_z, self._seed_x, _, self._seed_step = split_seed(seed, 4, "views")
+        self._encode = _BatchFunction(self._encoding)
+        self._decode = _BatchFunction(self._decoding)
         self._draw = tf.function(self._prior_draws, autograph=False)
-        self._norm = _Traced(self._gradient_norm)
+        self._norm = _BatchFunction(self._gradient_norm)
 
     @property
     def has_vector_latents(self) -> bool:
-        """Whether z is one vector of numbers, which can be walked through."""
+        """Whether z is one vector of floating-point numbers."""
         return is_vector(self._model.prior.distribution())
 
     def encode(self, x: Tensor) -> Encoding:
-        """What q(z|x) is for x `[B, *event]`."""
-        with _state_kept(self._model):
+        """Computes q(z|x) for x `[B, *event]`."""
+        with _restoring_state(self._model):
             return Encoding(*self._encode(as_float(x)))
 
-    def decode(self, z: Any) -> Tensor:
-        """The means of p(x|z) `[N, *event]` for z `[N, D]`, or draws where it does not know its mean."""
-        with _state_kept(self._model):
-            return self._decode(z)
+    def decode(self, z: Any, seed: Tensor | None = None) -> Tensor:
+        """Computes the means of p(x|z) `[N, *event]` for z `[N, D]`, or samples if the mean is not defined."""
+        with _restoring_state(self._model):
+            return self._decode(z, self._seed_x if seed is None else seed)
 
-    def from_prior(self, num_samples: int) -> Any:
-        """Draws of the prior `[num_samples, D]`, or a nest of such: the same noise at every call."""
-        with _state_kept(self._model):
-            return self._draw(num_samples)
+    def samples(self, num_samples: int) -> Tensor:
+        """Computes the means of p(x|z) `[num_samples, *event]` for the z of `vae.sample` with the same seed."""
+        with _restoring_state(self._model):
+            latents = self._draw(num_samples)
+        return self.decode(*latents)
+
+    def reconstructions(self, x: Tensor) -> Tensor:
+        """Computes the means of p(x|z) `[B, *event]` for the z of `vae.reconstruct` with the same seed."""
+        return self.decode(*self.encode(x).latents)
 
     def gradient_norm(self, x: Tensor) -> Tensor:
-        """The norm of the loss' gradient in all trained weights, for one step on x `[B, *event]` that is not taken."""
-        with _state_kept(self._model):
+        """Computes the norm of the gradient of the loss on x `[B, *event]`, without taking a step."""
+        with _restoring_state(self._model):
             return self._norm(as_float(x))
 
     def graph(self, x: Tensor) -> tf.Graph:
-        """How p(x|z) comes from x: encoder, draw, decoder."""
+        """Returns the graph from x to p(x|z): encoder, draw of z, decoder."""
 
         def call(x: Tensor) -> Tensor:
-            return self._decoding(self._model.infer(x).sample(seed=self._seed_z))
+            return self._decoding(self._model.infer(x).sample(seed=self._seed_z), self._seed_x)
 
-        with _state_kept(self._model):
-            return _Traced(call).function_of(as_float(x)).graph
+        with _restoring_state(self._model):
+            return _BatchFunction(call).function_of(as_float(x)).graph
 
-    def _encoding(self, x: Tensor) -> tuple[dict[str, Tensor], Any]:
+    def _encoding(self, x: Tensor) -> tuple[dict[str, Tensor], Any, Latents]:
         problem = self._model.problem(x)
         posterior, prior = problem.posterior, problem.prior
         statistics = {}
@@ -92,19 +102,20 @@ class ModelViews:
         kl = kl_per_dimension(posterior, prior).exact  # [B, D]
         if kl is not None:
             statistics["kl_per_dimension"] = tf.reduce_mean(kl, axis=0)
-        # A latent of several parts has no one histogram.
+        # Latents of several parts have no single histogram.
         statistics = {name: value for name, value in statistics.items() if tf.is_tensor(value)}
-        return statistics, posterior.sample(NUM_DRAWS, seed=self._seed_z)
+        z = posterior.sample(NUM_DRAWS, seed=self._seed_z)
+        return statistics, z, sample_posterior(posterior, seed=self._seed)
 
-    def _decoding(self, z: Any) -> Tensor:
+    def _decoding(self, z: Any, seed: Tensor) -> Tensor:
         likelihood = self._model.generate(z)
         try:
             return likelihood.mean()
         except NotImplementedError:  # a likelihood without a mean in closed form
-            return likelihood.sample(seed=self._seed_x)
+            return likelihood.sample(seed=seed)
 
-    def _prior_draws(self, num_samples: int) -> Any:
-        return self._model.prior.distribution().sample(num_samples, seed=self._seed_prior)
+    def _prior_draws(self, num_samples: int) -> Latents:
+        return sample_prior(self._model.prior.distribution(), num_samples, seed=self._seed)
 
     def _gradient_norm(self, x: Tensor) -> Tensor:
         with tf.GradientTape() as tape:
@@ -114,28 +125,27 @@ class ModelViews:
         return tf.linalg.global_norm([gradient for gradient in gradients if gradient is not None])
 
 
-class _Traced:
-    """A function of batches, traced once, for any number of examples."""
+class _BatchFunction:
+    """Function of a batch, and of tensors of fixed shape, that is traced once for any batch size."""
 
-    def __init__(self, function: Callable[[Any], Any]):
+    def __init__(self, function: Callable[..., Any]):
         self._function = tf.function(function, autograph=False)
         self._traced: Any = None
 
-    def __call__(self, batch: Any) -> Any:
+    def __call__(self, batch: Any, *others: Tensor) -> Any:
         if self._traced is None:
-            self._traced = self.function_of(batch)
-        return self._traced(batch)
+            self._traced = self.function_of(batch, *others)
+        return self._traced(batch, *others)
 
-    def function_of(self, batch: Any) -> Any:
-        """The concrete function, of batches like this one."""
-        return self._function.get_concrete_function(
-            tf.nest.map_structure(lambda part: tf.TensorSpec([None, *part.shape[1:]], part.dtype), batch)
-        )
+    def function_of(self, batch: Any, *others: Tensor) -> Any:
+        """Returns the concrete function for batches like this one, of any size."""
+        specs = tf.nest.map_structure(lambda part: tf.TensorSpec([None, *part.shape[1:]], part.dtype), batch)
+        return self._function.get_concrete_function(specs, *map(tf.TensorSpec.from_tensor, others))
 
 
 @contextlib.contextmanager
-def _state_kept(model: keras.Model) -> Iterator[None]:
-    """Puts every variable that is not trained back: seeds, which an encoder may use as it likes, running means."""
+def _restoring_state(model: keras.Model) -> Iterator[None]:
+    """Restores all variables that are not trained, such as seeds and running means."""
     before = [(variable, tf.identity(variable.value)) for variable in model.non_trainable_variables]
     try:
         yield

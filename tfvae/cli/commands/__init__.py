@@ -1,1 +1,1 @@
-"""What the commands do, once their arguments are read."""
+"""Implementations of the commands, called with parsed arguments."""

@@ -1,4 +1,4 @@
-"""`tfvae explore`."""
+"""Implementation of `tfvae explore`."""
 
 import os
 import re
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tfvae.cli.commands.output import say
 
-# Before anything else of the servers: it says what to install where something is missing.
+# Imported before other modules of the servers: it reports which packages to install if some are missing.
 from tfvae.cli.commands.serving import serving
 from tfvae.export.folders import MODEL_FILE
 from tfvae.training.saved_run import load_run
@@ -26,7 +26,7 @@ def explore(
     num_examples: int,
     open_page: bool | None = None,
 ) -> None:
-    """`tfvae explore`."""
+    """Runs `tfvae explore`."""
     from fastapi import FastAPI
 
     from tfvae.serving.explore import add_explore, explored_run
@@ -34,29 +34,29 @@ def explore(
     run = load_run(run_dir)
     explored = explored_run(run, split=split, num_examples=num_examples, on_stage=say)
     has_rest = (run.folder.saved_model / MODEL_FILE).is_file()
-    # A run that has not ended has no SavedModel yet; its newest checkpoint can be explored all the same.
-    name = _in_an_address(explored.name)
+    # An unfinished run has no SavedModel yet, but its newest checkpoint can be explored.
+    name = _url_safe(explored.name)
     app = serving.make_app(serving.ServedModel(run_dir, name)) if has_rest else FastAPI(openapi_url=None)
 
     def on_start(address: str) -> None:
         say(f"{explored.name}: open {address}/explore/")
         if has_rest:
-            say(f"  beside it    {address}/v1/models/{name}, {address}/docs")
-        say("Ctrl-C ends it.")
+            say(f"  REST API     {address}/v1/models/{name}, {address}/docs")
+        say("Press Ctrl-C to stop.")
         if _has_browser() if open_page is None else open_page:
             threading.Thread(target=webbrowser.open, args=[f"{address}/explore/"], daemon=True).start()
 
     serving.run_app(add_explore(app, explored), host, port, allowed_hosts=allowed_hosts, on_start=on_start)
-    say("ended")
+    say("stopped")
 
 
-def _in_an_address(name: str) -> str:
-    """The name of a folder without what no part of an address has, spaces first of all."""
+def _url_safe(name: str) -> str:
+    """Replaces characters that cannot occur in a URL path, such as spaces."""
     return re.sub(r"[^\w.+~-]+", "-", name)
 
 
 def _has_browser() -> bool:
-    """Whether a window can be opened: not over ssh, where a browser in the terminal would take it over."""
+    """Whether a window can be opened. Over ssh a text browser might take over the terminal."""
     if sys.platform in ("darwin", "win32"):
         return True
     return any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))

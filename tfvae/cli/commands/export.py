@@ -1,4 +1,4 @@
-"""`tfvae export`."""
+"""Implementation of `tfvae export`."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -23,8 +23,8 @@ from tfvae.training.saved_run import Run, load_run
 
 
 @dataclass(frozen=True)
-class _Order:
-    """What was asked for: by default the place in the run folder, whatever stands there."""
+class _ExportRequest:
+    """Parsed request. By default the export in the run folder is written or replaced."""
 
     run: Run
     output: Path | None
@@ -34,56 +34,58 @@ class _Order:
 
 
 def export(run_dir: Path, to: str, output: Path | None, *, overwrite: bool, precision: str | None = None) -> None:
-    """`tfvae export`."""
+    """Runs `tfvae export`."""
     run = load_run(run_dir)
     about = None
     if run.folder.report_json.is_file():
-        with reading(run.folder.report_json, f"`tfvae evaluate {run_dir}` writes it anew."):
+        with reading(run.folder.report_json, f"`tfvae evaluate {run_dir}` rewrites it."):
             about = about_run(json.loads(run.folder.report_json.read_text("utf-8")))
     precisions = PRECISIONS if precision is None else precision.split(",")
-    _TARGETS[to](_Order(run, output, overwrite or output is None, about, precisions))
+    _TARGETS[to](_ExportRequest(run, output, overwrite or output is None, about, precisions))
 
 
-def _saved_model(order: _Order) -> None:
-    target = order.output or order.run.folder.saved_model
-    path = tfvae_export.save(order.run.vae, target, overwrite=order.overwrite, about=order.about)
+def _saved_model(request: _ExportRequest) -> None:
+    target = request.output or request.run.folder.saved_model
+    path = tfvae_export.save(request.run.vae, target, overwrite=request.overwrite, about=request.about)
     say(f"SavedModel: {path}")
 
 
-def _litert(order: _Order) -> None:
-    _convert(order, tfvae_export.save_litert, "LiteRT files", order.run.folder.litert, precisions=order.precisions)
+def _litert(request: _ExportRequest) -> None:
+    _convert(
+        request, tfvae_export.save_litert, "LiteRT files", request.run.folder.litert, precisions=request.precisions
+    )
 
 
-def _onnx(order: _Order) -> None:
-    _convert(order, tfvae_export.save_onnx, "ONNX files", order.run.folder.onnx)
+def _onnx(request: _ExportRequest) -> None:
+    _convert(request, tfvae_export.save_onnx, "ONNX files", request.run.folder.onnx)
 
 
 def _convert(
-    order: _Order, save: Callable[..., ConvertedModel], title: str, usual_output: Path, **options: Any
+    request: _ExportRequest, save: Callable[..., ConvertedModel], title: str, default_output: Path, **options: Any
 ) -> None:
     with messages_hidden(ValueError):
         converted = save(
-            order.run.vae,
-            order.output or usual_output,
-            _training_data(order.run),
-            overwrite=order.overwrite,
-            about=order.about,
+            request.run.vae,
+            request.output or default_output,
+            _training_data(request.run),
+            overwrite=request.overwrite,
+            about=request.about,
             **options,
         )
     _show(title, converted)
 
 
-_TARGETS: dict[str, Callable[[_Order], None]] = {"saved-model": _saved_model, "litert": _litert, "onnx": _onnx}
+_TARGETS: dict[str, Callable[[_ExportRequest], None]] = {"saved-model": _saved_model, "litert": _litert, "onnx": _onnx}
 
 
 def _training_data(run: Run) -> Split | ShardedSplit:
-    """What the run was trained on, with its noise drawn once."""
+    """Loads the training data of the run, with its noise drawn once."""
     name = run.config.data.name
     try:
         return evaluation_split(run.config, tfvae_data.load(name).train)
     except (ValueError, OSError) as error:
         raise ValueError(
-            f"The files are compared with the model on the run's training data, {name}, which cannot be read: {error}"
+            f"The training data of the run, {name}, cannot be read, but exported files are compared on them. {error}"
         ) from error
 
 
@@ -103,5 +105,5 @@ def _show(title: str, converted: ConvertedModel) -> None:
             f"{found.mean_abs:.1e}",
         )
     say(f"{title}: {converted.path}")
-    say(f"Their deviation from the model on {converted.num_examples:,} training examples:")
+    say(f"Deviation from the model on {converted.num_examples:,} training examples:")
     console.print(table)

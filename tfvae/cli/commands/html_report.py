@@ -1,4 +1,4 @@
-"""`tfvae report`, which needs neither TensorFlow nor matplotlib."""
+"""Implementation of `tfvae report`, which imports neither TensorFlow nor matplotlib."""
 
 from pathlib import Path
 
@@ -7,5 +7,5 @@ from tfvae.training.html_report import write_html_report
 
 
 def report(run_dir: Path, output: Path | None) -> None:
-    """`tfvae report`."""
+    """Runs `tfvae report`."""
     say(str(write_html_report(run_dir, output)))

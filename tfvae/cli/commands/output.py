@@ -1,4 +1,4 @@
-"""What commands print and write."""
+"""Output of commands: messages, arrays and pictures."""
 
 import contextlib
 import io
@@ -17,11 +17,11 @@ from tfvae._targets import require_space, size_text
 
 console = Console()
 
-_MUCH = 10**8
+_LARGE_OUTPUT_BYTES = 10**8
 
 
 def write_arrays(path: Path, parts: Iterable[dict[str, Any]]) -> tuple[Path, dict[str, Any]]:
-    """Writes parts as they come, as .csv or .npz; returns where, and the first of them."""
+    """Writes parts one by one as .csv or .npz. Returns the path and the first part."""
     first: dict[str, Any] = {}
     with CsvWriter(path) if path.suffix.lower() == ".csv" else NpzWriter(path) as file:
         for part in parts:
@@ -32,24 +32,24 @@ def write_arrays(path: Path, parts: Iterable[dict[str, Any]]) -> tuple[Path, dic
 
 
 def announced(path: Path, parts: Iterable[dict[str, Any]], num_examples: int) -> Iterator[dict[str, Any]]:
-    """The parts, once it is sure that the disk has room for so many examples like those of the first part.
+    """Yields the parts after checking that the disk has room for `num_examples` examples like those of the first part.
 
     Raises:
-        ValueError: before anything is written.
+        ValueError: If the disk is too full. Nothing has been written then.
     """
     parts = iter(parts)
     for first in parts:
         arrays = [np.asarray(array) for array in first.values()]
         num_bytes = sum(array.nbytes for array in arrays) * num_examples // max(1, len(arrays[0]))
         require_space(path, num_bytes)
-        if num_bytes >= _MUCH:
+        if num_bytes >= _LARGE_OUTPUT_BYTES:
             say(f"writing {size_text(num_bytes)}")
         yield first
         yield from parts
 
 
 def write_picture(path: Path, picture: np.ndarray, words: str = "") -> None:
-    """Writes a PNG where the path says, with that ending; `words` say how to read it."""
+    """Writes a PNG to `path` with the suffix `.png`, and prints `words`, which explain the picture."""
     buffer = io.BytesIO()
     _save_png(buffer, picture)
     written = write_bytes(path.with_suffix(".png"), buffer.getvalue())
@@ -59,14 +59,14 @@ def write_picture(path: Path, picture: np.ndarray, words: str = "") -> None:
 def _save_png(buffer: io.BytesIO, picture: np.ndarray) -> None:
     from matplotlib import image
 
-    factor = max(1, 800 // max(picture.shape[:2]))  # small images are drawn with visible pixels
+    factor = max(1, 800 // max(picture.shape[:2]))  # enlarge small images until their pixels are visible
     enlarged = picture.repeat(factor, axis=0).repeat(factor, axis=1).squeeze()
     image.imsave(buffer, enlarged, format="png", cmap="gray", vmin=0, vmax=255)
 
 
 @contextlib.contextmanager
-def said_warnings() -> Iterator[None]:
-    """Warnings for users as a sentence, without the line of code they come from."""
+def plain_warnings() -> Iterator[None]:
+    """Prints warnings meant for users as one sentence, without the line of code they come from."""
     with warnings.catch_warnings():
         shown = warnings.showwarning
 
@@ -81,5 +81,5 @@ def said_warnings() -> Iterator[None]:
 
 
 def say(text: str) -> None:
-    """Prints a line as it is."""
+    """Prints a line without markup or highlighting."""
     console.print(text, highlight=False, markup=False, soft_wrap=True)

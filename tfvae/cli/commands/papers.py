@@ -1,11 +1,11 @@
-"""`tfvae reproduce`."""
+"""Implementation of `tfvae reproduce`."""
 
 from pathlib import Path
 
 from rich.table import Table
 
 from tfvae import papers
-from tfvae.cli.commands.output import console, said_warnings, say
+from tfvae.cli.commands.output import console, plain_warnings, say
 
 
 def reproduce(
@@ -17,9 +17,9 @@ def reproduce(
     seed: int,
     data_dir: Path | None,
 ) -> None:
-    """`tfvae reproduce`."""
+    """Runs `tfvae reproduce`."""
     try:
-        with said_warnings():
+        with plain_warnings():
             results = papers.reproduce(
                 name,
                 budget=budget,
@@ -31,7 +31,7 @@ def reproduce(
                 say=say,
             )
     except KeyboardInterrupt:
-        raise InterruptedError("interrupted. The same command goes on from where it was.") from None
+        raise InterruptedError("interrupted. Run the same command again to resume.") from None
     table = Table("experiment", "claim", "holds", "our numbers")
     for experiment, result in results.items():
         for claim in result.claims:

@@ -1,4 +1,4 @@
-"""`tfvae compare`."""
+"""Implementation of `tfvae compare`."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,43 +19,43 @@ from tfvae.training.comparison import (
     write_comparison,
 )
 
-_MOST_RUNS_ABREAST = 4
+_MAX_SIDE_BY_SIDE = 4
 _NUMBERS = ("run", "ELBO", "log p(x)", "active units")
 
 
 def compare(run_dirs: list[Path], output: Path) -> None:
-    """`tfvae compare`."""
+    """Runs `tfvae compare`."""
     runs = read_runs(run_dirs)
     for data, group in groups(runs).items():
         say(f"On {data}:")
-        console.print(_abreast(group) if len(group) <= _MOST_RUNS_ABREAST else _one_below_the_other(group))
+        console.print(_side_by_side_table(group) if len(group) <= _MAX_SIDE_BY_SIDE else _stacked_table(group))
         if len(group) > 1:
             console.print(_differences(group))
             say(about_differences(group))
     if len(groups(runs)) > 1:
-        say("What these runs were measured on differs: numbers of different tables are not comparable.")
+        say("These runs were evaluated on different data, so numbers from different tables cannot be compared.")
     say(f"  {write_comparison(runs, output)}")
 
 
-def _abreast(group: Sequence[ComparedRun]) -> Table:
+def _side_by_side_table(group: Sequence[ComparedRun]) -> Table:
     table = Table("", *(escape(run.name) for run in group))
     for column in COLUMNS[1:]:
-        table.add_row(column, *(_marked(run, column, group) for run in group))
+        table.add_row(column, *(_cell(run, column, group) for run in group))
     return table
 
 
-def _one_below_the_other(group: Sequence[ComparedRun]) -> Table:
-    """The numbers alone, which fit a narrow screen; `comparison.md` has the rest."""
+def _stacked_table(group: Sequence[ComparedRun]) -> Table:
+    """Returns a table of the main numbers, which fits a narrow screen. `comparison.md` has the rest."""
     table = Table()
     for column in _NUMBERS:
         table.add_column(column, no_wrap=column != "run", justify="left" if column == "run" else "right")
     for run in group:
-        table.add_row(*(_marked(run, column, group) for column in _NUMBERS))
+        table.add_row(*(_cell(run, column, group) for column in _NUMBERS))
     return table
 
 
 def _differences(group: Sequence[ComparedRun]) -> Table:
-    table = Table("behind the highest")
+    table = Table("difference from the highest")
     for column in MEASURED:
         table.add_column(column, justify="right", no_wrap=True)
     for name, *cells in differences(group):
@@ -63,6 +63,6 @@ def _differences(group: Sequence[ComparedRun]) -> Table:
     return table
 
 
-def _marked(run: ComparedRun, column: str, group: Sequence[ComparedRun]) -> str:
+def _cell(run: ComparedRun, column: str, group: Sequence[ComparedRun]) -> str:
     text = escape(run.cells[column])
     return f"[bold]{text}[/]" if best(group, column) is run else text

@@ -1,4 +1,4 @@
-"""`tfvae serve`."""
+"""Implementation of `tfvae serve`."""
 
 import os
 import sys
@@ -25,19 +25,19 @@ def serve(
     batching: bool,
     limits: dict[str, int],
 ) -> None:
-    """`tfvae serve`."""
+    """Runs `tfvae serve`."""
     model = serving.ServedModel(path, name)
     app = serving.make_app(model, limits=serving.Limits(**limits), batching=batching)
 
     def on_start(address: str) -> None:
         say(f"serving {model.name}, version {model.version}, at {address}/v1/models/{model.name}")
         say(f"  signatures   {', '.join(model.signatures)}")
-        say(f"  how to ask   {address}/")
+        say(f"  usage        {address}/")
         say(f"  health       {address}/healthz, {address}/metrics")
-        say("Ctrl-C ends it.")
+        say("Press Ctrl-C to stop.")
 
     serving.run_app(app, host, port, allowed_hosts=allowed_hosts, on_start=on_start)
-    say("ended")
-    # A computation in a thread cannot be stopped, and Python's own end would wait for it.
+    say("stopped")
+    # A computation in a thread cannot be cancelled, and a normal exit of Python would wait for it.
     sys.stdout.flush()
     os._exit(0)

@@ -1,4 +1,4 @@
-"""`tfvae train` and `tfvae evaluate`."""
+"""Implementation of `tfvae train` and `tfvae evaluate`."""
 
 import dataclasses
 from collections.abc import Collection
@@ -11,7 +11,7 @@ from rich.table import Table
 from tfvae import data as tfvae_data
 from tfvae._errors import reason
 from tfvae.callbacks import NonFiniteLossError
-from tfvae.cli.commands.output import console, said_warnings, say
+from tfvae.cli.commands.output import console, plain_warnings, say
 from tfvae.cli.interrupt import Interruptible
 from tfvae.cli.progress import TrainingProgress
 from tfvae.evaluation.baseline import baseline_warning
@@ -24,7 +24,7 @@ from tfvae.training.saved_run import load_run
 
 
 def train(config: RunConfig, run_dir: Path | None, *, resume: bool, given: Collection[str] = ()) -> None:
-    """`tfvae train`; `given` are the settings of training that the command line has."""
+    """Runs `tfvae train`. `given` are the training settings given on the command line."""
     started: list[RunFolder] = []
     with TrainingProgress(console) as progress, Interruptible() as interruptible:
 
@@ -37,7 +37,7 @@ def train(config: RunConfig, run_dir: Path | None, *, resume: bool, given: Colle
             say(stage)
 
         try:
-            with said_warnings():
+            with plain_warnings():
                 folder, report = runs.train(
                     config,
                     run_dir,
@@ -46,42 +46,42 @@ def train(config: RunConfig, run_dir: Path | None, *, resume: bool, given: Colle
                     callbacks=[progress, interruptible],
                     on_stage=on_stage,
                     on_start=on_start,
-                    stop_wanted=lambda: interruptible.asked,
+                    stop_wanted=lambda: interruptible.requested,
                 )
         except KeyboardInterrupt:
-            raise InterruptedError(f"interrupted. {_how_to_go_on(started)}") from None
+            raise InterruptedError(f"interrupted. {_resume_hint(started)}") from None
         except NonFiniteLossError as error:
-            raise FloatingPointError(f"{error} {_how_to_go_on(started)}") from error
-        except tf.errors.OpError as error:  # a disk that is full for TensorBoard, a worker that was lost
+            raise FloatingPointError(f"{error} {_resume_hint(started)}") from error
+        except tf.errors.OpError as error:  # for example a full disk while TensorBoard writes, or a lost worker
             if not started:
                 raise
-            raise OSError(f"{type(error).__name__}: {reason(error)}. {_how_to_go_on(started)}") from error
+            raise OSError(f"{type(error).__name__}: {reason(error)}. {_resume_hint(started)}") from error
         except OSError as error:
             if started and "--resume" not in str(error):
-                raise OSError(f"{error}. {_how_to_go_on(started)}") from error
+                raise OSError(f"{error}. {_resume_hint(started)}") from error
             raise
-    if report:  # else it is the chief's to tell
+    if report:  # only the chief has one
         _print_report(folder, report)
 
 
-def _how_to_go_on(started: list[RunFolder]) -> str:
+def _resume_hint(started: list[RunFolder]) -> str:
     if not started:
-        return "Nothing was begun yet."
+        return "Training has not started."
     saved = started[0].saved_checkpoints()
-    last = f"The last checkpoint is {saved[-1][1]}" if saved else "There is no checkpoint yet, so it starts anew"
+    last = f"The last checkpoint is {saved[-1][1]}." if saved else "There is no checkpoint yet, so training restarts."
     return (
-        f"{last}; go on with `tfvae train --resume {started[0].path}`, where --learning-rate and --beta may be given "
-        "anew."
+        f"{last} Resume with `tfvae train --resume {started[0].path}`, optionally with another --learning-rate or "
+        "--beta."
     )
 
 
 def evaluate(run_dir: Path, **settings: int | None) -> None:
-    """`tfvae evaluate`."""
+    """Runs `tfvae evaluate`."""
     run = load_run(run_dir)
     changed = {name: value for name, value in settings.items() if value is not None}
     config = dataclasses.replace(run.config, evaluation=dataclasses.replace(run.config.evaluation, **changed))
     run = dataclasses.replace(run, config=config)
-    with said_warnings():
+    with plain_warnings():
         report = evaluate_run(run, tfvae_data.load(config.data.name), thorough=True, on_stage=say)
     _print_report(run.folder, report)
 

@@ -1,4 +1,4 @@
-"""Auto-Encoding Variational Bayes, Kingma & Welling 2013, arXiv 1312.6114: its figures and appendices, one a file."""
+"""Auto-Encoding Variational Bayes, Kingma & Welling 2013, arXiv 1312.6114: one file per figure or appendix."""
 
 from collections.abc import Callable
 
@@ -35,13 +35,14 @@ __all__ = [
 
 TITLE = "Auto-Encoding Variational Bayes, reproduced"
 INTRODUCTION = (
-    "The experiments of Kingma & Welling 2013 ([arXiv 1312.6114](https://arxiv.org/abs/1312.6114)) as tfvae runs them. "
-    "The paper gives its results as curves; the second column is what it says of them, the other two are what our "
-    "numbers say to that. Where the paper does not say how something was done, the set-up below each figure says what "
-    "we chose: the digits are drawn once from their gray values, Frey Face is used as it is, in [0, 1]."
+    "The experiments of Kingma & Welling 2013 ([arXiv 1312.6114](https://arxiv.org/abs/1312.6114)) run with tfvae. "
+    "The paper shows its results as curves. The second column states its claims about them, the other two show whether "
+    "our numbers support these. The table below each figure lists the setup, including our choices where the paper "
+    "gives no details: the digits are binarised once by sampling from their gray values, and Frey Face is used "
+    "unchanged, with values in [0, 1]."
 )
 
-# By the name that the command line has for them, in the order of the paper.
+# Experiments by their name on the command line, in the order of the paper.
 EXPERIMENTS = {
     "gradient-variance": gradient_variance,
     "figure-2-mnist": figure_2_mnist,
@@ -61,7 +62,7 @@ def _frey_face(job: Job) -> DataSet:
     return frey_face(job.data_dir)
 
 
-# What each needs.
+# Data that each experiment needs.
 DATA: dict[str, tuple[Callable[[Job], DataSet], ...]] = {
     **{name: (_mnist,) for name in EXPERIMENTS},
     "figure-2-frey-face": (_frey_face,),

@@ -1,4 +1,4 @@
-"""Algorithm 1, minibatch AEVB, with the networks of appendix C: model and training of all of the paper's figures."""
+"""Algorithm 1, minibatch AEVB, with the networks of appendix C: model and training for all figures of the paper."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -13,7 +13,7 @@ from tfvae.models import VAE
 from tfvae.models.load import load_vae
 
 BATCH_SIZE = 100  # M
-LEARNING_RATES = (0.01, 0.02, 0.1)  # the global step of Adagrad is chosen from them
+LEARNING_RATES = (0.01, 0.02, 0.1)  # candidates for the global step size of Adagrad
 INITIAL_VARIANCE = 0.01  # of every weight: N(0, 0.01)
 
 MODEL = "vae.keras"
@@ -23,7 +23,7 @@ ESTIMATORS: dict[str, Estimator] = {
     "aevb": SGVB(kl="analytic"),  # estimator B
     "aevb_a": SGVB(kl="monte_carlo"),  # estimator A
     "wake_sleep": WakeSleep(),
-    "score_function": ScoreFunction(kl="monte_carlo"),  # section 2.2's naive estimator, all of f by scores
+    "score_function": ScoreFunction(kl="monte_carlo"),  # naive estimator of section 2.2, score function for all of f
 }
 
 
@@ -37,19 +37,19 @@ def build_vae(
     estimator: Estimator,
     seed: int,
 ) -> VAE:
-    """The paper's model: one hidden layer of tanh units on each side, all weights drawn from N(0, 0.01).
+    """Builds the model of the paper: one hidden layer of tanh units each, all weights drawn from N(0, 0.01).
 
-    The prior N(0, I) on the weights (MAP), the encoder's too, is an L2 penalty of 1 / (2 N) on the mean over a
-    minibatch: algorithm 1 maximises (N / M) sum_i L(x_i) + log p(theta), here divided by N.
+    The prior N(0, I) on all weights (MAP) is an L2 penalty of 1 / (2 N) added to the mean over a minibatch. Algorithm 1
+    maximises (N / M) sum_i L(x_i) + log p(theta), which is divided by N here.
 
     Args:
-        event_shape: of one x.
+        event_shape: Shape of one x.
         likelihood: "bernoulli" (appendix C.1), or "normal" (C.2) with means in (0, 1) by a sigmoid (section 5).
         latent_size: N_z.
-        hidden: units of each hidden layer.
-        num_train: N, examples in the training set.
-        estimator: of the bound, or the baseline's.
-        seed: of the weights and of everything drawn in training.
+        hidden: Units of each hidden layer.
+        num_train: N, the number of training examples.
+        estimator: Estimator of the bound, or of the baseline's objective.
+        seed: Random seed of the initial weights and of all draws in training.
     """
     dense = DenseLayers(num_train, seed)
     encoder = build_encoder(dense, latent_size, hidden)
@@ -65,7 +65,7 @@ def build_vae(
 
 
 def build_encoder(dense: "DenseLayers", latent_size: int, hidden: int) -> keras.Sequential:
-    """The Gaussian encoder of appendix C.2, with a diagonal covariance."""
+    """Builds the Gaussian encoder of appendix C.2 with a diagonal covariance."""
     posterior = layers.MultivariateNormalDiag
     return keras.Sequential(
         [
@@ -79,11 +79,11 @@ def build_encoder(dense: "DenseLayers", latent_size: int, hidden: int) -> keras.
 
 
 class DenseLayers:
-    """Makes dense layers with the paper's first weights, each with a seed of its own, and the prior on them.
+    """Factory of dense layers with the initial weights of the paper and the prior on them. Each layer has its own seed.
 
     Args:
-        num_train: N, examples in the training set; None leaves the prior out.
-        seed: of the weights.
+        num_train: N, the number of training examples. None omits the prior.
+        seed: Random seed of the initial weights.
     """
 
     def __init__(self, num_train: int | None, seed: int):
@@ -91,38 +91,38 @@ class DenseLayers:
         self._seeds = iter(range(1000 * seed, 1000 * (seed + 1)))
 
     def __call__(self, units: int, activation: str | None = None) -> keras.layers.Layer:
-        """A layer of so many units."""
+        """Creates a layer."""
         return keras.layers.Dense(
             units,
             activation=activation,
-            kernel_initializer=self._first(),
-            bias_initializer=self._first(),
+            kernel_initializer=self._initializer(),
+            bias_initializer=self._initializer(),
             kernel_regularizer=self._prior,
             bias_regularizer=self._prior,
         )
 
-    def _first(self) -> keras.initializers.Initializer:
+    def _initializer(self) -> keras.initializers.Initializer:
         return keras.initializers.RandomNormal(stddev=INITIAL_VARIANCE**0.5, seed=next(self._seeds))
 
 
 def adagrad(learning_rate: float) -> keras.optimizers.Optimizer:
-    """Adagrad as published, its sums of squares starting at zero: steps do not depend on the scale of the objective."""
+    """Creates Adagrad as published. Its sums of squares start at zero, so the scale of the objective has no effect."""
     return keras.optimizers.Adagrad(learning_rate, initial_accumulator_value=0.0, epsilon=1e-20)
 
 
 def load_trained(folder: Path) -> VAE:
-    """The model that a learner of this paper has saved."""
+    """Loads the model that a learner of this paper has saved."""
     return load_vae(folder / MODEL)
 
 
 class AlgorithmOne:
-    """Trains a VAE by algorithm 1; a `Learner`.
+    """Learner that trains a VAE with algorithm 1.
 
     Args:
-        vae: the model, with its first weights.
-        train: the training set.
-        seed: of the minibatches.
-        jit_compile: of `compile`.
+        vae: Model with its initial weights.
+        train: Training set.
+        seed: Random seed of the minibatches.
+        jit_compile: Argument of `compile`.
     """
 
     def __init__(self, vae: VAE, train: Split, *, seed: int, jit_compile: bool | Literal["auto"] = "auto"):

@@ -1,4 +1,4 @@
-"""Appendix F: variational Bayes for the weights too, with the experiment that the paper did not run."""
+"""Appendix F: variational Bayes for the weights as well, with an experiment that is not in the paper."""
 
 import contextlib
 from collections.abc import Mapping
@@ -42,7 +42,7 @@ Curves = Mapping[int, Mapping[str, Curve]]  # by training set size, then "map" o
 
 
 def appendix_f(job: Job, budget: Budget) -> Result:
-    """Test log-likelihood against training-set size: weights with a posterior beside the most probable weights."""
+    """Test log-likelihood by training set size, for a posterior over the weights and for the most probable weights."""
     curves = {
         size: {kind: _curve(job, budget, kind, size) for kind in _NAMES} for size in budget.weights_training_sizes
     }
@@ -65,18 +65,17 @@ def appendix_f(job: Job, budget: Budget) -> Result:
         tables={"log p(x) of the test set at the end, nats": _table(curves)},
         figures={"": _figure(curves)},
         remarks=[
-            "The paper derives the estimator (equations 19 to 24) and reports no experiment; that variational Bayes "
-            "guards against overfitting small training sets is what one would expect of it, not a claim of the paper.",
+            "The paper derives the estimator (equations 19 to 24) and reports no experiment. That variational Bayes "
+            "reduces overfitting of small training sets is an expectation, not a claim of the paper.",
             "log p(x) under q(theta) is the logarithm of the mean of p(x|theta) over draws of theta, each by the "
-            "estimator of appendix D. The logarithm of a mean over few draws is too low on average, so that it rather "
-            "favours MAP.",
+            "estimator of appendix D. The logarithm of a mean over few draws is too low on average, which favours MAP.",
             _remark(curves),
         ],
     )
 
 
 def build_variational_vae(event_shape: tuple[int, ...], *, num_train: int, seed: int) -> VAE:
-    """The model of figure 3 whose decoder has a posterior over its weights; the encoder is as with MAP."""
+    """Builds the model of figure 3 with a posterior over the decoder's weights and the same encoder as for MAP."""
     dense = DenseLayers(None, seed)
     body = keras.Sequential(
         [dense(HIDDEN, "tanh"), dense(layers.IndependentBernoulli.params_size(event_shape))], name="body"
@@ -98,7 +97,7 @@ def _weights_of(vae: VAE) -> layers.VariationalWeights:
 
 
 def predictive_log_marginal(vae: VAE, split: Split, budget: Budget, seed: int) -> np.ndarray:
-    """Log E_q(theta)[p(x|theta)] of the first examples `[N]`, nats."""
+    """Computes log E_q(theta)[p(x|theta)] of the first examples, `[N]` in nats."""
     draws = []
     for i in range(budget.num_weight_draws):
         with _weights_of(vae).drawn(seed=seed + i):
@@ -141,7 +140,7 @@ def _curve(job: Job, budget: Budget, kind: str, num_train: int) -> Curve:
         return numbers if is_map else {**numbers, "kl_of_weights": float(_weights_of(vae).kl())}
 
     def score(vae: VAE) -> float:
-        """What is maximised: the bound of the training images, with the prior or the KL of the weights."""
+        """Computes the objective: the bound of the training images, with the prior or the KL of the weights."""
         bounds = []
         for i in range(1 if is_map else budget.num_weight_draws):
             with contextlib.nullcontext() if is_map else _weights_of(vae).drawn(seed=job.seed + i):
@@ -164,30 +163,30 @@ def _claim(curves: Curves) -> Claim:
     smallest, largest = min(curves), max(curves)
     last = {size: {kind: curve.points[-1]["test"] for kind, curve in pair.items()} for size, pair in curves.items()}
     gain = {size: values["variational"] - values["map"] for size, values in last.items()}
-    told = ", ".join(f"{value:+.2f} (N = {size:,})" for size, value in gain.items())
+    differences = ", ".join(f"{value:+.2f} (N = {size:,})" for size, value in gain.items())
     return Claim(
-        f"A posterior over the weights helps where data are few: with {smallest:,} images its test log p(x) is above "
+        f"A posterior over the weights helps with few data: with {smallest:,} images its test log p(x) is above "
         f"MAP's, by more than with {largest:,}.",
         gain[smallest] > 0.0 and gain[smallest] > gain[largest],  # no NaN passes
-        f"Full variational Bayes minus MAP, nats: {told}.",
+        f"Full variational Bayes minus MAP, nats: {differences}.",
     )
 
 
 def _remark(curves: Curves) -> str:
-    """How far q(theta) is from its prior: while it is far, the bound pays for it more than for the images."""
-    told = [
-        f"{pair['variational'].points[-1]['kl_of_weights'] / size:,.1f} nats an image with {size:,} images"
+    """Reports the KL of q(theta) from its prior. While it is large, it dominates the bound."""
+    costs = [
+        f"{pair['variational'].points[-1]['kl_of_weights'] / size:,.1f} nats per image with {size:,} images"
         for size, pair in curves.items()
     ]
     return (
-        "q(theta) starts with a standard deviation of 0.01, far from its prior N(0, I), and comes nearer while it is "
-        f"trained. At the end KL(q(theta) || p(theta)) / N is {', '.join(told)}."
+        "q(theta) starts with a standard deviation of 0.01, far from its prior N(0, I), and approaches it while it is "
+        f"trained. At the end KL(q(theta) || p(theta)) / N is {', '.join(costs)}."
     )
 
 
 def _table(curves: Curves) -> str:
     lines = [
-        "| N | MAP | full variational Bayes | MAP, best on the way | full variational Bayes, best on the way |",
+        "| N | MAP | full variational Bayes | best MAP | best full variational Bayes |",
         "| ---: | ---: | ---: | ---: | ---: |",
     ]
     for size, pair in curves.items():

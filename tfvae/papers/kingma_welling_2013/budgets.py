@@ -1,11 +1,11 @@
-"""How much of the paper's experiments to run."""
+"""Sizes of the experiments for each budget."""
 
 import dataclasses
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal
 
-# Of `log_marginal_hmc`: the paper has 50 samples, 4 leapfrog steps.
+# Arguments of `log_marginal_hmc`. The paper uses 50 samples and 4 leapfrog steps.
 CHAINS: Mapping[str, int] = MappingProxyType(
     {"num_samples": 50, "num_burnin": 60, "num_chains": 1, "max_tree_depth": 2}
 )
@@ -13,23 +13,23 @@ CHAINS: Mapping[str, int] = MappingProxyType(
 
 @dataclasses.dataclass(frozen=True)
 class Budget:
-    """The sizes that a budget decides; everything else is the paper's.
+    """Sizes that depend on the budget. Everything else is as in the paper.
 
     Attributes:
-        num_samples: training samples a curve; the paper's axes end between 10^7.5 and 10^8.
-        pilot_samples: training samples on which each learning rate is tried.
-        points_per_decade: measurements between one power of ten of training samples and the next.
-        num_bound: examples of the training and of the test set on which bounds are measured.
-        num_marginal: likewise, log p(x) by Markov chains (the paper: 1,000).
-        chains: their lengths.
-        mnist_latent_sizes: N_z of figure 2's panels of MNIST.
-        frey_latent_sizes: of Frey Face.
-        sample_latent_sizes: N_z of figure 5's panels.
+        num_samples: Training samples per curve. The axes in the paper end between 10^7.5 and 10^8.
+        pilot_samples: Training samples for trying each learning rate.
+        points_per_decade: Measurements per power of ten of training samples.
+        num_bound: Training and test examples for measuring bounds.
+        num_marginal: Training and test examples for measuring log p(x) with Markov chains. The paper uses 1,000.
+        chains: Lengths of these Markov chains.
+        mnist_latent_sizes: N_z of the MNIST panels of figure 2.
+        frey_latent_sizes: N_z of the Frey Face panels of figure 2.
+        sample_latent_sizes: N_z of the panels of figure 5.
         weights_training_sizes: N of appendix F.
-        weights_num_samples: training samples of each of its models.
-        num_weight_draws: draws of its weights for log p(x).
-        num_repeats: gradients an estimator, for their variance.
-        jit_compile: of the training; compiling by XLA takes longer than a short training without it.
+        weights_num_samples: Training samples for each model of appendix F.
+        num_weight_draws: Draws of the weights for log p(x) in appendix F.
+        num_repeats: Gradients per estimator, for their variance.
+        jit_compile: Whether to train with XLA, whose compilation takes longer than a short training without it.
     """
 
     num_samples: int

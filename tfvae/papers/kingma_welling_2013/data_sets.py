@@ -1,4 +1,4 @@
-"""The paper's data, as its models see them."""
+"""Data sets of the paper, preprocessed for its models."""
 
 import dataclasses
 import functools
@@ -16,11 +16,11 @@ class DataSet:
     """Training and test set of one data set.
 
     Attributes:
-        name: as `tfvae.data.load` has it.
-        train: the training set.
-        test: the test set.
-        likelihood: of the decoder.
-        hidden: units of the hidden layers in figure 2.
+        name: Name for `tfvae.data.load`.
+        train: Training set.
+        test: Test set.
+        likelihood: Likelihood of the decoder.
+        hidden: Units of the hidden layers in figure 2.
     """
 
     name: str
@@ -32,7 +32,7 @@ class DataSet:
 
 @functools.cache
 def mnist() -> DataSet:
-    """MNIST: 60,000 and 10,000 images, each pixel drawn once from a Bernoulli of its gray value."""
+    """Loads MNIST: 60,000 and 10,000 images, binarised once with the gray values as probabilities."""
     splits = data.load("mnist")
     train, test = _in_memory(splits.train), _in_memory(splits.test)
     seed = BINARIZATION_SEED
@@ -41,10 +41,10 @@ def mnist() -> DataSet:
 
 @functools.cache
 def frey_face(data_dir: Path | None = None) -> DataSet:
-    """Frey Face: 1,565 images to train on and 200 to test, gray values in [0, 1].
+    """Loads Frey Face: 1,565 training and 200 test images with gray values in [0, 1].
 
     Args:
-        data_dir: the folder of `frey_faces.npz`; None is that which `TFVAE_DATA_DIR` names.
+        data_dir: Folder of `frey_faces.npz`. None uses `TFVAE_DATA_DIR`.
     """
     splits = data.load("frey_face", data_dir=data_dir)
     return DataSet("frey_face", _in_memory(splits.train), _in_memory(splits.test), "normal", 200)
@@ -52,5 +52,5 @@ def frey_face(data_dir: Path | None = None) -> DataSet:
 
 def _in_memory(split: object) -> Split:
     if not isinstance(split, Split):
-        raise TypeError(f"The paper's data are held in memory. Received: {split!r}.")
+        raise TypeError(f"The data of the paper must be in memory. Received: split={split!r}")
     return split

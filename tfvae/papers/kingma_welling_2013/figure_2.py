@@ -1,4 +1,4 @@
-"""Figure 2: the lower bound against training samples, AEVB beside wake-sleep."""
+"""Figure 2: the lower bound against training samples, for AEVB and wake-sleep."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -16,28 +16,28 @@ from tfvae.papers.kingma_welling_2013.training import COLORS, NAMES, bound, curv
 from tfvae.papers.result import Claim, Result, Setting
 
 _ALGORITHMS = ("aevb", "wake_sleep")
-COMPARED_FROM = 100_000  # training samples; a shorter budget's curves at their end
-_FEW = 1_000  # test images
-_NATS = 1.0  # that a test bound may fall short of its best, or a gap exceed another, and count as no overfitting
+COMPARED_FROM = 100_000  # training samples; shorter curves are compared at their end
+_FEW_TEST_IMAGES = 1_000
+_TOLERANCE = 1.0  # nats; a smaller fall of the test bound or excess of its gap does not count as overfitting
 
 Panels = Mapping[int, Mapping[str, Curve]]  # by N_z, then by algorithm
 
 
 def figure_2_mnist(job: Job, budget: Budget) -> Result:
-    """Figure 2, the panels of MNIST."""
+    """Reproduces the MNIST panels of figure 2."""
     panels = {size: _panel(job, budget, mnist(), size) for size in budget.mnist_latent_sizes}
     return _result("Figure 2, MNIST: the lower bound", mnist(), panels, budget)
 
 
 def figure_2_frey_face(job: Job, budget: Budget) -> Result:
-    """Figure 2, the panels of Frey Face."""
+    """Reproduces the Frey Face panels of figure 2."""
     data_set = frey_face(job.data_dir)
     panels = {size: _panel(job, budget, data_set, size) for size in budget.frey_latent_sizes}
     return _result("Figure 2, Frey Face: the lower bound", data_set, panels, budget)
 
 
 def bound_curve(job: Job, budget: Budget, data_set: DataSet, algorithm: Any, latent_size: int) -> Curve:
-    """One curve of the figure; figures 4 and 5 draw from the same models."""
+    """Trains and measures one curve of the figure. Figures 4 and 5 use the same models."""
 
     def measure(vae: VAE, data_set: DataSet) -> dict[str, Any]:
         numbers: dict[str, Any] = {}
@@ -82,26 +82,30 @@ def _result(title: str, data_set: DataSet, panels: Panels, budget: Budget) -> Re
 
 
 def _remarks(data_set: DataSet) -> list[str]:
-    if len(data_set.test) >= _FEW:
+    if len(data_set.test) >= _FEW_TEST_IMAGES:
         return []
     return [
-        f"The bounds take one draw of z an image. With {len(data_set.test):,} test images, a difference of a nat "
-        "between two of them is within the noise of the draws, and how far the training bound is above the test bound "
-        "is known no better than the errors over images in the table tell."
+        f"The bounds use one draw of z per image. With {len(data_set.test):,} test images, a difference of one nat "
+        "between two bounds is within the noise of the draws. The gap between training and test bound is known only up "
+        "to the standard errors over images in the table."
     ]
 
 
 def _settings(budget: Budget) -> list[Setting]:
-    return [Setting("", "images a bound is averaged over, at most", "Budget.num_bound", f"{budget.num_bound:,}")]
+    return [Setting("", "maximum number of images for a bound", "Budget.num_bound", f"{budget.num_bound:,}")]
 
 
 def _claims(panels: Panels) -> list[Claim]:
-    # One panel alone says nothing of superfluous latents.
-    return [_above(panels), _sooner(panels), *([_no_overfitting(panels, max(panels))] if len(panels) > 1 else [])]
+    # A single panel cannot show the effect of superfluous latents.
+    return [
+        _higher_claim(panels),
+        _faster_claim(panels),
+        *([_no_overfitting_claim(panels, max(panels))] if len(panels) > 1 else []),
+    ]
 
 
-def _above(panels: Panels) -> Claim:
-    """AEVB's bound is the higher one at every equal number of samples."""
+def _higher_claim(panels: Panels) -> Claim:
+    """Tests whether the bound of AEVB is higher at every number of samples."""
     least, where = math.inf, ""
     start = min(COMPARED_FROM, *(panel["aevb"].points[-1]["samples"] for panel in panels.values()))
     for size, panel in panels.items():
@@ -111,33 +115,33 @@ def _above(panels: Panels) -> Claim:
                 if difference < least:
                     least, where = difference, f"N_z = {size}, {split}, {ours['samples']:,} samples"
     return Claim(
-        f"AEVB is above wake-sleep in every panel, at every equal number of training samples from {start:,} "
-        "on, on the training and on the test set.",
+        "The bound of AEVB is higher than that of wake-sleep in every panel, at every number of training samples from "
+        f"{start:,}, on the training and on the test set.",
         least > 0.0,
-        f"The least difference is {least:.2f} nats ({where}).",
+        f"The smallest difference is {least:.2f} nats ({where}).",
     )
 
 
-def _sooner(panels: Panels) -> Claim:
-    """AEVB needs fewer samples for the same bound."""
+def _faster_claim(panels: Panels) -> Claim:
+    """Tests whether AEVB needs fewer samples for the same bound."""
     factors = {}
     for size, panel in panels.items():
         best = max(panel["wake_sleep"].points, key=lambda point: point["test"])
         reached = [point["samples"] for point in panel["aevb"].points if point["test"] >= best["test"]]
         factors[size] = best["samples"] / reached[0] if reached else 0.0
-    told = ", ".join(
+    ratios = ", ".join(
         f"{factor:.1f} (N_z = {size})" if factor else f"AEVB never reached it (N_z = {size})"
         for size, factor in factors.items()
     )
     return Claim(
-        "AEVB converges sooner: it reaches wake-sleep's best test bound with fewer training samples.",
+        "AEVB converges faster: it reaches the best test bound of wake-sleep with fewer training samples.",
         min(factors.values()) > 1.0,
-        f"Wake-sleep took this many times as many: {told}.",
+        f"Ratio of the samples that wake-sleep needed: {ratios}.",
     )
 
 
-def _no_overfitting(panels: Panels, largest: int) -> Claim:
-    """Superfluous latent variables do not cost test bound."""
+def _no_overfitting_claim(panels: Panels, largest: int) -> Claim:
+    """Tests whether superfluous latent variables leave the test bound intact."""
     curve = panels[largest]["aevb"]
     test, last = curve.column("test"), curve.points[-1]
     fallen = max(test) - test[-1]
@@ -146,10 +150,10 @@ def _no_overfitting(panels: Panels, largest: int) -> Claim:
     }
     others = max(gap for size, gap in gaps.items() if size != largest)
     return Claim(
-        f"Superfluous latent variables do not overfit: with N_z = {largest} AEVB's test bound does not fall by more "
-        f"than {_NATS:g} nat from its best, and its distance to the training bound is no more than {_NATS:g} nat "
-        "larger than with fewer latents.",
-        fallen <= _NATS and gaps[largest] <= others + _NATS,
+        f"Superfluous latent variables do not overfit: with N_z = {largest} AEVB's test bound falls by at most "
+        f"{_TOLERANCE:g} nat from its best, and its distance to the training bound exceeds that with fewer latents by "
+        f"at most {_TOLERANCE:g} nat.",
+        fallen <= _TOLERANCE and gaps[largest] <= others + _TOLERANCE,
         f"The test bound ends {fallen:.2f} nats below its best, at {last['test']:.2f}; training minus test is "
         f"{gaps[largest]:.2f}, and at most {others:.2f} with fewer latents.",
     )
@@ -181,7 +185,7 @@ def _figure(panels: Panels) -> Figure:
 
 
 def _limits(panels: Panels) -> tuple[float, float]:
-    """From where the later half of the curves is: the first points would flatten the rest."""
+    """Returns limits of the y axis based on the later points. The first points would flatten the curves."""
     curves: Sequence[Curve] = [curve for panel in panels.values() for curve in panel.values()]
     values = np.concatenate([curve.column(split) for curve in curves for split in ("train", "test")])
     later = np.concatenate(

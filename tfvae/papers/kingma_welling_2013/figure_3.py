@@ -1,4 +1,4 @@
-"""Figure 3: log p(x) against training samples, for a small and a large training set; AEVB, wake-sleep and MCEM."""
+"""Figure 3: log p(x) against training samples with a small and a large training set, for three algorithms."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -28,13 +28,13 @@ from tfvae.papers.result import Claim, Result, Setting
 
 LATENT_SIZE, HIDDEN, TRAINING_SIZES = 3, 100, (1_000, 50_000)
 _ALGORITHMS: tuple[Algorithm, ...] = ("aevb", "wake_sleep", "mcem")
-_COMPETITIVE = 2.0  # nats between two log p(x) that count as level
+_TOLERANCE = 2.0  # nats; a smaller difference of log p(x) counts as competitive
 
 Panels = Mapping[int, Mapping[str, Curve]]  # by training set size, then by algorithm
 
 
 def figure_3(job: Job, budget: Budget) -> Result:
-    """Figure 3: the marginal likelihood of three learning algorithms."""
+    """Reproduces figure 3: the marginal likelihood of AEVB, wake-sleep and Monte Carlo EM."""
     panels: Panels = {
         size: {algorithm: _curve(job, budget, algorithm, size) for algorithm in _ALGORITHMS} for size in TRAINING_SIZES
     }
@@ -53,11 +53,11 @@ def figure_3(job: Job, budget: Budget) -> Result:
         tables={"log p(x) at the end, nats": _table(panels)},
         figures={"": _figure(panels)},
         remarks=[
-            "A training sample counts each time it takes part in an update of the weights: a minibatch of Monte Carlo "
-            f"EM counts {NUM_UPDATES} times, its {NUM_LEAPFROG_STEPS} leapfrog steps do not count. At the end its "
+            "A training sample counts each time it is used in an update of the weights. A minibatch of Monte Carlo EM "
+            f"counts {NUM_UPDATES} times, and its {NUM_LEAPFROG_STEPS} leapfrog steps do not count. At the end its "
             f"chains have made {' and '.join(transitions)}.",
-            "The chains that estimate log p(x) start from draws of the prior that explain the image best, for all "
-            "three algorithms, so that none is judged by its encoder.",
+            "For all three algorithms, the chains that estimate log p(x) start from those draws of the prior that "
+            "explain the image best, so that the encoder has no influence.",
         ],
     )
 
@@ -90,8 +90,8 @@ def _settings(budget: Budget) -> list[Setting]:
     return [
         Setting("N_train", "training images", "TRAINING_SIZES", ", ".join(f"{size:,}" for size in TRAINING_SIZES)),
         Setting("", "leapfrog steps of Monte Carlo EM", "NUM_LEAPFROG_STEPS", str(NUM_LEAPFROG_STEPS)),
-        Setting("", "acceptance its step size is tuned to", "TARGET_ACCEPTANCE", f"{TARGET_ACCEPTANCE:.0%}"),
-        Setting("", "weight updates a transition", "NUM_UPDATES", str(NUM_UPDATES)),
+        Setting("", "target acceptance of its step size", "TARGET_ACCEPTANCE", f"{TARGET_ACCEPTANCE:.0%}"),
+        Setting("", "weight updates per transition", "NUM_UPDATES", str(NUM_UPDATES)),
         *chain_settings(budget),
     ]
 
@@ -118,16 +118,16 @@ def _claims(panels: Panels) -> list[Claim]:
     short = {size: best[size]["aevb"] - best[size]["mcem"] for size in (few, many)}
     return [
         Claim(
-            f"Monte Carlo EM is behind AEVB with {many:,} images, at every equal number of training samples from "
-            f"{start:,} on (test set).",
+            f"With {many:,} images, log p(x) of the test set is lower for Monte Carlo EM than for AEVB at every number "
+            f"of training samples from {start:,}.",
             behind[nearest] > 0.0,
-            f"The least difference is {behind[nearest]:.2f} nats, after {nearest:,} samples; at the end it is "
+            f"The smallest difference is {behind[nearest]:.2f} nats, after {nearest:,} samples. At the end it is "
             f"{behind[seen[-1]]:.2f}.",
         ),
         Claim(
             f"Monte Carlo EM is competitive with {few:,} images and not with {many:,}: its best log p(x) of the test "
-            f"set is at most {_COMPETITIVE:g} nats below AEVB's best with the fewer, and further below with the more.",
-            short[few] <= _COMPETITIVE < short[many],
+            f"set is at most {_TOLERANCE:g} nats below AEVB's with the former, and further below with the latter.",
+            short[few] <= _TOLERANCE < short[many],
             f"AEVB's best minus Monte Carlo EM's: {short[few]:.2f} nats with {few:,} images, {short[many]:.2f} with "
             f"{many:,}.",
         ),
@@ -136,7 +136,7 @@ def _claims(panels: Panels) -> list[Claim]:
 
 def _table(panels: Panels) -> str:
     lines = [
-        "| N_train | algorithm | learning rate | training | test | best test | training took |",
+        "| N_train | algorithm | learning rate | training | test | best test | training time |",
         "| ---: | --- | ---: | ---: | ---: | ---: | ---: |",
     ]
     for size, panel in panels.items():

@@ -1,4 +1,4 @@
-"""Figure 4: the manifolds that two latent dimensions span, through the inverse Gaussian CDF."""
+"""Figure 4: manifolds of models with two latent dimensions, through the inverse Gaussian CDF."""
 
 from matplotlib.figure import Figure
 
@@ -15,7 +15,7 @@ LATENT_SIZE, STEPS = 2, {"mnist": 20, "frey_face": 12}
 
 
 def figure_4(job: Job, budget: Budget) -> Result:
-    """Figure 4: what z means, on a grid over the latent plane."""
+    """Reproduces figure 4: decoder means on a grid over the latent plane."""
     data_sets = [frey_face(job.data_dir), mnist()]
     curves = {data_set.name: bound_curve(job, budget, data_set, "aevb", LATENT_SIZE) for data_set in data_sets}
     figure = Figure(figsize=(11.0, 6.4), layout="constrained")
@@ -43,5 +43,5 @@ def figure_4(job: Job, budget: Budget) -> Result:
             )
         },
         figures={"": figure},
-        remarks=["Shown are the means of p(x|z)."],
+        remarks=["The figure shows the means of p(x|z)."],
     )

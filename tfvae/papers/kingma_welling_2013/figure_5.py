@@ -1,4 +1,4 @@
-"""Figure 5: what models of MNIST make up, by the number of latent dimensions."""
+"""Figure 5: samples from models of MNIST by number of latent dimensions."""
 
 from matplotlib.figure import Figure
 
@@ -16,7 +16,7 @@ NUM_SAMPLES, NUM_COLUMNS = 100, 10
 
 
 def figure_5(job: Job, budget: Budget) -> Result:
-    """Figure 5: random samples of models with more and more latent dimensions."""
+    """Reproduces figure 5: random samples from models with increasing numbers of latent dimensions."""
     sizes = budget.sample_latent_sizes
     curves = {size: bound_curve(job, budget, mnist(), "aevb", size) for size in sizes}
     figure = Figure(figsize=(3.2 * len(sizes), 3.5), layout="constrained")

@@ -1,4 +1,4 @@
-"""Section 2.2's remark that the naive gradient estimator is of too high variance to be practical, in numbers."""
+"""Section 2.2: measurement of the variance of the naive gradient estimator, which the paper calls impractical."""
 
 from typing import Any
 
@@ -19,11 +19,11 @@ _ESTIMATORS = {
     "A": ESTIMATORS["aevb_a"],
     "B": ESTIMATORS["aevb"],
 }
-_FACTOR = 100.0  # of variances, that counts as impractical
+_FACTOR = 100.0  # ratio of variances that counts as impractical
 
 
 def gradient_variance(job: Job, budget: Budget) -> Result:
-    """The variance of the encoder's gradient over training: score function against estimators A and B."""
+    """Measures the variance of the encoder's gradient during training for the score function and estimators A and B."""
 
     def measure(vae: VAE, data_set: DataSet) -> dict[str, Any]:
         x = data_set.train.x[:BATCH_SIZE]
@@ -51,16 +51,16 @@ def gradient_variance(job: Job, budget: Budget) -> Result:
         settings=[
             *settings([mnist()], [LATENT_SIZE], "500", budget, curve.points[-1]["samples"]),
             *(Setting("", f"estimator: {name}", "ESTIMATORS", f"`{each!r}`") for name, each in _ESTIMATORS.items()),
-            Setting("", "gradients an estimator", "Budget.num_repeats", str(budget.num_repeats)),
+            Setting("", "gradients per estimator", "Budget.num_repeats", str(budget.num_repeats)),
         ],
         numbers={"aevb": curve.to_dict()},
         claims=[
             Claim(
-                "The naive estimator, the score function's, exhibits a very high variance: more than "
+                "The naive score function estimator exhibits a very high variance: more than "
                 f"{_FACTOR:g} times that of estimator B throughout training.",
                 min(ratios) > _FACTOR,
-                f"The ratio of the variances is between {min(ratios):,.0f} and {max(ratios):,.0f}: so many times as "
-                "many samples would be needed for the same precision.",
+                f"The ratio of the variances is between {min(ratios):,.0f} and {max(ratios):,.0f}, which is the factor "
+                "by which it needs more samples for the same precision.",
             )
         ],
         tables={"Variance of a parameter's gradient, averaged over the encoder's parameters": _table(curve.points)},

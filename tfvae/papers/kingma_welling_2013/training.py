@@ -1,4 +1,4 @@
-"""The paper's curves: one model, one algorithm, one data set."""
+"""Curves of the paper: training and measuring one model with one algorithm on one data set."""
 
 import math
 import warnings
@@ -50,17 +50,17 @@ def curve_of(
     """Trains a model of the paper and measures it along the way.
 
     Args:
-        job: where to work.
-        budget: how long to train.
-        data_set: what on.
-        algorithm: how.
+        job: Job that provides folder, seed and progress messages.
+        budget: Budget that sets the training length.
+        data_set: Data set to train on.
+        algorithm: Training algorithm.
         latent_size: N_z.
-        hidden: units of each hidden layer.
-        num_train: the first so many training images only; None is all.
-        measure: from the model and data to numbers by name.
-        measured: what they are, for the folder's name.
-        setup: what the measurements depend on.
-        points_per_decade: measurements between powers of ten of samples; None is the budget's.
+        hidden: Units of each hidden layer.
+        num_train: Number of training images to use, from the first. None uses all.
+        measure: Function from model and data to measured values by name.
+        measured: Name of the measured quantity, used in the name of the folder.
+        setup: Settings that the measurements depend on.
+        points_per_decade: Measurements per power of ten of samples. None uses the value of the budget.
     """
     if num_train is not None:
         data_set = first(data_set, num_train)
@@ -100,12 +100,12 @@ def curve_of(
 
 
 def first(data_set: DataSet, num_train: int) -> DataSet:
-    """The data set with its first training examples only."""
+    """Returns the data set with its first `num_train` training examples only."""
     return DataSet(data_set.name, data_set.train.take(num_train), data_set.test, data_set.likelihood, data_set.hidden)
 
 
 def bound(vae: VAE, split: Split, *, batch_size: int, seed: int) -> evaluation.Record | None:
-    """The ELBO with one draw an example; None where the model's is not finite: training diverged."""
+    """Computes the ELBO with one draw per example. Returns None if it is not finite because training diverged."""
     try:
         return evaluation.elbo(vae, split, num_samples=1, batch_size=batch_size, seed=seed)
     except NotFiniteError:
@@ -113,25 +113,25 @@ def bound(vae: VAE, split: Split, *, batch_size: int, seed: int) -> evaluation.R
 
 
 def mean_and_error(name: str, record: evaluation.Record | None) -> dict[str, float]:
-    """What a curve keeps of a bound or of log p(x): NaN where it was not finite."""
+    """Returns mean and standard error of a bound or of log p(x) for a curve, NaN if it was not finite."""
     mean, error = (math.nan, math.nan) if record is None else (record.mean, record.standard_error)
     return {name: mean, f"{name}_standard_error": error}
 
 
 def lead(ours: float, theirs: float) -> float:
-    """By how much ours is above theirs; minus infinity where one is not finite: then it is not above."""
+    """Returns the difference of two values, or minus infinity if one of them is not finite."""
     return -math.inf if math.isnan(ours - theirs) else ours - theirs
 
 
 def log_marginal(
     vae: VAE, split: Split, num_examples: int, chains: Mapping[str, int], seed: int
 ) -> evaluation.Record | None:
-    """Log p(x) of the first examples, by the estimator of appendix D; None where the model's is not finite.
+    """Estimates log p(x) of the first examples as in appendix D. Returns None if it is not finite.
 
-    The chains start from the prior, so that the estimate depends on the decoder alone.
+    The chains start from the prior, so that the estimate depends on the decoder only.
     """
     with warnings.catch_warnings():
-        # Of chains that accept little; how much they do is among the numbers.
+        # Chains with low acceptance warn. Their acceptance is among the recorded numbers.
         warnings.filterwarnings("ignore", "For .* examples fewer than", UserWarning)
         try:
             return evaluation.log_marginal_hmc(
@@ -149,10 +149,10 @@ def log_marginal(
 def settings(
     data_sets: Sequence[DataSet], latent_sizes: Sequence[int], hidden: str, budget: Budget, num_samples: int
 ) -> list[Setting]:
-    """The rows of a set-up that all figures share."""
+    """Returns the rows of the setup table that all figures share."""
     likelihoods = {
-        "bernoulli": "Bernoulli; each pixel drawn once from its gray value",
-        "normal": "normal, means in (0, 1) by a sigmoid; gray values in [0, 1]",
+        "bernoulli": "Bernoulli; pixels binarised once by their gray values",
+        "normal": "normal with means in (0, 1) by a sigmoid; gray values in [0, 1]",
     }
     return [
         Setting("", "data", "data_sets", ", ".join(data_set.name for data_set in data_sets)),
@@ -160,10 +160,10 @@ def settings(
         Setting("N_z", "latent dimensions", "latent_size", ", ".join(map(str, latent_sizes))),
         Setting("", "hidden units, one tanh layer in encoder and decoder", "hidden", hidden),
         Setting("M", "minibatch", "BATCH_SIZE", str(BATCH_SIZE)),
-        Setting("L", "samples of z a data point", "SGVB(num_samples)", "1"),
+        Setting("L", "samples of z per data point", "SGVB(num_samples)", "1"),
         Setting("", "estimator of AEVB", "SGVB(kl='analytic')", "B, equation 10"),
-        Setting("", "first weights", "INITIAL_VARIANCE", f"N(0, {INITIAL_VARIANCE}), its variance"),
-        Setting("p(theta)", "prior on the weights, the encoder's too: MAP", "L2(1 / (2 N))", "N(0, I)"),
+        Setting("", "initial weights", "INITIAL_VARIANCE", f"N(0, {INITIAL_VARIANCE}), its variance"),
+        Setting("p(theta)", "prior on all weights, including the encoder's: MAP", "L2(1 / (2 N))", "N(0, I)"),
         Setting("", "optimizer", "adagrad", "Adagrad, sums of squares from zero"),
         Setting(
             "",
@@ -171,24 +171,24 @@ def settings(
             "LEARNING_RATES, Budget.pilot_samples",
             f"the best of 0.01, 0.02, 0.1 on the first {budget.pilot_samples:,} samples",
         ),
-        Setting("", "training samples a curve", "Budget.num_samples", f"{num_samples:,}"),
+        Setting("", "training samples per curve", "Budget.num_samples", f"{num_samples:,}"),
     ]
 
 
 def chain_settings(budget: Budget) -> list[Setting]:
-    """Those of `log_marginal`."""
+    """Returns the rows of the setup table for `log_marginal`."""
     return [
         Setting("", "images that log p(x) is averaged over", "Budget.num_marginal", f"{budget.num_marginal:,}"),
         Setting(
             "L",
-            "samples of each posterior that q(z) is fitted to, and again for the estimate (appendix D)",
+            "posterior samples per image for fitting q(z), and as many for the estimate (appendix D)",
             "num_samples",
             str(budget.chains["num_samples"]),
         ),
-        Setting("", "steps of a chain before them", "num_burnin", str(budget.chains["num_burnin"])),
+        Setting("", "burn-in steps of a chain", "num_burnin", str(budget.chains["num_burnin"])),
         Setting(
             "",
-            "most leapfrog steps a sample (no-U-turn)",
+            "maximum leapfrog steps per sample (no-U-turn)",
             "max_tree_depth",
             str(2 ** budget.chains["max_tree_depth"] - 1),
         ),

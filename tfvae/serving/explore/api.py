@@ -1,4 +1,4 @@
-"""What the page asks the server: numbers as little-endian float32, descriptions as JSON, mistakes as one sentence."""
+"""HTTP API of the explore page: arrays as little-endian float32, descriptions and errors as JSON."""
 
 import math
 
@@ -11,102 +11,105 @@ from fastapi.responses import JSONResponse, Response
 from tfvae.serving.explore.explored_model import ExploredModel
 from tfvae.serving.refusal import RefusedRequest
 
-# As many pictures as the background of the largest map has.
-MOST_DECODED = 512
-MOST_DRAWN = 64
+# The background of the largest map has this many pictures.
+MAX_DECODED = 512
+MAX_SAMPLES = 64
 _LARGEST_SEED = 2**31 - 1
 _FLOAT = np.dtype("<f4")
 
 
 def explore_api(explored: ExploredModel) -> APIRouter:
-    """The routes under `/explore/api` for one model.
+    """Creates the routes under `/explore/api` for one model.
 
-    | route | in | out |
+    | route | request body | response |
     | --- | --- | --- |
-    | `GET model` | | what there is to explore, JSON; null for a number that is not finite |
-    | `GET points` | | float32 `[N, D]`, then int32 `[N]`: E[z|x] and classes of the examples |
-    | `GET example/I` | | float32 `[2, *event]`: an example and its reconstruction |
-    | `POST decode` | float32 `[n, D]`, n to 512 | float32 `[n, *event]`: means of p(x|z) |
+    | `GET model` | | JSON description of the model and its examples; numbers that are not finite are null |
+    | `GET points` | | float32 `[N, D]`, then int32 `[N]`: E[z|x] and class of each example |
+    | `GET example/I` | | float32 `[2, *event]`: example I, and the mean of p(x|z) at its E[z|x] |
+    | `POST decode` | float32 `[n, D]`, n <= 512 | float32 `[n, *event]`: means of p(x|z) |
     | `POST encode?seed=0` | float32 `[*event]` | JSON: `loc`, `scale`, `elbo`, `log_likelihood`, `kl`, `bits_per_dim` |
-    | `GET prior?num=24&seed=0` | | float32 `[n, D]`, then `[n, *event]`: z ~ p(z) and their means |
+    | `GET prior?num=24&seed=0` | | float32 `[n, D]`, then `[n, *event]`: draws z ~ p(z) and means of p(x|z) |
     """
     router = APIRouter(prefix="/explore/api", include_in_schema=False)
     latent_size, event_size = explored.latent_size, math.prod(explored.event_shape)
-    # orjson writes what is not finite as null; such are the moments of a Cauchy prior.
+    # orjson writes numbers that are not finite as null, for example the moments of a Cauchy prior.
     model, points = orjson.dumps(explored.describe()), explored.points()
 
     @router.get("/model")
-    async def describe() -> Response:
+    async def get_model() -> Response:
         return Response(model, media_type="application/json")
 
     @router.get("/points")
-    async def lay_out() -> Response:
+    async def get_points() -> Response:
         return _binary(points)
 
     @router.get("/example/{index}")
-    async def show(index: str) -> Response:
-        number = _whole_number(index, "The example", 0, len(explored) - 1, status=404)
+    async def get_example(index: str) -> Response:
+        number = _integer(index, "example", 0, len(explored) - 1, status=404)
         return _floats(await run_in_threadpool(explored.example, number))
 
     @router.post("/decode")
     async def decode(request: Request) -> Response:
-        z = await _floats_of(request, latent_size, MOST_DECODED, "z")
+        z = await _floats_of(request, latent_size, MAX_DECODED, "z")
         return _floats(await run_in_threadpool(explored.decode, z.reshape(-1, latent_size)))
 
     @router.post("/encode")
     async def encode(request: Request) -> Response:
-        seed = _whole_number(request.query_params.get("seed", "0"), "seed", 0, _LARGEST_SEED)
+        seed = _integer(request.query_params.get("seed", "0"), "seed", 0, _LARGEST_SEED)
         x = (await _floats_of(request, event_size, 1, "x")).reshape(explored.event_shape)
         try:
             encoded = await run_in_threadpool(explored.encode, x, seed)
         except ValueError as error:
             raise RefusedRequest(400, str(error)) from error
-        found = encoded._asdict()
-        if not np.isfinite(np.concatenate([np.ravel(value) for value in found.values()])).all():
-            raise RefusedRequest(422, "The model's bound for this x is not finite: x lies too far from its data.")
-        return JSONResponse(found)
+        answer = encoded._asdict()
+        if not np.isfinite(np.concatenate([np.ravel(value) for value in answer.values()])).all():
+            raise RefusedRequest(422, "The ELBO of this x is not finite. Choose an x closer to the model's data.")
+        return JSONResponse(answer)
 
     @router.get("/prior")
-    async def draw(request: Request) -> Response:
-        num = _whole_number(request.query_params.get("num", "24"), "num", 1, MOST_DRAWN)
-        seed = _whole_number(request.query_params.get("seed", "0"), "seed", 0, _LARGEST_SEED)
+    async def sample_prior(request: Request) -> Response:
+        num = _integer(request.query_params.get("num", "24"), "num", 1, MAX_SAMPLES)
+        seed = _integer(request.query_params.get("seed", "0"), "seed", 0, _LARGEST_SEED)
         return _floats(*await run_in_threadpool(explored.draw, num, seed))
 
     return router
 
 
-async def _floats_of(request: Request, row_size: int, most_rows: int, name: str) -> np.ndarray:
-    """The body as finite float32, a whole number of rows of it."""
+async def _floats_of(request: Request, row_size: int, max_rows: int, name: str) -> np.ndarray:
+    """Reads complete rows of finite float32 numbers from the request body."""
     row_bytes = _FLOAT.itemsize * row_size
     body = bytearray()
     async for part in request.stream():
         body += part
-        if len(body) > most_rows * row_bytes:
+        if len(body) > max_rows * row_bytes:
             raise RefusedRequest(
-                413, f"The body holds at most {most_rows} {name} of {row_size} float32 numbers; it is longer."
+                413,
+                f"The request body must contain at most {max_rows} {name} of {row_size} float32 numbers each "
+                f"({max_rows * row_bytes} bytes). Received: a longer body",
             )
     if not body or len(body) % row_bytes:
         raise RefusedRequest(
             400,
-            f"The body holds float32 numbers, {row_size} for each {name} ({row_bytes} bytes); received {len(body)} "
-            "bytes.",
+            f"The request body must contain float32 numbers, {row_size} for each {name} ({row_bytes} bytes). "
+            f"Received: {len(body)} bytes",
         )
     values = np.frombuffer(bytes(body), _FLOAT).astype(np.float32)
     if not np.isfinite(values).all():
-        raise RefusedRequest(400, f"{name} holds finite numbers only; received NaN or infinity.")
+        raise RefusedRequest(400, f"`{name}` must contain only finite numbers. Received: NaN or infinity")
     return values
 
 
-def _whole_number(text: str, name: str, low: int, high: int, *, status: int = 400) -> int:
-    # Not int() alone: it takes "1_0" and numbers of a million digits.
+def _integer(text: str, name: str, low: int, high: int, *, status: int = 400) -> int:
+    # int() alone would accept "1_0" and numbers with a million digits.
     if not (text.isascii() and text.isdigit() and len(text) <= 10 and low <= int(text) <= high):
-        raise RefusedRequest(status, f"{name} is a whole number from {low} to {high}; received {text[:40]!r}.")
+        message = f"`{name}` must be an integer from {low} to {high}. Received: {name}={text[:40]!r}"
+        raise RefusedRequest(status, message)
     return int(text)
 
 
 def _floats(*arrays: np.ndarray) -> Response:
     if not all(np.isfinite(array).all() for array in arrays):
-        raise RefusedRequest(422, "The decoder's answer is not finite: z lies too far from the prior.")
+        raise RefusedRequest(422, "The decoder's output is not finite. Choose a z closer to the prior.")
     return _binary(b"".join(array.astype(_FLOAT).tobytes() for array in arrays))
 
 

@@ -1,4 +1,4 @@
-"""Puts the page and what it asks for into a server's app."""
+"""Adds the explore page and its API to a FastAPI app."""
 
 from fastapi import FastAPI
 
@@ -10,9 +10,9 @@ from tfvae.serving.refusal import RefusedRequest, answer_refusal
 
 
 def add_explore(app: FastAPI, explored: ExploredModel) -> FastAPI:
-    """Serves the page at `/explore/` beside whatever the app serves already; returns the app.
+    """Adds the page at `/explore/` to an app and returns the app. Existing routes are kept.
 
-    Pages of other sites are not answered (`SameOrigin`), and `run_app` refuses foreign names.
+    Requests from pages of other sites are refused (`SameOrigin`), and `run_app` refuses unknown host names.
     """
     if not any(middleware.cls is SameOrigin for middleware in app.user_middleware):
         app.add_middleware(SameOrigin)

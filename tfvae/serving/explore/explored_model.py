@@ -1,4 +1,4 @@
-"""A trained model with examples laid out in its latent space: everything the page asks for, without the web."""
+"""A trained model and encoded examples: everything that the explore page shows, without HTTP."""
 
 import math
 from typing import Any, NamedTuple
@@ -7,28 +7,29 @@ import numpy as np
 
 from tfvae._activity import ACTIVE_THRESHOLD, collapse
 from tfvae._display import Display, Layout
-from tfvae._seeds import split_seed, stateless_seed
+from tfvae._seeds import stateless_seed
 from tfvae.data import Split
 from tfvae.models import VAE
+from tfvae.models.queries import sample_prior
 from tfvae.serving.explore.model_input import ModelInput, has_dark_border
 from tfvae.serving.explore.plane import principal_plane
 from tfvae.serving.explore.programs import NUM_SAMPLES, Programs
 from tfvae.typing import Distribution
 
-# Draws for the prior's mean and spread, where its family does not know them.
+# Draws that estimate the prior's mean and standard deviation where its family does not define them.
 _NUM_PRIOR_DRAWS = 4096
 
 
 class Encoded(NamedTuple):
-    """One x as the model sees it, in nats and, for the bound, bits per dimension.
+    """Posterior and ELBO of one x, in nats.
 
     Attributes:
-        loc: E[z|x] `[D]`.
-        scale: the standard deviations of q(z|x) `[D]`.
-        elbo: of `NUM_SAMPLES` draws.
-        log_likelihood: the bound's first term.
-        kl: what is taken from it.
-        bits_per_dim: of the bound; with the width of a level added for dequantised data.
+        loc: Mean of q(z|x) `[D]`.
+        scale: Standard deviation of q(z|x) `[D]`.
+        elbo: The ELBO, averaged over `NUM_SAMPLES` draws of z.
+        log_likelihood: First term of the ELBO.
+        kl: Second term of the ELBO, which is subtracted.
+        bits_per_dim: The negative ELBO in bits per dimension; for dequantised data, the width of a level is included.
     """
 
     loc: list[float]
@@ -40,16 +41,16 @@ class Encoded(NamedTuple):
 
 
 class ExploredModel:
-    """A model and examples, encoded once; every answer after that is a compiled decode or encode.
+    """A model with its examples, which are encoded once. All later requests call compiled functions.
 
     Args:
-        vae: a trained model whose z is one vector of floating-point numbers.
-        examples: what the map shows, as the likelihood models them, in memory.
-        name: of the run, for the page's title.
-        model_input: how pictures from outside become x.
+        vae: Trained model whose z is one vector of floating-point numbers.
+        examples: Examples that the map shows, in memory, in the form that the likelihood models.
+        name: Name of the run, for the title of the page.
+        model_input: Conversion of a user's own image to x.
 
     Raises:
-        ValueError: when z is no vector, or the examples are not the model's.
+        ValueError: If z is not a vector, or the examples do not fit the model.
 
     Example:
         >>> explored = ExploredModel(vae, splits.test, name="digits")
@@ -61,8 +62,8 @@ class ExploredModel:
         prior = vae.prior.distribution()
         if not isinstance(vae.latent_shape, tuple) or len(vae.latent_shape) != 1 or not prior.dtype.is_floating:
             raise ValueError(
-                "The page explores latents that are one vector of floating-point numbers. This model's z has event "
-                f"shape {prior.event_shape} and dtype {prior.dtype}."
+                "The page needs latents that are one vector of floating-point numbers. Received: a model whose z "
+                f"has event_shape={prior.event_shape}, dtype={prior.dtype}"
             )
         vae.check_data(examples.x)
         self.name, self.event_shape, self.latent_size = name, examples.event_shape, int(vae.latent_shape[0])
@@ -70,10 +71,10 @@ class ExploredModel:
         self._display = Display.of(self._x)
         self._input = model_input or ModelInput("range", *examples.value_range)
         self._programs = Programs(vae, self.event_shape)
-        self._terms = self._programs.examine(self._x)
+        self._terms = self._programs.terms(self._x)
         self._classes, self._class_of = _classes(examples)
         self._prior_mean, self._prior_stddev = _moments(prior)
-        self.decode(np.zeros([1, self.latent_size], np.float32))  # so that the first touch waits for no trace
+        self.decode(np.zeros([1, self.latent_size], np.float32))  # traced now, so that the first request is fast
         self.decode(np.zeros([2, self.latent_size], np.float32))
         self.encode(self._x[0])
 
@@ -82,16 +83,16 @@ class ExploredModel:
 
     @property
     def is_image(self) -> bool:
-        """Whether one x is drawn pixel by pixel, and not as lines or bars."""
+        """Whether an x is drawn as pixels rather than as lines or bars."""
         return self._display.kind in ("image", "volume")
 
     def describe(self) -> dict[str, Any]:
-        """What the page needs to know before anything moves, as JSON."""
+        """Describes the model and its examples to the page, in types that JSON has."""
         display = self._display
         low, high = float(display.low.min()), float(display.high.max())
         layout = display.layout() if self.is_image else None
         takes_images = layout is not None and layout.pixels is None
-        # A low end that the best and the worst examples bound, for "better than so many of the examples".
+        # The page compares the ELBO of a user's image with these quantiles of the examples.
         quantiles = np.quantile(self._terms.elbo.astype(np.float64), np.linspace(0.0, 1.0, 101))
         activity = self._terms.loc.var(axis=0, dtype=np.float64)
         active = activity > ACTIVE_THRESHOLD
@@ -105,7 +106,7 @@ class ExploredModel:
             "takes_images": takes_images,
             "picture": None if layout is None else layout._asdict(),
             "lines": display.line_shape,
-            "words": display.words(),
+            "words": display.caption(),
             "latent_size": self.latent_size,
             "num_examples": len(self),
             "classes": self._classes,
@@ -129,25 +130,25 @@ class ExploredModel:
         return has_dark_border(self._x.reshape(len(self), *layout.shape), low, high)
 
     def points(self) -> bytes:
-        """E[z|x] `[N, D]` of the examples as float32, then the number of each one's class as int32, -1 for none."""
+        """Returns E[z|x] of the examples `[N, D]` as float32, then their class indices `[N]` as int32, -1 for none."""
         return self._terms.loc.astype("<f4").tobytes() + self._class_of.astype("<i4").tobytes()
 
     def decode(self, z: np.ndarray) -> np.ndarray:
-        """The mean of p(x|z) `[N, *event]`, float32, for z `[N, D]`."""
+        """Returns the mean of p(x|z), float32 `[N, *event]`, for z `[N, D]`."""
         return self._programs.decode(z)
 
     def example(self, index: int) -> np.ndarray:
-        """An example and the model's mean at its E[z|x], `[2, *event]`, float32."""
+        """Returns an example and the mean of p(x|z) at its E[z|x], float32 `[2, *event]`."""
         return np.stack([self._x[index], self.decode(self._terms.loc[index : index + 1])[0]]).astype(np.float32)
 
     def encode(self, x: np.ndarray, seed: int = 0) -> Encoded:
         """Encodes one x `[*event]`.
 
         Raises:
-            ValueError: for values that the likelihood does not take.
+            ValueError: If the likelihood does not accept the values of x.
         """
         self._vae.check_data(x[np.newaxis])
-        terms = self._programs.examine_one(x[np.newaxis], seed)
+        terms = self._programs.terms_of_one(x[np.newaxis], seed)
         elbo = float(terms.elbo[0])
         width = math.log2(self._input.num_levels) if self._input.num_levels else 0.0
         return Encoded(
@@ -160,14 +161,13 @@ class ExploredModel:
         )
 
     def draw(self, num_samples: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        """Z ~ p(z) `[N, D]` and the means they decode to `[N, *event]`, both float32."""
-        (seed_z,) = split_seed(stateless_seed(seed), 1, "explore")
-        z = self._vae.prior.distribution().sample(num_samples, seed=seed_z).numpy().astype(np.float32)
+        """Draws the z ~ p(z) `[N, D]` of `vae.sample`, and returns them with the means of p(x|z) `[N, *event]`."""
+        z = np.asarray(sample_prior(self._vae.prior.distribution(), num_samples, seed=seed).z, np.float32)
         return z, self.decode(z)
 
 
 def _classes(examples: Split) -> tuple[list[dict[str, int]], np.ndarray]:
-    """The labels there are with their numbers of examples, and which of them each example has, `[N]`."""
+    """Returns the labels with their counts, and the index of each example's label `[N]`, -1 for none."""
     if examples.labels is None:
         return [], np.full(len(examples), -1)
     values, class_of, counts = np.unique(examples.labels, return_inverse=True, return_counts=True)
@@ -175,14 +175,15 @@ def _classes(examples: Split) -> tuple[list[dict[str, int]], np.ndarray]:
 
 
 def _moments(prior: Distribution) -> tuple[np.ndarray, np.ndarray]:
-    """The prior's mean and standard deviations `[D]`; of one without them, a normal's with the same quantiles."""
+    """Returns the prior's mean and standard deviation `[D]`, or those of a normal with the same quantiles."""
     try:
         mean, stddev = np.asarray(prior.mean(), np.float64), np.asarray(prior.stddev(), np.float64)
     except NotImplementedError:
         draws = _draws(prior)
         mean, stddev = draws.mean(axis=0), draws.std(axis=0)
     if not (np.isfinite(mean).all() and np.isfinite(stddev).all()):
-        low, mean, high = np.quantile(_draws(prior), [0.1587, 0.5, 0.8413], axis=0)  # one deviation of a normal
+        # In a normal, these are one standard deviation below the mean, the mean, and one above it.
+        low, mean, high = np.quantile(_draws(prior), [0.1587, 0.5, 0.8413], axis=0)
         stddev = (high - low) / 2
     return mean, np.maximum(stddev, 1e-6)
 

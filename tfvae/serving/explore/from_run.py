@@ -1,4 +1,4 @@
-"""From a run folder to a model that can be explored."""
+"""Loads a run for the explore page."""
 
 from collections.abc import Callable
 
@@ -15,22 +15,22 @@ _SPLITS = ("train", "validation", "test")
 def explored_run(
     run: Run, *, split: str = "test", num_examples: int = 5000, on_stage: Callable[[str], None] = lambda stage: None
 ) -> ExploredModel:
-    """Loads a run's data, encodes its first examples, and compiles what the page asks for.
+    """Loads a run's data, encodes the first examples and compiles the functions that the page calls.
 
     Args:
-        run: as `tfvae.training.saved_run.load_run` reads it.
+        run: A run, from `tfvae.training.saved_run.load_run`.
         split: "train", "validation" or "test", of the run's own data.
-        num_examples: the most that are put on the map.
-        on_stage: called with what begins.
+        num_examples: Maximum number of examples on the map.
+        on_stage: Called with a description of each stage before it starts.
 
     Raises:
-        ValueError: for a split that is not there, or a model whose z is no vector.
+        ValueError: If the data have no such split, or z is not a vector.
     """
     name = run.config.data.name
     splits = tfvae_data.load(name)
-    there = [part for part in _SPLITS if getattr(splits, part) is not None]
-    if split not in there:
-        raise ValueError(f"{name} has no {split!r} split. Choose {' or '.join(there)} with --split.")
+    available = [part for part in _SPLITS if getattr(splits, part) is not None]
+    if split not in available:
+        raise ValueError(f"{name} has no {split!r} split. Choose {' or '.join(available)} with --split.")
     loaded: Split | ShardedSplit = getattr(splits, split)
     examples = evaluation_split(run.config, loaded.take(num_examples))
     on_stage(f"encoding {len(examples):,} examples of {examples.name}")

@@ -1,4 +1,4 @@
-"""How a picture that somebody brings becomes an x of the kind that a model was trained on."""
+"""Conversion of a user's own image to the values that a model was trained on."""
 
 import dataclasses
 from typing import Any, Literal
@@ -12,14 +12,14 @@ from tfvae.training.config import RunConfig
 
 @dataclasses.dataclass(frozen=True)
 class ModelInput:
-    """From a brightness in [0, 1] to a value of x; the page does the arithmetic, so that it can show what it sends.
+    """Maps a brightness in [0, 1] to a value of x. The page computes it, so that it can show the x it sends.
 
     Attributes:
-        kind: "binary" (1 above one half), "levels" (the middle of one of `num_levels` steps, as dequantised data) or
-            "range" (from `low` to `high`).
-        low: the value of black.
-        high: the value of white.
-        num_levels: of dequantised data, else None.
+        kind: "binary" (1 above one half), "levels" (the middle of one of `num_levels` intervals, for dequantised data)
+            or "range" (linear from `low` to `high`).
+        low: Value of black.
+        high: Value of white.
+        num_levels: Number of levels of dequantised data, otherwise None.
     """
 
     kind: Literal["binary", "levels", "range"]
@@ -29,7 +29,7 @@ class ModelInput:
 
     @classmethod
     def of_run(cls, config: RunConfig, split: Split | ShardedSplit) -> "ModelInput":
-        """What a run was trained on; `split` is as loaded, before any noise."""
+        """Returns the conversion for a run. `split` is the loaded split, before noise is added."""
         if dequantizes(config, split):
             return cls("levels", num_levels=split.num_levels)
         if split.is_binary or config.data.binarize != "none":
@@ -38,11 +38,11 @@ class ModelInput:
         return cls("range") if split.in_unit_interval else cls("range", low, high)
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON."""
+        """Returns the attributes as a dictionary."""
         return dataclasses.asdict(self)
 
 
 def has_dark_border(x: np.ndarray, low: float, high: float) -> bool:
-    """Whether pictures `[N, H, W, ...]` are bright on black, so that a scan of dark ink is to be inverted."""
+    """Whether images `[N, H, W, ...]` are light on dark, so that a scan of dark ink must be inverted."""
     edges = np.concatenate([part.reshape(-1) for part in (x[:, 0], x[:, -1], x[:, :, 0], x[:, :, -1])])
     return bool(edges.mean() < low + 0.2 * (high - low))

@@ -1,4 +1,4 @@
-"""The page's own files, and the headers that keep it to itself."""
+"""Static files of the explore page, and their security headers."""
 
 from pathlib import Path
 from types import MappingProxyType
@@ -15,7 +15,7 @@ _TYPES = MappingProxyType(
         ".svg": "image/svg+xml",
     }
 )
-# Only what this server sends runs, and it can call nobody else.
+# The browser runs only files of this server, and these can connect only to it.
 _HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
@@ -28,7 +28,7 @@ _HEADERS = {
 
 
 def explore_page() -> APIRouter:
-    """The routes of the page: `/explore/` and its files, read once; `/` and `/explore` lead there."""
+    """Creates the routes of the page: `/explore/` and its files, which are read once. `/` and `/explore` redirect."""
     router = APIRouter(include_in_schema=False)
     files = {path.name: path.read_bytes() for path in sorted(_FOLDER.iterdir()) if path.suffix in _TYPES}
 
@@ -37,7 +37,7 @@ def explore_page() -> APIRouter:
         return RedirectResponse("explore/")
 
     @router.get("/explore")
-    async def without_slash() -> Response:
+    async def add_slash() -> Response:
         return RedirectResponse("explore/")
 
     @router.get("/explore/")
@@ -47,7 +47,7 @@ def explore_page() -> APIRouter:
     @router.get("/explore/{name}")
     async def file(name: str) -> Response:
         if name not in files:
-            return Response("There is no such file.", 404, _HEADERS, "text/plain; charset=utf-8")
+            return Response("File not found.", 404, _HEADERS, "text/plain; charset=utf-8")
         return _file(name)
 
     def _file(name: str) -> Response:

@@ -1,4 +1,4 @@
-"""The plane through latent space in which examples lie widest apart."""
+"""Principal plane of latents."""
 
 from typing import Any
 
@@ -7,18 +7,17 @@ from sklearn.decomposition import PCA
 
 
 def principal_plane(z: np.ndarray) -> dict[str, Any] | None:
-    """The first two principal components of latents `[N, D]`, as JSON; None where there are no two.
-
-    There are none of fewer than two dimensions or examples, nor of examples that all lie in one place.
+    """Computes the first two principal components of latents `[N, D]`.
 
     Returns:
-        `origin` (the mean of z) `[D]`, `axes` `[2, D]`, orthonormal, and `explained`, their shares of the variance.
+        A dictionary with `origin`, the mean of z `[D]`, `axes`, orthonormal `[2, D]`, and `explained`, the fractions of
+        the variance. None if there are fewer than two dimensions or examples, or if all examples are equal.
     """
     if min(z.shape) < 2 or not np.ptp(z, axis=0).any():
         return None
-    found = PCA(n_components=2, svd_solver="full").fit(z.astype(np.float64))
+    pca = PCA(n_components=2, svd_solver="full").fit(z.astype(np.float64))
     return {
-        "origin": found.mean_.tolist(),
-        "axes": found.components_.tolist(),
-        "explained": found.explained_variance_ratio_.tolist(),
+        "origin": pca.mean_.tolist(),
+        "axes": pca.components_.tolist(),
+        "explained": pca.explained_variance_ratio_.tolist(),
     }

@@ -1,5 +1,5 @@
-// Until somebody touches the page, the cursor strolls from class to class: it shows by itself what there is to do.
-// `onStop` is told of each place where it turns.
+// Moves the cursor from class to class until the user touches the page, to show how the map works.
+// `onStop` is called with each point where the cursor turns.
 
 import { between } from "./space.js";
 

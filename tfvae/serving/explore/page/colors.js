@@ -1,5 +1,5 @@
-// Ten colours for classes on each ground, chosen apart also for those who do not see red or green: with normal sight,
-// protanopia or deuteranopia (simulated), no two are nearer than 0.15 in OKLab on light ground, 0.11 on dark.
+// Ten class colours for each background. They differ for colour-blind users too: with normal sight, protanopia or
+// deuteranopia (simulated), the OKLab distance of any two is at least 0.15 on light and 0.11 on dark backgrounds.
 
 const LIGHT = [
   "#0f2277", "#af7027", "#596583", "#f07d9b", "#8a3405", "#29bcfc", "#5c0524", "#fca105", "#592dc4", "#3d83fc",
@@ -15,7 +15,7 @@ export function classColor(index) {
   return index < 0 ? colors[0] : colors[index % colors.length];
 }
 
-// A property of the style sheet, as it is now. Asking the browser in each frame would cost more than the drawing.
+// The current value of a style sheet property, cached: asking the browser in each frame would take longer than drawing.
 const known = new Map();
 darkness.addEventListener("change", () => known.clear());
 
@@ -24,7 +24,7 @@ export function themeColor(name) {
   return known.get(name);
 }
 
-// "#rrggbb" as three numbers.
+// Converts "#rrggbb" to three numbers.
 export function channels(color) {
   return [1, 3, 5].map((start) => parseInt(color.slice(start, start + 2), 16));
 }

@@ -1,4 +1,4 @@
-// Starts the page: asks what there is to explore, and lets its parts know of one another.
+// Starts the page: loads the description of the model and connects the parts.
 
 import { attract } from "./attract.js";
 import { onThemeChange } from "./colors.js";
@@ -75,7 +75,7 @@ async function start() {
     stopPath,
     goToExample: (index) => space.goTo(map.zOf(index)),
   });
-  // Whoever goes somewhere else leaves the path.
+  // Moving anywhere else leaves the path.
   for (const id of ["map", "sliders", "sweep-film", "samples", "reset"]) $(id).addEventListener("pointerdown", stopPath);
   for (const id of ["sliders", "sweep-film", "samples", "reset"]) $(id).addEventListener("keydown", stopPath);
   $("play").addEventListener("click", () => path.toggle());
@@ -104,7 +104,7 @@ async function start() {
   attract(space, stops, () => sweep.update());
 }
 
-// Decodes where we are, and shows it.
+// Decodes the current z and shows the result.
 function showsDecoded(space, pictures, map) {
   const times = [];
   const show = (values) => {
@@ -121,7 +121,7 @@ function showsDecoded(space, pictures, map) {
       if (times.length < 10) return; // the first ones wait for the rest of the page
       const median = times.slice().sort((a, b) => a - b)[times.length >> 1];
       $("latency").textContent = `${median.toFixed(1)} ms`;
-      $("latency").title = `From the question to the picture, median of the last ${times.length}`;
+      $("latency").title = `Time from the request to the image, median of the last ${times.length}`;
     },
     fail,
   );
@@ -133,7 +133,7 @@ function showsDecoded(space, pictures, map) {
   };
 }
 
-// Under each bar its number.
+// Writes the value of each bar below it.
 function showValues(texts) {
   $("values").hidden = !texts.length;
   if ($("values").childElementCount !== texts.length) {
@@ -144,7 +144,7 @@ function showValues(texts) {
 
 function describe(model) {
   const kind = { image: "image", series: "series", volume: "volume" }[model.kind] ?? "example";
-  $("headline").textContent = `Every place on this map is ${/^[aeiou]/.test(kind) ? "an" : "a"} ${kind}`;
+  $("headline").textContent = `Every point on this map is ${/^[aeiou]/.test(kind) ? "an" : "a"} ${kind}`;
   $("reading").textContent = model.words;
   $("reading").hidden = !model.words;
   const count = model.num_examples.toLocaleString("en");
@@ -155,8 +155,8 @@ function describe(model) {
   const what = model.kl !== null && model.kl < 0.1 ? "is the prior" : "is the same";
   const kl = model.kl === null ? "" : ` (KL ${signed(model.kl)} nats)`;
   $("notice").textContent =
-    `This model has collapsed: the posterior of every example ${what}${kl}, so the decoder ignores z, and every place, ` +
-    `slider and sample decodes to much the same ${kind}.`;
+    `This model has collapsed: the posterior of every example ${what}${kl}, so the decoder ignores z. Every point, ` +
+    `slider and sample decodes to nearly the same ${kind}.`;
   $("notice").hidden = false;
 }
 
@@ -172,7 +172,7 @@ function choosePlanes(model, space, map) {
   for (const select of [across, up]) {
     select.replaceChildren(...space.mean.map((_, d) => new Option(`z${d + 1}`, d)));
   }
-  // Of two dimensions the plane itself is the better map: its axes mean something.
+  // With two dimensions, the plane itself is the better map: its axes are the latents.
   plane.value = model.latent_size > 2 && components && !model.has_collapsed ? "principal" : "dimensions";
   $("planes").hidden = model.latent_size === 1;
   const [first, second = first] = model.latent_size > 2 ? model.widest : [0, 1].slice(0, model.latent_size);
@@ -203,8 +203,8 @@ function showPath(path, map) {
   map.redraw();
 }
 
-// Places worth visiting, in an order that crosses the map: an example near the middle of each class; where there are no
-// classes, examples far apart; and where all examples are in one heap, places far apart.
+// Chooses points for the automatic tour, in an order that crosses the map: an example near the median of each class.
+// Without classes, examples that are far apart; if all examples lie in one spot, points that are far apart.
 function stopsOf(map) {
   const hasClasses = map.medians.length > 1 && !map.isHeap;
   const at = hasClasses ? map.medians : [[0.2, 0.5], [0.8, 0.5], [0.5, 0.2], [0.5, 0.8]].map((share) => {

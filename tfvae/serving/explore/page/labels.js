@@ -1,4 +1,4 @@
-// Moves labels off one another: boxes { x, y, width, height, isFixed } around their middles, which are changed in place.
+// Separates labels that overlap: boxes { x, y, width, height, isFixed } with centre (x, y), changed in place.
 
 const ROUNDS = 60;
 
@@ -12,7 +12,7 @@ export function keepApart(boxes, gap = 2) {
   }
 }
 
-// Two that overlap go apart by as much, each half of it or one of them all, along the axis where that is least.
+// Moves two overlapping boxes apart along the axis with the smaller overlap: each by half, or one if the other is fixed.
 function push(p, q, gap) {
   if (p.isFixed && q.isFixed) return false;
   const [dx, dy] = [q.x - p.x, q.y - p.y];

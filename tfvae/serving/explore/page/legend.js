@@ -1,11 +1,11 @@
-// The classes on the map, each a switch.
+// Legend of the classes on the map. Each entry switches its class on and off.
 
 import { classColor, onThemeChange } from "./colors.js";
 
 export function showLegend(element, map, onChange) {
   const switches = map.classes.map(({ label, count }, c) => {
     const button = Object.assign(document.createElement("button"), { type: "button", className: "class" });
-    button.title = `${count} examples. Click to switch off and on; double-click for this one alone`;
+    button.title = `${count} examples. Click to hide or show; double-click to show only this class`;
     button.setAttribute("aria-pressed", "true");
     const swatch = Object.assign(document.createElement("span"), { className: "swatch" });
     button.append(swatch, String(label));

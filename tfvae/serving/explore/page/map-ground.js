@@ -1,4 +1,4 @@
-// What the map says beside its points: how far the prior reaches, and which class lies where.
+// Annotations of the map: the spread of the prior and the names of the classes.
 
 import { themeColor } from "./colors.js";
 import { keepApart } from "./labels.js";
@@ -6,7 +6,7 @@ import { keepApart } from "./labels.js";
 const FAR = [1, 2, 3]; // standard deviations of the prior
 const MOST_NAMES = 20;
 
-// Writes on a halo of the card's colour, so that it is seen on points of any colour.
+// Writes text with an outline in the card's colour, so that it is legible on points of any colour.
 function withHalo(context, text, x, y, color, halo = 4) {
   context.lineJoin = "round";
   context.lineWidth = halo;
@@ -28,8 +28,8 @@ function strokeWithHalo(context, path, dashes) {
   context.globalAlpha = 1;
 }
 
-// One, two and three standard deviations of the prior: rings, or lines where there is one dimension. Returns where it
-// has written something.
+// Draws one, two and three standard deviations of the prior: rings, or lines if there is one dimension. Returns the
+// boxes of its labels.
 export function drawReach(context, { view, plane, space }) {
   const center = view.toPixel(plane.at(space.mean));
   const [across, up] = [plane.u, plane.v].map((axis) => plane.spread(axis, space.stddev) * view.scale);
@@ -59,7 +59,7 @@ export function drawReach(context, { view, plane, space }) {
   return written;
 }
 
-// The classes by name at their medians, so that colour is not all that tells them apart; off what is there already.
+// Writes the names of the classes at their medians, so that colour is not the only cue, and away from other labels.
 export function drawNames(context, { view, classes, isShown, emphasized, medians, isHeap }, taken) {
   if (classes.length > MOST_NAMES || isHeap) return;
   context.font = `700 17px ${themeColor("--font")}`;

@@ -1,4 +1,4 @@
-// Mouse, fingers and keys on the map. Passing over it peeks; a click or a drag goes there; leaving goes back.
+// Mouse, touch and keys on the map. Hovering previews a point, a click or drag selects it, leaving restores the selection.
 
 const CLICK = 4; // pixels a click may wander
 export const POINTED = 6; // how near to a point it is the one that is pointed at
@@ -44,7 +44,7 @@ export class MapInput {
       this.before = this.space.z;
       this.space.goTo(this.zAt(pixel), { passing: true });
     } else {
-      // The first of two fingers was no wish to go anywhere.
+      // The first finger of a pinch must not select a point.
       if (first === "cursor") this.space.goTo(this.before);
       this.space.endPeek();
     }
@@ -93,7 +93,7 @@ export class MapInput {
   up(event) {
     if (!this.fingers.delete(event.pointerId)) return;
     const { gesture } = this;
-    // The second finger of a pinch goes on without doing anything: a cursor that leaps to it would be a surprise.
+    // The remaining finger of a pinch is ignored, so that the cursor does not jump to it.
     if (this.fingers.size) return;
     this.gesture = null;
     if (gesture !== "cursor") return;

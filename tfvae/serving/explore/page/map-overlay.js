@@ -1,5 +1,5 @@
-// What moves over the map: the cursor with its picture, the example that is nearest in all of z, the point that a click
-// would go to, the path from A to B, and above it the names of the classes.
+// Moving parts of the map: the cursor with its picture, the example nearest in all dimensions of z, the point that a
+// click would select, the path from A to B, and the class names on top.
 
 import { themeColor } from "./colors.js";
 import { drawNames } from "./map-ground.js";
@@ -53,7 +53,7 @@ function drawEnds(context, ends) {
   });
 }
 
-// The decoded picture beside the cursor, where the eyes are; on the side that has room.
+// Draws the decoded picture beside the cursor, on the side that has room.
 function drawLens(context, { view, pictures, decoded }, [x, y]) {
   const shape = pictures.height / pictures.width;
   const size = Math.min(LENS, view.width / 4.5);

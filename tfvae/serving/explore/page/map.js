@@ -1,4 +1,4 @@
-// The latent map: examples as points, and behind them what the plane decodes to.
+// The latent map: examples as points, and optionally the decoded plane behind them.
 
 import { channels, classColor, onThemeChange, themeColor } from "./colors.js";
 import { drawReach } from "./map-ground.js";
@@ -53,13 +53,12 @@ export class LatentMap {
     return [middle(0), middle(1)];
   }
 
-  // How high the points of a single dimension are strewn, for nothing but to be told apart.
+  // With a single dimension, the height of a point is random; it only separates the points.
   bandHeight() {
     return BAND * this.space.stddev[0];
   }
 
-  // Shows all but the outermost examples, which would leave the others little room; and where these lie in one heap,
-  // what the prior reaches.
+  // Zooms to all examples except outliers, or to the range of the prior if all examples lie in one spot.
   fit() {
     const ends = (axis) => {
       const values = this.places.filter((_, i) => i % 2 === axis).sort();
@@ -91,7 +90,7 @@ export class LatentMap {
     else this.refresh();
   }
 
-  // Everything is drawn anew: the view, the theme or what is shown has changed.
+  // Redraws everything after a change of the view, the theme or the visible classes.
   refresh() {
     this.needsBase = true;
     this.redraw();
@@ -116,7 +115,7 @@ export class LatentMap {
     return c < 0 || this.isShown[c];
   }
 
-  // The visible example nearest to a pixel, and how far it is.
+  // Finds the visible example nearest to a pixel, and its distance.
   nearestTo([x, y]) {
     let best = -1;
     let least = Infinity;
@@ -129,7 +128,7 @@ export class LatentMap {
     return { index: best, distance: Math.sqrt(least) };
   }
 
-  // The visible example whose E[z|x] is nearest in all dimensions, on the map or off it; -1 where there is none.
+  // Finds the visible example whose E[z|x] is nearest in all dimensions, or -1 if no example is visible.
   nearestInSpace(z) {
     const { size } = this.space;
     let best = -1;
@@ -145,7 +144,7 @@ export class LatentMap {
     return best;
   }
 
-  // The example nearest to a place of the plane; `classIndex` null is any class.
+  // Finds the example nearest to a point of the plane; with `classIndex` null, of any class.
   exampleNear([a, b], classIndex) {
     let best = 0;
     let least = Infinity;
@@ -202,7 +201,7 @@ export class LatentMap {
     this.redraw();
   }
 
-  // Where the background's pictures stand, in pixels: all over the map, or in one row under the points of a band.
+  // Positions of the background's pictures in pixels: all over the map, or in one row if there is a single dimension.
   cells() {
     const { width, height } = this.view;
     const shape = this.pictures.height / this.pictures.width;
@@ -248,7 +247,7 @@ export class LatentMap {
     context.globalAlpha = 1;
   }
 
-  // A point drawn once and stamped as often as there are examples: thousands of arcs take far longer.
+  // Draws a point once and copies it for each example, which is much faster than drawing thousands of arcs.
   sprite(classIndex, radius) {
     const canvas = document.createElement("canvas");
     canvas.width = canvas.height = Math.ceil(2 * (radius + 1) * this.ratio);

@@ -1,4 +1,4 @@
-// The example whose E[z|x] is nearest to the cursor in all of z, beside what the model makes of it.
+// The example whose E[z|x] is nearest to the cursor in all dimensions of z, beside its reconstruction.
 
 import { Newest, server } from "./server.js";
 
@@ -15,7 +15,7 @@ export class Nearest {
       (pair, index) => {
         if (this.known.size >= MOST_KNOWN) this.known.clear();
         this.known.set(index, pair);
-        // While the cursor moves, an answer that came too late is shown all the same, under its own name.
+        // While the cursor moves, a late answer is still shown, with its own name.
         if (this.index >= 0 && !this.isSettled()) this.show(index, pair);
       },
       fail,
@@ -43,7 +43,7 @@ export class Nearest {
     else this.asked.want(index);
   }
 
-  // The picture and its name, always at once.
+  // Updates the picture and its name together.
   show(index, pair) {
     this.shown = index;
     $("nearest-name").textContent = this.name(index);
@@ -59,7 +59,7 @@ export class Nearest {
     this.tellDistance();
   }
 
-  // How far it is, where the map cannot show it.
+  // Shows the distance if the map cannot show it.
   tellDistance() {
     const { space } = this.map;
     if (space.size <= 2 || this.shown === undefined) return;

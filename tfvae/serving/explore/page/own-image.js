@@ -1,4 +1,4 @@
-// A picture from outside, or drawn here: shown as the model sees it, encoded, and reconstructed.
+// The user's own image, loaded or drawn: shown as the model gets it, encoded, and reconstructed.
 
 import { scan } from "./scan.js";
 import { Newest, server } from "./server.js";
@@ -13,7 +13,7 @@ export class OwnImage {
     this.preview = $("preview");
     this.invert = $("invert");
     this.clear();
-    // Encoding and decoding are one errand, so that the picture, its numbers and its place belong together.
+    // Encoding and decoding are one request, so that the picture, its values and its position belong together.
     this.errand = new Newest(
       async (x) => {
         const found = await server.encode(x);
@@ -64,7 +64,7 @@ export class OwnImage {
     let last = null;
     const at = (event) => {
       const box = this.preview.getBoundingClientRect();
-      // The picture is fitted into the canvas' square box.
+      // The picture is scaled to fit the square canvas.
       const size = Math.min(box.width / this.pictures.width, box.height / this.pictures.height);
       return [
         (event.clientX - box.left - (box.width - size * this.pictures.width) / 2) / size,
@@ -87,7 +87,7 @@ export class OwnImage {
     for (const end of ["pointerup", "pointercancel"]) this.preview.addEventListener(end, () => (last = null));
   }
 
-  // The brightness of what nothing is drawn on, before it is inverted.
+  // Brightness of the empty background, before inversion.
   paper() {
     return this.pictures.isLightOnDark === this.invert.checked ? 1 : 0;
   }
@@ -113,7 +113,7 @@ export class OwnImage {
     if (!file) return;
     try {
       const found = await scan(file, this.pictures);
-      // Ink on paper, for a model of light strokes on black.
+      // Dark ink on a light background must be inverted for a model of light strokes on black.
       this.invert.checked = this.pictures.isLightOnDark && this.pictures.channels === 1 && found.border > 0.5;
       this.brightness = found.values;
       this.send();
@@ -130,7 +130,7 @@ export class OwnImage {
     this.errand.want(x);
   }
 
-  // A brightness as the kind of value the model was trained on.
+  // Converts a brightness to the kind of value the model was trained on.
   toX(brightness) {
     const { kind, low, high, num_levels: levels } = this.model.input;
     if (kind === "binary") return brightness > 0.5 ? 1 : 0;
@@ -146,7 +146,7 @@ export class OwnImage {
     this.pictures.blank(this.preview);
     this.pictures.blank($("own-reconstruction"));
     for (const id of ["elbo", "log-likelihood", "kl", "bits"]) $(id).textContent = "–";
-    $("verdict").textContent = "Numbers in nats.";
+    $("verdict").textContent = "Values in nats.";
   }
 
   report(found) {
@@ -157,7 +157,7 @@ export class OwnImage {
     const { quantiles } = this.model.elbo;
     const below = quantiles.filter((value) => value <= found.elbo).length;
     const share = Math.round((100 * below) / Math.max(1, quantiles.length));
-    $("verdict").textContent = `Nats. A higher ELBO than ${share} % of the examples.`;
+    $("verdict").textContent = `In nats. A higher ELBO than ${share}% of the examples.`;
   }
 }
 

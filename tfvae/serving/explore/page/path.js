@@ -26,7 +26,7 @@ export class Path {
       (values, z) => {
         this.frames = { values, z };
         for (let i = 0; i < NUM_SHOWN; i++) this.film.show(i, values, i * every * pictures.size);
-        // An end that is dragged while we stand on the path takes us along.
+        // If the cursor is on the path, it moves with an end that is dragged.
         if (this.isPlaying) this.show();
       },
       fail,
@@ -79,7 +79,7 @@ export class Path {
     requestAnimationFrame((then) => this.tick(then));
   }
 
-  // Out and back again.
+  // Plays from A to B and back.
   show() {
     if (!this.frames) return;
     this.film.mark(Math.round(this.share * (NUM_SHOWN - 1)));

@@ -1,8 +1,8 @@
-// Draws what the model makes: pictures pixel by pixel, anything else as a line or bars.
+// Draws values of x: images as pixels, everything else as lines or bars.
 
 import { signed } from "./space.js";
 
-// Of lines, in order; the first is the page's own colour.
+// Colours of lines, in order; the first is the page's own colour.
 const COLORS = ["", "#ff7f0e", "#2ca02c", "#9467bd", "#8c564b", "#e377c2", "#7f7f7f", "#bcbd22", "#17becf"];
 const GAP = 128; // between panels
 const MOST_TEXTS = 8;
@@ -22,7 +22,7 @@ export class Pictures {
     this.isLightOnDark = model.dark_border;
   }
 
-  // From 0 (black) to 1 (white), of a pixel of the example that begins at `offset`; null between panels.
+  // Brightness from 0 (black) to 1 (white) of a pixel of the example at `offset`; null between panels.
   brightness(values, offset, pixel, c) {
     const at = pixel * this.channels + (this.channels === 3 ? c : 0);
     const i = this.pixels ? this.pixels[at] : at;
@@ -33,13 +33,13 @@ export class Pictures {
     return this.scales?.[i % this.scales.length] ?? [this.low, this.high];
   }
 
-  // From the foot (0) to the top (1) of a plot, or from black to white, for value number `i`.
+  // Height in a plot, from 0 (bottom) to 1 (top), or brightness, of value `i`.
   share(value, i) {
     const [low, high] = this.scaleOf(i);
     return Math.min(1, Math.max(0, (value - low) / (high - low || 1)));
   }
 
-  // The numbers that a plot's bars stand for, few enough to be read.
+  // Values to write below the bars, if there are few enough to read.
   texts(values) {
     if (this.isImage || this.size > MOST_TEXTS) return [];
     return Array.from(values.subarray(0, this.size), (value, i) => {
@@ -81,7 +81,7 @@ export class Pictures {
       this.drawLines(context, style, values, offset, [width, height, ratio], y);
       return;
     }
-    // On one scale bars begin at nought, or at the end that is next to it; on scales of their own at the least value.
+    // With one scale, bars start at zero or at the end of the range nearest to it; with separate scales, at the minimum.
     const feet = Array.from({ length: this.size }, (_, i) => y(this.scales ? 0 : this.share(0, i)));
     context.fillStyle = context.strokeStyle = style.getPropertyValue("--line-strong");
     feet.forEach((foot, i) => context.fillRect((width * i) / this.size, foot, width / this.size, ratio));
@@ -93,7 +93,7 @@ export class Pictures {
     }
   }
 
-  // A line a channel; the values of one step lie together.
+  // One line per channel; the channels of a step are adjacent in memory.
   drawLines(context, style, values, offset, [width, height, ratio], y) {
     const [steps, lines] = this.lines;
     if (!this.scales && this.low <= 0 && this.high >= 0) {
@@ -113,13 +113,13 @@ export class Pictures {
   }
 
   blank(canvas) {
-    // Images of the colour of their ground, bars of no height.
+    // Blank images have the colour of their background, blank bars have no height.
     const end = this.isImage && !this.isLightOnDark ? 1 : 0;
     const empty = (i) => (this.isImage || this.scales ? this.scaleOf(i)[end] : 0);
     this.draw(canvas, Float32Array.from({ length: this.size }, (_, i) => empty(i)));
   }
 
-  // A sheet of pictures to lie faintly behind the map's points: bright strokes become ink, of which black is none.
+  // Pictures for the background of the map: brightness becomes opacity, so that black is transparent.
   sheet(values, columns, rows, ink, strength) {
     const canvas = document.createElement("canvas");
     const gap = Math.ceil(Math.max(this.width, this.height) / 14); // half the space between neighbours
@@ -152,7 +152,7 @@ function resize(canvas, width, height) {
   if (canvas.height !== height) canvas.height = height;
 }
 
-// A row of pictures that can be picked.
+// A row of pictures that can be selected.
 export class Film {
   constructor(element, length, pictures, name, onPick) {
     Object.assign(this, { element, pictures });

@@ -1,4 +1,4 @@
-// The plane through latent space that the map shows: z = origin + a u + b v, and what of z lies outside it is kept.
+// The plane through latent space that the map shows: z = origin + a u + b v. The part of z outside it is kept.
 
 export class Plane {
   constructor(origin, u, v) {
@@ -7,7 +7,7 @@ export class Plane {
 
   static ofDimensions(size, i, j) {
     const axis = (k) => Float32Array.from({ length: size }, (_, d) => (d === k ? 1 : 0));
-    // With a single dimension there is no second one to draw: the map is a band.
+    // With a single dimension there is no second axis: the map is a band.
     return new Plane(new Float32Array(size), axis(i), i === j ? new Float32Array(size) : axis(j));
   }
 
@@ -19,7 +19,7 @@ export class Plane {
     return this.v.every((value) => value === 0);
   }
 
-  // Where z, the row that starts at `offset`, falls on the map.
+  // Projects the z that starts at `offset` onto the map.
   at(z, offset = 0) {
     let a = 0;
     let b = 0;
@@ -31,13 +31,13 @@ export class Plane {
     return [a, b];
   }
 
-  // z moved within the plane until it falls on (a, b).
+  // Moves z within the plane until its projection is (a, b).
   moved(z, [a, b]) {
     const [a0, b0] = this.at(z);
     return Float32Array.from(z, (value, d) => value + (a - a0) * this.u[d] + (b - b0) * this.v[d]);
   }
 
-  // The standard deviation of the prior along an axis, its dimensions taken as independent.
+  // Standard deviation of the prior along an axis, assuming independent dimensions.
   spread(axis, stddev) {
     return Math.sqrt(axis.reduce((sum, value, d) => sum + (value * stddev[d]) ** 2, 0));
   }

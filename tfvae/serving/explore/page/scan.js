@@ -1,9 +1,9 @@
-// From any picture to one of the model's size: fitted in, and each pixel the mean of what it covers.
+// Converts any image to one of the model's size: scaled to fit, each pixel the mean of the area it covers.
 
 const MOST = 1024;
 const MOST_DARK = 0.01; // of a drawing that is light
 
-// Brightness in [0, 1] of each pixel and channel, and of the picture's border.
+// Computes the brightness in [0, 1] of each pixel and channel, and of the image's border.
 export async function scan(file, { width, height, channels }) {
   const bitmap = await createImageBitmap(file);
   const shrunk = Math.min(1, MOST / Math.max(bitmap.width, bitmap.height));
@@ -32,7 +32,7 @@ export async function scan(file, { width, height, channels }) {
   return { values, border: luminance(border) };
 }
 
-// Puts white under what is transparent, or black where all that is drawn is light and would be lost on white.
+// Replaces transparency by white, or by black if everything drawn is light and would not be visible on white.
 function layOnGround(data) {
   let [dark, cover] = [0, 0];
   for (let at = 0; at < data.length; at += 4) {
@@ -47,7 +47,7 @@ function layOnGround(data) {
   }
 }
 
-// The mean colour of a box, edge pixels by their share; outside the picture lies its border's colour.
+// Computes the mean colour of a box with partial weights for edge pixels. Outside the image it is the border's colour.
 function meanOf(source, [x0, y0, x1, y1], outside) {
   const sum = [0, 0, 0];
   let covered = 0;
@@ -80,7 +80,7 @@ function borderOf({ width, height, data }) {
   return sum.map((value) => value / count);
 }
 
-// A gray pixel keeps its value to the last bit of its level, so that a data set's own picture comes back as it was.
+// Grey pixels keep their exact level, so that an image saved from the data set is reproduced exactly.
 function luminance([red, green, blue]) {
   return red === green && green === blue ? red : 0.2126 * red + 0.7152 * green + 0.0722 * blue;
 }

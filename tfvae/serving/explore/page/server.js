@@ -1,4 +1,4 @@
-// What the server is asked. Numbers travel as little-endian float32, which is what every browser's arrays are.
+// Client of the HTTP API. Arrays are little-endian float32, which all browsers use.
 
 const PAUSE = 1000; // ms between two looks whether the server is back
 const NOBODY = [502, 503, 504]; // what a proxy answers for a server that is gone
@@ -10,7 +10,7 @@ let known = null; // what it said of the model when the page was opened
 
 export const whenBack = () => back ?? Promise.resolve();
 
-// While the server is gone nothing is asked of it but whether it is back.
+// While the server is not responding, the only requests are to check whether it is back.
 async function answer(path, read, options) {
   if (back) throw gone();
   try {
@@ -18,7 +18,7 @@ async function answer(path, read, options) {
     if (response.ok) return await read(response);
     if (!NOBODY.includes(response.status)) throw await refusal(response);
   } catch (error) {
-    if (!(error instanceof TypeError)) throw error; // a TypeError is how fetch says that nobody answers
+    if (!(error instanceof TypeError)) throw error; // fetch throws a TypeError if there is no answer
   }
   back ??= look();
   throw gone();
@@ -31,7 +31,7 @@ async function look() {
       .then((response) => (response.ok ? response.text() : null))
       .catch(() => null);
     if (said === null) continue;
-    // Another model may have come in its place.
+    // The server may have restarted with another model.
     if (said !== known) location.reload();
     back = null;
     return;
@@ -39,15 +39,15 @@ async function look() {
 }
 
 function gone() {
-  return new ServerGone("The server does not answer: the page goes on as soon as `tfvae explore` runs again.");
+  return new ServerGone("The server is not responding; the page resumes when `tfvae explore` runs again.");
 }
 
 async function refusal(response) {
-  let message = `The server answered ${response.status}.`;
+  let message = `The request failed with HTTP status ${response.status}.`;
   try {
     message = (await response.json()).error ?? message;
   } catch {
-    // No JSON: the status has to do.
+    // The response is not JSON; the status is all there is to report.
   }
   return new Error(message);
 }
@@ -79,8 +79,8 @@ export const server = {
   },
 };
 
-// Questions that come faster than answers: one is under way, and of those that wait only the newest is kept. One that
-// the server was not there for is asked again when it is back.
+// Sends one request at a time and, of those that wait, keeps only the newest. A request that fails because the server
+// is not responding is repeated when the server is back.
 export class Newest {
   constructor(ask, use, fail) {
     Object.assign(this, { ask, use, fail, waiting: null, isBusy: false });
@@ -91,7 +91,7 @@ export class Newest {
     if (!this.isBusy) this.run();
   }
 
-  // What is under way is no longer wanted either.
+  // The answer to the current request is ignored too.
   forget() {
     this.waiting = null;
     this.dropped = true;

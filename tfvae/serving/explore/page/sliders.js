@@ -12,7 +12,7 @@ export class Sliders {
       row.className = "slider";
       row.classList.toggle("idle", !model.active[d]);
       row.title = model.active[d]
-        ? "Double-click: back to the prior's mean"
+        ? "Double-click to reset to the prior's mean"
         : "The encoder does not use this dimension: moving it changes little";
       const name = Object.assign(document.createElement("span"), { textContent: `z${d + 1}`, className: "number" });
       const input = Object.assign(document.createElement("input"), {
@@ -44,7 +44,7 @@ export class Sliders {
   update() {
     this.rows.forEach(({ input, number }, d) => {
       const deviations = this.space.deviations(d);
-      // The one that is dragged stands where it is held.
+      // The slider that is being dragged keeps its position.
       if (document.activeElement !== input || Math.abs(Number(input.value) - deviations) > 0.006) {
         input.value = deviations;
       }

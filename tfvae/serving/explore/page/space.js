@@ -1,4 +1,4 @@
-// Where we are in latent space: the place that was chosen, and the one that is looked at while the mouse passes.
+// The current z: the selected one, and the one previewed while the mouse moves over the map.
 
 export class Space {
   constructor(model) {
@@ -19,7 +19,7 @@ export class Space {
     this.listeners[event].push(listener);
   }
 
-  // `values`, where they are known already, spare a question to the server; a `passing` move is one of many.
+  // If `values` are known already, no request is sent. A `passing` move is one of many in a drag.
   goTo(z, { values = null, passing = false } = {}) {
     this.z = Float32Array.from(z);
     this.peek = null;
@@ -43,7 +43,7 @@ export class Space {
     for (const listener of this.listeners[event]) listener(values);
   }
 
-  // One dimension set to so many standard deviations of the prior from its mean.
+  // Sets one dimension to a number of standard deviations from the prior's mean.
   with(dimension, deviations, z = this.z) {
     const moved = Float32Array.from(z);
     moved[dimension] = this.mean[dimension] + deviations * this.stddev[dimension];
@@ -59,7 +59,7 @@ export class Space {
   }
 }
 
-// A point of the straight line from a to b.
+// Computes a point on the straight line from a to b.
 export function between(a, b, share) {
   return a.map((value, i) => value + share * (b[i] - value));
 }

@@ -1,4 +1,4 @@
-// Two more rows of pictures to pick from: one dimension swept, and samples from the prior.
+// Two rows of pictures: a sweep of one dimension, and samples from the prior.
 
 import { Newest, server } from "./server.js";
 import { rows, signed } from "./space.js";
@@ -7,7 +7,7 @@ const REACH = 3;
 const NUM_STEPS = 7;
 const NUM_SAMPLES = 16;
 
-// The chosen place with one dimension set to a row of values.
+// The selected z with one dimension set to a range of values.
 export class Sweep {
   constructor({ element, marks, choice, Film, space, pictures, fail }) {
     Object.assign(this, { choice, space });
@@ -46,7 +46,7 @@ export class Sweep {
   }
 }
 
-// What the model makes of z ~ p(z).
+// Means of p(x|z) for z ~ p(z).
 export class Samples {
   constructor({ element, Film, space, pictures, fail }) {
     Object.assign(this, { space });

@@ -1,4 +1,4 @@
-// What part of the plane is on the screen: from places on the map to pixels and back.
+// The visible part of the plane: converts points of the plane to pixels and back.
 
 export class View {
   constructor() {
@@ -10,7 +10,7 @@ export class View {
     this.height = Math.max(1, height);
   }
 
-  // Shows all of a box, with a margin in pixels.
+  // Zooms to a box, with a margin in pixels.
   fit({ left, right, bottom, top }, margin) {
     const wide = Math.max(right - left, 1e-3);
     const high = Math.max(top - bottom, 1e-3);
@@ -28,7 +28,7 @@ export class View {
     return [this.x + (x - this.width / 2) / this.scale, this.y - (y - this.height / 2) / this.scale];
   }
 
-  // The place under `pixel` stays where it is.
+  // The point under `pixel` does not move.
   zoom(factor, pixel = [this.width / 2, this.height / 2]) {
     const [a, b] = this.toPlace(pixel);
     this.scale = Math.min(Math.max(this.scale * factor, this.fitScale / 4), this.fitScale * 60);
@@ -42,7 +42,7 @@ export class View {
     this.y += dy / this.scale;
   }
 
-  // Moves just as far as it takes to have a place on the screen; tells whether it moved.
+  // Pans as little as needed to make a point visible. Returns whether it moved.
   follow(place, margin = 24) {
     const [x, y] = this.toPixel(place);
     const dx = x < margin ? margin - x : Math.min(0, this.width - margin - x);

@@ -1,4 +1,4 @@
-"""The answers of `:predict`, as TensorFlow Serving's REST API has them."""
+"""Response bodies of `:predict` in the format of TensorFlow Serving's REST API."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,12 +8,12 @@ import orjson
 
 from tfvae.serving.predict_body import PredictRequest
 
-# Written at once: no other thread runs while numbers are written, about two milliseconds for so many.
-_NUMBERS_AT_ONCE = 16_384
+# The serializer blocks all other threads, for about two milliseconds with this many numbers.
+_CHUNK_SIZE = 16_384
 
 
-def predict_answer(request: PredictRequest, outputs: Mapping[str, np.ndarray]) -> bytes:
-    """The body of the answer: "predictions" by row, "outputs" by column; one output comes without its name."""
+def predict_response(request: PredictRequest, outputs: Mapping[str, np.ndarray]) -> bytes:
+    """Returns the body: "predictions" by row or "outputs" by column. A single output has no name."""
     key = "predictions" if request.by_row else "outputs"
     if len(outputs) == 1:
         return _object({key: _array(*outputs.values())})
@@ -28,17 +28,17 @@ def _named(values: Mapping[str, Any]) -> bytes:
 
 
 def _array(value: Any) -> bytes:
-    if np.ndim(value) and np.size(value) > _NUMBERS_AT_ONCE:
+    if np.ndim(value) and np.size(value) > _CHUNK_SIZE:
         return _list(map(_array, value))
     if np.isfinite(value).all():
         return orjson.dumps(
             np.ascontiguousarray(value) if np.ndim(value) else value[()], option=orjson.OPT_SERIALIZE_NUMPY
         )
-    # JSON has no NaN or infinity. As text, in the words of Protocol Buffers' JSON, they tell what they are, and NumPy
-    # and float() read them. TensorFlow Serving writes them bare, which many readers refuse.
+    # JSON has no NaN and infinity. They are written as strings in the form of Protocol Buffers' JSON, which NumPy and
+    # float() can read. TensorFlow Serving writes them without quotes, which many parsers reject.
     shown = np.asarray(value).astype(object)
-    for is_such, text in ((np.isnan, "NaN"), (np.isposinf, "Infinity"), (np.isneginf, "-Infinity")):
-        shown[is_such(value)] = text
+    for matches, text in ((np.isnan, "NaN"), (np.isposinf, "Infinity"), (np.isneginf, "-Infinity")):
+        shown[matches(value)] = text
     return orjson.dumps(shown.tolist())
 
 
