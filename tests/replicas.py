@@ -142,7 +142,7 @@ def mirrored_more(folder):
     (cpu,) = tf.config.list_physical_devices("CPU")
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
     strategy = make_strategy("mirrored")
-    found = {"split": fit_split(strategy)}
+    found = {"split": fit_split(strategy), "two phases": fit_two_phases(strategy)}
     vae = make_vae(strategy, middle=[keras.layers.BatchNormalization])
     vae.fit(X, batch_size=BATCH_SIZE, shuffle=False, verbose=0)
     found["batch normalisation"] = [[part.numpy() for part in weight.value.values] for weight in vae.weights]
@@ -168,6 +168,39 @@ def mirrored_more(folder):
         vae.fit(X, batch_size=BATCH_SIZE, shuffle=False, epochs=2, verbose=0)
         found[name] = vae.get_weights(), float(vae.optimizer.dynamic_scale.numpy())
     return found
+
+
+class TwoPhases:
+    """The decoder, then the encoder, each by an optimizer of its own: an objective without chance."""
+
+    layers = ()
+    metric_names = ("log_likelihood",)
+
+    def build(self, x_shape, latent_shape):
+        pass
+
+    def variables(self, model):
+        return {"decoder": model.decoder.trainable_variables, "encoder": model.encoder.trainable_variables}
+
+    def updates(self, model, batch, *, training, seed):
+        def fit():
+            log_likelihood = model.generate(model.infer(batch.x).mean()).log_prob(batch.x)
+            return tfvae.models.Loss(-log_likelihood, {"log_likelihood": log_likelihood})
+
+        def shrink():
+            return tfvae.models.Loss(model.infer(batch.x).kl_divergence(model.prior.distribution()))
+
+        return [tfvae.models.Update("decoder", fit), tfvae.models.Update("encoder", shrink)]
+
+
+def fit_two_phases(strategy=None):
+    """Both phases, on batches smaller than the replicas too."""
+    vae = make_vae(strategy)
+    vae.objective = TwoPhases()
+    with contextlib.nullcontext() if strategy is None else strategy.scope():
+        vae.compile({"decoder": keras.optimizers.SGD(0.1), "encoder": keras.optimizers.Adam(0.01)}, jit_compile=False)
+    history = vae.fit(X, batch_size=BATCH_SIZE, shuffle=False, sample_weight=WEIGHTS, epochs=2, verbose=0).history
+    return {"weights": vae.get_weights(), "history": history, "steps": vae.num_updates}
 
 
 def workers(folder):

@@ -49,6 +49,7 @@ def test_the_rest(tmp_path):
     with replicas.Processes(replicas.mirrored_more, tmp_path) as processes:
         (found,) = processes.results()
     replicas.assert_same_run(found["split"], replicas.fit_split())
+    replicas.assert_same_run(found["two phases"], replicas.fit_two_phases())
     for first, second in found["batch normalisation"]:  # replicas' statistics too are one
         assert np.isfinite(first).all()
         np.testing.assert_array_equal(first, second)
