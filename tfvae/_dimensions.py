@@ -1,7 +1,7 @@
 """KL divergence of each latent dimension."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -54,7 +54,7 @@ def kl_per_dimension(posterior: Distribution, prior: Distribution) -> DimensionK
     return DimensionKL(None, lambda z: q.log_prob(z) - p.log_prob(z), f"Monte Carlo; {note}")
 
 
-def has_diagonal_scale(normal: Distribution) -> bool:
+def has_diagonal_scale(normal: Any) -> bool:
     """Whether the scale of a `MultivariateNormalLinearOperator` is diagonal, so its dimensions are independent."""
     return isinstance(normal.scale, _DIAGONAL)
 

@@ -8,7 +8,10 @@ orders, and an auto-batched model counts batch axes as event axes. `exact_kl` th
 z.
 """
 
+import functools
 import itertools
+import operator
+from typing import Any
 
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -31,7 +34,7 @@ def exact_kl(a: Distribution, b: Distribution) -> Tensor:
     """
     if isinstance(a, tfd.JointDistribution) and isinstance(b, tfd.JointDistribution):
         pairs = zip(_independent_parts(a), _independent_parts(b), strict=True)
-        return sum(exact_kl(part_a, part_b) for part_a, part_b in pairs)
+        return functools.reduce(operator.add, (exact_kl(part_a, part_b) for part_a, part_b in pairs))
     return tfd.kl_divergence(a, b)
 
 
@@ -43,7 +46,7 @@ def exact_kl_or_none(a: Distribution, b: Distribution) -> Tensor | None:
         return None
 
 
-def _independent_parts(joint: Distribution) -> list[Distribution]:
+def _independent_parts(joint: Any) -> list[Distribution]:
     """Returns the distributions of the parts of z, in the order of `tf.nest.flatten(z)`.
 
     Raises:
@@ -62,7 +65,7 @@ def _independent_parts(joint: Distribution) -> list[Distribution]:
     return [tfd.Independent(part, n) if n else part for part, n in zip(parts, extra_ndims, strict=True)]
 
 
-def _elementwise_normal(distribution: Distribution) -> tuple[Distribution, int]:
+def _elementwise_normal(distribution: Any) -> tuple[Any, int]:
     """Returns the equivalent `Normal` with batch shape `[*batch, *event]`, and the number of its event axes."""
     if isinstance(distribution, INDEPENDENT) and isinstance(distribution.distribution, tfd.Normal):
         return distribution.distribution, distribution.event_shape.rank
@@ -75,7 +78,7 @@ def _elementwise_normal(distribution: Distribution) -> tuple[Distribution, int]:
     raise NotImplementedError(f"The KL has no known closed form. Received: {distribution!r}")
 
 
-def _multivariate_normal(distribution: Distribution) -> Distribution:
+def _multivariate_normal(distribution: Any) -> Any:
     if isinstance(distribution, _MULTIVARIATE_NORMAL):
         return distribution
     normal, rank = _elementwise_normal(distribution)

@@ -72,6 +72,6 @@ def split_seed(seed: Seed, num: int, salt: str) -> list[Tensor]:
     return tf.unstack(tfp.random.split_seed(stateless_seed(seed), n=num, salt=salt), num=num)
 
 
-def fold_in(seed: Seed, step: Tensor) -> Tensor:
+def fold_in(seed: Seed, step: Tensor | int) -> Tensor:
     """Returns the seed of one step of a loop, a function of `seed` and `step`."""
     return tf.random.experimental.stateless_fold_in(stateless_seed(seed), step)

@@ -8,7 +8,7 @@ import functools
 import operator
 import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
@@ -48,7 +48,7 @@ def make_batches(
     static_shape = (batch_size if drop_remainder else None, *split.event_shape)
     num_levels = split.num_levels
 
-    def fetch(key: Tensor, index: Tensor, row: Tensor | None = None) -> Tensor:
+    def fetch(key: Tensor, index: Tensor, row: Tensor | None = None) -> Any:
         start = index * batch_size
 
         def pick(tensor: Tensor) -> Tensor:
@@ -132,7 +132,7 @@ def keys(seed: int) -> tf.data.Dataset:
     return numbers.batch(2, drop_remainder=True).take(1)
 
 
-def finish(raw: Tensor, num_levels: int | None, draw: Draw | None, key: Callable[[], Tensor]) -> Tensor:
+def finish(raw: Tensor, num_levels: int | None, draw: Draw | None, key: Callable[[], Any]) -> Any:
     """Scales a batch as stored to float32 and adds what chance there is."""
     if draw == "bernoulli":
         return _bernoulli(raw, num_levels, key())

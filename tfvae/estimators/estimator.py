@@ -6,7 +6,6 @@ from typing import Any, Protocol, runtime_checkable
 import keras
 
 from tfvae.estimators.estimate import Estimate
-from tfvae.estimators.kl_weighting import KLPenalty
 from tfvae.estimators.problem import Problem
 from tfvae.typing import Seed, Tensor
 
@@ -51,7 +50,7 @@ class EstimatorWithLayers(Protocol):
 class EstimatorWithUpdate(Protocol):
     """An estimator that is updated in each training step, such as one that keeps a running mean."""
 
-    def update(self, estimate: Estimate, *, beta: KLPenalty | Tensor | float = 1.0) -> None:
+    def update(self, estimate: Estimate, *, beta: Tensor | float = 1.0) -> None:
         """Updates the estimator's state; called once per training step.
 
         Args:

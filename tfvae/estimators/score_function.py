@@ -77,8 +77,10 @@ class ScoreFunction(Configured):
             # The penalty is the same for every z and would only shift the values that the baseline predicts.
             signal = draws.log_likelihood if isinstance(beta, KLPenalty) else objective
         else:
+            weight: Any = beta  # a KL weighting is an error here
             kl = mean_over_draws(draws.log_posterior - draws.log_prior)
-            signal, objective = draws.log_weights(beta), draws.log_likelihood + multiply_no_nan(beta, draws.log_prior)
+            signal = draws.log_weights(weight)
+            objective = draws.log_likelihood + multiply_no_nan(weight, draws.log_prior)
         signal = tf.stop_gradient(signal)  # [S, B]
         advantage, baseline_loss = signal, tf.zeros_like(kl)
         if self.baseline is not None:

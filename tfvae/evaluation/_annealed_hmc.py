@@ -77,7 +77,7 @@ class AnnealedHMC(tfp.mcmc.TransitionKernel):
         )
 
     def one_step(
-        self, current_state: Tensor, previous_kernel_results: AnnealedResults, seed: Tensor = None
+        self, current_state: Tensor, previous_kernel_results: AnnealedResults, seed: Tensor | None = None
     ) -> tuple[Tensor, AnnealedResults]:
         previous, step = previous_kernel_results, previous_kernel_results.step
         step_size = previous.step_size if self._adapt else self._step_sizes[step]

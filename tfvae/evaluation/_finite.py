@@ -1,6 +1,6 @@
 """Errors for estimates that are NaN or infinite, with their likely cause."""
 
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 import tensorflow as tf
@@ -71,7 +71,7 @@ def _draws_without_density(vae: VAE, x: Tensor) -> str | None:
     rounded = [f"{end:g}" for end in (0.0, 1.0, np.inf) if any(np.any(leaf == end) for leaf in leaves)]
     if not rounded:
         return None
-    family = posterior
+    family: Any = posterior
     while isinstance(getattr(family, "distribution", None), tfd.Distribution) and family.event_shape.rank:
         family = family.distribution
     name, ends = type(family).__name__.lstrip("_"), " or ".join(rounded)

@@ -115,7 +115,9 @@ def diagnostics(
     num_mixture_examples = whole_number(num_mixture_examples, "num_mixture_examples", at_least=2)
     seed_terms, seed_subset, seed_mixture = split_seed(seed, 3, "diagnostics")
     terms = compiled(vae, _terms)
-    parts, first, num_seen = [], None, 0
+    parts: list[Any] = []
+    first: Any = None
+    num_seen = 0
 
     def measured() -> Any:
         nonlocal first, num_seen

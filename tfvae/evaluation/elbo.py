@@ -46,7 +46,8 @@ def elbo(vae: VAE, data: Any, *, num_samples: int = 2, batch_size: int = 100, se
         parts.append([column.numpy() for column in terms(x, num_samples, fold_in(seed, i))])
         require_finite(vae, parts[-1][0], first, "The ELBO", x)
         first += len(parts[-1][0])
-    found = AveragedELBO(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+    columns: list[Any] = [np.concatenate(column) for column in zip(*parts, strict=True)]
+    found: Any = AveragedELBO(*columns)
     log_likelihood = Record("log_likelihood", "nats", found.log_likelihood, found.log_likelihood_variance)
     kl = Record("kl", "nats", found.kl, found.kl_variance)
     return Record(

@@ -251,7 +251,7 @@ def _family(posterior: Distribution) -> Literal["diagonal", "full"]:
     return "diagonal" if has_diagonal_scale(posterior) else "full"
 
 
-def _parameters(posterior: Distribution) -> Normals:
+def _parameters(posterior: Any) -> Normals:
     loc = posterior.mean()
     if _family(posterior) == "diagonal":
         return Normals(loc, tf.linalg.diag(posterior.stddev()))

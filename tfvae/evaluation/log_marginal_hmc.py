@@ -115,7 +115,8 @@ def log_marginal_hmc(
         parts.append([column.numpy() for column in estimate(x, fold_in(seed, i))])
         require_finite(vae, parts[-1][0], first)
         first += len(parts[-1][0])
-    found = _Estimate(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+    columns: list[Any] = [np.concatenate(column) for column in zip(*parts, strict=True)]
+    found: Any = _Estimate(*columns)
     if found.acceptance.min() < _LEAST_ACCEPTANCE:
         num_low = int((found.acceptance < _LEAST_ACCEPTANCE).sum())
         warnings.warn(

@@ -61,7 +61,8 @@ class Conversion:
         kwargs = {"seed": seed} if self.takes_seed else {}
         if self.fn is not None:
             return self.fn(distribution, **kwargs)
-        owner, name = distribution, str(self.name)
+        owner: Any = distribution
+        name = str(self.name)
         while not hasattr(type(owner), name) and isinstance(getattr(owner, "distribution", None), tfd.Distribution):
             owner = owner.distribution
         value = getattr(owner, name)

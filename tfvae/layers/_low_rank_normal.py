@@ -7,7 +7,7 @@ import tensorflow_probability as tfp
 
 from tfvae.layers._double_precision import DoublePrecision
 from tfvae.layers._normal import PhiloxNoise
-from tfvae.typing import Distribution, Tensor
+from tfvae.typing import Tensor
 
 tfd = tfp.distributions
 
@@ -112,7 +112,7 @@ class MultivariateNormalDiagPlusLowRankCovariance(
     """`tfd.MultivariateNormalDiagPlusLowRankCovariance` in float64, because it factorises I + U^T D^-1 U."""
 
 
-def _in_double_precision(normal: Any) -> Distribution:
+def _in_double_precision(normal: Any) -> Any:
     if isinstance(normal, LowRankNormal):
         return normal.in_double_precision()
     scale = normal.scale

@@ -35,7 +35,7 @@ class PhiloxNoise:
 
     # TFP's constructors set this. They are not overridden, because `tf.function` decomposes distributions by argument.
     @_distribution.setter
-    def _distribution(self, sampled: Distribution) -> None:
+    def _distribution(self, sampled: Any) -> None:
         noise = sampled.distribution
         self._noise = tfd.Sample(Normal(noise.loc, noise.scale), sampled.sample_shape)
 

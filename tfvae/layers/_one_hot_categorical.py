@@ -6,7 +6,7 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae.typing import Distribution, Tensor
+from tfvae.typing import Tensor
 
 tfd = tfp.distributions
 
@@ -33,7 +33,7 @@ class OneHotCategorical(tfp.distributions.OneHotCategorical):
         return tfd.OneHotCategorical(logits=_finite_logits(self)[0]).entropy()
 
 
-def _finite_logits(distribution: Distribution) -> tuple[Tensor, Tensor]:
+def _finite_logits(distribution: Any) -> tuple[Tensor, Tensor]:
     """Returns finite logits of the same probabilities, and a mask of the impossible categories."""
     if distribution.logits is None:
         probs = tf.convert_to_tensor(distribution.probs)

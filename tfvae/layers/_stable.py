@@ -18,7 +18,6 @@ from tfvae.layers._proportions import (
     RelaxedBernoulli,
     RelaxedOneHotCategorical,
 )
-from tfvae.typing import Distribution
 
 tfd = tfp.distributions
 
@@ -43,7 +42,7 @@ def stable_class(cls: Any) -> Any:
     return _STABLE.get(cls, cls)
 
 
-def stable(distribution: Distribution) -> Distribution:
+def stable(distribution: Any) -> Any:
     """Returns the same distribution as a stable subclass, if there is one.
 
     Distributions inside `Independent` and joint distributions are replaced too. Functions in a joint distribution are

@@ -110,7 +110,7 @@ class DistributionLayer(keras.layers.Layer):
         """The dtype of the parameters: float64 for a layer of that dtype, else float32."""
         return tf.float64 if self.variable_dtype == "float64" else tf.float32
 
-    def make_distribution(self, parameters: Tensor) -> Distribution:
+    def make_distribution(self, parameters: Any) -> Distribution:
         """Creates the plain TFP distribution of batch shape `[...]` from parameters `[..., params_size]`."""
         raise NotImplementedError(f"{type(self).__name__} must define make_distribution.")
 
@@ -211,7 +211,7 @@ class DistributionLayer(keras.layers.Layer):
             self.add_loss(tf.math.divide_no_nan(loss, tf.cast(tf.shape(distribution)[0], loss.dtype)))
         return distribution
 
-    def _make(self, inputs: Tensor) -> DistributionTensor:
+    def _make(self, inputs: Any) -> DistributionTensor:
         parameters = tf.cast(tf.convert_to_tensor(inputs), self.parameters_dtype)
         if self.validate_args:
             parameters = self._check_finite(parameters)

@@ -83,7 +83,7 @@ class KLDivergenceRegularizer(keras.regularizers.Regularizer):
     @property
     def captured_variables(self) -> list[keras.Variable]:
         """The variables that a callable prior reads; the regularised layer tracks them."""
-        b = self.distribution_b
+        b: Any = self.distribution_b
         if isinstance(b, tfd.Distribution | keras.layers.Layer) or not callable(b):
             return []
         if self._captured is None:
@@ -121,7 +121,7 @@ class KLDivergenceRegularizer(keras.regularizers.Regularizer):
         return mean if weight is None else mean * as_dtype(weight, kl.dtype)
 
     def _prior(self) -> Distribution:
-        b = self.distribution_b
+        b: Any = self.distribution_b
         if isinstance(b, tfd.Distribution):
             return stable(as_distribution(b))
         if isinstance(b, keras.layers.Layer):
@@ -169,7 +169,7 @@ class KLDivergenceRegularizer(keras.regularizers.Regularizer):
         return a.log_prob(z) - b.log_prob(z)
 
     def get_config(self) -> dict[str, Any]:
-        b = self.distribution_b
+        b: Any = self.distribution_b
         if isinstance(b, tfd.Distribution):
             prior = serialize_distribution(as_distribution(b))
         else:

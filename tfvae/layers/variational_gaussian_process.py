@@ -152,7 +152,7 @@ class VariationalGaussianProcess(DistributionLayer):
         if mean is None:
             constant = tf.convert_to_tensor(self.constant_mean)
             mean = lambda index_points: constant  # noqa: E731
-        distribution = self.new(
+        distribution: Any = self.new(
             tf.cast(parameters, points.dtype),
             self.kernel_provider,
             self.value_shape,

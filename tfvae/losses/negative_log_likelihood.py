@@ -1,5 +1,7 @@
 """Negative log-likelihood as a Keras loss."""
 
+from typing import Any
+
 import tensorflow as tf
 import tensorflow_probability as tfp
 
@@ -36,6 +38,6 @@ def negative_log_likelihood(y_true: Tensor, y_pred: Distribution) -> Tensor:
     return -y_pred.log_prob(y_true)
 
 
-def _is_placeholder(value: Tensor) -> bool:
+def _is_placeholder(value: Any) -> bool:
     """Whether Keras only infers shapes, as it does before the first step under a distribution strategy."""
     return tf.is_tensor(value) and not tf.executing_eagerly() and value.op.type == "Placeholder"

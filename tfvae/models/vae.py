@@ -256,7 +256,7 @@ class VAE(TrainedModel):
         """Estimates the bound of a batch x `[B, *event]`: its terms, and what to differentiate, each `[B]`."""
         batch = x if isinstance(x, Batch) else Batch(x)
         estimator = self.estimator if estimator is None else require_estimator(estimator)
-        beta = self.beta if self.kl_weighting is None else KLPenalty(self.kl_weighting, self.beta)
+        beta: Any = self.beta if self.kl_weighting is None else KLPenalty(self.kl_weighting, self.beta)
         problem = self.problem(batch._replace(x=self._cast(batch.x)), training=training)
         estimate = estimator(problem, beta=beta, seed=self._seed(seed))
         if training and isinstance(estimator, EstimatorWithUpdate):

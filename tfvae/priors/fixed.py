@@ -34,9 +34,9 @@ class Fixed(Prior):
             variables.
     """
 
-    def __init__(self, distribution: Distribution, **kwargs: Any):
+    def __init__(self, distribution: Distribution | dict[str, Any], **kwargs: Any):
         super().__init__(**kwargs)
-        if is_serialized_distribution(distribution):
+        if isinstance(distribution, dict) and is_serialized_distribution(distribution):
             distribution = deserialize_distribution(distribution)
         if not isinstance(distribution, tfd.Distribution):
             raise TypeError(

@@ -17,7 +17,7 @@ class Summaries:
     def __init__(self) -> None:
         self._summary = Summary()
 
-    def add_scalars(self, values: Mapping[str, float]) -> None:
+    def add_scalars(self, values: Mapping[str, Any]) -> None:
         """Adds numbers by tag."""
         for tag, value in values.items():
             self._summary.value.extend(scalar.scalar_pb(tag, float(value)).value)
