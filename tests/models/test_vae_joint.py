@@ -237,3 +237,54 @@ def test_a_prior_of_a_python_lambda_is_refused_when_saved(tmp_path):
 def test_parts_with_batch_axes_are_no_prior():
     with pytest.raises(ValueError, match=r"batch shape \[\].*Wrap it in tfd.Independent"):
         tfvae.priors.Fixed(tfd.JointDistributionSequential([tfd.Normal(0.0, 1.0), tfd.Normal(tf.zeros(2), 1.0)]))
+
+
+# Parts that Keras layers make --------------------------------------------------------------------------------------
+
+
+def normal(size, *before):
+    dense = keras.layers.Dense(layers.MultivariateNormalDiag.params_size(size))
+    return keras.Sequential([*before, dense, layers.MultivariateNormalDiag(size)])
+
+
+def shared_layers(vae):
+    """The layer of the encoder's second part that is also the prior's, as each of them holds it."""
+    return vae.encoder.layers[-1].parts["b"].layers[0], vae.prior.parts["a"].layers[0]
+
+
+def test_a_layer_of_posterior_and_prior_is_one_in_a_loaded_model(tmp_path):
+    shared = keras.layers.Dense(6, activation="tanh", name="shared")
+    a = keras.Input((2,), name="a")
+    encoder = keras.Sequential(
+        [
+            keras.layers.Dense(8, activation="tanh"),
+            layers.Joint({"a": normal(2), "b": normal(2, shared)}, given={"b": ["a"]}),
+        ]
+    )
+    prior = tfvae.priors.Joint({"b": tfvae.priors.Normal(2), "a": normal(2, shared)})
+    decoder = keras.Model({"a": a}, layers.IndependentBernoulli((4,))(keras.layers.Dense(4)(a)))
+    vae = VAE(encoder, decoder, prior, seed=0)
+    vae.compile(keras.optimizers.Adam(0.01), run_eagerly=True)
+    vae.fit(DATA, batch_size=11, shuffle=False, verbose=0)
+    vae.save(tmp_path / "vae.keras")
+
+    loaded = tfvae.load_model(tmp_path / "vae.keras")
+    copy = VAE.from_config(vae.get_config())
+    for same in (loaded, copy):
+        assert shared_layers(same)[0] is shared_layers(same)[1]
+        assert len(same.weights) == len(vae.weights)
+    np.testing.assert_array_equal(loaded.elbo(DATA, seed=1), vae.elbo(DATA, seed=1))
+    for model in (vae, loaded):
+        model.fit(DATA, batch_size=11, shuffle=False, verbose=0)
+    np.testing.assert_array_equal(*(shared_layers(model)[1].kernel for model in (vae, loaded)))
+    np.testing.assert_array_equal(loaded.sample(3, seed=1), vae.sample(3, seed=1))
+
+
+def test_without_a_prior_parts_are_standard_normal():
+    encoder = keras.Sequential([layers.Joint({"z2": normal(3), "z1": normal(2)})])
+    vae = VAE(encoder, Decoder())
+    assert vae.latent_shape == {"z2": (3,), "z1": (2,)}
+    assert vae.elbo(DATA).shape == (len(DATA),)
+    terms = vae.estimate(DATA, seed=0).terms
+    assert list(terms) == ["kl_z2", "kl_z1"]
+    assert all((term.numpy() > 0.0).all() for term in terms.values())

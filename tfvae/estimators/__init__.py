@@ -10,6 +10,7 @@ from tfvae.estimators.estimate import Estimate
 from tfvae.estimators.estimator import Estimator, EstimatorWithLayers, EstimatorWithUpdate
 from tfvae.estimators.free_bits import FreeBits
 from tfvae.estimators.importance_weighted import ImportanceWeighted
+from tfvae.estimators.kl_by_part import kl_by_part
 from tfvae.estimators.kl_weighting import KLPenalty, KLWeighting
 from tfvae.estimators.miwae import MIWAE
 from tfvae.estimators.monte_carlo import AveragedELBO, ImportanceEstimate, averaged_elbo, importance_estimate
@@ -55,4 +56,5 @@ __all__ = [
     "draw",
     "elbo_terms",
     "importance_estimate",
+    "kl_by_part",
 ]

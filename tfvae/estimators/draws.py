@@ -1,7 +1,7 @@
 """Draws from q(z|x) and their log-probabilities, from which every bound is computed."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -9,22 +9,25 @@ from tfvae._kl import exact_kl_or_none
 from tfvae._numerics import as_dtype
 from tfvae.estimators._latents import path, stopped
 from tfvae.estimators.chunks import chunked_log_likelihood, chunked_log_likelihood_and_slopes
+from tfvae.estimators.kl_by_part import kl_at, named_terms
 from tfvae.estimators.problem import Problem
-from tfvae.typing import Seed, Tensor
+from tfvae.typing import KLKind, Seed, Tensor
 
 
 class Draws(NamedTuple):
-    """The three terms of the log importance weights, each `[*sample_shape, B]`, in nats.
+    """The three terms of the log importance weights and the KL of parts, each `[*sample_shape, B]`, in nats.
 
     Attributes:
         log_likelihood: log p(x|z).
         log_prior: log p(z).
         log_posterior: log q(z|x).
+        kl_by_part: the KL of each part of z, by its name; empty where z has one part.
     """
 
     log_likelihood: Tensor
     log_prior: Tensor
     log_posterior: Tensor
+    kl_by_part: Mapping[str, Tensor] = {}
 
     def log_weights(self, beta: Tensor | float = 1.0) -> Tensor:
         """Returns log p(x|z) + beta (log p(z) - log q(z|x)), the log importance weight for beta = 1."""
@@ -65,6 +68,7 @@ def draw(
     seed: Seed,
     fixed: bool = False,
     chunk_size: int | None = None,
+    kl: KLKind = "auto",
 ) -> Draws:
     """Draws z from q(z|x) and evaluates the three terms of its log weight.
 
@@ -74,6 +78,7 @@ def draw(
         seed: an int32 tensor `[2]`.
         fixed: whether z is treated as a constant, for estimators that differentiate only densities.
         chunk_size: number of draws per example that are decoded at a time; None decodes all at once.
+        kl: how the KL of parts is computed, see `kl_by_part`.
 
     Raises:
         ValueError: If latents of the problem were observed.
@@ -89,7 +94,7 @@ def draw(
         if chunk_size is None
         else chunked_log_likelihood(x, z, generate, sample_shape=sample_shape, chunk_size=chunk_size)
     )
-    return Draws(log_likelihood, problem.prior.log_prob(z), log_posterior)
+    return Draws(log_likelihood, problem.prior.log_prob(z), log_posterior, kl_at(problem, z, kl))
 
 
 def draw_split(
@@ -124,7 +129,8 @@ def draw_split(
         )
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(leaves)
-        draws = Draws(log_likelihood, problem.prior.log_prob(fixed), posterior.log_prob(fixed))
+        log_prior, log_posterior = problem.prior.log_prob(fixed), posterior.log_prob(fixed)
+        draws = Draws(log_likelihood, log_prior, log_posterior, kl_at(problem, fixed))
         ratio = draws.log_ratio(beta)
     of_ratio = tape.gradient(ratio, leaves, unconnected_gradients="zero")
     weighted = log_likelihood + ratio
@@ -138,10 +144,17 @@ def draw_split(
     )
 
 
-def kl_of(problem: Problem, draws: Draws) -> Tensor:
-    """Returns KL(q(z|x) || p(z)) `[B]` for reporting: exact if known, else over the draws; without a gradient."""
+def reported_kl(problem: Problem, draws: Draws) -> dict[str, Any]:
+    """Returns the fields of an `Estimate` about the KL, without a gradient.
+
+    KL(q(z|x) || p(z)) `[B]` is the sum over the parts of z if there are several, else exact if known, else the mean
+    over the draws.
+    """
+    by_part = {name: tf.stop_gradient(mean_over_draws(part)) for name, part in draws.kl_by_part.items()}
+    if by_part:
+        return {"kl": tf.add_n(list(by_part.values())), "terms": named_terms(by_part)}
     exact = exact_kl_or_none(problem.posterior, problem.prior)
-    return tf.stop_gradient(mean_over_draws(draws.log_posterior - draws.log_prior) if exact is None else exact)
+    return {"kl": tf.stop_gradient(mean_over_draws(draws.log_posterior - draws.log_prior) if exact is None else exact)}
 
 
 def multiply_no_nan(weight: Tensor | float, values: Tensor) -> Tensor:

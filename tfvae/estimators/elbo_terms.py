@@ -1,12 +1,13 @@
 """The two terms of the evidence lower bound."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from tfvae._seeds import split_seed
 from tfvae.estimators._kl_kind import closed_form
+from tfvae.estimators.kl_by_part import is_by_part, kl_along
 from tfvae.estimators.problem import Problem
 from tfvae.typing import KLKind, Seed, Tensor
 
@@ -49,11 +50,17 @@ def elbo_terms(
     """
     problem.require_unobserved()
     (seed_z,) = split_seed(seed, 1, "sgvb")
-    posterior = problem.posterior
+    posterior: Any = problem.posterior
     divergence = closed_form(problem, kl)  # [B]
-    if divergence is not None:
+    by_part: Mapping[str, Tensor] = {}
+    if is_by_part(problem):
+        of_q, z = posterior.sample_distributions(num_samples, seed=seed_z)
+        along = kl_along(problem, of_q, z, kl)  # each [S, B]
+        by_part = {name: tf.reduce_mean(part, axis=0) for name, part in along.items()}
+        divergence = tf.add_n(list(by_part.values()))
+    elif divergence is not None:
         z = posterior.sample(num_samples, seed=seed_z)  # [S, B, D]
     else:
         z, log_q = posterior.experimental_sample_and_log_prob(num_samples, seed=seed_z)
         divergence = tf.reduce_mean(log_q - problem.prior.log_prob(z), axis=0)  # [B]
-    return ELBOTerms(tf.reduce_mean(problem.generate(z).log_prob(problem.x), axis=0), divergence)
+    return ELBOTerms(tf.reduce_mean(problem.generate(z).log_prob(problem.x), axis=0), divergence, by_part)

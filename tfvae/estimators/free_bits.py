@@ -20,11 +20,12 @@ class FreeBits(Configured):
     KL_d is the mean KL of dimension d over the batch. Below the threshold, no gradient pushes a dimension onto the
     prior, so that a strong decoder does not make the posterior collapse early in training. The threshold applies to
     each dimension where posterior and prior factorise and the exact KL of their factors is known (diagonal normals,
-    `tfd.Independent`), whichever KL the estimator reports. Elsewhere it applies to the KL as a whole, and `nats` should
-    be chosen for all dimensions together.
+    `tfd.Independent`), whichever KL the estimator reports. For a posterior of `tfvae.layers.Joint` it applies to each
+    part of z. Elsewhere it applies to the KL as a whole, and `nats` should be chosen for all dimensions together.
 
     Args:
-        nats: the threshold, at least 0, of one dimension, or of all of them where the posterior does not factorise.
+        nats: the threshold, at least 0, of one dimension or part, or of all of them where the posterior does not
+            factorise.
         beta: the initial value of `vae.beta`.
 
     Raises:
@@ -49,6 +50,8 @@ class FreeBits(Configured):
 
     def penalty(self, terms: ELBOTerms, problem: Problem, *, beta: Tensor) -> Tensor:
         """Returns the KL's term in the surrogate loss `[B]`; see `KLWeighting`."""
+        if terms.kl_by_part:
+            return beta * tf.add_n([mean_above(kl, self.nats) for kl in terms.kl_by_part.values()])
         factors = kl_per_factor(problem.posterior, problem.prior)  # [B, *factors]
         if factors is None:
             return beta * mean_above(terms.kl, self.nats)

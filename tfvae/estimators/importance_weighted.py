@@ -6,7 +6,7 @@ from tfvae._seeds import split_seed
 from tfvae._serialization import register
 from tfvae.estimators._configured import Configured
 from tfvae.estimators._latents import require_reparameterized
-from tfvae.estimators.draws import draw, kl_of, log_mean_exp, mean_over_draws
+from tfvae.estimators.draws import draw, log_mean_exp, mean_over_draws, reported_kl
 from tfvae.estimators.estimate import Estimate
 from tfvae.estimators.problem import Problem
 from tfvae.typing import Seed, Tensor
@@ -53,5 +53,5 @@ class ImportanceWeighted(Configured):
             surrogate_loss=-mean_over_draws(log_mean_exp(draws.log_weights(beta), axis=1)),
             bound=mean_over_draws(log_mean_exp(draws.log_weights(), axis=1)),
             log_likelihood=mean_over_draws(draws.log_likelihood),
-            kl=kl_of(problem, draws),
+            **reported_kl(problem, draws),
         )

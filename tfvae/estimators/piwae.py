@@ -8,7 +8,7 @@ from tfvae._seeds import split_seed
 from tfvae._serialization import register
 from tfvae.estimators._configured import Configured
 from tfvae.estimators._latents import require_reparameterized
-from tfvae.estimators.draws import draw_split, kl_of, log_mean_exp, mean_over_draws, multiply_no_nan
+from tfvae.estimators.draws import draw_split, log_mean_exp, mean_over_draws, multiply_no_nan, reported_kl
 from tfvae.estimators.estimate import Estimate
 from tfvae.estimators.problem import Problem
 from tfvae.typing import Seed, Tensor
@@ -56,5 +56,5 @@ class PIWAE(Configured):
             surrogate_loss=-tf.reduce_sum(terms, axis=[0, 1]),
             bound=log_mean_exp(log_mean_exp(split.log_weights, axis=1)),
             log_likelihood=mean_over_draws(split.draws.log_likelihood),
-            kl=kl_of(problem, split.draws),
+            **reported_kl(problem, split.draws),
         )

@@ -11,7 +11,7 @@ from tfvae._seeds import split_seed
 from tfvae._serialization import register
 from tfvae.estimators._configured import Configured
 from tfvae.estimators._latents import require_reparameterized
-from tfvae.estimators.draws import draw, kl_of, log_mean_exp, mean_over_draws
+from tfvae.estimators.draws import draw, log_mean_exp, mean_over_draws, reported_kl
 from tfvae.estimators.estimate import Estimate
 from tfvae.estimators.problem import Problem
 from tfvae.typing import Seed, Tensor
@@ -67,7 +67,7 @@ class Renyi(Configured):
             surrogate_loss=-self._renyi_bound(draws.log_weights(beta)),
             bound=self._renyi_bound(log_weights) if self.alpha >= 0.0 else log_mean_exp(log_weights),
             log_likelihood=mean_over_draws(draws.log_likelihood),
-            kl=kl_of(problem, draws),
+            **reported_kl(problem, draws),
         )
 
     def _renyi_bound(self, log_weights: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from tfvae._seeds import split_seed
 from tfvae._serialization import register
 from tfvae.estimators._configured import Configured
 from tfvae.estimators._dreams import dream_log_prob
-from tfvae.estimators.draws import draw, kl_of, log_mean_exp, mean_over_draws
+from tfvae.estimators.draws import draw, log_mean_exp, mean_over_draws, reported_kl
 from tfvae.estimators.estimate import Estimate
 from tfvae.estimators.problem import Problem
 from tfvae.typing import Seed, Tensor
@@ -68,5 +68,5 @@ class ReweightedWakeSleep(Configured):
             surrogate_loss=-objective,
             bound=log_mean_exp(draws.log_weights()),
             log_likelihood=mean_over_draws(draws.log_likelihood),
-            kl=kl_of(problem, draws),
+            **reported_kl(problem, draws),
         )

@@ -14,6 +14,7 @@ from tfvae.estimators._kl_kind import closed_form, kl_kind
 from tfvae.estimators.draws import draw, mean_over_draws, multiply_no_nan
 from tfvae.estimators.elbo_terms import ELBOTerms
 from tfvae.estimators.estimate import Estimate
+from tfvae.estimators.kl_by_part import named_terms
 from tfvae.estimators.kl_weighting import KLPenalty, penalty
 from tfvae.estimators.problem import Problem
 from tfvae.estimators.running_mean import RunningMean
@@ -69,16 +70,18 @@ class ScoreFunction(Configured):
     def __call__(self, problem: Problem, *, beta: KLPenalty | Tensor | float = 1.0, seed: Seed = None) -> Estimate:
         """See `Estimator`."""
         (seed_z,) = split_seed(seed, 1, "score_function")
-        draws = draw(problem, sample_shape=[self.num_samples], seed=seed_z, fixed=True)  # [S, B]
+        draws = draw(problem, sample_shape=[self.num_samples], seed=seed_z, fixed=True, kl=self.kl)  # [S, B]
         log_likelihood = mean_over_draws(draws.log_likelihood)  # [B]
+        by_part = {name: mean_over_draws(part) for name, part in draws.kl_by_part.items()}
         kl = closed_form(problem, self.kl, "ScoreFunction")
         if kl is not None:
-            objective = draws.log_likelihood - penalty(beta, ELBOTerms(log_likelihood, kl), problem)
+            objective = draws.log_likelihood - penalty(beta, ELBOTerms(log_likelihood, kl, by_part), problem)
             # The penalty is the same for every z and would only shift the values that the baseline predicts.
             signal = draws.log_likelihood if isinstance(beta, KLPenalty) else objective
         else:
             weight: Any = beta  # a KL weighting is an error here
-            kl = mean_over_draws(draws.log_posterior - draws.log_prior)
+            ratio = mean_over_draws(draws.log_posterior - draws.log_prior)
+            kl = tf.add_n(list(by_part.values())) if by_part else ratio
             signal = draws.log_weights(weight)
             objective = draws.log_likelihood + multiply_no_nan(weight, draws.log_prior)
         signal = tf.stop_gradient(signal)  # [S, B]
@@ -93,6 +96,7 @@ class ScoreFunction(Configured):
             bound=log_likelihood - kl,
             log_likelihood=log_likelihood,
             kl=kl,
+            terms=named_terms(by_part),
         )
 
     def update(self, estimate: Estimate, *, beta: KLPenalty | Tensor | float = 1.0) -> None:

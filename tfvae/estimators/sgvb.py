@@ -8,6 +8,7 @@ from tfvae.estimators._kl_kind import kl_kind
 from tfvae.estimators._latents import require_reparameterized
 from tfvae.estimators.elbo_terms import elbo_terms
 from tfvae.estimators.estimate import Estimate
+from tfvae.estimators.kl_by_part import named_terms
 from tfvae.estimators.kl_weighting import KLPenalty, penalty
 from tfvae.estimators.problem import Problem
 from tfvae.typing import KLKind, Seed, Tensor
@@ -24,7 +25,8 @@ class SGVB(Configured):
       it usually has the lower variance of the two.
     * `kl="monte_carlo"`, estimator A (equation 6): (1/S) sum_s [log p(x, z_s) - log q(z_s|x)]; for any posterior and
       prior with a density.
-    * `kl="auto"`, the default: "analytic" if a closed form is known, else "monte_carlo".
+    * `kl="auto"`, the default: "analytic" if a closed form is known, else "monte_carlo"; for each part of z by itself
+      where `tfvae.layers.Joint` makes the posterior, see `kl_by_part`.
 
     Both have the same expectation, the ELBO, and differentiate with the pathwise gradient.
 
@@ -57,4 +59,5 @@ class SGVB(Configured):
             bound=terms.log_likelihood - terms.kl,
             log_likelihood=terms.log_likelihood,
             kl=terms.kl,
+            terms=named_terms(terms.kl_by_part),
         )

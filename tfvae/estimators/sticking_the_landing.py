@@ -6,7 +6,7 @@ from tfvae._seeds import split_seed
 from tfvae._serialization import register
 from tfvae.estimators._configured import Configured
 from tfvae.estimators._latents import require_reparameterized
-from tfvae.estimators.draws import draw_split, kl_of, mean_over_draws
+from tfvae.estimators.draws import draw_split, mean_over_draws, reported_kl
 from tfvae.estimators.estimate import Estimate
 from tfvae.estimators.problem import Problem
 from tfvae.typing import Seed, Tensor
@@ -46,5 +46,5 @@ class StickingTheLanding(Configured):
             surrogate_loss=-mean_over_draws(split.model + split.path),
             bound=mean_over_draws(split.log_weights),
             log_likelihood=mean_over_draws(split.draws.log_likelihood),
-            kl=kl_of(problem, split.draws),
+            **reported_kl(problem, split.draws),
         )

@@ -8,7 +8,7 @@ import tensorflow as tf
 from tfvae._seeds import split_seed
 from tfvae._serialization import register
 from tfvae.estimators._configured import Configured
-from tfvae.estimators.draws import draw, kl_of, log_mean_exp, mean_over_draws
+from tfvae.estimators.draws import draw, log_mean_exp, mean_over_draws, reported_kl
 from tfvae.estimators.estimate import Estimate
 from tfvae.estimators.problem import Problem
 from tfvae.typing import Seed, Tensor
@@ -53,7 +53,7 @@ class VIMCO(Configured):
             surrogate_loss=-(bound + tf.reduce_sum(signal * draws.log_posterior, axis=0)),
             bound=log_mean_exp(draws.log_weights()),
             log_likelihood=mean_over_draws(draws.log_likelihood),
-            kl=kl_of(problem, draws),
+            **reported_kl(problem, draws),
         )
 
     def _without_each(self, log_weights: Tensor) -> Tensor:

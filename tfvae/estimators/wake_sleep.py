@@ -6,7 +6,7 @@ from tfvae._seeds import split_seed
 from tfvae._serialization import register
 from tfvae.estimators._configured import Configured
 from tfvae.estimators._dreams import dream_log_prob
-from tfvae.estimators.draws import draw, kl_of, mean_over_draws, multiply_no_nan
+from tfvae.estimators.draws import draw, mean_over_draws, multiply_no_nan, reported_kl
 from tfvae.estimators.estimate import Estimate
 from tfvae.estimators.problem import Problem
 from tfvae.typing import Seed, Tensor
@@ -48,5 +48,5 @@ class WakeSleep(Configured):
             surrogate_loss=-(wake + sleep),
             bound=mean_over_draws(draws.log_weights()),
             log_likelihood=mean_over_draws(draws.log_likelihood),
-            kl=kl_of(problem, draws),
+            **reported_kl(problem, draws),
         )

@@ -27,6 +27,7 @@ from tfvae.layers.independent_negative_binomial import IndependentNegativeBinomi
 from tfvae.layers.independent_normal import IndependentNormal
 from tfvae.layers.independent_poisson import IndependentPoisson
 from tfvae.layers.independent_student_t import IndependentStudentT
+from tfvae.layers.joint import Joint
 from tfvae.layers.kl_divergence_add_loss import KLDivergenceAddLoss
 from tfvae.layers.kl_divergence_regularizer import KLDivergenceRegularizer
 from tfvae.layers.mixture_logistic import MixtureLogistic
@@ -63,6 +64,7 @@ __all__ = [
     "IndependentNormal",
     "IndependentPoisson",
     "IndependentStudentT",
+    "Joint",
     "KLDivergenceAddLoss",
     "KLDivergenceRegularizer",
     "MixtureLogistic",

@@ -12,11 +12,12 @@ from tfvae.layers.kl_divergence_regularizer import KLDivergenceRegularizer
 _EXAMPLE = {
     "encoder": "MultivariateNormalDiag(latent_size)",
     "decoder": "IndependentBernoulli(event_shape)",
+    "conditional": "MultivariateNormalDiag(size)",
 }
 
 
 def example_layer(role: str) -> str:
-    """Returns the name of a distribution layer for an "encoder" or a "decoder", for error messages."""
+    """Returns the name of a distribution layer for an "encoder", a "decoder" or a "conditional", for error messages."""
     return f"tfvae.layers.{_EXAMPLE[role]}"
 
 
@@ -27,7 +28,7 @@ def output_layer(network: keras.layers.Layer, role: str) -> DistributionLayer | 
         TypeError: If the network ends in another layer.
     """
     layer = network
-    while isinstance(layer, keras.Sequential) or _is_functional(layer):
+    while isinstance(layer, keras.Sequential) or is_functional(layer):
         inner = layer.layers[-1] if isinstance(layer, keras.Sequential) and layer.layers else _producer(layer)
         if inner is None or inner is layer:
             break
@@ -42,8 +43,15 @@ def output_layer(network: keras.layers.Layer, role: str) -> DistributionLayer | 
     )
 
 
-def _is_functional(layer: Any) -> bool:
+def is_functional(layer: Any) -> bool:
+    """Whether a layer is a functional model."""
     return isinstance(layer, keras.Model) and not isinstance(layer, keras.Sequential) and bool(_outputs(layer))
+
+
+def input_names(layer: Any) -> list[str]:
+    """The names of a functional model's inputs, where they are a dictionary; otherwise none."""
+    inputs = layer.input if is_functional(layer) else None
+    return list(inputs) if isinstance(inputs, dict) else []
 
 
 def _outputs(model: keras.Model) -> list[Any]:

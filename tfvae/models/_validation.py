@@ -1,5 +1,6 @@
 """What a VAE asks of its encoder, decoder and prior, checked when it is built."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -7,8 +8,8 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae._latent_shapes import plain_shape, shapes_of_parts
-from tfvae.layers._networks import example_layer, find_kl_term, sublayers
-from tfvae.priors import Fixed, Prior, StandardNormal
+from tfvae.layers._networks import example_layer, find_kl_term, input_names
+from tfvae.priors import Fixed, Joint, Prior, StandardNormal
 
 tfd = tfp.distributions
 
@@ -50,22 +51,28 @@ def distribution_of(value: Any, network: keras.layers.Layer, role: str) -> Any:
     return value
 
 
-def as_prior(prior: Any, latent_shape: tuple[int, ...] | None) -> Prior:
-    """The prior as a layer; None is the standard normal of the encoder's latent size.
+def as_prior(prior: Any, latent_shape: Any) -> Prior:
+    """The prior as a layer; None is the standard normal of the encoder's latent size, or of those of its parts.
 
     Raises:
         ValueError: when the latent shapes of encoder and prior differ, or none can be told.
     """
+    if prior is None and isinstance(latent_shape, dict):
+        return Joint({name: _standard_normal(shape) for name, shape in latent_shape.items()})
     if prior is None:
-        if latent_shape is None or len(latent_shape) != 1:
-            raise ValueError(
-                f"The encoder's event shape is {latent_shape}, so that its latent size cannot be told: give the VAE a "
-                "prior, such as prior=tfvae.priors.StandardNormal(latent_size)."
-            )
-        return StandardNormal(latent_shape[0])
+        return _standard_normal(latent_shape)
     prior = prior if isinstance(prior, Prior) else Fixed(prior)
     check_latent_shape(latent_shape, prior)
     return prior
+
+
+def _standard_normal(latent_shape: tuple[int, ...] | None) -> StandardNormal:
+    if latent_shape is None or len(latent_shape) != 1:
+        raise ValueError(
+            f"The encoder's event shape is {latent_shape}, so that its latent size cannot be told: give the VAE a "
+            "prior, such as prior=tfvae.priors.StandardNormal(latent_size)."
+        )
+    return StandardNormal(latent_shape[0])
 
 
 def check_latent_shape(latent_shape: Any, prior: Prior) -> None:
@@ -74,19 +81,6 @@ def check_latent_shape(latent_shape: Any, prior: Prior) -> None:
         raise ValueError(
             f"Encoder and prior must be over the same latent z: the encoder's distribution has event shape "
             f"{plain_shape(latent_shape)}, the prior's ({type(prior).__name__}) is {plain_shape(prior.event_shape)}."
-        )
-
-
-def check_prior_encoder(prior: Prior, encoder: keras.layers.Layer) -> None:
-    """Raises ValueError when the prior is made of a piece of the encoder: a saved file would hold it only once."""
-    theirs = getattr(prior, "encoder", None)
-    if theirs is None or theirs is encoder:
-        return
-    shared = {id(layer) for layer in sublayers(theirs)} & {id(layer) for layer in sublayers(encoder)}
-    if shared:
-        raise ValueError(
-            f"The prior's encoder '{theirs.name}' shares layers with the model's '{encoder.name}' but is another "
-            f"object. Give {type(prior).__name__} the encoder that the VAE is given."
         )
 
 
@@ -110,16 +104,24 @@ def check_decoder_input(decoder: keras.layers.Layer, prior: Prior) -> None:
     """Raises ValueError when a decoder with known input shapes does not take the prior's z."""
     inputs = getattr(decoder, "inputs", None) or []
     taken = [tuple(part.shape[1:]) for part in inputs]
-    if len(taken) > len(shapes_of_parts(prior.event_shape)):
+    given = decoder_inputs(decoder, prior.event_shape)
+    if len(taken) > len(shapes_of_parts(given)):
         raise ValueError(
             f"The decoder takes {len(taken)} inputs, of shapes {', '.join(map(str, taken))}, but a VAE gives it z "
             f"alone, of shape {plain_shape(prior.event_shape)} ({type(prior).__name__}). {_CONDITIONS}"
         )
-    if inputs and taken != shapes_of_parts(prior.event_shape):
+    if inputs and taken != shapes_of_parts(given):
         raise ValueError(
             f"The decoder takes inputs of shape {', '.join(map(str, taken))}, but the prior's z "
             f"({type(prior).__name__}) has shape {plain_shape(prior.event_shape)}. Give both the same latent size."
         )
+
+
+def decoder_inputs(decoder: keras.layers.Layer, z: Any) -> Any:
+    """What the decoder is called with: of parts with names those that its inputs name, otherwise z."""
+    names = input_names(decoder)
+    is_chosen = isinstance(z, Mapping) and names and set(names) <= set(z)
+    return {name: z[name] for name in names} if is_chosen else z
 
 
 def symbolic_latents(prior: Prior, batch_size: int | None, dtype: str) -> Any:
@@ -156,22 +158,14 @@ def check_latents(parts: list[Any], expected: list[tuple[int, ...]]) -> None:
             )
 
 
-# What a saved prior has in place of an encoder that is the model's.
+# What the prior has in place of the model's own encoder in files of earlier versions.
 _MODELS_ENCODER = "the model's encoder"
-
-
-def serialize_prior(prior: Prior, encoder: keras.layers.Layer) -> dict[str, Any]:
-    """The prior's configuration; for one made of the model's own encoder without it, so that it is one when loaded."""
-    config = keras.saving.serialize_keras_object(prior)
-    if getattr(prior, "encoder", None) is encoder:
-        config = {**config, "config": {**config["config"], "encoder": _MODELS_ENCODER}}
-    return config
 
 
 def deserialize_prior(
     config: dict[str, Any], encoder: keras.layers.Layer, custom_objects: dict[str, Any] | None
 ) -> Prior:
-    """The prior that `serialize_prior` described, in a model with this encoder."""
+    """The prior that Keras described, in a model with this encoder."""
     arguments = config["config"]
     if arguments.get("encoder") == _MODELS_ENCODER:
         config = {**config, "config": {**arguments, "encoder": encoder}}

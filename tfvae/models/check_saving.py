@@ -13,7 +13,6 @@ import tensorflow as tf
 
 from tfvae._errors import reason
 from tfvae.layers._networks import sublayers
-from tfvae.models import _validation
 
 _REGISTERED = "decorated with `@keras.saving.register_keras_serializable(package='my_package')`"
 _WAY_OUT = f"Build the model with a function or class {_REGISTERED}."
@@ -61,7 +60,6 @@ def check_saving(model: keras.Model) -> None:
 
 def _faults(model: keras.Model) -> Iterator[str]:
     seen: set[int] = set()
-    prior = getattr(model, "prior", None)
     for layer in sublayers(model):
         if id(layer) in seen or isinstance(layer, keras.layers.InputLayer):
             continue
@@ -69,8 +67,6 @@ def _faults(model: keras.Model) -> Iterator[str]:
         where = f"Layer '{layer.name}' ({type(layer).__name__})"
         if not _is_known(type(layer)):
             yield f"{where} is of a class that Keras would not find when it loads the file. {_WAY_OUT}"
-        elif layer is prior and isinstance(layer, keras.layers.Layer):
-            yield from _lost(layer, where, functools.partial(_copy_of_prior, layer, getattr(model, "encoder", None)))
         elif layer is not model and not _is_container(layer):
             yield from _lost(layer, where, functools.partial(_copy, layer))
     for name in ("estimator", "kl_weighting"):
@@ -114,11 +110,6 @@ def _lost(original: Any, where: str, copy: Any, is_loss: bool = False) -> Iterat
 
 def _copy(original: Any) -> Any:
     return keras.saving.deserialize_keras_object(_without_weights(keras.saving.serialize_keras_object(original)))
-
-
-def _copy_of_prior(prior: keras.layers.Layer, encoder: Any) -> Any:
-    config = _validation.serialize_prior(prior, encoder)
-    return _validation.deserialize_prior(_without_weights(config), encoder, None)
 
 
 def _without_weights(config: Any) -> Any:

@@ -1,6 +1,5 @@
 """The variational autoencoder."""
 
-import os
 from typing import Any
 
 import keras
@@ -8,16 +7,9 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae._checks import number, whole_number
-from tfvae._files import replacing
 from tfvae._latent_shapes import shapes_of_parts
 from tfvae._seeds import stateless_seed
-from tfvae._serialization import (
-    load_layers_seed_states,
-    load_seed_state,
-    register,
-    save_layers_seed_states,
-    save_seed_state,
-)
+from tfvae._serialization import register
 from tfvae.estimators import SGVB, Estimate, Estimator, KLPenalty, KLWeighting, Problem, elbo_terms
 from tfvae.estimators.estimator import EstimatorWithLayers, EstimatorWithUpdate, require_estimator
 from tfvae.estimators.kl_weighting import as_weighting
@@ -26,9 +18,9 @@ from tfvae.layers._coercion import as_distribution, reshape_batch
 from tfvae.layers._networks import output_layer
 from tfvae.models import _inputs, _validation
 from tfvae.models._metrics import RunningMeans
-from tfvae.models._trained_model import TrainedModel
+from tfvae.models._saved_model import SavedModel
+from tfvae.models._shared_layers import sharing_scope
 from tfvae.models.batch import Batch
-from tfvae.models.check_saving import check_saving
 from tfvae.models.objective import Bound, Objective
 from tfvae.models.queries import ancestral_sample, reconstruction
 from tfvae.priors import Prior
@@ -38,7 +30,7 @@ tfd = tfp.distributions
 
 
 @register
-class VAE(TrainedModel):
+class VAE(SavedModel):
     """Auto-Encoding Variational Bayes: q(z|x) and p(x|z) trained together by gradient ascent on a bound on log p(x).
 
     `infer` and `generate` are the model; `estimator` says how the bound is estimated and differentiated. Other kinds of
@@ -102,7 +94,6 @@ class VAE(TrainedModel):
         latent_shape = None if posterior_layer is None else posterior_layer.event_shape
         self.encoder = encoder
         self.prior = _validation.as_prior(prior, latent_shape)
-        _validation.check_prior_encoder(self.prior, encoder)
         self.decoder = decoder
         _validation.check_decoder_input(decoder, self.prior)
         self.estimator = SGVB() if estimator is None else estimator
@@ -167,7 +158,7 @@ class VAE(TrainedModel):
             return
         # Keras casts to half precision itself where the policy says so.
         self.encoder(keras.KerasTensor(tuple(input_shape), dtype=self.variable_dtype))
-        self.decoder(_validation.symbolic_latents(self.prior, None, self.variable_dtype))
+        self._decoded(_validation.symbolic_latents(self.prior, None, self.variable_dtype))
         self.prior(_validation.symbolic_latents(self.prior, None, self.prior.variable_dtype))
         for layer in self.estimator_layers:
             layer(keras.KerasTensor(tuple(input_shape), dtype=self.variable_dtype))
@@ -175,7 +166,7 @@ class VAE(TrainedModel):
         self.built = True
 
     def compute_output_spec(self, inputs: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
-        return self.decoder(_validation.symbolic_latents(self.prior, inputs.shape[0], self.variable_dtype))
+        return self._decoded(_validation.symbolic_latents(self.prior, inputs.shape[0], self.variable_dtype))
 
     # The model: q(z|x), p(z), p(x|z) ------------------------------------------------------------------------------
 
@@ -196,7 +187,7 @@ class VAE(TrainedModel):
         flat = [tf.reshape(part, [-1, *shape]) for part, shape in zip(parts, shapes, strict=True)]
         flat = tf.nest.pack_sequence_as(z, flat)
         batch_shape = tf.shape(parts[0])[: parts[0].shape.rank - len(shapes[0])]
-        likelihood = _validation.distribution_of(self.decoder(flat, training=training), self.decoder, "decoder")
+        likelihood = _validation.distribution_of(self._decoded(flat, training=training), self.decoder, "decoder")
         return reshape_batch(likelihood, batch_shape)
 
     def problem(self, x: Tensor | Batch, *, prior: Distribution | None = None, training: bool = False) -> Problem:
@@ -218,7 +209,10 @@ class VAE(TrainedModel):
 
     def call(self, inputs: Tensor, training: bool = False) -> Distribution:
         z = self.infer(inputs, training=training).sample(seed=stateless_seed(self.seed_generator))
-        return self.decoder(z, training=training)
+        return self._decoded(z, training=training)
+
+    def _decoded(self, z: Any, **kwargs: Any) -> Any:
+        return self.decoder(_validation.decoder_inputs(self.decoder, z), **kwargs)
 
     # What users ask of it -----------------------------------------------------------------------------------------
 
@@ -277,45 +271,15 @@ class VAE(TrainedModel):
 
     # Serialisation ------------------------------------------------------------------------------------------------
 
-    def save(self, filepath: Any, overwrite: bool = True, **kwargs: Any) -> None:
-        """As `keras.Model.save`, to a `.keras` file; a file that is there stays until the new one is complete.
-
-        Raises:
-            ValueError: When the path does not end in `.keras`, or the file would not give this model back
-                (`tfvae.models.check_saving`).
-        """
-        if not str(filepath).endswith(".keras"):
-            raise ValueError(
-                "A VAE is saved as a `.keras` file, which `tfvae.load_model` reads. Use a path that ends in `.keras`. "
-                "`save_weights` writes a `.weights.h5` file, and `tfvae.export.save` a SavedModel folder. "
-                f"Received: filepath={filepath!r}"
-            )
-        if not overwrite and os.path.exists(filepath):
-            super().save(filepath, overwrite=overwrite, **kwargs)  # Keras asks
-            return
-        with replacing(filepath) as beside:
-            super().save(beside, **kwargs)
-
-    def get_build_config(self) -> dict[str, Any] | None:
-        check_saving(self)  # Keras asks for it when it writes a file, whichever function writes it
-        return super().get_build_config()
-
-    def save_own_variables(self, store: Any) -> None:
-        super().save_own_variables(store)
-        save_seed_state(self.seed_generator, store)
-        save_layers_seed_states(self, store)
-
-    def load_own_variables(self, store: Any) -> None:
-        super().load_own_variables(load_layers_seed_states(self, load_seed_state(self.seed_generator, store)))
-
     def get_config(self) -> dict[str, Any]:
-        parts = {name: getattr(self, name) for name in ("encoder", "decoder", "estimator")}
+        names = ["encoder", "decoder", "estimator", "prior"]
         if not isinstance(self.objective, Bound):
-            parts["objective"] = self.objective
+            names.append("objective")
+        with sharing_scope((self.encoder, self.decoder, self.prior)):
+            described = {name: keras.saving.serialize_keras_object(getattr(self, name)) for name in names}
         return {
             **super().get_config(),
-            **{name: keras.saving.serialize_keras_object(part) for name, part in parts.items()},
-            "prior": _validation.serialize_prior(self.prior, self.encoder),
+            **described,
             "beta": keras.saving.serialize_keras_object(self.kl_weighting or self.initial_beta),
             "seed": self.seed,
         }
@@ -323,8 +287,11 @@ class VAE(TrainedModel):
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> "VAE":
         config = dict(config)
-        for name in ("encoder", "decoder", "estimator", "objective", "beta"):
-            if isinstance(config.get(name), dict):
+        with sharing_scope():
+            for name in ("encoder", "decoder", "estimator"):
                 config[name] = keras.saving.deserialize_keras_object(config[name], custom_objects=custom_objects)
-        config["prior"] = _validation.deserialize_prior(config["prior"], config["encoder"], custom_objects)
+            config["prior"] = _validation.deserialize_prior(config["prior"], config["encoder"], custom_objects)
+            for name in ("objective", "beta"):
+                if isinstance(config.get(name), dict):
+                    config[name] = keras.saving.deserialize_keras_object(config[name], custom_objects=custom_objects)
         return cls(**config)

@@ -3,10 +3,11 @@
 from tfvae import _backend as _backend
 from tfvae.priors.fixed import Fixed
 from tfvae.priors.flow import Flow
+from tfvae.priors.joint import Joint
 from tfvae.priors.mixture_of_gaussians import MixtureOfGaussians
 from tfvae.priors.normal import Normal
 from tfvae.priors.prior import Prior
 from tfvae.priors.standard_normal import StandardNormal
 from tfvae.priors.vamp_prior import VampPrior
 
-__all__ = ["Fixed", "Flow", "MixtureOfGaussians", "Normal", "Prior", "StandardNormal", "VampPrior"]
+__all__ = ["Fixed", "Flow", "Joint", "MixtureOfGaussians", "Normal", "Prior", "StandardNormal", "VampPrior"]

@@ -38,5 +38,5 @@ class Prior(keras.layers.Layer):
     def build(self, input_shape: Any = None) -> None:
         self.built = True
 
-    def call(self, z: Tensor) -> Tensor:
+    def call(self, z: Any) -> Tensor:
         return self.distribution().log_prob(z)
