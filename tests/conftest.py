@@ -1,9 +1,12 @@
-"""Shared by all tests: quiet TensorFlow, and where to find real data: environment variables, or a folder beside us."""
+"""Shared by all tests: quiet TensorFlow, and where to find real data: environment variables, or a folder beside us.
+
+What is slow to import is imported where it is used: of several processes, the one that starts the others needs none.
+"""
 
 import gc
 import os
-import zlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -11,37 +14,49 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 
 import pytest
 
-import tfvae.data
+if TYPE_CHECKING:
+    import tfvae.data
 
 BESIDE_REPOSITORY = Path(__file__).parents[2] / "shared" / "data"
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
-    """`sampled(n)`: n of a test's repetitions run always, evenly spaced; the others wait for `make test-slow`."""
-    repetitions = {}
-    for item in items:
-        if item.get_closest_marker("sampled") and not item.get_closest_marker("slow"):
-            repetitions.setdefault((item.path, item.originalname), []).append(item)
-    for (_, name), group in repetitions.items():
-        count = group[0].get_closest_marker("sampled").args[0]
-        # Tests of one list of classes begin in different places of it.
-        first = zlib.crc32(name.encode()) % len(group)
-        kept = {(first + len(group) * i // count) % len(group) for i in range(count)}
-        for i, item in enumerate(group):
-            if i not in kept:
-                item.add_marker(pytest.mark.slow)
+@pytest.fixture(scope="session", autouse=True)
+def _spare_the_garbage_collector():
+    """Leaves the imported modules out of every full collection: half a million objects that are no garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _spare_the_garbage_collector():
-    """Sets aside what a file's tests leave: graphs stay in TensorFlow's and TFP's caches, millions of objects in all.
+def _free_graphs():
+    """Frees the graphs that a file's tests have traced, so that a worker does not grow with each of them.
 
-    Walking over them at each full collection came to take longer than the tests.
+    Two tables would hold them for ever. TensorFlow registers the gradient of every `tf.custom_gradient` in every graph
+    under a name with a number, and TFP has one cache of what all bijectors have computed.
     """
     yield
+    import tensorflow_probability as tfp
+    from tensorflow.python.framework import ops
+
+    gradients = ops.gradient_registry._registry
+    for name in list(gradients):
+        if name.rpartition("-")[2].isdigit():  # CustomGradient-12, PartitionedCall-3
+            del gradients[name]
+    computed = tfp.bijectors.Bijector._cache.storage
+    for key in list(computed):
+        key.cancel()
+        computed.pop(key, None)
     gc.collect()
-    gc.freeze()
+
+
+@pytest.fixture
+def set_policy():
+    """`keras.config.set_dtype_policy`, undone after the test."""
+    import keras
+    from small_models import dtype_policy
+
+    with dtype_policy(keras.config.dtype_policy()):
+        yield keras.config.set_dtype_policy
 
 
 def _find(variable: str, folder: str, probe: str) -> Path:
@@ -63,15 +78,21 @@ def tfds_folder() -> Path:
 
 
 @pytest.fixture(scope="session")
-def mnist() -> tfvae.data.Splits:
+def mnist() -> "tfvae.data.Splits":
+    import tfvae.data
+
     return tfvae.data.load("mnist", data_dir=_find("TFDS_DATA_DIR", "tfds", "mnist"))
 
 
 @pytest.fixture(scope="session")
-def binarized_mnist() -> tfvae.data.Splits:
+def binarized_mnist() -> "tfvae.data.Splits":
+    import tfvae.data
+
     return tfvae.data.load("binarized_mnist", data_dir=_find("TFDS_DATA_DIR", "tfds", "binarized_mnist"))
 
 
 @pytest.fixture(scope="session")
-def digits() -> tfvae.data.Splits:
+def digits() -> "tfvae.data.Splits":
+    import tfvae.data
+
     return tfvae.data.load("digits")

@@ -1,9 +1,27 @@
-"""Small models of images and vectors, with weights that are not special."""
+"""Small models of images and vectors, with weights that are not special, their data, and dtype policies."""
+
+import contextlib
 
 import keras
 import numpy as np
 
 import tfvae
+
+
+def random_bits(num_examples, shape, seed=0):
+    """Zeros and ones, float32 `[num_examples, *shape]`."""
+    return np.random.default_rng(seed).integers(0, 2, size=(num_examples, *shape)).astype("float32")
+
+
+@contextlib.contextmanager
+def dtype_policy(policy):
+    """Keras' dtype policy within a block."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def small_vae(**parts) -> tfvae.models.VAE:

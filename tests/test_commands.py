@@ -20,6 +20,7 @@ import typer
 from absl import flags
 from absl.testing import flagsaver
 from documented import PAGES, ROOT, blocks, commands, is_python
+from small_models import dtype_policy
 from typer.main import get_command
 
 import tfvae
@@ -212,11 +213,8 @@ def test_short_blocks_of_python_run(name, digits, tmp_path, monkeypatch):
     parts = [code if is_python(code) else code.split("\n\n")[0] for _, code in blocks(f"docs/{name}.md")]
     code = [part for part in parts if is_python(part)]
     assert code
-    policy = keras.config.dtype_policy()
-    try:
+    with dtype_policy(keras.config.dtype_policy()):
         exec("\n".join(code), known)
-    finally:
-        keras.config.set_dtype_policy(policy)
 
 
 def test_commands_are_found():

@@ -1,4 +1,4 @@
-"""How the package hangs together: imports point one way, the public names are there, and TensorFlow waits."""
+"""How the package hangs together: imports point one way, files are short, public names exist, TensorFlow waits."""
 
 import ast
 import importlib
@@ -82,6 +82,57 @@ def test_imports_point_one_way(path):
 
 def test_every_package_has_its_number():
     assert set(PACKAGES) <= set(ORDER)
+
+
+def file_of(name):
+    """The file of a dotted name: that of a module, of a package, or of the module that has the name."""
+    for parts in (name.split("."), name.split(".")[:-1]):
+        path = ROOT.parent.joinpath(*parts)
+        for file in (path.with_suffix(".py"), path / "__init__.py"):
+            if parts and file.is_file():
+                return file
+    return None
+
+
+def files_imported():
+    """The files of tfvae that each file imports, also within functions and for types alone."""
+    return {
+        path: {file_of(name) for name, _ in imported_names(path) if name.split(".")[0] == "tfvae"} - {None, path}
+        for path in MODULES
+    }
+
+
+def circle(imported):
+    """A list of files, each of which imports the next and the last the first; empty if there is none."""
+    done = set()
+
+    def walk(path, above):
+        if path in above:
+            return above[above.index(path) :]
+        if path in done:
+            return []
+        found = next(filter(None, (walk(other, [*above, path]) for other in sorted(imported[path]))), [])
+        done.add(path)
+        return found
+
+    return next(filter(None, (walk(path, []) for path in sorted(imported))), [])
+
+
+def test_no_files_import_each_other_in_a_circle():
+    assert [str(path.relative_to(ROOT)) for path in circle(files_imported())] == []
+
+
+def test_a_circle_is_found():
+    imported = files_imported()
+    split, batches = ROOT / "data/split.py", ROOT / "data/array_batches.py"
+    assert batches in imported[split]  # within a function
+    assert ROOT / "data/noise.py" in imported[split]  # from tfvae.data import noise
+    assert set(circle(imported | {batches: imported[batches] | {split}})) >= {split, batches}
+
+
+def test_files_stay_short():
+    too_long = {str(path.relative_to(ROOT)): n for path in MODULES if (n := len(path.read_text().splitlines())) > 300}
+    assert too_long == {}
 
 
 def test_the_walk_sees_imports():

@@ -82,6 +82,21 @@ def make_functional():
 
 
 @pytest.fixture(scope="session")
+def show():
+    """A function that has a callback write what a model shows after some epochs, without training it."""
+
+    def write(vae, callback, epochs=1, kl=1.0):
+        callback.set_model(vae)
+        callback.on_train_begin()
+        for epoch in range(epochs):
+            callback.on_epoch_begin(epoch)
+            callback.on_epoch_end(epoch, {"elbo": -1.0, "kl": kl})
+        callback.on_train_end()
+
+    return write
+
+
+@pytest.fixture(scope="session")
 def images():
     return np.random.default_rng(0).uniform(size=(22, *EVENT_SHAPE)).astype("float32")
 

@@ -41,7 +41,7 @@ def test_decibels_are_visible():
     assert PICTURES["samples"](seen(x)).std() > 50
 
 
-def test_how_to_read_the_pictures_is_said_once(tmp_path, read_events):
+def test_how_to_read_the_pictures_is_said_once(tmp_path, read_events, show):
     x = np.random.default_rng(0).normal(size=(32, 24, 2)).astype("float32") * 5
     keras.utils.set_random_seed(0)
     latent, event = tfvae.layers.MultivariateNormalDiag, (24, 2)
@@ -52,10 +52,8 @@ def test_how_to_read_the_pictures_is_said_once(tmp_path, read_events):
     decoder = keras.Sequential(
         [keras.Input((2,)), keras.layers.Dense(likelihood.params_size(event)), likelihood(event)]
     )
-    vae = tfvae.models.VAE(encoder, decoder)
-    vae.compile("sgd", jit_compile=False)
     every = {**dict.fromkeys(VAETensorBoard.EVERY, 0), "reconstructions": 1}
-    vae.fit(x, epochs=2, verbose=0, callbacks=[VAETensorBoard(tmp_path, x, every, num_images=4)])
+    show(tfvae.models.VAE(encoder, decoder), VAETensorBoard(tmp_path, x, every, num_images=4), epochs=2)
     found = read_events(tmp_path / "train")
     assert found.text["pictures"] == {1: Display.of(x).caption()}
     assert found.text["pictures"][1].startswith("One line per channel (0, 1); bottom to top")

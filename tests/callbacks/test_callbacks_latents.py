@@ -80,12 +80,12 @@ def test_a_resumed_fit_goes_on_with_the_table(vae, images, tmp_path):
     assert [list(row) for row in table(tmp_path)] == [["epoch", "kl_0", "kl_1", "kl_2", "kl_3"]]
 
 
-def test_collapse_is_said(make_vae, images, tmp_path, read_events):
+def test_collapse_is_said(make_vae, images, tmp_path, read_events, show):
+    # Softplus of nothing is a standard deviation below one: the rate stays a number.
     for scale, said in ((1.0, "No posterior collapse: "), (1e-4, "Posterior collapse: 0 of 3 latent units are active")):
-        vae = make_vae(encoder_scale=scale, learning_rate=0.0)
-        folder = tmp_path / str(scale)
-        vae.fit(images * 9 % 1, callbacks=[VAETensorBoard(folder, images, only("latents"))], verbose=0)
-        # Softplus of nothing is a standard deviation below one: the rate stays a number.
+        folder, vae = tmp_path / str(scale), make_vae(encoder_scale=scale)
+        rate = float(vae.estimate(images).kl.numpy().mean())
+        show(vae, VAETensorBoard(folder, images, only("latents")), kl=rate)
         text = read_events(folder / "train").text["latents/collapse"][1]
         assert text.startswith(said), text
 
@@ -108,9 +108,8 @@ def test_the_projector_has_latents_labels_and_thumbnails(vae, images, tmp_path):
     assert not sprite[24:, 8:].any()
 
 
-def test_fewer_than_three_dimensions_have_columns_of_zeros_beside_them(images, tmp_path):
-    vae = plane_vae(1)
-    vae.fit(images, callbacks=[VAETensorBoard(tmp_path, tfvae.data.Split(images), only("projector"))], verbose=0)
+def test_fewer_than_three_dimensions_have_columns_of_zeros_beside_them(images, tmp_path, show):
+    show(plane_vae(1), VAETensorBoard(tmp_path, tfvae.data.Split(images), only("projector")))
     found = np.loadtxt(tmp_path / "train" / "latents.tsv", delimiter="\t")
     assert found.shape == (22, 3)
     assert not found[:, 1:].any()
@@ -124,9 +123,7 @@ def plane_vae(latent_size):
         [keras.Input((6, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(2 * latent_size), posterior(latent_size)]
     )
     decoder = keras.Sequential([keras.layers.Dense(24), tfvae.layers.IndependentBernoulli((6, 4, 1))])
-    vae = tfvae.models.VAE(encoder, decoder, seed=0)
-    vae.compile("sgd", jit_compile=False)
-    return vae
+    return tfvae.models.VAE(encoder, decoder, seed=0)
 
 
 @pytest.mark.parametrize("latent_size", [2, 3])
@@ -217,7 +214,7 @@ def test_chosen_steps_are_profiled(make_vae, images, tmp_path, steps_per_executi
     assert profile.stat().st_size > 1000
 
 
-def test_latents_that_are_no_vector_are_not_walked_through(images, tmp_path, read_events):
+def test_latents_that_are_no_vector_are_not_walked_through(images, tmp_path, read_events, show):
     encoder = keras.Sequential(
         [
             keras.Input((6, 4, 1)),
@@ -229,8 +226,8 @@ def test_latents_that_are_no_vector_are_not_walked_through(images, tmp_path, rea
     likelihood = tfvae.layers.IndependentBernoulli((6, 4, 1))
     decoder = keras.Sequential([keras.Input((2, 3)), keras.layers.Flatten(), keras.layers.Dense(24), likelihood])
     vae = tfvae.models.VAE(encoder, decoder, tfd.Independent(tfd.Normal(tf.zeros([2, 3]), 1.0), 2))
-    vae.compile("sgd", jit_compile=False)
-    vae.fit(images, callbacks=[VAETensorBoard(tmp_path, images, 1)], verbose=0)
+    vae.compile("sgd")
+    show(vae, VAETensorBoard(tmp_path, images, 1))
     events = read_events(tmp_path / "train")
     assert set(events.images) == {"reconstructions", "samples", "posterior_samples"}
     assert "gradient_norm" in events.scalars

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from slow import slow_except
 
 import tfvae
 from tfvae.callbacks import NonFiniteLossError, StopOnNonFinite
@@ -89,8 +90,7 @@ def test_functional_model_with_nothing_but_a_loss(make_functional):
     assert caught.value.term == "loss"
 
 
-@pytest.mark.parametrize("known_length", [True, False])
-@pytest.mark.sampled(1)
+@pytest.mark.parametrize("known_length", slow_except([True, False], False))
 def test_an_epochs_last_update_that_no_loss_has_seen(make_functional, tmp_path, known_length):
     x = np.ones((4, 5), "float32")
     data = tf.data.Dataset.from_tensors((x, x))

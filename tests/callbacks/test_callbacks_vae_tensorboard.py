@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from slow import slow_except
 
 import tfvae
 from tfvae import _images
@@ -163,7 +164,7 @@ def test_a_fit_that_ends_early_has_its_last_pictures(vae, images, tmp_path, read
     assert list(events.scalars["active_units"]) == list(events.scalars["elbo"]) == [1, 2, 3]
 
 
-@pytest.mark.parametrize("batch_kind", [np.asarray, tf.constant])
+@pytest.mark.parametrize("batch_kind", slow_except([np.asarray, tf.constant], tf.constant))
 def test_preview_batch_of_the_model(vae, images, tmp_path, read_events, monkeypatch, batch_kind):
     callback = VAETensorBoard(tmp_path, every=1, num_images=2)
     callback.set_model(vae)
@@ -223,7 +224,9 @@ def test_functional_model_gets_its_scalars(make_functional, tmp_path, read_event
     assert not train.images
 
 
-@pytest.mark.parametrize(("own_step", "validated"), [(False, True), (False, False), (True, True)])
+@pytest.mark.parametrize(
+    ("own_step", "validated"), slow_except([(False, True), (False, False), (True, True)], (False, True), (True, True))
+)
 def test_speed_counts_the_examples_of_training(vae, images, tmp_path, read_events, monkeypatch, own_step, validated):
     class Clock:
         """Every look is half a second after the last."""
@@ -242,7 +245,7 @@ def test_speed_counts_the_examples_of_training(vae, images, tmp_path, read_event
                 return super().train_step(data)
 
         vae = OwnStep(vae.encoder, vae.decoder)
-        vae.compile("sgd", jit_compile=False)
+        vae.compile("sgd", run_eagerly=True)
     callback = VAETensorBoard(tmp_path, every=0)
     vae.fit(
         images, batch_size=4, validation_data=(images[:3], None) if validated else None, callbacks=[callback], verbose=0

@@ -10,6 +10,7 @@ import pytest
 tf = pytest.importorskip("tensorflow")
 
 from tfvae.data import DataError, Split  # noqa: E402
+from tfvae.data.batches import Batches, endless  # noqa: E402
 
 
 def epoch(dataset):
@@ -116,6 +117,37 @@ def test_global_seed_plays_no_part(digits):
     before = draw()
     tf.random.set_seed(123)
     np.testing.assert_array_equal(draw(), before)
+
+
+def test_batches_are_a_dataset_that_carries_its_arrays():
+    """Read through the dataset or by index, the passes are the same ones, each counted once."""
+    options = {"shuffle": True, "binarize": "dynamic", "seed": 3}
+    split = Split(np.arange(200, dtype=np.uint8).reshape(50, 4), num_levels=200)
+    batches, expected = split.batches(8, **options), split.batches(8, **options)
+    assert isinstance(batches, tf.data.Dataset)
+    assert batches.arrays.examples is split.batches(5).arrays.examples
+    passes = [epoch(expected) for _ in range(4)]
+    for i, dataset in ((1, batches), (3, endless(batches))):
+        np.testing.assert_array_equal(epoch(batches), passes[i - 1])
+        taken = dataset.arrays.next_pass()
+        x = [
+            dataset.arrays.fetch(dataset.arrays.examples, {"rows": taken["rows"][8 * b : 8 * b + 8], "key": key})
+            for b, key in enumerate(taken["key"])
+        ]
+        np.testing.assert_array_equal(np.concatenate(x), passes[i])
+
+
+def test_what_is_made_from_batches_has_no_arrays():
+    batches = Split(np.zeros((5, 2), np.float32)).batches(2)
+    changed = (
+        batches.map(lambda x: x),
+        batches.take(1),
+        batches.repeat(),
+        batches.prefetch(1),
+        endless(batches.take(1)),
+    )
+    assert not any(isinstance(dataset, Batches) for dataset in changed)
+    assert isinstance(endless(batches), Batches)
 
 
 PROGRAM = """

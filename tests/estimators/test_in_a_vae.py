@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
+from slow import slow_except
 
 import tfvae
 from tfvae.estimators import (
@@ -78,15 +79,14 @@ def learned_baseline():
 # Training ----------------------------------------------------------------------------------------------------------
 
 
+WITH_LEARNED_BASELINE, WAKE_SLEEP = ScoreFunction(baseline=learned_baseline()), ESTIMATORS[-2]
+
+
 @pytest.mark.parametrize(
     "estimator",
-    [
-        *(pytest.param(estimator, marks=pytest.mark.slow if i % 2 else ()) for i, estimator in enumerate(ESTIMATORS)),
-        ScoreFunction(baseline=learned_baseline()),
-    ],
+    slow_except([*ESTIMATORS, WITH_LEARNED_BASELINE], WITH_LEARNED_BASELINE, WAKE_SLEEP),
     ids=repr,
 )
-@pytest.mark.sampled(2)
 def test_a_step_moves_every_weight(estimator):
     vae = make_vae(estimator)
     vae.compile(keras.optimizers.Adam(0.01), run_eagerly=True)
@@ -99,10 +99,12 @@ def test_a_step_moves_every_weight(estimator):
 
 @pytest.mark.parametrize(
     ("estimator", "jit_compile"),
-    [(ScoreFunction(4, baseline=RunningMean()), False), (ReweightedWakeSleep(4, "both"), True)],
+    [
+        (ScoreFunction(4, baseline=RunningMean()), False),
+        pytest.param(ReweightedWakeSleep(4, "both"), True, marks=pytest.mark.slow),
+    ],
     ids=repr,
 )
-@pytest.mark.sampled(1)
 def test_training_raises_the_bound(estimator, jit_compile):
     """Of a model with discrete latents, in a graph and in one XLA program a step."""
     x = images(64)

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 from gaussian_vaes import gaussian_vae
 from linear_gaussian import make_linear_gaussian
+from slow import slow_except
 
 import tfvae
 from tfvae import evaluation
@@ -64,11 +65,11 @@ def test_forms_of_data(vae, form):
 @pytest.mark.parametrize(
     ("data", "error", "message"),
     [
-        (lambda: None, TypeError, r"Data to evaluate on are an array.*Received: None"),
-        (lambda: (X[i : i + 4] for i in range(3)), TypeError, "type generator.*from_generator"),
-        (lambda: "mnist", TypeError, r"Received: mnist \(of type str\)"),
-        (lambda: 3.0, TypeError, r"Received: 3.0"),
-        (lambda: [[1.0, 2.0], [1.0]], ValueError, "x is a list whose parts differ in shape"),
+        (lambda: None, TypeError, r"`data` must be an array.*Received: data=None"),
+        (lambda: (X[i : i + 4] for i in range(3)), TypeError, "from_generator.*type generator"),
+        (lambda: "mnist", TypeError, r"Received: data=mnist \(of type str\)"),
+        (lambda: 3.0, TypeError, r"Received: data=3.0"),
+        (lambda: [[1.0, 2.0], [1.0]], ValueError, "data is a list whose parts differ in shape"),
         (lambda: {"a": X, "b": X}, ValueError, "one of the keys"),
         (lambda: tf.data.Dataset.from_tensor_slices(X).batch(4).repeat(), ValueError, "repeats for ever"),
         (lambda: tf.data.Dataset.from_tensor_slices(X), ValueError, r"\.batch\(n\)"),
@@ -109,9 +110,15 @@ CALLS = {
 }
 
 
-@pytest.mark.parametrize("name", CALLS)
-@pytest.mark.parametrize(("of_model", "of_data"), [("float32", "float64"), ("float64", "float32")])
-@pytest.mark.sampled(3)
+@pytest.mark.parametrize(
+    ("of_model", "of_data", "name"),
+    slow_except(
+        [(a, b, name) for a, b in (("float32", "float64"), ("float64", "float32")) for name in CALLS],
+        ("float32", "float64", "gradients"),
+        ("float64", "float32", "log_marginal"),
+        ("float64", "float32", "interpolation"),
+    ),
+)
 def test_data_in_another_precision_than_the_models(name, of_model, of_data):
     vae = make_vae(of_model)
     found, expected = (CALLS[name](vae, X.astype(dtype)) for dtype in (of_data, of_model))

@@ -40,7 +40,6 @@ def measured(vae):
     return gradient_variance(vae, DATA, named, num_repeats=300)
 
 
-@pytest.mark.sampled(1)
 def test_numbers_are_those_of_single_gradients(vae, measured):
     """Written out with numpy, one training gradient a repeat."""
     variables = vae.encoder.trainable_variables

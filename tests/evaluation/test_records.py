@@ -1,5 +1,6 @@
 """Evaluations against closed forms: a linear-Gaussian VAE whose encoder is the exact posterior."""
 
+import itertools
 import json
 import math
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 import scipy.stats
 import tensorflow as tf
+from slow import slow_except
 
 import tfvae
 from tfvae import evaluation, layers
@@ -54,9 +56,7 @@ def linear_gaussian_vae(posterior_scale=1.0):
     return vae, x, log_px
 
 
-@pytest.mark.parametrize("k", [1, 7, 50, 123])
-@pytest.mark.parametrize("seed", [0, 11])
-@pytest.mark.sampled(2)
+@pytest.mark.parametrize(("seed", "k"), slow_except(itertools.product([0, 11], [1, 7, 50, 123]), (0, 1), (11, 7)))
 def test_log_marginal_is_exact_with_the_exact_posterior(k, seed):
     vae, x, log_px = linear_gaussian_vae()
     record = evaluation.log_marginal(vae, x, num_importance_samples=k, batch_size=10, seed=seed)

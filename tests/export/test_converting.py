@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
-from small_models import small_vae
+from small_models import dtype_policy, small_vae
 
 import tfvae
 from tfvae.data import Split
@@ -195,11 +195,8 @@ class TestRefusals:
     @pytest.mark.slow
     @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
     def test_half_precision(self, x, tmp_path, policy):
-        keras.config.set_dtype_policy(policy)
-        try:
+        with dtype_policy(policy):
             model = small_vae()
-        finally:
-            keras.config.set_dtype_policy("float32")
         message = rf"compute in float32, but the posterior of this one computes in {policy[6:]}.*set_dtype_policy"
         self.refused(tmp_path, ValueError, message, model, x)
         model.save_weights(tmp_path / "model.weights.h5")
@@ -259,7 +256,7 @@ class TestRealExamples:
 
     @pytest.mark.parametrize("data", ["digits", 3.0, object()])
     def test_what_is_no_data(self, vae, data):
-        with pytest.raises(TypeError, match=r"data is an array \[N, \*event\].*Received: "):
+        with pytest.raises(TypeError, match=r"`data` must be an array \[N, \*event\].*Received: data="):
             self.examples(vae, data)
 
     def test_data_of_another_kind(self, vae, x):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
+from slow import slow_except
 
 import tfvae
 from tfvae.estimators import SGVB
@@ -36,13 +37,6 @@ def standard_normal(inputs):
 @keras.saving.register_keras_serializable(package=PACKAGE)
 def twice_the_sample(distribution, seed=None):
     return 2.0 * distribution.sample(seed=seed)
-
-
-@pytest.fixture
-def set_policy():
-    before = keras.config.dtype_policy()
-    yield keras.config.set_dtype_policy
-    keras.config.set_dtype_policy(before)
 
 
 def some(*shape, dtype="float32", seed=0):
@@ -168,8 +162,7 @@ def test_fit_under_xla_trains_every_weight():
     assert all(np.any(v.numpy() != old) for v, old in zip(model.trainable_variables, before, strict=True))
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
-@pytest.mark.sampled(1)
+@pytest.mark.parametrize("jit_compile", slow_except([False, True], False))
 def test_graph_and_xla_with_an_unknown_batch_size(jit_compile):
     model = conditional_model()
     inputs, x = tf.constant(some(6, 4)), tf.constant(some(6, D, seed=1))
@@ -256,8 +249,7 @@ def test_a_float64_distribution_stays_one():
     assert y.sample(seed=1).dtype == tf.float64
 
 
-@pytest.mark.parametrize("build", [conditional_model, density_model])
-@pytest.mark.sampled(1)
+@pytest.mark.parametrize("build", slow_except([conditional_model, density_model], conditional_model))
 def test_keras_file_round_trip_in_safe_mode(build, tmp_path):
     model = build()
     inputs = some(4, *model.input_shape[1:])

@@ -8,6 +8,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 from scipy import stats
 from scipy.special import expit, logsumexp
+from slow import slow_except
 
 from tfvae.layers import DiscretizedLogistic, DiscretizedLogisticMixture
 from tfvae.layers._discretized import Discretized
@@ -157,9 +158,21 @@ def test_samples_follow_the_masses():
         assert_samples_follow(np.bincount(np.round(k[:, i]).astype(int), minlength=num_bins), p)
 
 
-@pytest.mark.parametrize("loc", [0.0, -1.0, 40.0, -1e6, 1e28])
-@pytest.mark.parametrize("raw_scale", [-1e4, -12.0, 0.0, 1e4, 1e30])
-@pytest.mark.sampled(12)
+@pytest.mark.parametrize(
+    ("raw_scale", "loc"),
+    slow_except(
+        itertools.product([-1e4, -12.0, 0.0, 1e4, 1e30], [0.0, -1.0, 40.0, -1e6, 1e28]),
+        (-1e4, -1.0),
+        (-1e4, 1e28),
+        (-12.0, -1e6),
+        (0.0, 0.0),
+        (0.0, 40.0),
+        (0.0, 1e28),
+        (1e4, -1e6),
+        (1e30, 0.0),
+        (1e30, 1e28),
+    ),
+)
 def test_extreme_parameters_are_finite_and_their_gradients_too(loc, raw_scale):
     params = tf.constant([[loc] * 4 + [raw_scale] * 4], tf.float32)
     x = tf.constant([[0.0, 1.0, 128 / 255, 0.777]])
@@ -382,10 +395,18 @@ def test_mean_of_later_channels_is_right_where_nothing_is_clipped():
     np.testing.assert_allclose(pixel.mean(), expected, atol=1e-4)
 
 
-@pytest.mark.parametrize("loc", [0.0, -1e6, 1e27])
-@pytest.mark.parametrize("raw_scale", [-1e4, 0.0, 1e30])
-@pytest.mark.parametrize("raw_coefficient", [0.3, -1e30])
-@pytest.mark.sampled(9)
+@pytest.mark.parametrize(
+    ("raw_coefficient", "raw_scale", "loc"),
+    slow_except(
+        itertools.product([0.3, -1e30], [-1e4, 0.0, 1e30], [0.0, -1e6, 1e27]),
+        (0.3, -1e4, 0.0),
+        (0.3, 0.0, -1e6),
+        (0.3, 1e30, 1e27),
+        (-1e30, -1e4, 1e27),
+        (-1e30, 0.0, 0.0),
+        (-1e30, 1e30, -1e6),
+    ),
+)
 def test_extreme_parameters_of_mixtures_are_finite_and_their_gradients_too(loc, raw_scale, raw_coefficient):
     params = np.array([0.5, loc, loc, -loc, *[raw_scale] * 3, *[raw_coefficient] * 3], "float32")
     params = tf.constant(np.stack([params, -params])[np.newaxis].reshape(1, -1))

@@ -1,5 +1,6 @@
 """What every distribution layer has to do, checked for each of them in the same way."""
 
+import itertools
 import json
 import warnings
 from collections.abc import Callable
@@ -10,10 +11,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
+from slow import slow_except
 
 import tfvae
-
-pytestmark = pytest.mark.sampled(9)
 
 tfd = tfp.distributions
 PACKAGE = "tests_layers_shared"
@@ -157,18 +157,18 @@ CASES = {
     "lambda": Case(tfvae.layers.DistributionLambda, {"make_distribution_fn": make_laplace}, 10, (5,)),
 }
 SIZED = [name for name in CASES if name != "lambda"]
+# Of every kind one: own parameterisation, declared, mixture, a sampler of its own, around another layer, a function.
+KINDS = ("diag", "bernoulli", "generic", "mixture_same_family", "von_mises_fisher", "standardized", "lambda")
 
 
-@pytest.fixture(params=list(CASES))
+@pytest.fixture(params=slow_except(CASES, *KINDS))
 def case(request):
     return CASES[request.param]
 
 
-@pytest.fixture
-def set_policy():
-    before = keras.config.dtype_policy()
-    yield keras.config.set_dtype_policy
-    keras.config.set_dtype_policy(before)
+@pytest.fixture(params=list(CASES))
+def every_case(request):
+    return CASES[request.param]
 
 
 def some_parameters(case, *batch_shape, dtype="float32", seed=0):
@@ -209,8 +209,9 @@ def test_eager_call_is_distribution_and_tensor(case):
     assert y.sample(7).shape == (7, 4, *case.event_shape)
 
 
-@pytest.mark.parametrize("batch_shape", [(), (4,), (2, 5), (0,), (0, 3)])
-@pytest.mark.sampled(24)
+@pytest.mark.parametrize(
+    "batch_shape", [(), (2, 5), (0,), *(pytest.param(shape, marks=pytest.mark.slow) for shape in ((4,), (0, 3)))]
+)
 def test_any_number_of_batch_axes(case, batch_shape):
     y = case.make()(some_parameters(case, *batch_shape))
     assert y.batch_shape == batch_shape
@@ -233,9 +234,22 @@ def log_prob_and_gradient(layer, parameters, x):
     return log_prob, tape.gradient(log_prob, parameters)
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
-@pytest.mark.parametrize("batch_size", [None, 4])
-@pytest.mark.sampled(16)
+@pytest.mark.parametrize(
+    ("case", "batch_size", "jit_compile"),
+    slow_except(
+        itertools.product(CASES, [None, 4], [False, True]),
+        ("diag", None, True),
+        ("diag", 4, False),
+        ("bernoulli", None, False),
+        ("beta", None, False),
+        ("generic", None, True),
+        ("mixture_same_family", None, False),
+        ("discretized_mixture", None, False),
+        ("von_mises_fisher", None, True),
+        ("lambda", 4, False),
+    ),
+    indirect=["case"],
+)
 def test_graph_and_xla_give_the_eager_numbers(case, jit_compile, batch_size):
     layer = case.make()
     parameters, x = tf.constant(some_parameters(case, 4)), tf.constant(some_data(case, 4))
@@ -255,8 +269,19 @@ def test_graph_and_xla_give_the_eager_numbers(case, jit_compile, batch_size):
     assert np.all(np.any(np.asarray(gradient) != 0.0, axis=0)), "every parameter matters to log_prob"
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
-@pytest.mark.sampled(10)
+@pytest.mark.parametrize(
+    ("case", "jit_compile"),
+    slow_except(
+        itertools.product(CASES, [False, True]),
+        *itertools.product(("diag",), [False, True]),
+        ("bernoulli", False),
+        ("beta_binomial", True),
+        ("generic", False),
+        ("mixture_same_family", False),
+        ("von_mises_fisher", False),
+    ),
+    indirect=["case"],
+)
 def test_samples_in_graph_and_xla_follow_the_seed(case, jit_compile):
     if jit_compile and not case.cls.samples_under_xla:
         assert case.make().supports_jit is False
@@ -297,6 +322,7 @@ def test_converted_value_is_computed_once(case):
     np.testing.assert_array_equal(y + 0.0, tf.convert_to_tensor(y))
 
 
+@pytest.mark.parametrize("case", slow_except(CASES, "diag", "mixture_same_family", "lambda"), indirect=True)
 def test_two_consumers_in_a_model_see_the_same_sample(case):
     inputs = keras.Input((case.size,))
     y = case.make()(inputs)
@@ -306,8 +332,18 @@ def test_two_consumers_in_a_model_see_the_same_sample(case):
         np.testing.assert_allclose(np.asarray(a) * 1.5, b, rtol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["functional", "sequential", "subclassed"])
-@pytest.mark.sampled(7)
+SPELLED = (
+    ("diag", "functional"),
+    ("diag", "sequential"),
+    ("diag", "subclassed"),
+    ("bernoulli", "functional"),
+    ("mixture_same_family", "sequential"),
+    ("standardized", "functional"),
+    ("lambda", "subclassed"),
+)
+
+
+@pytest.mark.parametrize(("case", "name"), slow_except(itertools.product(CASES, MODELS), *SPELLED), indirect=["case"])
 def test_models_return_the_distribution(case, name):
     model = MODELS[name](case)
     x = np.ones((4, 4), "float32")
@@ -330,7 +366,6 @@ def test_symbolic_shape(case):
     assert functional(case).output_shape == (None, *case.event_shape)
 
 
-@pytest.mark.sampled(8)
 def test_building_symbolically_leaves_the_seed_alone(case):
     parameters = some_parameters(case, 4)
     layer, built = case.make(seed=2), case.make(seed=2)
@@ -338,12 +373,20 @@ def test_building_symbolically_leaves_the_seed_alone(case):
     np.testing.assert_array_equal(layer(parameters), built(parameters))
 
 
-@pytest.mark.parametrize("name", ["functional", "sequential", "subclassed"])
-@pytest.mark.parametrize("jit_compile", [False, True])
-@pytest.mark.sampled(6)
+@pytest.mark.parametrize(
+    ("case", "name", "jit_compile"),
+    slow_except(
+        # XLA is tried on one spelling of the model.
+        [*itertools.product(CASES, MODELS, [False]), *itertools.product(CASES, ["functional"], [True])],
+        ("diag", "functional", True),
+        ("bernoulli", "sequential", False),
+        ("mixture_same_family", "functional", False),
+        ("von_mises_fisher", "functional", True),
+        ("lambda", "subclassed", False),
+    ),
+    indirect=["case"],
+)
 def test_fit_with_a_plain_lambda_loss(case, name, jit_compile):
-    if jit_compile and name != "functional":
-        pytest.skip("XLA is tried on one spelling of the model")
     model = MODELS[name](case)
     x, y = np.random.default_rng(0).normal(size=(11, 4)).astype("float32"), some_data(case, 11)
     model(x)
@@ -374,7 +417,8 @@ def test_sample_is_reparameterised_where_tfp_says_so(case):
     assert (tape.gradient(value, parameters) is not None) == (is_full or case.sample_has_partial_gradient)
 
 
-def test_config_through_json(case):
+def test_config_through_json(every_case):
+    case = every_case
     layer = case.make(convert_to_tensor_fn="mean", validate_args=True, seed=7, name="named")
     config = json.dumps(layer.get_config())
     again = case.cls.from_config(json.loads(config))
@@ -388,8 +432,7 @@ def test_config_through_json(case):
     np.testing.assert_array_equal(layer(parameters), again(parameters))
 
 
-@pytest.mark.parametrize("name", ["functional", "sequential", "subclassed"])
-@pytest.mark.sampled(7)
+@pytest.mark.parametrize(("case", "name"), slow_except(itertools.product(CASES, MODELS), *SPELLED), indirect=["case"])
 def test_keras_file_round_trip_in_safe_mode(case, name, tmp_path):
     model = MODELS[name](case, seed=3)
     x = np.random.default_rng(0).normal(size=(4, 4)).astype("float32")
@@ -410,8 +453,15 @@ def test_the_file_holds_where_the_random_numbers_stand(tmp_path):
     np.testing.assert_array_equal(np.asarray(model(x)), np.asarray(loaded(x)))
 
 
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
-@pytest.mark.sampled(2)
+@pytest.mark.parametrize(
+    ("case", "policy"),
+    slow_except(
+        itertools.product(CASES, ["mixed_float16", "mixed_bfloat16"]),
+        ("diag", "mixed_bfloat16"),
+        ("mixture_same_family", "mixed_float16"),
+    ),
+    indirect=["case"],
+)
 def test_mixed_precision_keeps_the_distribution_in_float32(case, policy, set_policy):
     set_policy(policy)
     model = functional(case)
@@ -426,7 +476,7 @@ def test_mixed_precision_keeps_the_distribution_in_float32(case, policy, set_pol
         loss = tf.reduce_mean(model(x).log_prob(some_data(case, 4)))
     gradients = tape.gradient(loss, model.trainable_variables)
     assert all(np.isfinite(g).all() for g in gradients)
-    model.compile("sgd", loss=lambda x, rv: -rv.log_prob(x))
+    model.compile("sgd", loss=lambda x, rv: -rv.log_prob(x), jit_compile=False)
     assert np.isfinite(model.fit(x, some_data(case, 4), verbose=0).history["loss"]).all()
 
 
@@ -442,6 +492,7 @@ def test_inputs_are_cast_to_the_layers_dtype(case, set_policy):
     np.testing.assert_allclose(double.log_prob(x), single.log_prob(x), rtol=1e-4)
 
 
+@pytest.mark.parametrize("case", slow_except(CASES, "diag", "generic", "von_mises_fisher"), indirect=True)
 def test_float64_policy(case, set_policy):
     set_policy("float64")
     model = functional(case)
@@ -512,7 +563,7 @@ def test_ordinary_layers_losses_and_metrics_take_the_value():
     value, more = model.predict(x, verbose=0)
     np.testing.assert_allclose(more[:, :2], value)
     single = keras.Model(inputs, y)
-    single.compile("sgd", loss="mse", metrics=["mae"])
+    single.compile("sgd", loss="mse", metrics=["mae"], jit_compile=False)
     loss, mae = single.evaluate(x, np.zeros((6, 2), "float32"), verbose=0)
     np.testing.assert_allclose([loss, mae], [np.mean(value**2), np.mean(np.abs(value))], rtol=1e-5)
 
@@ -548,7 +599,7 @@ class Around(keras.Model):
         return self.inner(inputs)
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.parametrize("case", slow_except(CASES, "diag", "von_mises_fisher"), indirect=True)
 def test_network_inside_a_subclassed_model_is_built_by_tracing(case):
     for inputs in (np.ones((4, 4), "float32"), keras.Input((4,))):
         model = Around(sequential(case))

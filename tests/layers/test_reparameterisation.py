@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
+from slow import slow_except
 
 import tfvae
 from tfvae import estimators, layers
@@ -131,8 +132,10 @@ def test_every_row_has_a_moment():
     assert set(MOMENTS) == set(CATALOGUE)
 
 
-@pytest.mark.parametrize("family", list(MOMENTS))
-@pytest.mark.sampled(12)
+# Of every way to be reparameterised one: a location and a scale, an inverse, implicit gradients, a transformation.
+@pytest.mark.parametrize(
+    "family", slow_except(MOMENTS, "normal", "Student t", "triangular", "Dirichlet", "beta", "relaxed categorical")
+)
 def test_pathwise_gradient_against_the_moments(family):
     make, values, f, expectation = MOMENTS[family]
     # Each draw has parameters of its own, so that the gradient of the sum is each draw's.

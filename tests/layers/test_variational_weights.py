@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
+from slow import slow_except
 
 import tfvae
 from tfvae.layers import IndependentBernoulli, MultivariateNormalDiag, VariationalWeights
@@ -150,8 +151,7 @@ def test_in_a_vae_loss_is_minus_the_whole_bound(tmp_path):
     np.testing.assert_allclose(logs["loss"][0] + logs["elbo"][0], layer.kl() / 64, rtol=1e-4)
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
-@pytest.mark.sampled(1)
+@pytest.mark.parametrize("jit_compile", slow_except([False, True], False))
 def test_trains_saves_and_loads(tmp_path, jit_compile):
     x = np.random.default_rng(0).integers(2, size=(64, 2, 3, 1)).astype("float32")
     vae = small_vae()

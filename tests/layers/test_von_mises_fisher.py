@@ -9,6 +9,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 from scipy import integrate, optimize, stats
 from scipy.special import ive
+from slow import slow_except
 
 import tfvae
 from tfvae._kl import exact_kl, exact_kl_or_none
@@ -89,9 +90,12 @@ def test_equal_to_tfp(size):
     assert type(ours[1:]) is ReparameterizedVonMisesFisher
 
 
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("kappa", [0.0, 1.0, 17.0, 1e4])
-@pytest.mark.sampled(8)
+@pytest.mark.parametrize(
+    ("kappa", "size"),
+    slow_except(
+        itertools.product([0.0, 1.0, 17.0, 1e4], SIZES), (0.0, 3), (1.0, 2), (1.0, 10), (17.0, 3), (17.0, 4), (1e4, 10)
+    ),
+)
 def test_samples_follow_the_density(size, kappa):
     num_samples, mu = 4000, unit_vector(size)
     z = np.asarray(make(size, kappa, "float32").sample(num_samples, seed=(1, 2)), "float64")
@@ -302,9 +306,20 @@ def values_and_gradients(params):
     return [*values, *(tape.gradient(value, params) for value in values)]
 
 
-@pytest.mark.parametrize("direction", [[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [-1.0, 0.0, 0.0], [3e30, -1e30, 2e30]])
-@pytest.mark.parametrize("raw", [-1e4, -20.0, 0.0, 1e4, 1e10])
-@pytest.mark.sampled(10)
+@pytest.mark.parametrize(
+    ("raw", "direction"),
+    slow_except(
+        itertools.product(
+            [-1e4, -20.0, 0.0, 1e4, 1e10], [[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [-1.0, 0.0, 0.0], [3e30, -1e30, 2e30]]
+        ),
+        (-1e4, [3e30, -1e30, 2e30]),
+        (-20.0, [1.0, 0.0, 0.0]),
+        (0.0, [0.0, 0.0, 0.0]),
+        (1e4, [-1.0, 0.0, 0.0]),
+        (1e10, [0.0, 0.0, 0.0]),
+        (1e10, [3e30, -1e30, 2e30]),
+    ),
+)
 def test_extreme_parameters_are_finite_and_their_gradients_too(direction, raw):
     params = [[*direction, raw]]
     for value in values_and_gradients(params):

@@ -1,5 +1,6 @@
 """The VAE: every way to build, feed, train, save and ask it, with its numbers computed by hand."""
 
+import itertools
 import subprocess
 import sys
 
@@ -10,6 +11,8 @@ import sklearn.datasets
 import tensorflow as tf
 import tensorflow_probability as tfp
 from linear_gaussian import make_linear_gaussian
+from slow import slow_except
+from small_models import random_bits
 
 import tfvae
 from tfvae.estimators import SGVB
@@ -22,8 +25,6 @@ from tfvae.layers import (
 )
 from tfvae.models import VAE
 from tfvae.priors import StandardNormal
-
-pytestmark = pytest.mark.sampled(4)
 
 tfd = tfp.distributions
 PACKAGE = "tests_vae"
@@ -56,15 +57,8 @@ def make_bernoulli(logits):
     return tfd.Independent(tfd.Bernoulli(logits=tf.reshape(logits, [-1, *IMAGE])), 3)
 
 
-@pytest.fixture
-def set_policy():
-    before = keras.config.dtype_policy()
-    yield keras.config.set_dtype_policy
-    keras.config.set_dtype_policy(before)
-
-
 def images(num_examples, seed=0):
-    return np.random.default_rng(seed).integers(0, 2, size=(num_examples, *IMAGE)).astype("float32")
+    return random_bits(num_examples, IMAGE, seed)
 
 
 def sequential_encoder(**kwargs):
@@ -156,10 +150,7 @@ BUILDS = {
 # Building it -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=() if i < 2 else pytest.mark.slow) for i, name in enumerate(BUILDS)]
-)
-@pytest.mark.sampled(1)
+@pytest.mark.parametrize("name", slow_except(BUILDS, "functional"))
 def test_every_way_to_build_trains_answers_and_survives_its_file(name, tmp_path):
     vae, x = BUILDS[name](), images(11)
     vae.compile(keras.optimizers.Adam(0.01), jit_compile=False)
@@ -203,8 +194,18 @@ def test_a_distribution_layer_alone_is_a_network():
     assert vae.elbo(x, seed=0).shape == (5,)
 
 
-@pytest.mark.parametrize("decoder", [sequential_decoder, convolutional_decoder, opaque_decoder])
-@pytest.mark.parametrize("leading", [(), (5,), (2, 5), (2, 3, 5), (0, 5)])
+@pytest.mark.parametrize(
+    ("leading", "decoder"),
+    slow_except(
+        itertools.product(
+            [(), (5,), (2, 5), (2, 3, 5), (0, 5)], [sequential_decoder, convolutional_decoder, opaque_decoder]
+        ),
+        ((), convolutional_decoder),
+        ((5,), sequential_decoder),
+        ((2, 5), opaque_decoder),
+        ((0, 5), sequential_decoder),
+    ),
+)
 def test_decode_keeps_sample_axes_in_order(decoder, leading):
     vae = VAE(sequential_encoder(), decoder(), StandardNormal(D))
     z = np.random.default_rng(0).normal(size=(*leading, D)).astype("float32")
@@ -290,8 +291,7 @@ def test_ancestral_samples_have_the_models_moments():
 # What evaluate and fit report --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kl", ["analytic", "monte_carlo"])
-@pytest.mark.sampled(1)
+@pytest.mark.parametrize("kl", slow_except(["analytic", "monte_carlo"], "analytic"))
 def test_evaluate_and_elbo_equal_the_numbers_by_hand(kl):
     vae = vae_without_noise(estimator=SGVB(kl=kl), beta=0.25)
     vae.compile("sgd", jit_compile=False)
@@ -476,8 +476,9 @@ def feeding():
     return vae
 
 
-@pytest.mark.parametrize("name", list(feeds(images(2))))
-@pytest.mark.sampled(3)
+@pytest.mark.parametrize(
+    "name", slow_except(feeds(images(2)), "array", "dictionary with labels", "dataset of (dictionary, y)")
+)
 def test_fit_and_evaluate_take(name, feeding):
     x = images(12)
     data = feeds(x)[name]

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
+from small_models import random_bits
 
 import tfvae
 from tfvae.layers import (
@@ -36,7 +37,7 @@ def decoder(layer=IndependentBernoulli):
 
 
 def images(num_examples=8):
-    return np.random.default_rng(0).integers(0, 2, size=(num_examples, *IMAGE)).astype("float32")
+    return random_bits(num_examples, IMAGE)
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
+from slow import slow_except
 
 import tfvae
 from tfvae import evaluation, layers
@@ -198,8 +199,7 @@ def test_fit_and_evaluations_in_graphs(jit_compile):
     assert float(vae.prior.gain.value) != 1.0
 
 
-@pytest.mark.parametrize("name", MODELS)
-@pytest.mark.sampled(1)
+@pytest.mark.parametrize("name", slow_except(MODELS, "named parts"))
 def test_a_model_lives(tmp_path, name):
     vae = make(name)
     vae.compile(keras.optimizers.Adam(0.01), run_eagerly=True)

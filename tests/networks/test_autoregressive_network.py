@@ -15,13 +15,6 @@ PLACES = (3, 1, 5, 2, 4)
 HIDDEN = [7, 9]
 
 
-@pytest.fixture
-def set_policy():
-    before = keras.config.dtype_policy()
-    yield keras.config.set_dtype_policy
-    keras.config.set_dtype_policy(before)
-
-
 def some(*shape, dtype="float32", seed=0):
     return np.random.default_rng(seed).normal(size=shape).astype(dtype)
 

@@ -15,7 +15,6 @@ def train():
 
 
 @pytest.mark.parametrize("row", [PUBLISHED[0], PUBLISHED[3]], ids=["VAE", "IWAE"])
-@pytest.mark.sampled(1)
 @pytest.mark.slow
 def test_goes_on_bit_for_bit(train, tmp_path, row):
     def schedule():

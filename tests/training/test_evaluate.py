@@ -18,6 +18,7 @@ from tfvae.training.evaluate import _collapse, about_run, evaluate
 from tfvae.training.event_files import write_reported
 from tfvae.training.per_example import read_per_example, write_per_example
 from tfvae.training.run import told_apart_by
+from tfvae.training.run_data import RunData
 from tfvae.training.run_folder import RunFolder
 from tfvae.training.saved_run import Run
 
@@ -53,7 +54,8 @@ def report(run_and_splits):
         warnings.simplefilter("always")
         patch.setattr(evaluation, "log_marginal", fails)
         patch.setattr(figures, "prior_samples", fails)
-        found = evaluate(*run_and_splits)
+        run, splits = run_and_splits
+        found = evaluate(run, RunData(run.config, splits))
     said = [str(warning.message) for warning in warned if warning.category is UserWarning]
     assert "log p(x): RuntimeError: no memory left" in said
     assert "prior_samples: RuntimeError: no memory left" in said

@@ -7,7 +7,8 @@ import tfvae
 from tfvae.data.splits import make_splits
 from tfvae.evaluation import independent_log_likelihood
 from tfvae.training import RunConfig, build_vae
-from tfvae.training.build import evaluation_split, resolve, training_batches
+from tfvae.training.build import resolve
+from tfvae.training.run_data import RunData
 
 
 def decoded_at_zero_weights(vae):
@@ -20,7 +21,7 @@ def decoded_at_zero_weights(vae):
 def test_bernoulli_mlp_starts_at_the_pixels_means():
     splits = tfvae.data.load("digits")
     config = resolve(RunConfig.from_dict(), splits)
-    mean = evaluation_split(config, splits.train).x.mean(axis=0)
+    mean = RunData(config, splits).train().x.mean(axis=0)
     found = decoded_at_zero_weights(build_vae(config, splits)).mean()[0]
     np.testing.assert_allclose(found, np.clip(mean, 1e-3, 1 - 1e-3), rtol=1e-4)
 
@@ -42,7 +43,7 @@ def test_conv_starts_at_each_channels_mean(likelihood):
     tables = {"data": {"name": "own"}, "model": {"network": "conv", "filters": (4,), "likelihood": likelihood}}
     config = resolve(RunConfig.from_dict(tables), splits)
     found = np.asarray(decoded_at_zero_weights(build_vae(config, splits)).mean())[0]
-    expected = evaluation_split(config, splits.train).x.mean(axis=(0, 1, 2))
+    expected = RunData(config, splits).train().x.mean(axis=(0, 1, 2))
     np.testing.assert_allclose(found.mean(axis=(0, 1)), expected, atol=0.01)
     assert found.std(axis=(0, 1)).max() < 1e-5
 
@@ -54,10 +55,11 @@ def test_a_standardized_model_starts_at_independent_normals_in_any_unit():
         splits = make_splits("own", {"train": unit * x}, {}, "own.npy")
         tables = {"data": {"name": "own"}, "model": {"hidden": (16,)}, "training": {"learning_rate": 0.01}}
         config = resolve(RunConfig.from_dict(tables), splits)
-        vae, split = build_vae(config, splits), evaluation_split(config, splits.train)
+        data = RunData(config, splits)
+        vae, split = build_vae(config, splits), data.train()
         first = tfvae.evaluation.elbo(vae, split, num_samples=10).mean
         assert first == pytest.approx(independent_log_likelihood(split.x, split.x, "normal").mean, abs=0.2)
-        vae.fit(training_batches(config, splits.train), steps_per_epoch=3, epochs=20, verbose=0)
+        vae.fit(data.batches(), steps_per_epoch=3, epochs=20, verbose=0)
         found[unit] = tfvae.evaluation.elbo(vae, split, num_samples=10).mean
         assert found[unit] > first + 1.0
     # The same model in another unit: the density is that of x / unit, times the Jacobian.

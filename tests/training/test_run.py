@@ -20,7 +20,8 @@ import tensorflow as tf
 
 import tfvae
 from tfvae.training import RunConfig, build_vae, environment, load_run, run, train
-from tfvae.training.build import evaluation_split, resolve
+from tfvae.training.build import resolve
+from tfvae.training.run_data import RunData
 from tfvae.training.run_folder import RunFolder
 
 
@@ -80,7 +81,7 @@ def test_reported_numbers_are_those_of_the_saved_model(finished):
     folder, report = finished
     vae = tfvae.load_model(folder.model)
     splits = tfvae.data.load("digits")
-    split = evaluation_split(load_run(folder.path).config, splits.test)
+    split = RunData(load_run(folder.path).config, splits).evaluation
     again = tfvae.evaluation.elbo(vae, split, num_samples=2)
     assert report["elbo"]["mean"] == pytest.approx(again.mean, abs=1e-5)
     assert report["elbo"]["mean"] < report["log_marginal"]["mean"] < 0

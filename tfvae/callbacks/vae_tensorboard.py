@@ -13,7 +13,7 @@ from tfvae._activity import collapse
 from tfvae._checks import whole_number
 from tfvae.callbacks._tensorboard import hyperparameters
 from tfvae.callbacks._tensorboard.embedding import Embedding
-from tfvae.callbacks._tensorboard.examples import Examples
+from tfvae.callbacks._tensorboard.examples import Examples, Images
 from tfvae.callbacks._tensorboard.intervals import EVERY, intervals
 from tfvae.callbacks._tensorboard.latents import ACTIVITY, KL, LatentHistory, num_active
 from tfvae.callbacks._tensorboard.pictures import PICTURES, PictureInputs
@@ -21,9 +21,7 @@ from tfvae.callbacks._tensorboard.speed import Speed, optimizer_steps
 from tfvae.callbacks._tensorboard.step_profile import StepProfile, checked_steps
 from tfvae.callbacks._tensorboard.summaries import Summaries
 from tfvae.callbacks._tensorboard.views import ModelViews
-from tfvae.data import ShardedSplit, Split, Splits
 from tfvae.models import VAE
-from tfvae.typing import TensorLike
 
 _NUM_FOR_GRADIENT = 128  # examples; a step's work
 
@@ -94,14 +92,7 @@ class VAETensorBoard(keras.callbacks.Callback):
     def __init__(
         self,
         log_dir: str | PathLike[str],
-        images: TensorLike
-        | tuple[TensorLike, TensorLike]
-        | Mapping[str, TensorLike]
-        | Split
-        | ShardedSplit
-        | Splits
-        | tf.data.Dataset
-        | None = None,
+        images: Images | None = None,
         every: int | Mapping[str, int] | None = None,
         num_images: int = 32,
         profile_steps: tuple[int, int] | None = None,

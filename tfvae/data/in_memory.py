@@ -1,46 +1,26 @@
-"""Batches of a split for those who keep its examples on a device: the same as its data set's, by index."""
+"""The arrays behind batches, for callers that keep the examples on a device and gather batches by index."""
 
 import dataclasses
-import weakref
-from typing import Literal
 
 import numpy as np
 import tensorflow as tf
 
+from tfvae.data.finishing import Finish
 from tfvae.typing import Tensor
 
 
 @dataclasses.dataclass(frozen=True)
-class Finish:
-    """Makes a batch from rows of the stored examples, in whatever program it is called.
-
-    Attributes:
-        num_levels: of the examples.
-        draw: "bernoulli", "dequantize" or None, as in `tfvae.data.batches`.
-    """
-
-    num_levels: int | None
-    draw: Literal["bernoulli", "dequantize"] | None
-
-    def __call__(self, examples: Tensor, batch: dict[str, Tensor]) -> Tensor:
-        """X `[B, *event]` of `examples` `[N, *event]`, for `rows` `[B]` and a `key` `[2]`."""
-        from tfvae.data.batches import finish
-
-        return finish(tf.gather(examples, batch["rows"]), self.num_levels, self.draw, lambda: batch["key"])
-
-
-@dataclasses.dataclass(frozen=True)
 class InMemoryBatches:
-    """What a data set of `Split.batches` is made of.
+    """The arrays that a `Batches` is made of, and the order they are taken in.
 
     Attributes:
-        examples: as stored `[N, *event]`.
+        examples: Stored values `[N, *event]`.
         batch_size: B.
-        num_batches: of a pass.
-        fetch: from examples and the element of a batch to x.
-        shuffle: whether each pass has an order of its own.
-        keys: a data set of one key that is another at each iteration, the one that the data set itself iterates; None
-            where there is nothing random.
+        num_batches: The number of batches in a pass.
+        fetch: Makes x from `examples` and one batch of `next_pass`.
+        shuffle: Whether each pass has its own order.
+        keys: The dataset of keys that the batches themselves iterate, one key at each iteration; None where nothing is
+            random.
     """
 
     examples: Tensor
@@ -51,7 +31,7 @@ class InMemoryBatches:
     keys: tf.data.Dataset | None
 
     def next_pass(self) -> dict[str, np.ndarray]:
-        """The next pass as the data set would make it: `rows` in their order `[n]`, a `key` for each batch."""
+        """Returns the next pass as the dataset would make it: `rows` `[n]` in order, and a `key` for each batch."""
         rows = np.arange(min(len(self.examples), self.num_batches * self.batch_size), dtype="int32")
         if self.keys is None:
             return {"rows": rows, "key": np.zeros((self.num_batches, 2), "int64")}
@@ -60,27 +40,6 @@ class InMemoryBatches:
             order = tf.random.experimental.stateless_shuffle(tf.range(len(self.examples), dtype=tf.int64), key)
             rows = order.numpy()[: len(rows)].astype("int32")
         return {"rows": rows, "key": _folded(key, tf.constant(self.num_batches)).numpy()}
-
-
-_known: "weakref.WeakKeyDictionary[tf.data.Dataset, InMemoryBatches]" = weakref.WeakKeyDictionary()
-
-
-def remember(dataset: tf.data.Dataset, batches: InMemoryBatches) -> None:
-    """Lets `in_memory` find what a data set is made of."""
-    _known[dataset] = batches
-
-
-def in_memory(dataset: tf.data.Dataset) -> InMemoryBatches | None:
-    """What a data set of `Split.batches` is made of; None for any other, also if made from one, but by `endless`."""
-    return _known.get(dataset)
-
-
-def endless(dataset: tf.data.Dataset) -> tf.data.Dataset:
-    """A data set repeated without end, of which `in_memory` knows as much."""
-    repeated = dataset.repeat()
-    if (batches := in_memory(dataset)) is not None:
-        remember(repeated, batches)
-    return repeated
 
 
 @tf.function(autograph=False, reduce_retracing=True)

@@ -11,8 +11,9 @@ from tfvae._targets import expanded
 from tfvae.data import archives, digits, files
 from tfvae.data.array_file import ArrayFile
 from tfvae.data.errors import DataError
+from tfvae.data.load_shards import load_shards
 from tfvae.data.shard_header import ShardHeader, is_shards
-from tfvae.data.sharded_split import ShardedSplit, load_shards
+from tfvae.data.sharded_split import ShardedSplit
 from tfvae.data.split import Split
 from tfvae.data.splits import Splits
 from tfvae.data.tensorflow_datasets_source import load_from_tfds

@@ -1,17 +1,16 @@
-"""What batches and fixed draws ask of a split, in memory or in shards."""
+"""What batches ask of a split, and of their arguments."""
 
-from typing import TYPE_CHECKING, Literal, TypeAlias
+import operator
+from typing import Literal, TypeAlias
 
+from tfvae._errors import quoted
 from tfvae.data.errors import DataError
-
-if TYPE_CHECKING:
-    from tfvae.data.sharded_split import ShardedSplit
-    from tfvae.data.split import Split
+from tfvae.data.split_like import SplitLike, require_levels, require_unit_interval
 
 Draw: TypeAlias = Literal["bernoulli", "dequantize"]
 
 
-def choose_draw(split: "Split | ShardedSplit", binarize: str | None, dequantize: bool, labels: bool) -> Draw | None:
+def choose_draw(split: SplitLike, binarize: str | None, dequantize: bool, labels: bool) -> Draw | None:
     """What batches draw afresh, once it is sure that the split allows what was asked for.
 
     Raises:
@@ -35,21 +34,27 @@ def choose_draw(split: "Split | ShardedSplit", binarize: str | None, dequantize:
     return "bernoulli" if binarize == "dynamic" and not split.is_binary else None
 
 
-def require_unit_interval(split: "Split | ShardedSplit") -> None:
-    """Raises DataError for values that cannot be binarised."""
-    if not split.in_unit_interval:
-        low, high = split.value_range
-        raise DataError(
-            f"{split.name} cannot be binarized: a Bernoulli probability lies in [0, 1]. Rescale the data, or leave "
-            f"binarize=None. Received values from {low} to {high}."
+def checked_batch_size(batch_size: int, num_examples: int, drop_remainder: bool, name: str) -> int:
+    """The batch size as an int, at most the number of examples.
+
+    Raises:
+        TypeError: for what is not an integer.
+        ValueError: for one that leaves no batch.
+    """
+    try:
+        size = operator.index(batch_size)
+    except TypeError:
+        raise TypeError(f"batch_size must be an integer. Received batch_size={batch_size!r}.") from None
+    if size < 1:
+        raise ValueError(f"batch_size must be at least 1. Received batch_size={quoted(size)}.")
+    if drop_remainder and size > num_examples:
+        raise ValueError(
+            f"drop_remainder=True leaves no batch at all: {name} has {num_examples} examples. Take a batch_size of at "
+            f"most that, or drop_remainder=False. Received batch_size={quoted(size)}."
         )
+    return min(size, num_examples)
 
 
-def require_levels(split: "Split | ShardedSplit") -> int:
-    """The number of levels; raises DataError for floats, which cannot be dequantised."""
-    if split.num_levels is None:
-        raise DataError(
-            f"{split.name} cannot be dequantized: it holds floats, not levels. Store the data as uint8, or leave "
-            "dequantize=False."
-        )
-    return split.num_levels
+def count_batches(num_examples: int, batch_size: int, drop_remainder: bool) -> int:
+    """The number of batches in a pass."""
+    return num_examples // batch_size if drop_remainder else -(-num_examples // batch_size)

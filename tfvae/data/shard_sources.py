@@ -61,7 +61,7 @@ def _source(examples: Examples, name: str) -> Source:
             examples.channel_added,
         )
     if isinstance(examples, ShardedSplit):
-        return Source(lambda order: _of_shards(examples), examples.num_levels, examples.header.channel_added)
+        return Source(lambda order: examples.read_blocks(), examples.num_levels, examples.header.channel_added)
     if isinstance(examples, np.ndarray):
         return Source(lambda order: _of_array(examples, None, name, order), channel_added=examples.ndim == 3)
     if hasattr(examples, "element_spec"):
@@ -120,13 +120,6 @@ def _of_rows(x: np.ndarray, rows: np.ndarray, name: str) -> Iterator[Piece]:
     for start in range(0, len(rows), step):
         chosen = rows[start : start + step]
         yield clean_values(x[chosen], name, chosen), None
-
-
-def _of_shards(split: ShardedSplit) -> Iterator[Piece]:
-    from tfvae.data.shard_batches import read_blocks
-
-    for block in read_blocks(split):
-        yield block if split.has_labels else (block, None)
 
 
 def _of_stream(dataset: "tf.data.Dataset", name: str) -> Iterator[Piece]:

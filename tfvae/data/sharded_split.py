@@ -4,30 +4,26 @@ import contextlib
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 
 from tfvae._checks import whole_number
-from tfvae.data.contents import is_image
 from tfvae.data.errors import DataError
-from tfvae.data.noise import checked_seed
-from tfvae.data.requirements import choose_draw, require_levels, require_unit_interval
+from tfvae.data.fixed_draw import FixedDraw
+from tfvae.data.requirements import checked_batch_size, choose_draw
 from tfvae.data.shard_header import ShardHeader
 from tfvae.data.split import Split
-from tfvae.data.splits import Splits
+from tfvae.data.split_like import SplitLike
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
-    from tfvae.data.shard_batches import FixedDraw
-
-# Validation and test splits of at most so many bytes are read into memory.
-_IN_MEMORY_BYTES = 2**26
+    from tfvae.data.shard_blocks import ShardBlocks
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class ShardedSplit:
+class ShardedSplit(SplitLike):
     """Examples of one split that stay on disk; `load` makes it of a folder of shards.
 
     It does what a `Split` does, but for the arrays `raw` and `x`: `take(n)` gives the first n examples as a `Split`.
@@ -42,7 +38,7 @@ class ShardedSplit:
     folder: Path
     header: ShardHeader
     split: str
-    fixed: "tuple[FixedDraw, ...]" = ()
+    fixed: tuple[FixedDraw, ...] = ()
 
     def __len__(self) -> int:
         return sum(self.header.num_examples[self.split])
@@ -76,24 +72,9 @@ class ShardedSplit:
         return self.fixed[-1].num_levels if self.fixed else self.header.num_levels
 
     @property
-    def is_binary(self) -> bool:
-        """Whether every value is 0 or 1 by declaration (two levels)."""
-        return self.num_levels == 2
-
-    @property
     def value_range(self) -> tuple[float, float]:
         """The smallest and the largest x; 0 and 1 for levels, whatever values occur."""
         return (0.0, 1.0) if self.fixed else self.header.value_range
-
-    @property
-    def in_unit_interval(self) -> bool:
-        """Whether x lies in [0, 1], as a Bernoulli likelihood needs."""
-        return self.value_range[0] >= 0 and self.value_range[1] <= 1
-
-    @property
-    def is_image(self) -> bool:
-        """As `Split.is_image`."""
-        return is_image(self.event_shape, self.num_levels, self.value_range, self.channel_added)
 
     @property
     def channel_added(self) -> bool:
@@ -108,12 +89,7 @@ class ShardedSplit:
     @property
     def labels(self) -> np.ndarray | None:
         """The labels of all examples, int64 [N], read from the shards at each call; None where there are none."""
-        from tfvae.data.shard_batches import read_blocks
-
-        if not self.has_labels:
-            return None
-        with naming_damage(self):
-            return np.concatenate([y for _, y in read_blocks(self)])
+        return np.concatenate([y for _, y in self.read_blocks() if y is not None]) if self.has_labels else None
 
     def take(self, n: int) -> Split:
         """The first n examples, or all of them where there are fewer, in memory.
@@ -122,24 +98,36 @@ class ShardedSplit:
             ValueError: for n < 1.
             DataError: for a damaged shard.
         """
-        from tfvae.data.shard_batches import read_blocks
-
         n = min(whole_number(n, "n"), len(self))
         raw = np.empty((n, *self.event_shape), np.float32 if self.num_levels is None else np.uint8)
         labels = np.empty(n, np.int64) if self.has_labels else None
         start = 0
-        with naming_damage(self):
-            for block in read_blocks(self):
-                x, y = block if self.has_labels else (block, None)
-                rows = slice(start, min(start + len(x), n))
-                raw[rows] = x[: n - start]
-                if labels is not None and y is not None:
-                    labels[rows] = y[: n - start]
-                start = rows.stop
-                if start == n:
-                    break
+        for x, y in self.read_blocks():
+            rows = slice(start, min(start + len(x), n))
+            raw[rows] = x[: n - start]
+            if labels is not None and y is not None:
+                labels[rows] = y[: n - start]
+            start = rows.stop
+            if start == n:
+                break
         name = self.name if n == len(self) else f"{self.name}[:{n}]"
         return Split(raw, labels, self.num_levels, name, self.channel_added)
+
+    def read_blocks(self) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+        """Yields all examples in order, a few at a time: values as a `Split` stores them, and labels or None.
+
+        Raises:
+            DataError: for a damaged shard.
+        """
+        with naming_damage(self):
+            for block in self._blocks.read():
+                yield block if self.has_labels else (block, None)
+
+    @property
+    def _blocks(self) -> "ShardBlocks":
+        from tfvae.data.shard_blocks import ShardBlocks
+
+        return ShardBlocks(self.files, self.header.num_examples[self.split], self.header, self.fixed)
 
     def check(self) -> None:
         """Reads every record of every shard; their checksums tell what the sizes, which `load` looks at, do not.
@@ -149,7 +137,7 @@ class ShardedSplit:
         """
         import tensorflow as tf
 
-        from tfvae.data.shard_batches import count_records
+        from tfvae.data.shard_blocks import count_records
 
         for path, num_examples in zip(self.files, self.header.num_examples[self.split], strict=True):
             try:
@@ -162,41 +150,8 @@ class ShardedSplit:
                     f"The shard {path} is missing or damaged: {problem}. Copy it again, or write the shards anew."
                 )
 
-    def binarized(self, seed: int) -> "ShardedSplit":
-        """As `Split.binarized`: one fixed Bernoulli(x) draw, but another one than that of the same data in memory.
-
-        Raises:
-            DataError: for values outside [0, 1].
-        """
-        if self.is_binary:
-            return self
-        require_unit_interval(self)
-        return self._with_fixed("bernoulli", checked_seed(seed))
-
-    def thresholded(self, threshold: float = 0.5) -> "ShardedSplit":
-        """As `Split.thresholded`: 1 where x is above `threshold`; binary data come back unchanged.
-
-        Raises:
-            DataError: for values outside [0, 1].
-        """
-        if self.is_binary:
-            return self
-        require_unit_interval(self)
-        return self._with_fixed("threshold", threshold)
-
-    def dequantized(self, seed: int) -> "ShardedSplit":
-        """As `Split.dequantized`: floats (raw + u) / num_levels with one fixed draw of u, uniform on [0, 1).
-
-        Raises:
-            DataError: for data without levels.
-        """
-        require_levels(self)
-        return self._with_fixed("dequantize", checked_seed(seed))
-
-    def _with_fixed(self, kind: Literal["bernoulli", "dequantize", "threshold"], number: float) -> "ShardedSplit":
-        from tfvae.data.shard_batches import FixedDraw
-
-        return dataclasses.replace(self, fixed=(*self.fixed, FixedDraw(kind, number)))
+    def _with_fixed(self, draw: FixedDraw) -> Self:
+        return dataclasses.replace(self, fixed=(*self.fixed, draw))
 
     def batches(
         self,
@@ -232,11 +187,13 @@ class ShardedSplit:
             ValueError: for a batch size, or a combination of arguments, that cannot work.
             DataError: for data that do not allow what was asked.
         """
-        from tfvae.data import shard_batches
+        from tfvae.data.shard_batches import make_sharded_batches
 
         draw = choose_draw(self, binarize, dequantize, labels)
-        return shard_batches.make_sharded_batches(
-            self.binarized(seed) if binarize == "static" else self,
+        batch_size = checked_batch_size(batch_size, len(self), drop_remainder, self.name)
+        split = self.binarized(seed) if binarize == "static" else self
+        return make_sharded_batches(
+            split._blocks,
             batch_size,
             shuffle=shuffle,
             seed=seed,
@@ -245,22 +202,6 @@ class ShardedSplit:
             drop_remainder=drop_remainder,
             shuffle_buffer=None if shuffle_buffer is None else whole_number(shuffle_buffer, "shuffle_buffer"),
         )
-
-
-def load_shards(folder: Path) -> Splits:
-    """The splits of a folder that `write_shards` made; what is read into memory, `load` says.
-
-    Raises:
-        DataError: for a folder without a header, and for shards that are missing, damaged or of another version.
-    """
-    header = ShardHeader.read(folder)
-    splits = {split: ShardedSplit(folder, header, split) for split in header.num_examples}
-    held = {
-        split: sharded.take(len(sharded))
-        for split, sharded in splits.items()
-        if split != "train" and len(sharded) * header.record_size <= _IN_MEMORY_BYTES
-    }
-    return Splits(header.name, **(splits | held))
 
 
 @contextlib.contextmanager

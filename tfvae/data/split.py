@@ -2,21 +2,23 @@
 
 import functools
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 
 from tfvae.data import noise
-from tfvae.data.contents import is_image, plain_values
+from tfvae.data.contents import plain_values
 from tfvae.data.errors import DataError
-from tfvae.data.requirements import choose_draw, require_levels, require_unit_interval
+from tfvae.data.fixed_draw import FixedDraw
+from tfvae.data.requirements import checked_batch_size, choose_draw
+from tfvae.data.split_like import SplitLike, require_levels
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Split:
+class Split(SplitLike):
     """Examples of one split, held as they were stored and scaled when they are read.
 
     Args:
@@ -92,16 +94,6 @@ class Split:
         return noise.scaled(self.raw, self.num_levels)
 
     @property
-    def is_binary(self) -> bool:
-        """Whether every value is 0 or 1 by declaration (two levels)."""
-        return self.num_levels == 2
-
-    @property
-    def is_image(self) -> bool:
-        """Whether each example is an image for sure; floats (N, H, W) may be series as well, and are not."""
-        return is_image(self.event_shape, self.num_levels, self.value_range, self.channel_added)
-
-    @property
     def has_labels(self) -> bool:
         """Whether there is a label for each example."""
         return self.labels is not None
@@ -110,11 +102,6 @@ class Split:
     def value_range(self) -> tuple[float, float]:
         """The smallest and the largest x; 0 and 1 for levels, whatever values occur."""
         return (0.0, 1.0) if self.num_levels is not None else (float(self.raw.min()), float(self.raw.max()))
-
-    @property
-    def in_unit_interval(self) -> bool:
-        """Whether `x` lies in [0, 1], as a Bernoulli likelihood needs."""
-        return self.value_range[0] >= 0 and self.value_range[1] <= 1
 
     def take(self, n: int) -> "Split":
         """The first n examples, or all of them where there are fewer.
@@ -127,51 +114,14 @@ class Split:
         labels = None if self.labels is None else self.labels[:n]
         return replace(self, raw=self.raw[:n], labels=labels)
 
-    def binarized(self, seed: int) -> "Split":
-        """A split with one fixed Bernoulli(x) draw, the same for the same seed, so that evaluations can be repeated.
-
-        Data that are binary already come back unchanged.
-
-        Raises:
-            DataError: for values outside [0, 1].
-
-        References:
-            Salakhutdinov & Murray, On the Quantitative Analysis of Deep Belief Networks, 2008.
-        """
-        if self.is_binary:
-            return self
-        require_unit_interval(self)
-        return replace(self, raw=noise.bernoulli(self.raw, self.num_levels, seed), num_levels=2)
-
-    def thresholded(self, threshold: float = 0.5) -> "Split":
-        """A binary split: 1 where x is above `threshold`; data that are binary already come back unchanged.
-
-        Raises:
-            DataError: for values outside [0, 1].
-        """
-        if self.is_binary:
-            return self
-        require_unit_interval(self)
-        return replace(self, raw=(self.x > threshold).astype(np.uint8), num_levels=2)
-
-    def dequantized(self, seed: int) -> "Split":
-        """A split of floats (raw + u) / num_levels with one fixed draw of u, uniform on [0, 1).
-
-        A density of these values bounds the probability of the levels from below: for one level and D dimensions,
-        log P(raw) >= log p(y) - D log(num_levels) on average.
-
-        Numerics:
-            Values stay strictly inside (0, 1), and floor(y * num_levels) gives back the level in float32.
-
-        Raises:
-            DataError: for data without levels.
-
-        References:
-            Uria, Murray & Larochelle, RNADE, 2013, arXiv 1306.0186; Theis, van den Oord & Bethge, A note on the
-            evaluation of generative models, 2016, arXiv 1511.01844, section 3.1.
-        """
-        levels = require_levels(self)
-        return replace(self, raw=noise.dequantized(self.raw, levels, seed), num_levels=None)
+    def _with_fixed(self, draw: FixedDraw) -> Self:
+        if draw.kind == "threshold":
+            raw = (self.x > draw.number).astype(np.uint8)
+        elif draw.kind == "bernoulli":
+            raw = noise.bernoulli(self.raw, self.num_levels, int(draw.number))
+        else:
+            raw = noise.dequantized(self.raw, require_levels(self), int(draw.number))
+        return replace(self, raw=raw, num_levels=draw.num_levels)
 
     def batches(
         self,
@@ -214,15 +164,25 @@ class Split:
         References:
             Burda, Grosse & Salakhutdinov, Importance Weighted Autoencoders, 2016, arXiv 1509.00519, section 5.1.
         """
-        from tfvae.data import batches
+        from tfvae.data.array_batches import make_batches
 
         draw = choose_draw(self, binarize, dequantize, labels)
-        return batches.make_batches(
-            self.binarized(seed) if binarize == "static" else self,
+        batch_size = checked_batch_size(batch_size, len(self), drop_remainder, self.name)
+        split = self.binarized(seed) if binarize == "static" else self
+        return make_batches(
+            split._tensor,
+            split.num_levels,
             batch_size,
             shuffle=shuffle,
             seed=seed,
             draw=draw,
-            labels=labels,
+            labels=self.labels if labels else None,
             drop_remainder=drop_remainder,
         )
+
+    @functools.cached_property
+    def _tensor(self) -> "tf.Tensor":
+        """`raw` as a tensor, which all datasets over one split share."""
+        from tfvae.data.array_batches import on_host
+
+        return on_host(self.raw)

@@ -2,16 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tfvae.data.contents import clean_arrays, clean_labels
 from tfvae.data.errors import DataError
+from tfvae.data.sharded_split import ShardedSplit
 from tfvae.data.split import Split
-
-if TYPE_CHECKING:
-    from tfvae.data.sharded_split import ShardedSplit
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,9 +26,9 @@ class Splits:
     """
 
     name: str
-    train: "Split | ShardedSplit"
-    validation: "Split | ShardedSplit | None" = None
-    test: "Split | ShardedSplit | None" = None
+    train: Split | ShardedSplit
+    validation: Split | ShardedSplit | None = None
+    test: Split | ShardedSplit | None = None
 
     def __post_init__(self) -> None:
         for other in (self.validation, self.test):

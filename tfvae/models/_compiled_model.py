@@ -29,11 +29,10 @@ class CompiledModel(FedModel):
         **kwargs: Arguments of `keras.Model`.
     """
 
-    objective: Objective
     estimator: Estimator
     beta: Any
-    latent_shape: Any
     seed_generator: keras.random.SeedGenerator
+    objective_layers: list[keras.layers.Layer]
     running_means: RunningMeans
     # Keras' own.
     train_function: Any
@@ -116,6 +115,22 @@ class CompiledModel(FedModel):
         return [self.estimator, self.objective]
 
     # What is trained ----------------------------------------------------------------------------------------------
+
+    @property
+    def objective(self) -> Objective:
+        """What a training step minimises; another one takes effect with the next `compile`."""
+        return self._objective
+
+    @objective.setter
+    def objective(self, objective: Objective) -> None:
+        if self.built and objective.layers:
+            raise ValueError(
+                "Pass an objective with layers of its own to the constructor, VAE(..., objective=...), since Keras "
+                f"tracks no layers added to a built model. Received: objective={objective!r}"
+            )
+        self._objective = objective
+        self.objective_layers = list(objective.layers)  # tracked, so that they train and are saved with ours
+        self.running_means = RunningMeans(objective.metric_names)
 
     @property
     def network_variables(self) -> list[Any]:

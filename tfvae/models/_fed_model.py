@@ -5,10 +5,11 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfvae.data.examples import single
 from tfvae.layers import DistributionLayer
 from tfvae.models import _checks, _inputs, _weights
 from tfvae.models._stop_outside_support import StopOutsideSupport
-from tfvae.models.batch import Batch, as_batch, single
+from tfvae.models.batch import Batch, as_batch
 from tfvae.typing import Tensor
 
 

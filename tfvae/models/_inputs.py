@@ -11,12 +11,12 @@ import numpy as np
 import tensorflow as tf
 
 from tfvae._arrays import is_array_like, plain_array
-from tfvae.data import ShardedSplit, Split, Splits
-from tfvae.data.in_memory import in_memory
+from tfvae.data import ShardedSplit, Split, Splits, reading
+from tfvae.data.batches import Batches
+from tfvae.data.examples import single, unpack, x_key
 from tfvae.execution.device_batches import ArrayExamples, DeviceBatches
 from tfvae.models._checks import check_static
 from tfvae.models._weights import as_weights
-from tfvae.models.batch import as_batch, single, x_key
 from tfvae.typing import Tensor
 
 _PREVIEW_SIZE = 1024
@@ -60,7 +60,7 @@ def as_tensor(x: Any, event_shape: tuple[int, ...] | None) -> Tensor:
     """
     is_dict = isinstance(x, dict) and not is_array_like(x)
     if is_dict or (isinstance(x, list | tuple) and _has_batch_axis(x, event_shape)):
-        x = as_batch(x).x
+        x = unpack(x).x
     if not (isinstance(x, list | tuple) and any(map(tf.is_tensor, x))):
         x = plain(x)
     x = tf.convert_to_tensor(x)
@@ -141,7 +141,7 @@ def with_targets(x: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
 
 
 def _with_event_shape(dataset: tf.data.Dataset, event_shape: tuple[int, ...] | None) -> tf.data.Dataset:
-    spec = as_batch(dataset.element_spec).x
+    spec = unpack(dataset.element_spec).x
     if event_shape is None or not isinstance(spec, tf.TensorSpec):
         return dataset
     is_known = spec.shape.rank is not None and spec.shape[1:].is_fully_defined()
@@ -186,7 +186,7 @@ def device_batches(x: Any, batch_size: int | None, shuffle: Any, dtype: str) -> 
     """The batches of examples that fit in memory: of an array, or of a data set that `Split.batches` made."""
     if isinstance(x, np.ndarray | tf.Tensor) and isinstance(shuffle, bool):
         return DeviceBatches(ArrayExamples(tf.cast(tf.convert_to_tensor(x), dtype), batch_size or 32, shuffle))
-    examples = in_memory(x) if isinstance(x, tf.data.Dataset) and batch_size is None else None
+    examples = x.arrays if isinstance(x, Batches) and batch_size is None else None
     if examples is None:
         return None
     # The data set's are in the host's memory.
@@ -197,21 +197,14 @@ def first_batch(data: Any) -> tuple[Any, Any]:
     """`(x, sample_weight)` of a data set's first batch, an array whole, or None where looking would consume data."""
     if isinstance(data, list) and len(data):
         return first_batch(data[0])
-    if isinstance(data, dict | tuple) and len(data):
-        batch = as_batch(data)
-        return first_batch(batch.x)[0], batch.sample_weight
-    if isinstance(data, keras.utils.PyDataset):
-        batch = as_batch(data[0])
-        return plain(batch.x), batch.sample_weight
+    if not reading.is_readable(data):
+        return None, None
     if isinstance(data, tf.data.Dataset):
         _check_spec(data)
-        for batch in data.take(1):
-            found = as_batch(batch)
-            return found.x, found.sample_weight
+    found = next(reading.batches(data, None, "x"), None)
+    if found is None:
         raise ValueError("There are no examples to train on: the data set is empty.")
-    if tf.is_tensor(data):
-        return data, None
-    return np.asarray(data) if hasattr(data, "__array__") else None, None
+    return found.x, found.sample_weight
 
 
 def preview(batch: Any) -> Any:
@@ -221,6 +214,6 @@ def preview(batch: Any) -> Any:
 
 def _check_spec(dataset: tf.data.Dataset) -> None:
     # Before any element is made: a shuffle buffer can take long to fill.
-    spec = as_batch(dataset.element_spec).x
+    spec = unpack(dataset.element_spec).x
     if not isinstance(spec, tf.TensorSpec) or not spec.dtype.is_floating:
         check_static(spec, None)

@@ -5,10 +5,8 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
+from tfvae.data.examples import LABEL_KEYS, is_dictionary, single
 from tfvae.typing import Tensor
-
-X_KEYS = ("image", "images", "x")
-_LABEL_KEYS = ("label", "labels")
 
 
 class Batch(NamedTuple):
@@ -46,40 +44,10 @@ def as_batch(data: Any) -> Batch:
     """
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
     labels = y if _is_integer(y) else None
-    if not isinstance(x, dict):
+    if not is_dictionary(x):
         return Batch(single(x), labels=labels, sample_weight=sample_weight)
-    own = next((x[key] for key in _LABEL_KEYS if key in x), labels)
+    own = next((x[key] for key in LABEL_KEYS if key in x), labels)
     return Batch(single(x), x.get("condition"), own, x.get("observed"), sample_weight)
-
-
-def single(x: Any) -> Any:
-    """Returns the one input of a list, a tuple or a dictionary; other values are returned unchanged.
-
-    Raises:
-        ValueError: If there are several inputs, or a dictionary has no data.
-    """
-    if isinstance(x, list | tuple):
-        if len(x) != 1:
-            raise ValueError(
-                f"A VAE has one input x. Received a {type(x).__name__} of {len(x)}. Examples in a list are stacked "
-                "with numpy.stack(x), and labels are given apart: fit(x, y)."
-            )
-        (x,) = x
-    return x[x_key(x)] if isinstance(x, dict) else x
-
-
-def x_key(x: dict[str, Any]) -> str:
-    """Returns the key of the data in a dictionary.
-
-    Raises:
-        ValueError: If there is none.
-    """
-    key = next((key for key in X_KEYS if key in x), next(iter(x)) if len(x) == 1 else None)
-    if key is None:
-        raise ValueError(
-            f"A batch that is a dictionary needs its data under one of the keys {X_KEYS}. Received: {sorted(x)}."
-        )
-    return key
 
 
 def _is_integer(y: Any) -> bool:

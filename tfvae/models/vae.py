@@ -17,7 +17,6 @@ from tfvae.layers import DistributionLayer
 from tfvae.layers._coercion import as_distribution, reshape_batch
 from tfvae.layers._networks import output_layer
 from tfvae.models import _inputs, _validation
-from tfvae.models._metrics import RunningMeans
 from tfvae.models._saved_model import SavedModel
 from tfvae.models._shared_layers import sharing_scope
 from tfvae.models.batch import Batch
@@ -130,19 +129,6 @@ class VAE(SavedModel):
         self._estimator = require_estimator(estimator)
         # Their weights train with the model's.
         self.estimator_layers = list(estimator.layers) if isinstance(estimator, EstimatorWithLayers) else []
-
-    @property
-    def objective(self) -> Objective:
-        """What a training step minimises; another one takes effect with the next `compile`."""
-        return self._objective
-
-    @objective.setter
-    def objective(self, objective: Objective) -> None:
-        self._objective = objective
-        self.objective_layers = list(objective.layers)  # tracked, so that they train and are saved with ours
-        self.running_means = RunningMeans(objective.metric_names)
-        if self.built:
-            objective.build((None, *(self.event_shape or ())), self.latent_shape)
 
     @property
     def _likelihood_layer(self) -> DistributionLayer | None:

@@ -32,7 +32,7 @@ NUM_PASSES = tuple(3**i for i in range(8))  # 3,280 in all
 RATES = tuple(1e-3 * 10 ** (-i / 7) for i in range(8))
 EPSILON = 1e-4  # epsilon of Adam
 _PASSES_PER_STRETCH = 4  # each stretch has its own order and binarisation of the examples
-_SEEDS_APART = 10_000  # larger than the number of passes
+_SEED_STRIDE = 10_000  # larger than the number of passes
 _TOLERANCE = 0.5  # nats from the published number, at full length
 
 
@@ -126,7 +126,7 @@ class _Schedule:
 
     def __init__(self, vae: VAE, train: Split, seed: int):
         self.vae, self._train, self._seed = vae, train, seed
-        self._steps_a_pass = len(train) // BATCH_SIZE
+        self._steps_per_pass = len(train) // BATCH_SIZE
         vae.build_optimizer()
 
     def diagnostics(self) -> dict[str, float]:
@@ -136,11 +136,11 @@ class _Schedule:
         raise NotImplementedError("The schedule determines the learning rate.")
 
     def advance(self, num_samples: int) -> None:
-        done = self.vae.num_updates // self._steps_a_pass
-        seed = _SEEDS_APART * self._seed + done  # seed of this stretch
+        done = self.vae.num_updates // self._steps_per_pass
+        seed = _SEED_STRIDE * self._seed + done  # seed of this stretch
         batches = self._train.batches(BATCH_SIZE, shuffle=True, binarize="dynamic", seed=seed, drop_remainder=True)
         epochs = num_samples // len(self._train)
-        self.vae.fit(batches.repeat(), epochs=epochs, steps_per_epoch=self._steps_a_pass, verbose=0)
+        self.vae.fit(batches.repeat(), epochs=epochs, steps_per_epoch=self._steps_per_pass, verbose=0)
 
     def save(self, folder: Path) -> None:
         self.vae.save(folder / "vae.keras")
@@ -271,14 +271,10 @@ def _claims(found: Sequence[tuple[Row, float, Curve]]) -> list[Claim]:
     for row, share, curve in found:
         value = curve.points[-1]["negative_log_likelihood"]
         if share == 1.0:
-            claims.append(
-                Claim(
-                    f"{row.model}, k = {row.k}, full schedule: -log p(x) is within {_TOLERANCE} nats of the "
-                    f"published {row.negative_log_likelihood:.2f}.",
-                    abs(value - row.negative_log_likelihood) <= _TOLERANCE,
-                    f"{value:.2f} ± {curve.points[-1]['standard_error']:.2f} nats.",
-                )
-            )
+            text = f"{row.model}, k = {row.k}, full schedule: -log p(x) is within {_TOLERANCE} nats of the published "
+            is_near = abs(value - row.negative_log_likelihood) <= _TOLERANCE
+            seen = f"{value:.2f} ± {curve.points[-1]['standard_error']:.2f} nats."
+            claims.append(Claim(f"{text}{row.negative_log_likelihood:.2f}.", is_near, seen))
     for share in sorted({share for _, share, _ in found}):
         by_k: Mapping[int, float] = {
             row.k: curve.points[-1]["negative_log_likelihood"]
@@ -298,6 +294,5 @@ def _claims(found: Sequence[tuple[Row, float, Curve]]) -> list[Claim]:
 
 
 EXPERIMENTS = {"table-1": table_1}
-DATA: dict[str, tuple[Callable[[Job], object], ...]] = {
-    "table-1": (lambda job: _mnist(),)
-}  # data that each experiment needs
+# Data that each experiment needs.
+DATA: dict[str, tuple[Callable[[Job], object], ...]] = {"table-1": (lambda job: _mnist(),)}

@@ -3,19 +3,19 @@
 from typing import Any
 
 from tfvae import evaluation
-from tfvae.data import Split, Splits
-from tfvae.training.build import evaluation_split, held
-from tfvae.training.config import RunConfig
+from tfvae.training.run_data import RunData
 
 
-def measure_baseline(config: RunConfig, splits: Splits, split: Split) -> dict[str, Any]:
-    """The log-likelihood of `split` under independent distributions fitted to the training data, as a report holds it.
+def measure_baseline(data: RunData) -> dict[str, Any]:
+    """The log-likelihood of the reported examples under independent distributions fitted to the training data.
+
+    Of a training split on disk the first examples count.
 
     Args:
-        config: of the run.
-        splits: its data, as they were loaded; of a training split on disk the first examples count.
-        split: the examples to report, as the likelihood models them.
+        data: The data of the run.
+
+    Returns:
+        The numbers as a report has them.
     """
-    train = evaluation_split(config, held(splits.train))
-    family = config.model.likelihood
-    return evaluation.independent_log_likelihood(train.x, split.x, family).to_dict()  # type: ignore[arg-type]
+    family = data.config.model.likelihood
+    return evaluation.independent_log_likelihood(data.train().x, data.evaluation.x, family).to_dict()  # type: ignore[arg-type]

@@ -1,17 +1,14 @@
-"""From a configuration and data to a model, batches and test data."""
+"""From a configuration and data to a model."""
 
 import dataclasses
-import math
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import keras
-import tensorflow as tf
 
 from tfvae import estimators, layers, networks, priors
 from tfvae._targets import expanded
-from tfvae.data import ShardedSplit, Split, Splits, known_names
-from tfvae.data.in_memory import endless
+from tfvae.data import Splits, known_names
 from tfvae.data.shard_header import is_shards
 from tfvae.models import VAE
 from tfvae.training.choices import (
@@ -23,11 +20,9 @@ from tfvae.training.choices import (
 )
 from tfvae.training.config import ModelConfig, RunConfig
 from tfvae.training.initial_weights import start_at_marginals, start_at_unit_normal
+from tfvae.training.run_data import RunData
 
 _POSTERIORS: dict[str, Any] = {"diag": layers.MultivariateNormalDiag, "tril": layers.MultivariateNormalTriL}
-# The most examples, and bytes of them, that are held in memory of a split on disk.
-_MOST_HELD = 10_000
-_MOST_HELD_BYTES = 2**28
 _LIKELIHOODS: dict[str, Any] = {"bernoulli": layers.IndependentBernoulli, "normal": layers.IndependentNormal}
 
 
@@ -57,13 +52,6 @@ def resolve(config: RunConfig, splits: Splits) -> RunConfig:
             config.training, epochs=choose_epochs(config, splits), select=choose_select(config, splits)
         ),
     )
-
-
-def held(split: Split | ShardedSplit) -> Split:
-    """The split in memory: of one on disk its first 10,000 examples, fewer where they are large."""
-    if isinstance(split, Split):
-        return split
-    return split.take(min(_MOST_HELD, max(1, _MOST_HELD_BYTES // (4 * split.header.num_values))))
 
 
 def build_vae(config: RunConfig, splits: Splits) -> VAE:
@@ -96,7 +84,7 @@ def build_vae(config: RunConfig, splits: Splits) -> VAE:
         seed=config.training.seed,
         name="vae",
     )
-    train = evaluation_split(config, held(splits.train))
+    train = RunData(config, splits).train()
     if adapted:
         for layer in adapted:
             layer.adapt(train.x)
@@ -118,50 +106,3 @@ def _bodies(
         return encoder, decoder
     encoder = networks.mlp(num_encoded, model.hidden, model.activation, name="encoder_body")
     return encoder, networks.mlp(num_decoded, model.hidden[::-1], model.activation, name="decoder_body")
-
-
-def training_batches(config: RunConfig, split: Split | ShardedSplit, *, epochs_done: int = 0) -> tf.data.Dataset:
-    """An endless stream of shuffled batches, with fresh noise in every epoch; a resumed run takes up where it was.
-
-    One endless iterator also spares what starting one costs, which is much of a short epoch.
-    """
-    batches = _binarized(config, split).batches(
-        config.training.batch_size,
-        shuffle=True,
-        seed=config.training.seed,
-        binarize="dynamic" if config.data.binarize == "dynamic" else None,
-        dequantize=dequantizes(config, split),
-    )
-    for _ in range(epochs_done):
-        iter(batches)  # every iterator is one pass: its order and noise follow from how many there were before
-    return endless(batches)
-
-
-@overload
-def evaluation_split(config: RunConfig, split: Split) -> Split: ...
-@overload
-def evaluation_split(config: RunConfig, split: ShardedSplit) -> ShardedSplit: ...
-def evaluation_split(config: RunConfig, split: Split | ShardedSplit) -> Split | ShardedSplit:
-    """The split as the likelihood models it, with one fixed draw of the noise that does not depend on the run's seed.
-
-    Binary for a Bernoulli likelihood, dequantised for a normal one, so that the log-probabilities are those of data.
-    """
-    if dequantizes(config, split):
-        return split.dequantized(seed=0)
-    return split.binarized(seed=0) if config.data.binarize == "dynamic" else _binarized(config, split)
-
-
-def _binarized(config: RunConfig, split: Split | ShardedSplit) -> Split | ShardedSplit:
-    if config.data.binarize == "threshold":
-        return split.thresholded()
-    return split.binarized(seed=0) if config.data.binarize == "static" else split
-
-
-def dequantizes(config: RunConfig, split: Split | ShardedSplit) -> bool:
-    """Whether the data are levels that a density is fitted to, which needs noise of the width of a level."""
-    return config.model.likelihood == "normal" and split.num_levels is not None
-
-
-def num_steps(config: RunConfig, split: Split | ShardedSplit) -> int:
-    """Steps in an epoch."""
-    return math.ceil(len(split) / config.training.batch_size)

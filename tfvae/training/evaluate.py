@@ -12,17 +12,17 @@ from tfvae import evaluation
 from tfvae._activity import collapse
 from tfvae._display import Display
 from tfvae._files import write_bytes, write_json, write_text
-from tfvae.data import Split, Splits
+from tfvae.data import Split
 from tfvae.data.value_grid import value_grid
 from tfvae.evaluation import figures
 from tfvae.evaluation.report import report_dict, report_markdown
 from tfvae.training.attempts import Attempts
 from tfvae.training.baseline import measure_baseline
-from tfvae.training.build import dequantizes, evaluation_split, held
 from tfvae.training.choices import choices
 from tfvae.training.config import RunConfig
 from tfvae.training.examine import examine
 from tfvae.training.per_example import write_per_example
+from tfvae.training.run_data import RunData, dequantizes
 from tfvae.training.saved_run import Run
 
 # Examples on the map of latents, at most.
@@ -31,13 +31,8 @@ _MOST_SCATTERED = 5000
 _MOST_SCALED = 2000
 
 
-def reported_split(splits: Splits) -> Split:
-    """What the report measures: the test split, or the nearest to it there is; the first examples of one on disk."""
-    return held(splits.test or splits.validation or splits.train)
-
-
 def evaluate(
-    run: Run, splits: Splits, *, thorough: bool = False, on_stage: Callable[[str], None] = lambda stage: None
+    run: Run, data: RunData, *, thorough: bool = False, on_stage: Callable[[str], None] = lambda stage: None
 ) -> dict[str, Any]:
     """Measures the test data, draws the figures and writes the report; returns it as `report.json` holds it.
 
@@ -45,18 +40,16 @@ def evaluate(
 
     Args:
         run: the run.
-        splits: its data.
+        data: its data.
         thorough: whether to look at latents, inference, representation and gradients too, which takes minutes rather
             than seconds.
         on_stage: called with a line of text when a stage begins.
     """
     config, vae = run.config, run.vae
-    raw = reported_split(splits)
-    split = evaluation_split(config, raw)
+    splits, raw, split = data.splits, data.stored_evaluation, data.evaluation
     attempt = Attempts()
     elbo, log_marginal = _bounds(run, split, attempt, on_stage)
     active = attempt("active units", lambda: evaluation.active_units(vae, split))
-    num_levels = raw.num_levels if dequantizes(config, raw) else None
     num_dimensions = int(split.x[0].size)
     history = attempt("training curves", run.folder.history) or {}
     seconds = sum(history.get("seconds", ()))
@@ -64,7 +57,7 @@ def evaluate(
     report = report_dict(
         elbo,
         log_marginal,
-        evaluation.bits_per_dim(log_marginal, num_dimensions, num_levels),
+        evaluation.bits_per_dim(log_marginal, num_dimensions, data.num_levels),
         {
             "active_units": None if active is None else active.to_dict(),
             "collapse": _collapse(elbo, active),
@@ -75,7 +68,7 @@ def evaluate(
             "examples_per_second": round(epochs * len(splits.train) / seconds, 1) if seconds else None,
             "num_parameters": int(sum(v.value.shape.num_elements() for v in vae.trainable_variables)),
             "note": _note(config, raw),
-            "baseline": attempt("baseline", lambda: measure_baseline(config, splits, split)),
+            "baseline": attempt("baseline", lambda: measure_baseline(data)),
             "choices": [choice._asdict() for choice in choices(config, splits)],
             "config": config.to_dict(),
         },
@@ -83,10 +76,10 @@ def evaluate(
     per_example = {record.name: record.per_example for record in (elbo, log_marginal)}
     write_per_example(run.folder.per_example, split.x, per_example)
     on_stage("drawing the figures")
-    display = display_of(run, splits)
+    display = display_of(data)
     drawn = _figures(run, split, raw, history, display, attempt)
     if thorough:
-        found = examine(run, splits, split, num_levels=num_levels, display=display, attempt=attempt, on_stage=on_stage)
+        found = examine(run, data, display=display, attempt=attempt, on_stage=on_stage)
         report |= found.report
         drawn |= found.figures
     saved = [name for name, figure in drawn.items() if attempt(name, functools.partial(_save, run, name, figure))]
@@ -155,10 +148,9 @@ def _note(config: RunConfig, raw: Split) -> str:
     return "The data are binary."
 
 
-def display_of(run: Run, splits: Splits) -> Display:
+def display_of(data: RunData) -> Display:
     """How the data are shown: on the scale of the first training examples, since a test split may have a single one."""
-    train = held(splits.train)
-    return Display.of(evaluation_split(run.config, train.take(min(_MOST_SCALED, len(train)))).x)
+    return Display.of(data.train(_MOST_SCALED).x)
 
 
 def _figures(

@@ -7,12 +7,11 @@ from matplotlib.figure import Figure
 
 from tfvae import evaluation
 from tfvae._display import Display
-from tfvae.data import Split, Splits
 from tfvae.estimators import SGVB, DReG, Estimator, ImportanceWeighted, ScoreFunction, StickingTheLanding
 from tfvae.evaluation import figures
 from tfvae.models import VAE
 from tfvae.training.attempts import Attempts
-from tfvae.training.build import evaluation_split, held
+from tfvae.training.run_data import RunData
 from tfvae.training.saved_run import Run
 
 # The most latent dimensions for which the paper's estimator with Hamiltonian Monte Carlo is tried.
@@ -30,10 +29,8 @@ class Examination(NamedTuple):
 
 def examine(
     run: Run,
-    splits: Splits,
-    split: Split,
+    data: RunData,
     *,
-    num_levels: int | None,
     display: Display,
     attempt: Attempts,
     on_stage: Callable[[str], None],
@@ -42,15 +39,12 @@ def examine(
 
     Args:
         run: the run.
-        splits: its data, as they were loaded.
-        split: the examples to report, as the likelihood models them; the costly measures take the first
-            `config.evaluation.num_examples` of them.
-        num_levels: of dequantised data, else None.
+        data: its data; the costly measures take the first `config.evaluation.num_examples` of those to report.
         display: how the data are shown.
         attempt: runs each measure and each figure; what fails is left out.
         on_stage: called with a line of text when a stage begins.
     """
-    vae, settings = run.vae, run.config.evaluation
+    vae, settings, split = run.vae, run.config.evaluation, data.evaluation
     few = split.take(min(settings.num_examples, len(split)))
     report: dict[str, Any] = {}
     drawn: dict[str, Figure] = {}
@@ -70,7 +64,7 @@ def examine(
     on_stage("taking the ELBO apart")
     measure(
         "diagnostics",
-        lambda: evaluation.diagnostics(vae, split, num_samples=settings.num_samples, num_levels=num_levels),
+        lambda: evaluation.diagnostics(vae, split, num_samples=settings.num_samples, num_levels=data.num_levels),
     )
     on_stage(f"refining q(z|x) for {len(few)} examples")
     k = max(settings.num_importance_samples, 2)
@@ -81,10 +75,9 @@ def examine(
     if vae.latent_shape[0] <= _MOST_DIMENSIONS_HMC:
         on_stage(f"Hamiltonian Monte Carlo for {len(few)} examples")
         measure("log_marginal_hmc", lambda: evaluation.log_marginal_hmc(vae, few, num_samples=200, num_burnin=200))
-    train = evaluation_split(run.config, held(splits.train))
-    if train.labels is not None and split.labels is not None:
+    learn = data.train(_NUM_LABELED)
+    if learn.labels is not None and split.labels is not None:
         on_stage("reading labels off the latents")
-        learn = train.take(min(_NUM_LABELED, len(train)))
         measure("representation", lambda: evaluation.representation(vae, learn, split))
     on_stage("comparing prior and posterior")
     samples = measure("prior_vs_posterior", lambda: evaluation.prior_vs_posterior(vae, split))
@@ -96,7 +89,7 @@ def examine(
         pair = split.x[:half], split.x[half : 2 * half]
         draw("interpolations", lambda: figures.interpolations(vae, *pair, display=display))
     on_stage("measuring the noise of gradients")
-    batch = train.x[: run.config.training.batch_size]
+    batch = data.train(run.config.training.batch_size).x
     noise = measure("gradient_variance", lambda: evaluation.gradient_variance(vae, batch, _ESTIMATORS))
     if noise is not None:
         draw("gradient_variance", noise.figure)

@@ -13,12 +13,12 @@ from tfvae import data as tfvae_data
 from tfvae import export
 from tfvae._files import write_json
 from tfvae.callbacks import NonFiniteLossError, StopOnNonFinite, VAETensorBoard
-from tfvae.data import Split, Splits
+from tfvae.data import Splits
 from tfvae.data.sharded_split import naming_damage
 from tfvae.export.manifest import write_about
 from tfvae.models import VAE
 from tfvae.models.load import load_vae
-from tfvae.training.build import build_vae, evaluation_split, held, num_steps, resolve, training_batches
+from tfvae.training.build import build_vae, resolve
 from tfvae.training.checkpoints import Checkpoints
 from tfvae.training.choices import choices
 from tfvae.training.config import RunConfig
@@ -28,6 +28,7 @@ from tfvae.training.evaluate import about_run, evaluate
 from tfvae.training.event_files import write_reported
 from tfvae.training.fast_forward import FastForward
 from tfvae.training.resume import MOST_REWINDS, restore, rewind, take_up
+from tfvae.training.run_data import RunData
 from tfvae.training.run_folder import RunFolder
 from tfvae.training.saved_run import Run
 from tfvae.training.strategies import is_chief, make_strategy, scope, worker_folder
@@ -108,8 +109,8 @@ def _train(
             vae, state = restore(folder, config, splits)
         else:
             vae, state = build_vae(config, splits), TrainingState(settings=config.to_dict())
-    validation = evaluation_split(config, monitored_split(splits))
-    vae.check_data(validation.x)
+    data = RunData(config, splits)
+    vae.check_data(data.validation.x)
     if resume:
         state = take_up(folder, config, vae, state, given)
     else:
@@ -124,7 +125,7 @@ def _train(
     with naming_damage(splits.train):
         while state.epochs < config.training.epochs:
             try:
-                _fit(vae, config, splits, validation, folder, state, callbacks, stop_wanted)
+                _fit(vae, data, folder, state, callbacks, stop_wanted)
                 break
             except NonFiniteLossError as error:
                 if config.training.on_nan != "rewind" or state.rewinds == MOST_REWINDS:
@@ -140,7 +141,7 @@ def _train(
         vae = load_vae(folder.model)  # what follows is one process' work
     on_stage("exporting")
     export.save(vae, folder.saved_model, overwrite=True)  # before the report, so that no measure can prevent it
-    report = evaluate(Run(folder, config, vae), splits, on_stage=on_stage)
+    report = evaluate(Run(folder, config, vae), data, on_stage=on_stage)
     write_reported(folder.tensorboard, report)
     write_about(folder.saved_model, about_run(report))
     return folder, report
@@ -174,17 +175,6 @@ def _say_rewound(error: NonFiniteLossError, vae: VAE, state: TrainingState, on_s
     on_stage(text)
 
 
-def monitored_split(splits: Splits) -> Split:
-    """What the validation curves show: the validation split, or the test split where there is none.
-
-    Of a split on disk, the first examples.
-
-    By these values the best checkpoint is chosen, which is the model that is kept and reported where `training.select`
-    is "best".
-    """
-    return held(splits.validation or splits.test or splits.train)
-
-
 def told_apart_by(config: RunConfig, splits: Splits) -> dict[str, Any]:
     """What the HParams table says of a run: its data, and each setting that is not the default for them.
 
@@ -204,21 +194,19 @@ def told_apart_by(config: RunConfig, splits: Splits) -> dict[str, Any]:
 
 def _fit(
     vae: VAE,
-    config: RunConfig,
-    splits: Splits,
-    validation: Split,
+    data: RunData,
     folder: RunFolder,
     start: TrainingState,
     callbacks: Sequence[keras.callbacks.Callback],
     stop_wanted: Callable[[], bool],
 ) -> None:
-    epochs = config.training.epochs
+    config, epochs = data.config, data.config.training.epochs
     every = max(1, epochs // _SNAPSHOTS)
     clock = EpochClock(start)
     vae.fit(
-        training_batches(config, splits.train, epochs_done=start.epochs),
-        steps_per_epoch=num_steps(config, splits.train),
-        validation_data=validation.batches(max(config.training.batch_size, 500)),
+        data.batches(epochs_done=start.epochs),
+        steps_per_epoch=data.steps_per_epoch,
+        validation_data=data.validation.batches(max(config.training.batch_size, 500)),
         epochs=epochs,
         initial_epoch=start.epochs,
         verbose=0,
@@ -230,9 +218,9 @@ def _fit(
             keras.callbacks.CSVLogger(str(folder.metrics), append=True),
             VAETensorBoard(
                 folder.tensorboard,
-                validation,
+                data.validation,
                 every={view: max(every, usual) for view, usual in VAETensorBoard.EVERY.items()},
-                hparams=told_apart_by(config, splits),
+                hparams=told_apart_by(config, data.splits),
             ),
             Checkpoints(
                 folder,

@@ -10,8 +10,9 @@ from fastapi import FastAPI
 
 import tfvae
 from tfvae.serving.explore import add_explore
-from tfvae.training.build import build_vae, evaluation_split, resolve
+from tfvae.training.build import build_vae, resolve
 from tfvae.training.config import RunConfig
+from tfvae.training.run_data import RunData
 from tfvae.training.run_folder import RunFolder
 
 
@@ -21,7 +22,7 @@ def make_run(path, settings, epochs=4):
     splits = tfvae.data.load(config.data.name)
     config = resolve(config, splits)
     vae = build_vae(config, splits)
-    vae.fit(evaluation_split(config, splits.train).x, epochs=epochs, batch_size=100, verbose=0)
+    vae.fit(RunData(config, splits).train().x, epochs=epochs, batch_size=100, verbose=0)
     folder = RunFolder(path)
     folder.claim(config.to_toml())
     vae.save(folder.model)

@@ -11,11 +11,10 @@ from tfvae import data as tfvae_data
 from tfvae._display import Display
 from tfvae._images import beside, tile
 from tfvae.cli.commands.output import announced, write_arrays, write_picture
-from tfvae.data import ShardedSplit, Split
+from tfvae.data import ShardedSplit, Split, reading
 from tfvae.data.load import check_split
-from tfvae.data.sharded_split import naming_damage
 from tfvae.models.queries import Decoded, ancestral_sample, block_seed, reconstruction
-from tfvae.training.build import evaluation_split
+from tfvae.training.run_data import evaluation_split
 from tfvae.training.saved_run import Run, load_run
 from tfvae.typing import Tensor
 
@@ -83,8 +82,8 @@ def _program(fn: Callable[..., dict[str, Tensor]], spec: tf.TensorSpec) -> Any:
 
 
 def _batches(split: Split | ShardedSplit, *, labels: bool = False) -> Iterator[Any]:
-    with naming_damage(split):
-        yield from split.batches(_BATCH_SIZE, labels=labels).as_numpy_iterator()
+    for batch in reading.batches(split, _BATCH_SIZE):
+        yield (batch.x, batch.labels) if labels else batch.x
 
 
 def _first(batches: Iterator[np.ndarray], num_examples: int | None) -> Iterator[np.ndarray]:

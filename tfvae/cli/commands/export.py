@@ -17,8 +17,8 @@ from tfvae.cli.loading import messages_hidden
 from tfvae.data import ShardedSplit, Split
 from tfvae.export import ConvertedModel
 from tfvae.export.saving_litert import PRECISIONS
-from tfvae.training.build import evaluation_split
 from tfvae.training.evaluate import about_run
+from tfvae.training.run_data import evaluation_split
 from tfvae.training.saved_run import Run, load_run
 
 

@@ -19,6 +19,7 @@ from tfvae.evaluation.report import collapse_warning, rows
 from tfvae.training import run as runs
 from tfvae.training.config import RunConfig
 from tfvae.training.evaluate import evaluate as evaluate_run
+from tfvae.training.run_data import RunData
 from tfvae.training.run_folder import RunFolder
 from tfvae.training.saved_run import load_run
 
@@ -82,7 +83,7 @@ def evaluate(run_dir: Path, **settings: int | None) -> None:
     config = dataclasses.replace(run.config, evaluation=dataclasses.replace(run.config.evaluation, **changed))
     run = dataclasses.replace(run, config=config)
     with plain_warnings():
-        report = evaluate_run(run, tfvae_data.load(config.data.name), thorough=True, on_stage=say)
+        report = evaluate_run(run, RunData(config, tfvae_data.load(config.data.name)), thorough=True, on_stage=say)
     _print_report(run.folder, report)
 
 

@@ -7,7 +7,7 @@ import keras
 
 from tfvae import layers
 from tfvae.data import Split
-from tfvae.data.in_memory import endless
+from tfvae.data.batches import endless
 from tfvae.estimators import SGVB, Estimator, ScoreFunction, WakeSleep
 from tfvae.models import VAE
 from tfvae.models.load import load_vae

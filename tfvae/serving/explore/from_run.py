@@ -6,7 +6,7 @@ from tfvae import data as tfvae_data
 from tfvae.data import ShardedSplit, Split
 from tfvae.serving.explore.explored_model import ExploredModel
 from tfvae.serving.explore.model_input import ModelInput
-from tfvae.training.build import evaluation_split
+from tfvae.training.run_data import evaluation_split
 from tfvae.training.saved_run import Run
 
 _SPLITS = ("train", "validation", "test")

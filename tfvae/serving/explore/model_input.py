@@ -6,8 +6,8 @@ from typing import Any, Literal
 import numpy as np
 
 from tfvae.data import ShardedSplit, Split
-from tfvae.training.build import dequantizes
 from tfvae.training.config import RunConfig
+from tfvae.training.run_data import dequantizes
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,0 +1,87 @@
+"""Batches of examples in memory: one slice or gather, one scaling, one draw of noise a batch."""
+
+import functools
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfvae.data import noise
+from tfvae.data.batches import Batches
+from tfvae.data.finishing import Finish, finish
+from tfvae.data.in_memory import InMemoryBatches
+from tfvae.data.passes import pass_keys
+from tfvae.data.requirements import Draw, count_batches
+from tfvae.typing import Tensor
+
+
+def make_batches(
+    raw: Tensor,
+    num_levels: int | None,
+    batch_size: int,
+    *,
+    shuffle: bool,
+    seed: int,
+    draw: Draw | None,
+    labels: np.ndarray | None,
+    drop_remainder: bool,
+) -> tf.data.Dataset:
+    """Makes the dataset behind `Split.batches`.
+
+    Args:
+        raw: Stored values `[N, *event]`, in host memory.
+        num_levels: Their number of levels; None for floats.
+        batch_size: B, at most N.
+        shuffle: Whether each pass has its own order.
+        seed: The seed of the order and the noise.
+        draw: The noise that every pass draws.
+        labels: Labels `[N]` to go with x, or None for x alone.
+        drop_remainder: Whether to leave out a smaller last batch.
+    """
+    num_examples = len(raw)
+    num_batches = count_batches(num_examples, batch_size, drop_remainder)
+    y = None if labels is None else on_host(labels)
+    static_shape = (batch_size if drop_remainder else None, *raw.shape[1:])
+
+    def fetch(key: Tensor, index: Tensor, row: Tensor | None = None) -> Any:
+        start = index * batch_size
+
+        def pick(tensor: Tensor) -> Tensor:
+            if row is None:
+                return tensor[start : start + batch_size]
+            return tf.gather(tensor, row[: num_examples - start])
+
+        x = finish(pick(raw), num_levels, draw, lambda: tf.random.experimental.stateless_fold_in(key, index))
+        x = tf.ensure_shape(x, static_shape)
+        return x if y is None else (x, tf.ensure_shape(pick(y), static_shape[:1]))
+
+    seed = noise.checked_seed(seed)
+    keys = pass_keys(seed) if shuffle or draw is not None else None
+    if keys is not None:
+        plan = keys.flat_map(functools.partial(_one_pass, num_examples, batch_size, num_batches, shuffle))
+        plan = plan.apply(tf.data.experimental.assert_cardinality(num_batches))
+    else:
+        plan = tf.data.Dataset.range(num_batches).map(lambda index: (tf.zeros([2], tf.int64), index))
+    dataset = plan.map(fetch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)
+    if y is not None:
+        return dataset
+    return Batches(dataset, InMemoryBatches(raw, batch_size, num_batches, Finish(num_levels, draw), shuffle, keys))
+
+
+def _one_pass(num_examples: int, batch_size: int, num_batches: int, shuffle: bool, key: Tensor) -> tf.data.Dataset:
+    """What each batch of a pass is made from: the key of the pass, the batch number and, shuffled, a row of examples.
+
+    Plain elements and one map over them: datasets that call functions inside `flat_map` take twice as long to start.
+    """
+    parts = [tf.data.Dataset.from_tensors(key).repeat(num_batches), tf.data.Dataset.range(num_batches)]
+    if shuffle:
+        order = tf.random.experimental.stateless_shuffle(tf.range(num_examples, dtype=tf.int64), key)
+        padding = max(0, num_batches * batch_size - num_examples)
+        rows = tf.pad(order, [[0, padding]])[: num_batches * batch_size]
+        parts.append(tf.data.Dataset.from_tensor_slices(tf.reshape(rows, [num_batches, batch_size])))
+    return tf.data.Dataset.zip(*parts)
+
+
+def on_host(array: np.ndarray) -> Tensor:
+    """The array as a tensor in host memory, where `tf.data` works, also on a machine with an accelerator."""
+    return tf.data.Dataset.from_tensors(array).get_single_element()

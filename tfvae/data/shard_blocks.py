@@ -1,0 +1,87 @@
+"""Blocks of records of the shards of one split: the unit of reading and of fixed draws.
+
+A fixed draw depends on where a record stands in its shard and on nothing else.
+"""
+
+import dataclasses
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from tfvae.data.finishing import finish
+from tfvae.data.fixed_draw import FixedDraw
+from tfvae.data.passes import signed_seed
+from tfvae.data.shard_header import ShardHeader
+from tfvae.typing import Tensor
+
+_BLOCK_BYTES = 2**16
+
+
+@dataclasses.dataclass(frozen=True)
+class ShardBlocks:
+    """The stored examples of one split, block by block.
+
+    Attributes:
+        files: The shards, in order.
+        num_examples: The number of examples in each of them.
+        header: Their header.
+        fixed: The fixed draws to apply, in order.
+    """
+
+    files: tuple[Path, ...]
+    num_examples: tuple[int, ...]
+    header: ShardHeader
+    fixed: tuple[FixedDraw, ...]
+
+    @property
+    def num_levels(self) -> int | None:
+        """The number of levels after the fixed draws."""
+        return self.fixed[-1].num_levels if self.fixed else self.header.num_levels
+
+    @property
+    def size(self) -> int:
+        """The number of records in a block."""
+        return max(1, _BLOCK_BYTES // self.header.record_size)
+
+    def of_file(self, file: Tensor, *, labels: bool) -> tf.data.Dataset:
+        """The blocks of one file, by its number: raw values `[n, *event]`, or pairs with labels `[n]`."""
+        header = self.header
+        path = tf.gather(tf.constant([os.fspath(path) for path in self.files]), file)
+
+        def parse(block: Tensor, records: Tensor) -> Any:
+            stored = tf.io.decode_raw(records, tf.as_dtype(header.dtype))
+            raw, num_levels = stored[:, : header.num_values] if header.has_labels else stored, header.num_levels
+            if num_levels is not None:
+                raw = tf.cast(raw, tf.uint8)
+            raw = tf.reshape(raw, [-1, *header.event_shape])
+            for position, draw in enumerate(self.fixed):
+                seed_of_file = file + position * len(self.files)
+                raw, num_levels = _apply(draw, raw, num_levels, seed_of_file, block), draw.num_levels
+            return (raw, tf.bitcast(stored[:, header.num_values :], tf.int64)) if labels else raw
+
+        return tf.data.TFRecordDataset(path).batch(self.size).enumerate().map(parse)
+
+    def read(self) -> Iterator[Any]:
+        """Yields all blocks in order, as a `Split` would store them: arrays, or pairs with labels."""
+        num_blocks = sum(-(-num_examples // self.size) for num_examples in self.num_examples)
+        files = tf.data.Dataset.range(len(self.files))
+        dataset = files.flat_map(lambda file: self.of_file(file, labels=self.header.has_labels))
+        return dataset.apply(tf.data.experimental.assert_cardinality(num_blocks)).prefetch(2).as_numpy_iterator()
+
+
+def count_records(path: str | os.PathLike[str]) -> int:
+    """Reads a file to its end, checksums included; TensorFlow's errors say that it is damaged."""
+    records = tf.data.TFRecordDataset(os.fspath(path)).batch(64)
+    return int(records.reduce(tf.constant(0), lambda count, batch: count + tf.shape(batch)[0]))
+
+
+def _apply(draw: FixedDraw, raw: Tensor, num_levels: int | None, file: Tensor, block: Tensor) -> Tensor:
+    """The values of one block of a file after a fixed draw, in the form in which a `Split` stores them."""
+    if draw.kind == "threshold":
+        return tf.cast(finish(raw, num_levels, None, lambda: None) > draw.number, tf.uint8)
+    seed = tf.stack([tf.constant(signed_seed(int(draw.number)), tf.int64), file])
+    x = finish(raw, num_levels, draw.kind, lambda: tf.random.experimental.stateless_fold_in(seed, block))
+    return x if draw.kind == "dequantize" else tf.cast(x, tf.uint8)
