@@ -14,7 +14,15 @@ PAGES = (
     "README.md",
     *(
         pytest.param(f"docs/{name}.md", marks=pytest.mark.slow)
-        for name in ("two-ways-to-build", "layers", "reparameterisation", "estimators", "evaluation", "litert")
+        for name in (
+            "contributing",
+            "estimators",
+            "evaluation",
+            "layers",
+            "litert",
+            "reparameterisation",
+            "two-ways-to-build",
+        )
     ),
 )
 

@@ -335,7 +335,7 @@ def test_only_the_chief_writes(vae, images, tmp_path, monkeypatch):
         ({"profile_steps": (9, 3)}, r"a first and a last step .* Received: profile_steps=\(9, 3\)"),
         ({"profile_steps": (0, 3)}, r"a first and a last step .* Received: profile_steps=\(0, 3\)"),
         ({"images": (np.zeros((3, 6, 4, 1)), [1, 2])}, r"3 examples and labels of shape \(2,\)"),
-        ({"images": (1, 2, 3)}, r"images is an array, \(array, labels\) or .* Received a tuple of 3"),
+        ({"images": (1, 2, 3)}, r"images must be an array, \(array, labels\) or .* Received: a tuple of 3"),
         ({"num_images": 0}, "`num_images` must be an integer of at least 1"),
         ({"images": np.zeros((0, 6, 4, 1))}, r"images needs examples .*\(0, 6, 4, 1\)"),
     ],

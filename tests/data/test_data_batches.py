@@ -251,7 +251,7 @@ def test_keras_trains_on_batches(digits):
 
 @pytest.mark.parametrize("batch_size", [0, -3])
 def test_batch_size_below_one(digits, batch_size):
-    with pytest.raises(ValueError, match=f"at least 1. Received batch_size={batch_size}"):
+    with pytest.raises(ValueError, match=f"at least 1. Received: batch_size={batch_size}"):
         digits.train.batches(batch_size)
 
 
@@ -265,7 +265,7 @@ def test_arguments_that_cannot_work(digits):
         split.batches(10, binarize="always")
     with pytest.raises(ValueError, match="exclude each other"):
         split.batches(10, binarize="static", dequantize=True)
-    with pytest.raises(ValueError, match=r"leaves no batch at all.*360 examples"):
+    with pytest.raises(ValueError, match=r"leaves no batch.*360 examples"):
         split.batches(361, drop_remainder=True)
 
 

@@ -103,13 +103,13 @@ def test_dequantized_noise_is_uniform(mnist):
 
 
 def test_floats_cannot_be_dequantized():
-    with pytest.raises(DataError, match="holds floats, not levels"):
+    with pytest.raises(DataError, match="has floats, not levels"):
         Split(np.zeros((2, 3), np.float32)).dequantized(0)
 
 
 @pytest.mark.parametrize("seed", [None, 1.5, "0"])
 def test_seeds_are_integers(digits, seed):
-    with pytest.raises(TypeError, match="data seed is an integer"):
+    with pytest.raises(TypeError, match="data seed must be an integer"):
         digits.train.binarized(seed)
 
 
@@ -120,14 +120,14 @@ def test_any_integer_is_a_seed(digits):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"raw": np.zeros((0, 3), np.float32)}, "holds no examples"),
-        ({"raw": np.zeros(3, np.float32)}, "holds no examples"),
+        ({"raw": np.zeros((0, 3), np.float32)}, "has no examples"),
+        ({"raw": np.zeros(3, np.float32)}, "has no examples"),
         ({"raw": np.zeros((2, 3))}, "must be finite float32"),
         ({"raw": np.full((2, 3), np.nan, np.float32)}, "must be finite float32"),
-        ({"raw": np.zeros((2, 3), np.float32), "num_levels": 2}, "must hold uint8"),
+        ({"raw": np.zeros((2, 3), np.float32), "num_levels": 2}, "must have uint8"),
         ({"raw": np.full((2, 3), 17, np.uint8), "num_levels": 17}, "from 0 to 16"),
-        ({"raw": np.zeros((2, 3), np.uint8), "num_levels": 1}, "between 2 and 256"),
-        ({"raw": np.zeros((2, 3), np.uint8), "num_levels": 257}, "between 2 and 256"),
+        ({"raw": np.zeros((2, 3), np.uint8), "num_levels": 1}, "must be 2 to 256"),
+        ({"raw": np.zeros((2, 3), np.uint8), "num_levels": 257}, "must be 2 to 256"),
         ({"raw": np.zeros((2, 3), np.float32), "labels": np.zeros(3, int)}, "do not fit"),
         ({"raw": np.zeros((2, 3), np.float32), "labels": np.zeros(2)}, "do not fit"),
     ],

@@ -320,7 +320,7 @@ def test_arguments_that_cannot_work(train, tmp_path):
         train.batches(2.5)
     with pytest.raises(TypeError, match="data seed"):
         train.binarized(seed=2.5)
-    with pytest.raises(ValueError, match=r"leaves no batch at all.*1003 examples"):
+    with pytest.raises(ValueError, match=r"leaves no batch.*1003 examples"):
         train.batches(1004, drop_remainder=True)
     with pytest.raises(ValueError, match="`shuffle_buffer` must be an integer of at least 1"):
         train.batches(10, shuffle=True, shuffle_buffer=0)
@@ -414,7 +414,7 @@ SHARD = "train-00003-of-00012.tfrecord"
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
-        (lambda f: (f / SHARD).unlink(), [SHARD, "missing", "write the shards anew"]),
+        (lambda f: (f / SHARD).unlink(), [SHARD, "missing", "write the shards again"]),
         (lambda f: os.truncate(f / SHARD, 2000), [SHARD, "damaged", "2700 bytes", "2000"]),
         (lambda f: (f / "shards.json").unlink(), ["no shards.json", "tfvae data shard", "write_shards"]),
         (lambda f: (f / "shards.json").write_text("{"), ["shards.json cannot be read"]),
@@ -516,12 +516,12 @@ def test_a_flipped_bit_is_found(copy):
 def test_records_without_a_header(tmp_path):
     with tf.io.TFRecordWriter(str(tmp_path / "a.tfrecord")) as writer:
         writer.write(b"abc")
-    with pytest.raises(DataError, match=r"no shards.json: what its .tfrecord files hold is not known.*write_shards"):
+    with pytest.raises(DataError, match=r"no shards.json: the contents of its .tfrecord files.*write_shards"):
         load(tmp_path)
-    with pytest.raises(DataError, match=r"give the folder.*shards.json"):
+    with pytest.raises(DataError, match=r"Give the folder.*shards.json"):
         load(tmp_path / "a.tfrecord")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match=r"The folder .*empty holds no shards"):
+    with pytest.raises(DataError, match=r"The folder .*empty has no shards"):
         load(tmp_path / "empty")
 
 

@@ -87,8 +87,8 @@ class TestRefusals:
         self.refused(tmp_path, ValueError, r"event shape of p\(x\|z\) is \(None,\)", vae, tmp_path / "m")
 
     def test_latents_that_are_no_tensor(self, vae, tmp_path, monkeypatch):
-        monkeypatch.setattr(type(vae), "latent_shape", {"top": (2,), "bottom": (4,)})
-        self.refused(tmp_path, ValueError, r"one tensor.*'bottom': \(4,\)", vae, tmp_path / "m")
+        monkeypatch.setattr(type(vae), "latent_shape", ((2,), (4,)))
+        self.refused(tmp_path, ValueError, r"one tensor.*\(\(2,\), \(4,\)\)", vae, tmp_path / "m")
 
     def test_there_is_a_model_already(self, vae, tmp_path, old_model):
         self.refused(tmp_path, ValueError, r"already.*overwrite=True", vae, old_model)

@@ -247,6 +247,29 @@ def test_a_posterior_without_moments_or_closed_form():
     close(answer["elbo"], np.mean([vae.elbo(x, seed=fold_in(SEED, step)) for step in range(3)], axis=0))
 
 
+def test_named_parts_of_the_latents():
+    """`encode` returns each part by its name and `decode` takes them; dropout is off."""
+
+    def normal(size):
+        diagonal = tfvae.layers.MultivariateNormalDiag
+        return keras.Sequential([layers.Dropout(0.5), layers.Dense(diagonal.params_size(size)), diagonal(size)])
+
+    encoder = keras.Sequential([tfvae.layers.Joint({"low": normal(3), "high": normal(2)})])
+    low = keras.Input((3,), name="low")
+    decoder = keras.Model({"low": low}, tfvae.layers.IndependentBernoulli((4,))(layers.Dense(4)(low)))
+    prior = tfvae.priors.Joint({"high": tfvae.priors.StandardNormal(2), "low": normal(3)})
+    vae = tfvae.models.VAE(encoder, decoder, prior, seed=0)
+    x = np.random.default_rng(0).random((5, 4)).astype("float32")
+    functions = Signatures(vae, (4,), ("encode", "decode", "posterior")).by_name()
+    assert list(functions) == ["encode", "decode"]
+    assert [spec.name for spec in functions["decode"].input_signature] == ["high", "low", "seed"]
+    answer, z = functions["encode"](x, SEED), vae.encode(x).sample(seed=SEED)
+    assert set(answer) == {"low", "high"}
+    for name, part in answer.items():
+        close(part, z[name])
+    close(functions["decode"](z["high"], z["low"], SEED)["mean"], vae.decode(z).mean())
+
+
 class TestAModelThatDrawsInside:
     """Another family of posterior, a regulariser, and a latent variable inside the decoder; without saving."""
 

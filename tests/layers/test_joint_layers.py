@@ -231,6 +231,7 @@ def test_a_prior_is_one_distribution():
         (lambda: Joint({"a": priors.StandardNormal(2)}), ValueError, "is a prior, which depends on nothing"),
         (lambda: Joint({"a": network(2, keras.layers.BatchNormalization())}), ValueError, "depends on the other draws"),
         (lambda: Joint({"a": network(2, keras.layers.Dense(2, activity_regularizer="l2"))}), ValueError, "count once"),
+        (lambda: Joint({"a": MultivariateNormalDiag(2, activity_regularizer="l2")}), ValueError, "count once"),
         (lambda: priors.Joint({"a": network(2)}), ValueError, r"given nothing.*StandardNormal"),
         (lambda: priors.Joint({"a": 3}), TypeError, "A prior is a tfvae.priors layer or a TFP distribution"),
     ],

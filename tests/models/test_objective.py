@@ -113,7 +113,7 @@ def test_every_member_scales_its_loss():
     keras.mixed_precision.set_global_policy("mixed_float16")
     try:
         vae = small_vae(objective=WakeSleep())
-        vae.compile("sgd")
+        vae.compile("sgd", run_eagerly=True)
     finally:
         keras.mixed_precision.set_global_policy("float32")
     assert isinstance(vae.optimizer, OptimizerGroup)
@@ -128,21 +128,17 @@ def test_optimizers_of_other_names_are_one_error(names):
         small_vae(objective=WakeSleep()).compile(names)
 
 
-def test_an_estimators_terms_become_metrics():
+def test_terms_count_as_sample_weights_say():
     class Entropy(tfvae.estimators.SGVB):
         def __call__(self, problem, *, beta=1.0, seed=None):
             found = super().__call__(problem, beta=beta, seed=seed)
             return found._replace(terms={"entropy": problem.posterior.entropy()})
 
-    vae = small_vae()
-    vae.estimator = Entropy()
-    vae.compile("sgd")
-    weights = np.linspace(0.5, 2.0, 20)
+    vae, weights = small_vae(estimator=Entropy()), np.linspace(0.5, 2.0, 20)
+    vae.compile("sgd", run_eagerly=True)
     expected = np.average(vae.encode(X).entropy(), weights=weights)
     found = vae.evaluate(X, sample_weight=weights, batch_size=8, verbose=0, return_dict=True)
     np.testing.assert_allclose(found["entropy"], expected, rtol=1e-5)
-    history = vae.fit(X, batch_size=8, epochs=2, validation_data=X, verbose=0).history
-    assert len(history["entropy"]) == len(history["val_entropy"]) == 2
 
 
 def test_regularisers_count_with_the_variables_that_they_are_of():

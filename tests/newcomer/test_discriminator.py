@@ -1,10 +1,9 @@
 """An adversarial autoencoder, as a newcomer writes it: a discriminator of z with an optimizer of its own."""
 
 import keras
-import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
-from small_models import small_vae
+from small_models import random_bits, small_vae
 
 import tfvae
 from tfvae.models import Loss, Update
@@ -17,8 +16,7 @@ class Adversarial:
     metric_names = ("elbo", "log_likelihood", "kl")
 
     def __init__(self, discriminator):
-        self.discriminator = discriminator
-        self.layers = [discriminator]
+        self.discriminator, self.layers = discriminator, [discriminator]
 
     def build(self, x_shape, latent_shape):
         self.discriminator.build((None, *latent_shape))
@@ -54,12 +52,11 @@ class Adversarial:
 
 def test_it_trains_and_is_saved(tmp_path):
     discriminator = keras.Sequential([keras.layers.Dense(8, activation="relu"), keras.layers.Dense(1)])
-    vae = small_vae(objective=Adversarial(discriminator))
-    vae.compile({"model": "adam", "discriminator": keras.optimizers.SGD(0.1, momentum=0.9)})
-    x = (np.random.default_rng(0).uniform(size=(20, 4, 2)) < 0.4).astype("float32")
+    vae, x = small_vae(objective=Adversarial(discriminator)), random_bits(20, (4, 2))
+    vae.compile({"model": "adam", "discriminator": keras.optimizers.SGD(0.1, momentum=0.9)}, jit_compile=False)
     history = vae.fit(x, batch_size=8, epochs=2, verbose=0, shuffle=False).history
     assert {"loss", "discriminator_loss", "accuracy", "elbo"} <= set(history)
     vae.save(tmp_path / "vae.keras")
-    loaded = tfvae.load_model(tmp_path / "vae.keras")
-    again = [model.fit(x, batch_size=8, verbose=0, shuffle=False).history for model in (vae, loaded)]
-    assert again[0] == again[1]  # slots, seeds and all
+    both = (vae, tfvae.load_model(tmp_path / "vae.keras"))  # with slots, seeds and all
+    first, second = (model.fit(x, batch_size=8, verbose=0, shuffle=False).history for model in both)
+    assert first == second

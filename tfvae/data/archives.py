@@ -1,4 +1,4 @@
-"""Data sets of the papers that TensorFlow Datasets lacks, as `.npz` files in the folder TFVAE_DATA_DIR."""
+"""Data sets from papers that TensorFlow Datasets does not have, as `.npz` files in the folder TFVAE_DATA_DIR."""
 
 import os
 from pathlib import Path
@@ -21,7 +21,7 @@ FILES = {
 def load_frey_face(data_dir: Path | None) -> Splits:
     """1,965 frames of one face, (28, 20, 1): 1,565 train, 200 validation, 200 test, no labels.
 
-    There is no canonical split; this is the first of the three shuffles over which Sylvester flows report.
+    There is no canonical split. This is the first of the three shuffles that Sylvester flows were reported on.
 
     References:
         van den Berg et al., Sylvester Normalizing Flows for Variational Inference, 2018, arXiv 1803.05649.
@@ -29,8 +29,8 @@ def load_frey_face(data_dir: Path | None) -> Splits:
     path, (images, order) = _read("frey_face", ("images", "perm_seed123"), data_dir)
     if len(images) < 1765 + 1 or not np.array_equal(np.sort(order), np.arange(len(images))):
         raise DataError(
-            f"{path} is not the Frey Face archive. Expected 1965 images and a permutation of them. Received images of "
-            f"shape {images.shape} and perm_seed123 of shape {order.shape}."
+            f"{path} is not the Frey Face archive. Expected 1965 images and a permutation of them. Received: images of "
+            f"shape {images.shape} and perm_seed123 of shape {order.shape}"
         )
     parts = {"train": order[:1565], "validation": order[1565:1765], "test": order[1765:]}
     return make_splits("frey_face", {split: images[rows] for split, rows in parts.items()}, {}, str(path))
@@ -39,7 +39,7 @@ def load_frey_face(data_dir: Path | None) -> Splits:
 def load_caltech101_silhouettes(data_dir: Path | None) -> Splits:
     """Binary outlines, (28, 28, 1): 4,100 train, 2,264 validation, 2,307 test, 101 classes.
 
-    The file keeps the original polarity, object 0; here it is turned round to the papers' object 1.
+    The file keeps the original polarity, object 0; it is inverted here to the papers' object 1.
 
     References:
         Marlin et al., Inductive Principles for Restricted Boltzmann Machine Learning, 2010.
@@ -69,15 +69,15 @@ def load_omniglot(data_dir: Path | None) -> Splits:
 
 
 def find(name: str, data_dir: Path | None) -> Path:
-    """The file of a data set; DataError where it is not found."""
+    """Returns the file of a data set; raises DataError if it is not found."""
     file_name = FILES[name]
     setting = os.environ.get(ENVIRONMENT_VARIABLE)
     folder = data_dir or (expanded(setting, kind=DataError) if setting else None)
     if folder is None or not (folder / file_name).is_file():
         raise DataError(
             f"The data set {name!r} is read from a file {file_name}, which was not found. Set the environment variable "
-            f"{ENVIRONMENT_VARIABLE} (or the argument data_dir) to the folder that holds {file_name}. Received "
-            f"{ENVIRONMENT_VARIABLE}={setting!r}, data_dir={None if data_dir is None else str(data_dir)!r}."
+            f"{ENVIRONMENT_VARIABLE} (or the argument data_dir) to the folder of {file_name}. Received: "
+            f"{ENVIRONMENT_VARIABLE}={setting!r}, data_dir={None if data_dir is None else str(data_dir)!r}"
         )
     return folder / file_name
 
@@ -88,7 +88,7 @@ def _read(name: str, keys: tuple[str, ...], data_dir: Path | None) -> tuple[Path
     missing = [key for key in keys if key not in contents]
     if missing:
         raise DataError(
-            f"{path} is not the archive of {name!r}: it lacks {missing}. Expected the arrays {list(keys)}. Received "
-            f"{sorted(contents)}."
+            f"{path} is not the archive of {name!r}: it lacks {missing}. Expected the arrays {list(keys)}. Received: "
+            f"{sorted(contents)}"
         )
     return path, [contents[key] for key in keys]

@@ -1,4 +1,4 @@
-"""Batches of examples in memory: one slice or gather, one scaling, one draw of noise a batch."""
+"""Batches of examples in memory: each takes one slice or gather, one scaling and one draw of noise."""
 
 import functools
 from typing import Any
@@ -83,5 +83,5 @@ def _one_pass(num_examples: int, batch_size: int, num_batches: int, shuffle: boo
 
 
 def on_host(array: np.ndarray) -> Tensor:
-    """The array as a tensor in host memory, where `tf.data` works, also on a machine with an accelerator."""
+    """Returns the array as a tensor in host memory, where `tf.data` works, also on a machine with an accelerator."""
     return tf.data.Dataset.from_tensors(array).get_single_element()

@@ -1,4 +1,4 @@
-"""`.npy` and `.npz` files: their headers first, then the arrays that are wanted, all without pickle."""
+"""`.npy` and `.npz` files: their headers first, then the requested arrays, all without pickle."""
 
 import math
 import os
@@ -16,7 +16,7 @@ from tfvae.data.errors import DataError
 from tfvae.data.sparse_files import is_sparse_matrix, read_sparse_matrix
 
 _ADVICE = (
-    "It is damaged, or holds Python objects, which tfvae does not load because unpickling runs code. Expected plain "
+    "It is damaged, or has Python objects, which tfvae does not load because unpickling runs code. Expected plain "
     "numeric arrays; save them again with numpy.save or numpy.savez."
 )
 _ENDING = ".npy"
@@ -27,7 +27,7 @@ _LABEL_BYTES = 8  # labels become int64
 
 
 class Form(NamedTuple):
-    """What the header of an array says, and where its values begin."""
+    """The contents of the header of an array, and where its values begin."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
@@ -40,11 +40,11 @@ class Form(NamedTuple):
         return math.prod(self.shape) * self.dtype.itemsize
 
     def loading_bytes(self, *, is_label: bool, cut: bool) -> int:
-        """What the values take at the peak of loading them, with the copies that are made on the way.
+        """Returns the peak memory of loading the values, with the copies that loading makes.
 
         Args:
-            is_label: whether they are labels.
-            cut: whether other splits are cut off, which copies all of them in a shuffled order.
+            is_label: Whether they are labels.
+            cut: Whether other splits are cut off, which copies all values in a shuffled order.
         """
         examples, numbers = self.shape[0] if self.shape else 1, math.prod(self.shape)
         if is_label:
@@ -57,18 +57,18 @@ class Form(NamedTuple):
 
 
 class ArrayFile(Mapping[str, np.ndarray]):
-    """The arrays in a file by name, each read when it is asked for; the one of a `.npy` is called arr_0.
+    """The arrays of a file by name, each read on access; the array of a `.npy` is called arr_0.
 
-    So is the sparse matrix that `scipy.sparse.save_npz` wrote, which is read as a dense array.
+    So is a sparse matrix that `scipy.sparse.save_npz` wrote, which is read as a dense array.
 
     Args:
-        path: the file.
+        path: The file.
 
     Attributes:
-        forms: the shape and type of each array.
+        forms: The shape and type of each array.
 
     Raises:
-        DataError: for a file that is missing, and for what cannot be read without pickle.
+        DataError: If the file is missing, or cannot be read without pickle.
     """
 
     def __init__(self, path: Path):
@@ -112,14 +112,14 @@ class ArrayFile(Mapping[str, np.ndarray]):
         return name in self.forms
 
     def require_memory(self, sizes: Mapping[str, int]) -> None:
-        """Raises MemoryError when these arrays, with as many bytes as they take, are larger than what is free."""
+        """Raises MemoryError if arrays of these sizes in bytes need more memory than is free."""
         if self.is_sparse:  # has a limit of its own
             return
         advice = "Save it as .npy and train on shards of it: `tfvae data shard`."
         require_memory(sum(sizes.values()), f"Loading {self.path} ({', '.join(sizes)})", advice)
 
     def head(self, name: str) -> np.ndarray | None:
-        """The first rows, a megabyte of them; None for an array that has no more, or is not stored row by row."""
+        """Reads the first megabyte of rows; None if the array has no more, or is not stored row by row."""
         shape, dtype, by_rows, _ = self.forms[name]
         row = dtype.itemsize * math.prod(shape[1:])
         count = max(1, _HEAD_BYTES // max(1, row))
@@ -132,11 +132,11 @@ class ArrayFile(Mapping[str, np.ndarray]):
             return _values(file, self.forms[name], count)
 
     def is_small(self, name: str) -> bool:
-        """Whether all of the array is read as fast as its first rows."""
+        """Whether reading the whole array is as fast as reading its first rows."""
         return self.forms[name].num_bytes <= _HEAD_BYTES
 
     def mapped(self) -> np.ndarray:
-        """The array of a `.npy`, which stays on disk until its values are used."""
+        """Returns the array of a `.npy`, which stays on disk until its values are used."""
         with reading(self.path, _ADVICE, kind=DataError):
             return np.load(self.path, mmap_mode="r", allow_pickle=False)
 
@@ -152,7 +152,7 @@ def _forms(file: IO[bytes]) -> dict[str, Form]:
 
 
 def _form(file: IO[bytes], size: int, member: str | None = None) -> Form:
-    """The header at the beginning of `file`, once it is sure that the values it promises are there."""
+    """Reads the header at the beginning of `file`, and checks that the values it declares are there."""
     where = "it" if member is None else f"its part {quoted(member)}"
     version = npy.read_magic(file)
     if version not in ((1, 0), (2, 0)):
@@ -160,21 +160,21 @@ def _form(file: IO[bytes], size: int, member: str | None = None) -> Form:
     shape, by_columns, dtype = (npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0)(file)
     form = Form(tuple(shape), dtype, not by_columns, file.tell())
     if dtype.hasobject:
-        raise ValueError(f"{where} holds Python objects")
+        raise ValueError(f"{where} has Python objects")
     if any(type(length) is not int for length in shape):
-        raise ValueError(f"{where} has a length that is no whole number in its shape, {quoted(form.shape)}")
+        raise ValueError(f"{where} has a length that is not an integer in its shape, {quoted(form.shape)}")
     if any(length < 0 for length in shape):
         raise ValueError(f"{where} has a negative length in its shape, {quoted(form.shape)}")
     if form.num_bytes > size - form.offset:
         raise ValueError(
-            f"{where} promises {quoted(form.num_bytes)} bytes, shape {quoted(form.shape)} of {dtype}, and holds "
+            f"{where} declares {quoted(form.num_bytes)} bytes, shape {quoted(form.shape)} of {dtype}, and has "
             f"{size - form.offset}"
         )
     return form
 
 
 def _values(file: IO[bytes], form: Form, count: int) -> np.ndarray:
-    """The first rows of the array whose file this is, from its beginning."""
+    """Reads the first rows of an array from the beginning of its file."""
     file.read(form.offset)
     shape = (count, *form.shape[1:])
     return np.frombuffer(file.read(form._replace(shape=shape).num_bytes), form.dtype).reshape(shape)

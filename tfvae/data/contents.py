@@ -1,4 +1,4 @@
-"""The rules that turn any numeric array into what a `Split` holds: uint8 levels or float32 values, channels last."""
+"""Rules that turn any numeric array into what a `Split` stores: uint8 levels or float32 values, channels last."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,15 +15,15 @@ def clean_arrays(arrays: Mapping[str, np.ndarray], source: str) -> tuple[dict[st
     """Brings the arrays of one data set to a common form.
 
     Args:
-        arrays: what was read, each with the examples along the first axis, keyed by the name that messages use.
-        source: where it was read from, for messages.
+        arrays: The arrays, each with the examples along the first axis, by the name that messages use.
+        source: Where they were read from, for messages.
 
     Returns:
         The arrays under the same keys, all uint8 or all float32 and of one event shape, and their number of levels: 2
         where every value is 0 or 1, 256 for other uint8 data, None for other floats.
 
     Raises:
-        DataError: for values, types or shapes that no rule covers.
+        DataError: If no rule covers the values, types or shapes.
     """
     cleaned = _binary_floats_as_levels({key: clean_values(array, f"{source} ({key})") for key, array in arrays.items()})
     _require_one_kind(cleaned, source)
@@ -35,9 +35,9 @@ def clean_arrays(arrays: Mapping[str, np.ndarray], source: str) -> tuple[dict[st
 def is_image(
     event_shape: tuple[int, ...], num_levels: int | None, value_range: tuple[float, float], channel_added: bool
 ) -> bool:
-    """Whether an example is an image for sure: levels (H, W, C), or floats in [0, 1] stored with 1, 3 or 4 channels.
+    """Whether an example is certainly an image: levels (H, W, C), or floats in [0, 1] stored with 1, 3 or 4 channels.
 
-    Of floats (N, H, W) nobody knows whether they are N gray images or N series of H steps.
+    Floats (N, H, W) may be N gray images or N series of H steps.
     """
     if len(event_shape) != 3 or num_levels is not None:
         return len(event_shape) == 3
@@ -45,31 +45,31 @@ def is_image(
 
 
 def clean_labels(labels: np.ndarray, num_examples: int, source: str) -> np.ndarray:
-    """Class numbers as int64 [N].
+    """Returns class numbers as int64 [N].
 
     Raises:
-        DataError: unless there is one integer for each example.
+        DataError: If there is not one integer for each example.
     """
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.shape != (num_examples,) or labels.dtype.kind not in "bui":
         raise DataError(
-            f"The labels in {source} cannot be used. Expected one integer class number an example, shape "
-            f"({num_examples},). Store them so, or leave them out. Received shape {labels.shape}, dtype {labels.dtype}."
+            f"The labels in {source} cannot be used. Expected one integer class number for each example, shape "
+            f"({num_examples},). Store them so, or leave them out. Received: shape {labels.shape}, dtype {labels.dtype}"
         )
     return labels.astype(np.int64)
 
 
 def clean_values(array: np.ndarray, source: str, rows: np.ndarray | None = None) -> np.ndarray:
-    """An array of examples as uint8 or finite float32, with a channel axis where (N, H, W) images lack one.
+    """Returns examples as uint8 or finite float32, with a channel axis where (N, H, W) images lack one.
 
     Args:
-        array: the examples, along the first axis.
-        source: where they were read from, for messages.
-        rows: of a part of the data, the number of each example in all of them, for messages.
+        array: The examples, along the first axis.
+        source: Where they were read from, for messages.
+        rows: The position of each example in the whole data, for messages, where `array` is a part of them.
 
     Raises:
-        DataError: for values, types or shapes that no rule covers.
+        DataError: If no rule covers the values, types or shapes.
     """
     array = plain_values(array, source)
     require_form(array.shape, array.dtype, source)
@@ -78,10 +78,10 @@ def clean_values(array: np.ndarray, source: str, rows: np.ndarray | None = None)
 
 
 def plain_values(array: Any, source: str) -> NDArray[Any]:
-    """A plain array of what may be a masked or sparse one, or a data frame.
+    """Returns a plain array of a masked or sparse one, or of a data frame.
 
     Raises:
-        DataError: for masked or missing values, and columns that hold no numbers.
+        DataError: If values are masked or missing, or columns are not numbers.
     """
     if type(array) is np.ndarray:  # of any dtype: the rules here have messages of their own
         return array
@@ -101,12 +101,12 @@ def require_form(shape: tuple[int, ...], dtype: np.dtype[Any], source: str) -> N
     if len(shape) < 2:
         raise DataError(
             f"{source} has no event axis. Expected (N, D) vectors, (N, H, W) or (N, H, W, C) images, or more axes, "
-            f"with the N examples along the first; reshape single numbers to (N, 1). Received shape {shape}."
+            f"with the N examples along the first; reshape single numbers to (N, 1). Received: shape={shape}"
         )
     if 0 in shape:
         raise DataError(
             f"{source} is empty. Expected at least one example and no axis of length zero; check how the array was "
-            f"made. Received shape {shape}."
+            f"made. Received: shape={shape}"
         )
     if dtype.kind not in "buif":
         raise DataError(
@@ -125,7 +125,7 @@ def _clean_values(array: np.ndarray, source: str, rows: np.ndarray | None) -> np
         low, high = array.min(), array.max()
         if low < 0 or high > 1:
             raise DataError(
-                f"{source} holds integers of type {array.dtype} from {low} to {high}. Expected uint8 for levels "
+                f"{source} has integers of type {array.dtype} from {low} to {high}. Expected uint8 for levels "
                 f"0..255, zeros and ones, or floats. {_conversion(array.dtype, low, high)}"
             )
         return array.astype(np.uint8)
@@ -133,7 +133,7 @@ def _clean_values(array: np.ndarray, source: str, rows: np.ndarray | None) -> np
 
 
 def _conversion(dtype: np.dtype[Any], low: int, high: int) -> str:
-    """What to do with integers; an `astype("uint8")` would wrap round those above 255."""
+    """Advice for integers; an `astype("uint8")` would wrap round those above 255."""
     if low >= 0 and high <= 255:
         return "Store the array with astype('uint8')."
     if dtype == np.uint16:
@@ -159,8 +159,7 @@ def _finite_float32(array: np.ndarray, source: str, rows: np.ndarray | None) -> 
     if rows is not None:
         count = f"a value that is not finite in float32, at index {(int(rows[first[0]]), *first[1:])}"
     raise DataError(
-        f"{source} has {count}: {array[first]}. Expected finite numbers only; leave out the examples that hold such "
-        "values."
+        f"{source} has {count}: {array[first]}. Expected finite numbers only; leave out the examples with such values."
     )
 
 
@@ -169,11 +168,11 @@ def _require_one_kind(arrays: Mapping[str, np.ndarray], source: str) -> None:
     if len(set(shapes.values())) > 1:
         raise DataError(
             f"The splits of {source} differ in event shape. Expected one shape in every split; resize or pad them "
-            f"alike. Received {shapes}."
+            f"alike. Received: {shapes}"
         )
     kinds = {key: str(array.dtype) for key, array in arrays.items()}
     if len(set(kinds.values())) > 1:
         raise DataError(
-            f"The splits of {source} mix levels and floats, so one scaling cannot serve them all. Expected all uint8 "
-            f"or all float; save them alike. Received {kinds}."
+            f"The splits of {source} mix levels and floats, which need different scaling. Expected all uint8 or all "
+            f"float; save them alike. Received: {kinds}"
         )

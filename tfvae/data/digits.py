@@ -1,4 +1,4 @@
-"""The data set that is always there: scikit-learn's 1,797 scanned digits of 8x8 pixels."""
+"""The data set that needs no download: scikit-learn's 1,797 scanned digits of 8x8 pixels."""
 
 import numpy as np
 

@@ -1,5 +1,5 @@
-"""The one exception that says something is wrong with the data, or with where they were looked for."""
+"""The exception for data that are missing or invalid."""
 
 
 class DataError(ValueError):
-    """Data that cannot be found, read or used; the message says what was expected and how to fix it."""
+    """Data cannot be found, read or used; the message says what was expected and how to fix it."""

@@ -26,11 +26,11 @@ _SPLIT_KEYS = {"train": ("train",), "validation": ("validation", "valid", "val")
 
 
 def load_file(path: Path, seed: int) -> Splits:
-    """The splits in a file: its own, or a shuffled 80/10/10 cut of its one array.
+    """Loads the splits of a file: its own, or a shuffled 80/10/10 cut of its one array.
 
     Raises:
-        DataError: for a file that is missing, damaged, pickled, or in none of the known forms.
-        MemoryError: for arrays that take more than what is free, with the copies that loading makes.
+        DataError: If the file is missing, damaged, pickled, or in none of the known forms.
+        MemoryError: If the arrays, with the copies that loading makes, need more memory than is free.
     """
     file = ArrayFile(path)
     if "x_train" in file:
@@ -48,11 +48,11 @@ def load_file(path: Path, seed: int) -> Splits:
 
 
 def load_whole(path: Path) -> Split | None:
-    """All examples of a file that holds one array, in its own order; None for a file with splits of its own.
+    """Loads all examples of a file with one array, in their own order; None for a file with splits of its own.
 
     Raises:
-        DataError: for a file that is missing, damaged, pickled, or in none of the known forms.
-        MemoryError: for arrays that take more than what is free, with the copies that loading makes.
+        DataError: If the file is missing, damaged, pickled, or in none of the known forms.
+        MemoryError: If the arrays, with the copies that loading makes, need more memory than is free.
     """
     file = ArrayFile(path)
     if "x_train" in file:
@@ -62,11 +62,11 @@ def load_whole(path: Path) -> Split | None:
 
 
 def check_file(path: Path) -> None:
-    """What can be said of a file at once: it is there, in one of the known forms, and small arrays hold data.
+    """Checks at once that a file exists and has one of the known forms, and that small arrays can be used.
 
     Raises:
-        DataError: as `load_file`.
-        MemoryError: as `load_file`.
+        DataError: As `load_file`.
+        MemoryError: As `load_file`.
     """
     file = ArrayFile(path)
     x, y = _stored_splits(file) if "x_train" in file else _single_array(file)
@@ -82,9 +82,9 @@ def _read(
 
 
 def _check(file: ArrayFile, x: dict[str, str], y: dict[str, str], *, cut: bool) -> None:
-    """Refuses what headers and first rows tell, before all values are read, which may take far more room than the file.
+    """Checks headers and first rows before all values are read, which may take far more memory than the file.
 
-    A wrong type of number, or units that are no levels, show in the first rows.
+    The first rows show a wrong type of number, or units that are not levels.
     """
     for split, name in x.items():
         source, form = f"{file.path} ({split})", file.forms[name]
@@ -98,7 +98,7 @@ def _check(file: ArrayFile, x: dict[str, str], y: dict[str, str], *, cut: bool) 
 
 
 def _stored_splits(file: ArrayFile) -> tuple[dict[str, str], dict[str, str]]:
-    """The names of the data and of the labels of each split."""
+    """Returns the names of the data and of the labels of each split."""
     arrays: dict[str, str] = {}
     labels: dict[str, str] = {}
     for split, spellings in _SPLIT_KEYS.items():
@@ -106,7 +106,7 @@ def _stored_splits(file: ArrayFile) -> tuple[dict[str, str], dict[str, str]]:
             keys = [f"{prefix}_{spelling}" for spelling in spellings if f"{prefix}_{spelling}" in file]
             if len(keys) > 1:
                 raise DataError(
-                    f"{file.path} holds the {split} split more than once. Keep one of these arrays. Received {keys}."
+                    f"{file.path} has the {split} split more than once. Keep one of these arrays. Received: {keys}"
                 )
             if keys:
                 found[split] = keys[0]
@@ -114,15 +114,15 @@ def _stored_splits(file: ArrayFile) -> tuple[dict[str, str], dict[str, str]]:
 
 
 def _single_array(file: ArrayFile) -> tuple[dict[str, str], dict[str, str]]:
-    """The names of the data and of their labels, as the training split."""
+    """Returns the names of the data and of their labels, as the training split."""
     key = _first(_SINGLE_KEYS, file)
     others = [name for name in file if name not in _LABEL_KEYS]
     if key is None and len(others) == 1:
         key = others[0]
     if key is None or any(name.startswith("x_") for name in file):
         raise DataError(
-            f"{file.path} holds arrays in no known form. Expected {_FORMS}. Rename the arrays. Received "
-            f"{quoted(sorted(file))}."
+            f"{file.path} has arrays in no known form. Expected {_FORMS}. Rename the arrays. Received: "
+            f"{quoted(sorted(file))}"
         )
     label_key = _first(_LABEL_KEYS, file)
     return {"train": key}, {} if label_key is None else {"train": label_key}
@@ -136,8 +136,8 @@ def _require_enough(shape: tuple[int, ...], splits: tuple[str, ...], path: Path)
     num_examples = shape[0] if shape else 0
     if num_examples <= len(splits):
         raise DataError(
-            f"{path} has {num_examples} training examples, too few to cut {' and '.join(splits)} off. Expected "
-            f"at least {len(splits) + 1}, or splits of its own: {_FORMS}. Received shape {shape}."
+            f"{path} has {num_examples} training examples, too few to cut off {' and '.join(splits)}. Expected "
+            f"at least {len(splits) + 1}, or splits of its own: {_FORMS}. Received: shape={shape}"
         )
 
 
@@ -153,8 +153,8 @@ def _cut_off(
     num_examples = len(x)
     if y is not None and len(np.atleast_1d(y)) != num_examples:
         raise DataError(
-            f"{path} has labels of shape {y.shape} for data of shape {x.shape}. Expected one label an example; correct "
-            "the labels or leave them out."
+            f"{path} has labels of shape {y.shape} for data of shape {x.shape}. Expected one label for each example; "
+            "correct the labels or leave them out."
         )
     order = noise.permutation(num_examples, seed)
     size = max(1, num_examples // 10)

@@ -42,7 +42,7 @@ _LOADERS: MappingProxyType[str, Callable[[Path | None], Splits]] = MappingProxyT
 
 
 def known_names() -> tuple[str, ...]:
-    """The names that `load` knows besides paths and "tfds:NAME"."""
+    """Returns the names that `load` knows besides paths and "tfds:NAME"."""
     return tuple(_LOADERS)
 
 
@@ -51,22 +51,21 @@ def load(name: str | os.PathLike[str], *, data_dir: str | os.PathLike[str] | Non
 
     Args:
         name: one of `known_names()`; "tfds:NAME" for any image data set of TensorFlow Datasets; or the path of an
-            `.npy` or `.npz` file. An `.npz` holds `x_train` with optional `x_validation`, `x_test` and `y_*`, or one
+            `.npy` or `.npz` file. An `.npz` has `x_train` with optional `x_validation`, `x_test` and `y_*`, or one
             array (`x`, `images`, `data`, `arr_0` or the only one) with optional `y` or `labels`, which is shuffled and
-            cut 80/10/10; without `x_test`, a tenth of `x_train` becomes the test split. Or the folder that
-            `write_shards` or `tfvae data shard` made, for data larger than memory: its training split is a
-            `ShardedSplit`, read batch by batch; so are validation and test splits of more than 64 MB, and smaller ones
-            are read into memory as a `Split`.
-        data_dir: folder to look in, instead of TFDS_DATA_DIR for data sets of TFDS (unset, TFDS's own default) and
-            TFVAE_DATA_DIR for "frey_face", "caltech101_silhouettes" and "omniglot"; a relative path starts there.
-        seed: for the cuts of a file without splits of its own; named data sets have fixed splits.
+            cut 80/10/10; without `x_test`, a tenth of `x_train` becomes the test split. For data larger than memory,
+            the folder that `write_shards` or `tfvae data shard` made: its training split is a `ShardedSplit`, read
+            batch by batch; so are validation and test splits of more than 64 MB. Smaller ones are read into memory.
+        data_dir: The folder to look in, instead of TFDS_DATA_DIR for data sets of TFDS (unset, TFDS's own default) and
+            TFVAE_DATA_DIR for "frey_face", "caltech101_silhouettes" and "omniglot". Relative paths start there.
+        seed: The seed of the cuts of a file without splits of its own; named data sets have fixed splits.
 
     Returns:
         Splits of uint8 levels or float32 values, channels last: (N, H, W) becomes (N, H, W, 1), (N, D) stays. Zeros and
-        ones of any type are binary data, other uint8 data have 256 levels, other floats are kept as they are.
+        ones of any type are binary data, other uint8 data have 256 levels, other floats stay unchanged.
 
     Raises:
-        DataError: for a name, file or contents that cannot be used; the message says how to go on.
+        DataError: If the name, the file or its contents cannot be used; the message says how to fix it.
 
     Example:
         >>> splits = tfvae.data.load("digits")
@@ -84,11 +83,11 @@ def load(name: str | os.PathLike[str], *, data_dir: str | os.PathLike[str] | Non
 
 
 def check_name(name: str | os.PathLike[str]) -> None:
-    """What can be said of a name or path without TensorFlow and without reading the data.
+    """Checks a name or path without TensorFlow and without reading the data.
 
     Raises:
-        DataError: for an unknown name, a path that leads nowhere, and a file whose headers tell that `load` refuses it.
-        MemoryError: for arrays that take more than what is free, with the copies that loading makes.
+        DataError: If the name is unknown, the path does not exist, or `load` would refuse the file by its headers.
+        MemoryError: If the arrays, with the copies that loading makes, need more memory than is free.
     """
     text = os.fspath(name)
     if text in archives.FILES:
@@ -103,7 +102,7 @@ def check_name(name: str | os.PathLike[str]) -> None:
 
 
 def check_source(name: str | os.PathLike[str]) -> None:
-    """As `check_name`, for data that are written as shards, of which a `.npy` may be larger than memory."""
+    """Checks a source of shards as `check_name` does; a `.npy` file may be larger than memory."""
     path = expanded(name, kind=DataError)
     if path.suffix == ".npy":
         ArrayFile(path)
@@ -112,24 +111,24 @@ def check_source(name: str | os.PathLike[str]) -> None:
 
 
 def check_split(split: str) -> str:
-    """The name of a split; DataError for another."""
+    """Returns the name of a split; raises DataError for other names."""
     if split not in _SPLIT_NAMES:
-        raise DataError(f"split must be one of {', '.join(_SPLIT_NAMES)}. Received: split={quoted(split)}.")
+        raise DataError(f"split must be one of {', '.join(_SPLIT_NAMES)}. Received: split={quoted(split)}")
     return split
 
 
 def load_examples(
     name: str | os.PathLike[str], *, split: str = "test", data_dir: str | os.PathLike[str] | None = None
 ) -> Split | ShardedSplit:
-    """Loads examples to work on, not to train on: a file with one array whole and in its own order, else one split.
+    """Loads examples to apply a model to: a file with one array whole and in its own order, else one split.
 
     Args:
-        name: as for `load`.
+        name: As for `load`.
         split: "train", "validation" or "test"; only for data that have splits of their own.
-        data_dir: as for `load`.
+        data_dir: As for `load`.
 
     Raises:
-        DataError: for what `load` refuses, and for a split that the data set lacks.
+        DataError: If `load` refuses the data, or the data set lacks the split.
     """
     check_split(split)
     path = expanded(name, kind=DataError)
@@ -139,14 +138,16 @@ def load_examples(
             return whole
     found = getattr(load(name, data_dir=data_dir), split)
     if found is None:
-        raise DataError(f"The data set {os.fspath(name)!r} has no {split} split; choose another.")
+        raise DataError(
+            f"The data set {os.fspath(name)!r} has no {split} split. Choose another. Received: split={split!r}"
+        )
     return found
 
 
 def _require_path(text: str, folder: Path | None) -> Path:
-    """The path of a file or of a folder of shards."""
+    """Returns the path of a file or of a folder of shards."""
     if not text:
-        raise DataError("A data set's name or path is empty. Give one. Received: name=''.")
+        raise DataError("A data set's name or path is empty. Give one. Received: name=''")
     path = expanded(text, kind=DataError)
     path = path if folder is None else folder / path
     if path.suffix in files.SUFFIXES:
@@ -155,7 +156,7 @@ def _require_path(text: str, folder: Path | None) -> Path:
         if path.suffix == ".tfrecord":
             path = path.parent if path.parent.is_dir() else path
             raise DataError(
-                f"{text} is one shard at most: give the folder of all of them, {path}, with the shards.json that "
+                f"{text} is a single shard. Give the folder of all of them, {path}, with the shards.json that "
                 "`tfvae data shard` or tfvae.data.write_shards wrote."
             )
         if is_shards(path):
@@ -167,10 +168,10 @@ def _require_path(text: str, folder: Path | None) -> Path:
 
 
 def _unreadable(text: str, path: Path) -> DataError:
-    """The error for a path where there is something else."""
+    """Makes the error for a path of something else."""
     if path.is_dir():
         return DataError(
-            f"The folder {text} holds no shards. `tfvae data shard DATA FOLDER` makes such a folder; for a folder of "
+            f"The folder {text} has no shards. `tfvae data shard DATA FOLDER` makes such a folder; for a folder of "
             "images, see tfvae.data.write_shards."
         )
     if path.suffix.lower() in _TABLES:
@@ -189,6 +190,6 @@ def _unknown(text: str) -> DataError:
     hint = f" Did you mean {near[0]!r}?" if near else ""
     return DataError(
         f"There is no data set named {quoted(text)}.{hint} Expected one of {', '.join(_LOADERS)}; tfds:NAME for an "
-        "image data set of TensorFlow Datasets; the path of a .npy or .npz file; or a folder of shards. Received "
-        f"{quoted(text)}."
+        "image data set of TensorFlow Datasets; the path of a .npy or .npz file; or a folder of shards. Received: "
+        f"name={quoted(text)}"
     )

@@ -17,19 +17,19 @@ NOISE_BITS = 14
 
 
 def checked_seed(seed: int) -> int:
-    """The seed as an unsigned 64-bit integer.
+    """Returns the seed as an unsigned 64-bit integer.
 
     Raises:
-        TypeError: for anything that is not an integer.
+        TypeError: If it is not an integer.
     """
     try:
         return operator.index(seed) & 0xFFFF_FFFF_FFFF_FFFF
     except TypeError:
-        raise TypeError(f"A data seed is an integer such as 0. Received seed={seed!r}.") from None
+        raise TypeError(f"A data seed must be an integer, such as 0. Received: seed={seed!r}") from None
 
 
 def permutation(num_examples: int, seed: int) -> np.ndarray:
-    """A random order of 0..num_examples-1, int64.
+    """Draws a random order of 0..num_examples-1, int64.
 
     It sorts raw bits of the generator, the only stream that NumPy keeps the same from release to release.
     """
@@ -48,7 +48,7 @@ def bernoulli(raw: np.ndarray, num_levels: int | None, seed: int) -> np.ndarray:
 
 
 def dequantized(raw: np.ndarray, num_levels: int, seed: int) -> np.ndarray:
-    """(raw + u) / num_levels with u uniform on [0, 1); float32 strictly inside (0, 1)."""
+    """Computes (raw + u) / num_levels with u uniform on [0, 1); float32 strictly inside (0, 1)."""
     generator = np.random.default_rng(checked_seed(seed))
     spread = np.empty(raw.shape, np.float32)
     for rows in _chunks(len(raw)):
@@ -59,7 +59,7 @@ def dequantized(raw: np.ndarray, num_levels: int, seed: int) -> np.ndarray:
 
 
 def scaled(raw: np.ndarray, num_levels: int | None) -> np.ndarray:
-    """Levels divided by the largest one, float32; continuous values as they are."""
+    """Divides levels by the largest one, float32; continuous values are returned unchanged."""
     if num_levels is None:
         return raw
     return raw.astype(np.float32) / np.float32(num_levels - 1)

@@ -1,4 +1,4 @@
-"""What makes each pass over the data different: one random key a pass.
+"""One random key for each pass over the data.
 
 The order of the examples is a function of the key, the noise of a batch a function of the key and the batch number.
 """
@@ -12,13 +12,13 @@ _SALT = 0x7FAE
 
 
 def signed_seed(seed: int) -> int:
-    """The seed as TensorFlow takes it, a signed 64-bit integer; TypeError for anything that is not an integer."""
+    """Returns the seed as a signed 64-bit integer, as TensorFlow takes it; TypeError if it is not an integer."""
     seed = noise.checked_seed(seed)
     return seed - 2**64 if seed >= 2**63 else seed
 
 
 def pass_keys(seed: int) -> tf.data.Dataset:
-    """A dataset of one int64 [2] key, another one at each iteration.
+    """Makes a dataset of one int64 [2] key, which differs at each iteration.
 
     `tf.data.Dataset.random` would mix TensorFlow's global seed into the numbers; its op, called directly, does not.
     """

@@ -11,7 +11,7 @@ import tensorflow as tf
 from tfvae._arrays import is_array_like, plain_array
 from tfvae.data.examples import Examples, is_dictionary, unpack
 from tfvae.data.noise import scaled
-from tfvae.data.sharded_split import ShardedSplit, naming_damage
+from tfvae.data.sharded_split import ShardedSplit, reporting_damaged_shards
 from tfvae.data.split import Split
 from tfvae.data.splits import Splits
 
@@ -70,7 +70,7 @@ def batches(data: Any, batch_size: int | None, name: str = "data") -> Iterator[E
         for part in _slices(Examples(data.raw, data.labels), batch_size):
             yield part._replace(x=scaled(part.x, data.num_levels))
     elif isinstance(data, ShardedSplit):
-        with naming_damage(data):
+        with reporting_damaged_shards(data):
             for batch in data.batches(len(data) if batch_size is None else batch_size, labels=data.has_labels):
                 yield unpack(batch)
     elif isinstance(data, tf.data.Dataset):

@@ -11,21 +11,21 @@ Draw: TypeAlias = Literal["bernoulli", "dequantize"]
 
 
 def choose_draw(split: SplitLike, binarize: str | None, dequantize: bool, labels: bool) -> Draw | None:
-    """What batches draw afresh, once it is sure that the split allows what was asked for.
+    """Returns the noise that every pass draws, after checking that the split allows what was asked for.
 
     Raises:
-        ValueError: for arguments that exclude each other.
-        DataError: for data that do not allow it.
+        ValueError: If arguments exclude each other.
+        DataError: If the data do not allow it.
     """
     if binarize not in (None, "dynamic", "static"):
-        raise ValueError(f"binarize must be None, 'dynamic' or 'static'. Received binarize={binarize!r}.")
+        raise ValueError(f"binarize must be None, 'dynamic' or 'static'. Received: binarize={binarize!r}")
     if binarize and dequantize:
         raise ValueError(
             "binarize and dequantize exclude each other: one makes zeros and ones, the other spreads levels out. "
-            f"Choose one of them. Received binarize={binarize!r}, dequantize=True."
+            f"Choose one of them. Received: binarize={binarize!r}, dequantize=True"
         )
     if labels and not split.has_labels:
-        raise DataError(f"{split.name} has no labels. Leave labels=False, or load data that has them.")
+        raise DataError(f"{split.name} has no labels. Use labels=False, or load data that have them.")
     if binarize:
         require_unit_interval(split)
     if dequantize:
@@ -35,26 +35,26 @@ def choose_draw(split: SplitLike, binarize: str | None, dequantize: bool, labels
 
 
 def checked_batch_size(batch_size: int, num_examples: int, drop_remainder: bool, name: str) -> int:
-    """The batch size as an int, at most the number of examples.
+    """Returns the batch size as an int, at most the number of examples.
 
     Raises:
-        TypeError: for what is not an integer.
-        ValueError: for one that leaves no batch.
+        TypeError: If it is not an integer.
+        ValueError: If it leaves no batch.
     """
     try:
         size = operator.index(batch_size)
     except TypeError:
-        raise TypeError(f"batch_size must be an integer. Received batch_size={batch_size!r}.") from None
+        raise TypeError(f"batch_size must be an integer. Received: batch_size={batch_size!r}") from None
     if size < 1:
-        raise ValueError(f"batch_size must be at least 1. Received batch_size={quoted(size)}.")
+        raise ValueError(f"batch_size must be at least 1. Received: batch_size={quoted(size)}")
     if drop_remainder and size > num_examples:
         raise ValueError(
-            f"drop_remainder=True leaves no batch at all: {name} has {num_examples} examples. Take a batch_size of at "
-            f"most that, or drop_remainder=False. Received batch_size={quoted(size)}."
+            f"drop_remainder=True leaves no batch: {name} has {num_examples} examples. Use a batch_size of at "
+            f"most that, or drop_remainder=False. Received: batch_size={quoted(size)}"
         )
     return min(size, num_examples)
 
 
 def count_batches(num_examples: int, batch_size: int, drop_remainder: bool) -> int:
-    """The number of batches in a pass."""
+    """Returns the number of batches in a pass."""
     return num_examples // batch_size if drop_remainder else -(-num_examples // batch_size)

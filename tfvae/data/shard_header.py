@@ -1,4 +1,4 @@
-"""The header of a folder of shards: what their records are, and the check that all of them are there."""
+"""The header of a folder of shards: the form of their records, and the check that all shards are complete."""
 
 import dataclasses
 import json
@@ -25,25 +25,25 @@ _LARGEST = float(np.finfo(np.float32).max)
 # A record stands in its file after its length (8 bytes) and a checksum of that (4), and before a checksum of its own.
 _BEFORE, _AFTER = 12, 4
 _NUM_PROBED = 64
-_COPY_AGAIN = "Copy it again, or write the shards anew."
+_COPY_AGAIN = "Copy it again, or write the shards again."
 _HOW_TO_MAKE = "`tfvae data shard DATA FOLDER` makes such a folder of a data set, tfvae.data.write_shards of a stream"
 
 
 @dataclasses.dataclass(frozen=True)
 class ShardHeader:
-    """What `shards.json` holds. A record is the bytes of one example, then its label as int64, little-endian.
+    """The contents of `shards.json`. A record is the bytes of one example, then its label as int64, little-endian.
 
     Attributes:
-        name: of the data set.
-        event_shape: of one example.
-        dtype: of the values as they are stored, "uint8" or "float32".
-        num_levels: as in `Split`; with float32, 2 for zeros and ones.
-        value_range: the smallest and the largest x, as in `Split`.
-        has_labels: whether records end with a label.
-        num_examples: for each split, of each of its shards.
-        checksums: for each split, of a few records of each shard: they tell which shard of the data set a file is. None
-            for shards of earlier versions.
-        channel_added: as in `Split`; headers of earlier versions do not have it.
+        name: The name of the data set.
+        event_shape: The shape of one example.
+        dtype: The type of the stored values, "uint8" or "float32".
+        num_levels: As in `Split`; with float32, 2 for zeros and ones.
+        value_range: The smallest and the largest x, as in `Split`.
+        has_labels: Whether records end with a label.
+        num_examples: For each split, the number of examples in each of its shards.
+        checksums: For each split, the checksum of a few records of each shard, which identifies the file. None for
+            shards of earlier versions.
+        channel_added: As in `Split`; False in headers of earlier versions.
     """
 
     name: str
@@ -58,25 +58,25 @@ class ShardHeader:
 
     @property
     def num_values(self) -> int:
-        """Values of one example."""
+        """The number of values of one example."""
         return math.prod(self.event_shape)
 
     @property
     def record_size(self) -> int:
-        """Bytes of one record."""
+        """The number of bytes of one record."""
         return self.num_values * np.dtype(self.dtype).itemsize + _LABEL_BYTES * self.has_labels
 
     def files(self, split: str) -> tuple[str, ...]:
-        """The names of a split's files."""
+        """Returns the names of the files of a split."""
         sizes = self.num_examples[split]
         return tuple(f"{split}-{i:05d}-of-{len(sizes):05d}.tfrecord" for i in range(len(sizes)))
 
     def write(self, folder: Path) -> None:
-        """Writes `shards.json`; done last, it says that the folder is complete."""
+        """Writes `shards.json`; it comes last and marks the folder as complete."""
         write_json(folder / HEADER, {"format": _FORMAT, "version": _VERSION, **dataclasses.asdict(self)})
 
     def with_checksums(self, folder: Path) -> "ShardHeader":
-        """The header of the files in a folder, with their checksums."""
+        """Returns the header with the checksums of the files in a folder."""
         sums = {
             split: tuple(
                 self._checksum(folder / file, size) for file, size in zip(self.files(split), sizes, strict=True)
@@ -87,16 +87,16 @@ class ShardHeader:
 
     @classmethod
     def read(cls, folder: Path) -> "ShardHeader":
-        """Reads the header and holds it against the files' sizes, a few records of each and the first of each split.
+        """Reads the header and compares it with the files' sizes, a few records of each and the first of each split.
 
         Raises:
-            DataError: for what is no folder of shards, or not all of one.
+            DataError: If the folder has no shards, or if they are incomplete or damaged.
         """
         if not (folder / HEADER).is_file():
-            kind = "what its .tfrecord files hold is not known" if _has_records(folder) else "it holds no shards"
+            kind = "the contents of its .tfrecord files are unknown" if _has_records(folder) else "it has no shards"
             raise DataError(
                 f"{folder} has no {HEADER}: {kind}. {_HOW_TO_MAKE}, such as a tf.data.Dataset that reads other "
-                ".tfrecord files; a folder whose writing was stopped has to be written again."
+                ".tfrecord files; a folder whose writing was interrupted must be written again."
             )
         header = cls._parsed(folder / HEADER)
         for split in header.num_examples:
@@ -115,7 +115,7 @@ class ShardHeader:
         if fields.get("version") != _VERSION:
             raise DataError(
                 f"{path} is of version {quoted(fields.get('version'))}, and this tfvae reads version {_VERSION}. Write "
-                "the shards anew with it, or read them with the tfvae that wrote them."
+                "the shards again with it, or read them with the tfvae that wrote them."
             )
         for name, is_right in _CHECKS.items():
             if name not in fields or not is_right(fields[name]):
@@ -138,17 +138,17 @@ class ShardHeader:
             size = path.stat().st_size
         except OSError:
             raise DataError(
-                f"The shard {path} is missing. Copy it into the folder again, or write the shards anew."
+                f"The shard {path} is missing. Copy it into the folder again, or write the shards again."
             ) from None
         if size != expected:
             raise DataError(
                 f"The shard {path} is damaged, or {HEADER} is not the header it was written with: "
                 f"{num_examples} examples of shape {self.event_shape} ({self.dtype}) take {expected} bytes, the file "
-                f"has {size}. Copy both again, or write the shards anew."
+                f"has {size}. Copy both again, or write the shards again."
             )
 
     def _checksum(self, path: Path, num_examples: int) -> int:
-        """Of the first, the middle and the last record of a file."""
+        """Returns the checksum of the first, the middle and the last record of a file."""
         frame = _BEFORE + self.record_size + _AFTER
         checksum = 0
         with path.open("rb") as file:
@@ -173,7 +173,7 @@ class ShardHeader:
                     )
 
     def _require_values(self, path: Path) -> None:
-        """Looks at the first records as bytes, without TensorFlow."""
+        """Checks the first records as bytes, without TensorFlow."""
         frame = _BEFORE + self.record_size + _AFTER
         with reading(path, _COPY_AGAIN, kind=DataError):
             records = np.fromfile(path, np.uint8, _NUM_PROBED * frame).reshape(-1, frame)
@@ -192,12 +192,12 @@ class ShardHeader:
             problem = f"the level {values.max()}, with num_levels {self.num_levels}"
         raise DataError(
             f"The shard {path} is damaged, or {HEADER} is not the header it was written with: there are {problem}. "
-            "Copy both again, or write the shards anew."
+            "Copy both again, or write the shards again."
         )
 
 
 def is_shards(path: Path) -> bool:
-    """Whether `load` should take a path for a folder of shards, whole or not."""
+    """Whether `load` should read a path as a folder of shards, complete or not."""
     return path.is_dir() and ((path / HEADER).exists() or _has_records(path))
 
 

@@ -1,4 +1,4 @@
-"""What shards are written from: splits, arrays and streams, read piece by piece."""
+"""Sources of shards: splits, arrays and streams, read piece by piece."""
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
@@ -26,7 +26,7 @@ _MOST_CUT_OFF = 10_000
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """Examples of one split, to be read once; `pieces` takes a generator for their order, or None to keep it."""
+    """Examples of one split, read once; `pieces` takes a generator for a random order, or None to keep the order."""
 
     pieces: Callable[[np.random.Generator | None], Iterator[Piece]]
     num_levels: int | None = None
@@ -34,11 +34,11 @@ class Source:
 
 
 def make_sources(source: "Splits | Examples | Mapping[str, Examples]", name: str, seed: int) -> dict[str, Source]:
-    """The splits to write, by name.
+    """Returns the splits to write, by name.
 
     Raises:
-        DataError: for splits of other names, and for data sets whose elements are no batches.
-        TypeError: for examples of another kind.
+        DataError: If splits have other names, or the elements of a dataset are not batches.
+        TypeError: If the examples are of another kind.
     """
     if isinstance(source, np.ndarray):
         return _cut(source, name, seed)
@@ -49,7 +49,7 @@ def make_sources(source: "Splits | Examples | Mapping[str, Examples]", name: str
     else:
         given = source if isinstance(source, Mapping) else {"train": source}
     if "train" not in given or not set(given) <= set(SPLITS):
-        raise DataError(f"Shards need a split 'train', and may have {SPLITS[1:]}. Received the splits {list(given)}.")
+        raise DataError(f"Shards need a split 'train', and may have {SPLITS[1:]}. Received: {list(given)}")
     return {split: _source(examples, f"{name}/{split}") for split, examples in given.items()}
 
 
@@ -69,17 +69,17 @@ def _source(examples: Examples, name: str) -> Source:
         spec = examples.element_spec[0] if isinstance(examples.element_spec, tuple) else examples.element_spec
         return Source(lambda order: _of_stream(examples, name), channel_added=spec.shape.rank == 3)
     raise TypeError(
-        f"{name} has to come from a split, a numpy array or a tf.data.Dataset. Received: {type(examples).__name__}."
+        f"{name} must come from a split, a NumPy array or a tf.data.Dataset. Received: {type(examples).__name__}"
     )
 
 
 def _cut(x: np.ndarray, name: str, seed: int) -> dict[str, Source]:
-    """One array as three splits."""
+    """Cuts one array into three splits."""
     require_form(x.shape, x.dtype, name)
     num_cut = min(len(x) // 10 or 1, _MOST_CUT_OFF)
     if len(x) <= 2 * num_cut:
         raise DataError(
-            f"{name} has {len(x)} examples, too few to cut a validation and a test split off. Expected at least 3, "
+            f"{name} has {len(x)} examples, too few to cut off a validation and a test split. Expected at least 3, "
             "or a mapping of splits."
         )
     chosen = np.random.default_rng(seed).choice(len(x), 2 * num_cut, replace=False)
@@ -99,7 +99,7 @@ def _cut(x: np.ndarray, name: str, seed: int) -> dict[str, Source]:
 def _of_array(
     x: np.ndarray, y: np.ndarray | None, name: str, order: np.random.Generator | None, without: np.ndarray | None = None
 ) -> Iterator[Piece]:
-    """Runs of neighbouring rows, of a length that a disk reads at once, but at least a thousand of them."""
+    """Yields runs of neighboring rows, each as long as a disk reads at once, but at least a thousand runs."""
     require_form(x.shape, x.dtype, name)
     step = max(1, min(_PIECE_BYTES // x[0].nbytes, len(x) // 1000))
     starts = np.arange(0, len(x), step)
@@ -139,5 +139,5 @@ def _require_batches(spec: object, name: str) -> None:
         raise DataError(
             f"{name} cannot be read from this data set. Expected batches of x, or of (x, y) with y the labels, whose "
             "size may vary: dataset.map(...) makes pairs of other elements, dataset.batch(100), without "
-            f"drop_remainder, batches of examples. Received elements {spec}."
+            f"drop_remainder, batches of examples. Received: element_spec={spec}"
         )

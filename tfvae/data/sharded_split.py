@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class ShardedSplit(SplitLike):
-    """Examples of one split that stay on disk; `load` makes it of a folder of shards.
+    """Examples of one split that stay on disk, in the shards of a folder; `load` makes it.
 
-    It does what a `Split` does, but for the arrays `raw` and `x`: `take(n)` gives the first n examples as a `Split`.
+    It does what a `Split` does, without the arrays `raw` and `x`: `take(n)` returns the first n examples as a `Split`.
 
     Args:
-        folder: of the shards.
-        header: their header, as read from the folder.
+        folder: The folder of the shards.
+        header: The header of the folder.
         split: "train", "validation" or "test".
-        fixed: the fixed draws that were asked for, in order.
+        fixed: The fixed draws to apply, in order.
     """
 
     folder: Path
@@ -58,7 +58,7 @@ class ShardedSplit(SplitLike):
 
     @property
     def name(self) -> str:
-        """What messages call it, such as "mnist/train"."""
+        """The name that messages use, such as "mnist/train"."""
         return f"{self.header.name}/{self.split}"
 
     @property
@@ -92,11 +92,11 @@ class ShardedSplit(SplitLike):
         return np.concatenate([y for _, y in self.read_blocks() if y is not None]) if self.has_labels else None
 
     def take(self, n: int) -> Split:
-        """The first n examples, or all of them where there are fewer, in memory.
+        """Reads the first n examples into memory, or all of them where there are fewer.
 
         Raises:
-            ValueError: for n < 1.
-            DataError: for a damaged shard.
+            ValueError: If n < 1.
+            DataError: If a shard is damaged.
         """
         n = min(whole_number(n, "n"), len(self))
         raw = np.empty((n, *self.event_shape), np.float32 if self.num_levels is None else np.uint8)
@@ -117,9 +117,9 @@ class ShardedSplit(SplitLike):
         """Yields all examples in order, a few at a time: values as a `Split` stores them, and labels or None.
 
         Raises:
-            DataError: for a damaged shard.
+            DataError: If a shard is damaged.
         """
-        with naming_damage(self):
+        with reporting_damaged_shards(self):
             for block in self._blocks.read():
                 yield block if self.has_labels else (block, None)
 
@@ -130,10 +130,10 @@ class ShardedSplit(SplitLike):
         return ShardBlocks(self.files, self.header.num_examples[self.split], self.header, self.fixed)
 
     def check(self) -> None:
-        """Reads every record of every shard; their checksums tell what the sizes, which `load` looks at, do not.
+        """Reads every record of every shard and compares its checksum; `load` compares little more than sizes.
 
         Raises:
-            DataError: naming the first shard that is missing or damaged.
+            DataError: If a shard is missing or damaged; the message names the first one.
         """
         import tensorflow as tf
 
@@ -147,7 +147,7 @@ class ShardedSplit(SplitLike):
                 problem = error.message.split("}} ")[-1].split(" [Op")[0]
             if problem is not None:
                 raise DataError(
-                    f"The shard {path} is missing or damaged: {problem}. Copy it again, or write the shards anew."
+                    f"The shard {path} is missing or damaged: {problem}. Copy it again, or write the shards again."
                 )
 
     def _with_fixed(self, draw: FixedDraw) -> Self:
@@ -165,27 +165,28 @@ class ShardedSplit(SplitLike):
         drop_remainder: bool = False,
         shuffle_buffer: int | None = None,
     ) -> "tf.data.Dataset":
-        """As `Split.batches`, read from disk: memory does not depend on how many examples there are.
+        """Makes batches as `Split.batches` does, read from disk. Memory use does not grow with the number of examples.
 
-        A shuffled pass takes the files in an order of its own, sixteen at a time, and permutes what comes from them
-        in windows. The examples of `write_shards` are in random order already, those of a stream within each file.
+        A shuffled pass reads sixteen files at a time, in its own order, and permutes their examples in windows.
+        `write_shards` has stored the examples in random order already, those of a stream within each file.
 
         Args:
-            batch_size: examples in a batch, at least 1.
-            shuffle: a fresh order at each pass.
-            seed: for the order and the noise.
+            batch_size: The number of examples in a batch, at least 1.
+            shuffle: Whether each pass has its own order.
+            seed: The seed of the order and the noise.
             binarize: "dynamic", "static" or None.
-            dequantize: adds fresh uniform noise at each pass.
-            labels: yields (x, y) with y int64 instead of x.
-            drop_remainder: leaves out a smaller last batch.
-            shuffle_buffer: examples in a window; None is as many as fill 4 MB. About three windows are in memory.
+            dequantize: Whether to add uniform noise in every pass.
+            labels: Whether to yield (x, y) with y int64 instead of x.
+            drop_remainder: Whether to leave out a smaller last batch.
+            shuffle_buffer: The number of examples in a window; None is as many as fill 4 MB. About three windows are in
+                memory.
 
         Returns:
-            A dataset of float32 [B, *event], or of pairs, with all event axes static and its cardinality known.
+            A dataset of float32 [B, *event], or of pairs, with static event axes and a known cardinality.
 
         Raises:
-            ValueError: for a batch size, or a combination of arguments, that cannot work.
-            DataError: for data that do not allow what was asked.
+            ValueError: If the batch size or the combination of arguments is invalid.
+            DataError: If the data do not allow what was asked.
         """
         from tfvae.data.shard_batches import make_sharded_batches
 
@@ -205,10 +206,10 @@ class ShardedSplit(SplitLike):
 
 
 @contextlib.contextmanager
-def naming_damage(*splits: Split | ShardedSplit) -> Iterator[None]:
-    """Around what reads batches of `splits`: where TensorFlow cannot go on reading, a DataError names the shard.
+def reporting_damaged_shards(*splits: Split | ShardedSplit) -> Iterator[None]:
+    """Raises a DataError that names the shard where TensorFlow cannot read batches of `splits`.
 
-    TensorFlow's own error tells a place in a file, but not in which.
+    TensorFlow's own error gives a place in a file, but not the file.
     """
     import tensorflow as tf
 

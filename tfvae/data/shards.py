@@ -29,30 +29,28 @@ def write_shards(
     seed: int = 0,
     name: str | None = None,
 ) -> Path:
-    """Writes a data set as a folder of shards, which `load` and `tfvae train --data` read without holding all of it.
+    """Writes a data set as a folder of shards, which `load` and `tfvae train --data` read batch by batch.
 
-    What is in memory at a time is two shards at most, however large the source is. Values are stored as they are, one
-    byte for levels and four for floats. Training examples are written in random order: those of an array or a split
-    anywhere among the shards, those of a stream within the shard they come to. Validation and test examples keep their
-    order.
+    At most two shards are in memory at a time, however large the source is. Values are stored unchanged, one byte for
+    levels and four for floats. Training examples are written in random order: those of an array or a split anywhere
+    among the shards, those of a stream within their shard. Validation and test examples keep their order.
 
     Args:
-        source: `Splits`; or a mapping with "train" and perhaps "validation" and "test"; or examples alone. Examples are
-            a split; an array `[N, ...]`, also one on disk (`numpy.load(path, mmap_mode="r")`); or a `tf.data.Dataset`
-            of batches of x or (x, y) with y the labels. Of one array alone, a tenth each, at most 10,000 examples,
-            becomes the validation and the test split; a split or a stream alone is the training split.
-        folder: to make; it must not exist, or be empty.
-        shard_size: examples in a file; None is as many as fill 64 MB.
-        seed: for the order of the training examples, and for what is cut off.
-        name: of the data set; None is that of the splits, or else the folder's.
+        source: `Splits`; or a mapping with "train" and optionally "validation" and "test"; or examples alone. Examples
+            are a split; an array `[N, ...]`, also one on disk (`numpy.load(path, mmap_mode="r")`); or a
+            `tf.data.Dataset` of batches of x or (x, y) with y the labels. Of one array alone, a tenth each, at most
+            10,000 examples, becomes the validation and the test split; a split or a stream alone is the training split.
+        folder: The folder to make; it must not exist, or be empty.
+        shard_size: The number of examples in a file; None is as many as fill 64 MB.
+        seed: The seed of the order of the training examples, and of the cuts.
+        name: The name of the data set; None is that of the splits, or else the folder's.
 
     Returns:
         The folder.
 
     Raises:
-        DataError: for a folder that holds something, and for contents that cannot be used, as in `load`; no folder is
-            left then.
-        TypeError: for a source of another kind.
+        DataError: If the folder is not empty, or if the contents cannot be used, as in `load`. No folder is left then.
+        TypeError: If the source is of another kind.
 
     Example:
         >>> splits = tfvae.data.load("digits")
@@ -94,42 +92,42 @@ def write_shards(
 
 
 def require_free(folder: Path) -> None:
-    """Raises DataError for a path where something stands already, and ValueError where no folder can be made."""
+    """Raises DataError for a path that exists already, and ValueError where no folder can be made."""
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise DataError(
-            f"{folder} exists already. Give the shards a folder of their own, or remove it. Nothing was changed."
+            f"{folder} exists already. Choose another folder for the shards, or remove it. Nothing was changed."
         )
     output_folder(folder)
 
 
 def _in_shards(pieces: Iterator[Piece], size: int | None) -> Iterator[Piece]:
-    """The same examples in pieces of `size`, but for the last."""
-    held: list[Piece] = []
+    """Regroups examples into pieces of `size`; the last one may be smaller."""
+    waiting: list[Piece] = []
     count = 0
     for x, y in pieces:
         size = size or max(1, _SHARD_BYTES // x[0].nbytes)
-        held.append((x, y))
+        waiting.append((x, y))
         count += len(x)
         while count >= size:
-            x, y = _joined(held)
-            held = [(x[size:], None if y is None else y[size:])]
+            x, y = _joined(waiting)
+            waiting = [(x[size:], None if y is None else y[size:])]
             count -= size
             yield x[:size], None if y is None else y[:size]
     if count:
-        yield _joined(held)
+        yield _joined(waiting)
 
 
 def _joined(pieces: list[Piece]) -> Piece:
     shapes = {x.shape[1:] for x, _ in pieces}
     if len(shapes) > 1:
-        raise DataError(f"Examples differ in shape. Expected one event shape; resize them. Received {sorted(shapes)}.")
+        raise DataError(f"Examples differ in shape. Expected one event shape; resize them. Received: {sorted(shapes)}")
     labels = [y for _, y in pieces if y is not None]
     return np.concatenate([x for x, _ in pieces]), np.concatenate(labels) if labels else None
 
 
 @dataclasses.dataclass
 class _Found:
-    """What was written of one split."""
+    """A summary of what was written of one split."""
 
     kind: tuple[str, tuple[int, ...], bool] | None = None  # dtype, event shape, whether there are labels
     sizes: list[int] = dataclasses.field(default_factory=list)
@@ -140,7 +138,10 @@ class _Found:
     def add(self, x: np.ndarray, has_labels: bool) -> None:
         kind = (x.dtype.name, x.shape[1:], has_labels)
         if self.kind not in (None, kind):
-            raise DataError(f"Examples of one split differ in kind. Received {self.kind} first, {kind} later.")
+            raise DataError(
+                "Examples of one split differ in kind. Expected one dtype, one event shape, and labels in all or in "
+                f"none. Received: {self.kind} first, {kind} later"
+            )
         self.kind = kind
         self.sizes.append(len(x))
         self.low, self.high = min(self.low, float(x.min())), max(self.high, float(x.max()))
@@ -178,7 +179,7 @@ def _header(name: str, found: Mapping[str, _Found], declared: set[int]) -> Shard
     if len(set(kinds.values())) > 1 or len(declared) > 1:
         raise DataError(
             f"The splits of {name} do not belong together. Expected one type of values, one event shape, labels in all "
-            f"or in none, and one number of levels. Received {kinds}, levels {sorted(declared)}."
+            f"or in none, and one number of levels. Received: {kinds}, levels {sorted(declared)}"
         )
     ((dtype, event_shape, has_labels),) = {part.kind for part in found.values() if part.kind is not None}
     low, high = min(part.low for part in found.values()), max(part.high for part in found.values())
@@ -190,7 +191,7 @@ def _header(name: str, found: Mapping[str, _Found], declared: set[int]) -> Shard
     if declared and dtype == "uint8":
         (num_levels,) = declared
         if high >= num_levels:
-            raise DataError(f"{name} holds the level {high:g}. Expected levels below {num_levels} in every split.")
+            raise DataError(f"{name} has the level {high:g}. Expected levels below {num_levels} in every split.")
     return ShardHeader(
         name=name,
         event_shape=event_shape,

@@ -1,4 +1,4 @@
-"""Sparse matrices of `scipy.sparse.save_npz`, whose file looks like arrays of other meanings."""
+"""Sparse matrices in files of `scipy.sparse.save_npz`."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -12,12 +12,12 @@ _PARTS = ({"indices", "indptr"}, {"row", "col"}, {"coords"}, {"offsets"})
 
 
 def is_sparse_matrix(keys: Collection[str]) -> bool:
-    """Whether an `.npz` file with arrays of these names holds a sparse matrix."""
+    """Whether an `.npz` file with arrays of these names contains a sparse matrix."""
     return {"format", "shape", "data"} <= set(keys) and any(parts <= set(keys) for parts in _PARTS)
 
 
 def read_sparse_matrix(path: Path) -> np.ndarray:
-    """The matrix in a file, dense `[N, D]`.
+    """Reads the matrix in a file, dense `[N, D]`.
 
     Raises:
         DataError: If it is damaged, or would fill too much memory as a dense array.
@@ -30,7 +30,7 @@ def read_sparse_matrix(path: Path) -> np.ndarray:
             matrix.check_format(full_check=True)  # positions outside the matrix would be written to
     except (ValueError, TypeError, NotImplementedError, IndexError, KeyError) as error:
         raise DataError(
-            f"{path} holds a sparse matrix that cannot be read. Save it again with scipy.sparse.save_npz, or save "
+            f"{path} has a sparse matrix that cannot be read. Save it again with scipy.sparse.save_npz, or save "
             f"matrix.toarray() with numpy.save. Received from SciPy: {error}"
         ) from error
     try:

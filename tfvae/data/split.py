@@ -19,18 +19,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Split(SplitLike):
-    """Examples of one split, held as they were stored and scaled when they are read.
+    """Examples of one split in memory, stored as they were loaded and scaled when they are read.
 
     Args:
-        raw: the examples along the first axis: uint8 levels 0..num_levels-1, or finite float32 values. Held without a
-            copy, so change it no more.
-        labels: one integer an example, or None.
+        raw: Examples along the first axis: uint8 levels 0..num_levels-1, or finite float32 values. The array is not
+            copied and must not be changed afterwards.
+        labels: One integer for each example, or None.
         num_levels: 2 for binary data, 256 for 8-bit images, anything between for other scans; None for floats.
-        name: what messages call it, such as "mnist/train".
-        channel_added: whether the last axis, of length 1, was added to floats (N, H, W) when they were loaded.
+        name: The name that messages use, such as "mnist/train".
+        channel_added: Whether the last axis, of length 1, was added to floats (N, H, W) when they were loaded.
 
     Raises:
-        DataError: for an empty array, another dtype, values outside the levels, or labels of another length.
+        DataError: If the array is empty or of another dtype, if values lie outside the levels, or if the number of
+            labels differs.
     """
 
     raw: np.ndarray
@@ -50,29 +51,29 @@ class Split(SplitLike):
         if labels.shape != (len(raw),) or labels.dtype.kind not in "ui":
             raise DataError(
                 f"The labels of {self.name} do not fit its examples. Expected integers of shape ({len(raw)},). "
-                f"Received shape {labels.shape}, dtype {labels.dtype}."
+                f"Received: labels.shape={labels.shape}, labels.dtype={labels.dtype}"
             )
         object.__setattr__(self, "labels", labels.astype(np.int64, copy=False))
 
     def _require_usable(self, raw: np.ndarray) -> None:
         if raw.ndim < 2 or 0 in raw.shape:
             raise DataError(
-                f"{self.name} holds no examples. Expected at least one along the first axis, and event axes, none of "
-                f"length zero. Received shape {raw.shape}."
+                f"{self.name} has no examples. Expected at least one along the first axis, and event axes, none of "
+                f"length zero. Received: raw.shape={raw.shape}"
             )
         if self.num_levels is None:
             if raw.dtype != np.float32 or not np.isfinite(raw).all():
                 raise DataError(
                     f"{self.name} has no num_levels, so its values must be finite float32. Convert them with "
-                    f"astype('float32'), or give num_levels with a uint8 array. Received dtype {raw.dtype}."
+                    f"astype('float32'), or give num_levels with a uint8 array. Received: raw.dtype={raw.dtype}"
                 )
             return
         if not 2 <= self.num_levels <= 256:
-            raise DataError(f"num_levels of {self.name} must lie between 2 and 256. Received {self.num_levels}.")
+            raise DataError(f"num_levels of {self.name} must be 2 to 256. Received: num_levels={self.num_levels}")
         if raw.dtype != np.uint8 or raw.max() >= self.num_levels:
             raise DataError(
-                f"{self.name} with num_levels={self.num_levels} must hold uint8 values from 0 to "
-                f"{self.num_levels - 1}. Received dtype {raw.dtype}, largest value {raw.max()}."
+                f"{self.name} with num_levels={self.num_levels} must have uint8 values from 0 to "
+                f"{self.num_levels - 1}. Received: raw.dtype={raw.dtype}, raw.max()={raw.max()}"
             )
 
     def __len__(self) -> int:
@@ -90,7 +91,7 @@ class Split(SplitLike):
 
     @property
     def x(self) -> np.ndarray:
-        """All examples as float32: levels scaled to [0, 1], floats as they are. A new array at each call for levels."""
+        """All examples as float32: levels scaled to [0, 1], floats unchanged. Levels make a new array at each call."""
         return noise.scaled(self.raw, self.num_levels)
 
     @property
@@ -104,13 +105,13 @@ class Split(SplitLike):
         return (0.0, 1.0) if self.num_levels is not None else (float(self.raw.min()), float(self.raw.max()))
 
     def take(self, n: int) -> "Split":
-        """The first n examples, or all of them where there are fewer.
+        """Returns the first n examples, or all of them where there are fewer.
 
         Raises:
-            ValueError: for n < 1.
+            ValueError: If n < 1.
         """
         if n < 1:
-            raise ValueError(f"take needs at least one example. Received n={n} for {self.name}.")
+            raise ValueError(f"take needs at least one example of {self.name}. Received: n={n}")
         labels = None if self.labels is None else self.labels[:n]
         return replace(self, raw=self.raw[:n], labels=labels)
 
@@ -134,31 +135,31 @@ class Split(SplitLike):
         labels: bool = False,
         drop_remainder: bool = False,
     ) -> "tf.data.Dataset":
-        """Batches of `x` for `model.fit`, a function of the seed, the pass and the batch number alone.
+        """Makes batches of `x` for `model.fit`. They depend on the seed, the pass and the batch number alone.
 
-        Every pass over the result (an epoch) has its own order and its own noise; making the dataset anew, in this
-        process or another, starts the same sequence of passes again. TensorFlow's global seed plays no part.
+        Every pass over the dataset (an epoch) has its own order and its own noise. A second dataset with the same
+        arguments, in this process or another, repeats the same passes. TensorFlow's global seed has no effect.
 
         Args:
-            batch_size: examples in a batch, at least 1.
-            shuffle: a fresh uniform order of all examples at each pass.
-            seed: for the order and the noise.
-            binarize: "dynamic" draws Bernoulli(x) afresh for every batch and pass, which guards against overfitting;
-                "static" draws once, as `binarized(seed)` does; None leaves grey values. Binary data pass unchanged.
-            dequantize: adds fresh uniform noise at each pass, as `dequantized` does once.
-            labels: yields (x, y) with y int64 instead of x.
-            drop_remainder: leaves out a smaller last batch, which makes the batch axis static.
+            batch_size: The number of examples in a batch, at least 1.
+            shuffle: Whether each pass has its own order, uniform over all orders.
+            seed: The seed of the order and the noise.
+            binarize: "dynamic" draws Bernoulli(x) in every batch of every pass, which guards against overfitting;
+                "static" draws once, as `binarized(seed)` does; None keeps gray values. Binary data stay unchanged.
+            dequantize: Whether to add uniform noise in every pass, as `dequantized` does once.
+            labels: Whether to yield (x, y) with y int64 instead of x.
+            drop_remainder: Whether to leave out a smaller last batch, which makes the batch axis static.
 
         Returns:
-            A dataset of float32 [B, *event], or of pairs, with all event axes static and its cardinality known.
+            A dataset of float32 [B, *event], or of pairs, with static event axes and a known cardinality.
 
         Raises:
-            ValueError: for a batch size, or a combination of arguments, that cannot work.
-            DataError: for data that do not allow what was asked: values outside [0, 1] to binarize, floats to
-                dequantize, labels that are not there.
+            ValueError: If the batch size or the combination of arguments is invalid.
+            DataError: If values lie outside [0, 1] and are to be binarized, if floats are to be dequantized, or if
+                labels are missing.
 
         Numerics:
-            Dynamic draws for levelled data compare 16 random bits with the level: probabilities are exact to 2**-16,
+            Dynamic draws of levels compare 16 random bits with the level: probabilities are exact to 2**-16,
             and exactly 0 and 1 at the ends.
 
         References:

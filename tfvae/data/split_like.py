@@ -148,7 +148,7 @@ def require_unit_interval(split: SplitLike) -> None:
         low, high = split.value_range
         raise DataError(
             f"{split.name} cannot be binarized: a Bernoulli probability lies in [0, 1]. Rescale the data, or leave "
-            f"binarize=None. Received values from {low} to {high}."
+            f"binarize=None. Received: values from {low} to {high}"
         )
 
 
@@ -156,7 +156,7 @@ def require_levels(split: SplitLike) -> int:
     """Returns the number of levels; raises DataError for floats, which cannot be dequantized."""
     if split.num_levels is None:
         raise DataError(
-            f"{split.name} cannot be dequantized: it holds floats, not levels. Store the data as uint8, or leave "
+            f"{split.name} cannot be dequantized: it has floats, not levels. Store the data as uint8, or leave "
             "dequantize=False."
         )
     return split.num_levels

@@ -13,16 +13,16 @@ from tfvae.data.split import Split
 
 @dataclass(frozen=True, eq=False)
 class Splits:
-    """What `load` returns.
+    """The splits of one data set, as `load` returns them.
 
     Args:
-        name: of the data set.
-        train: always there.
-        validation: None where the data set has none.
-        test: None where the data set has none.
+        name: The name of the data set.
+        train: The training split.
+        validation: The validation split, or None.
+        test: The test split, or None.
 
     Raises:
-        DataError: for splits that differ in event shape or number of levels.
+        DataError: If the splits differ in event shape or number of levels.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Splits:
             if (other.event_shape, other.num_levels) != (self.event_shape, self.num_levels):
                 raise DataError(
                     f"The splits of {self.name} do not belong together. Expected one event shape and one number of "
-                    f"levels. Received {self.train!r} and {other!r}."
+                    f"levels. Received: {self.train!r} and {other!r}"
                 )
 
     @property
@@ -57,10 +57,10 @@ def make_splits(
     labels: Mapping[str, np.ndarray],
     source: str,
 ) -> Splits:
-    """Cleans arrays and labels keyed by "train", "validation" and "test", of which only "train" must be there.
+    """Makes splits of arrays and labels with the keys "train", "validation" and "test"; only "train" is required.
 
     Raises:
-        DataError: for contents that cannot be used.
+        DataError: If the contents cannot be used.
     """
     cleaned, num_levels = clean_arrays(arrays, source)
     return Splits(

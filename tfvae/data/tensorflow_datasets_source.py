@@ -20,15 +20,15 @@ _PROBE_SECONDS = 10.0
 
 
 def load_from_tfds(name: str, data_dir: Path | None) -> Splits:
-    """The splits "train", "validation" and "test" of a data set, as far as it has them, in the order prepared.
+    """Loads the splits "train", "validation" and "test" of a data set, those that it has, in the order prepared.
 
     Args:
-        name: as TFDS spells it, with "/config" where it needs one.
-        data_dir: folder of prepared data; None for TFDS_DATA_DIR, or else TFDS's own default.
+        name: The name in TFDS, with "/config" where it needs one.
+        data_dir: The folder of prepared data; None for TFDS_DATA_DIR, or else TFDS's own default.
 
     Raises:
-        DataError: for an unknown name, a data set without images of one size, or data that are neither prepared nor to
-            be downloaded.
+        DataError: If the name is unknown, if the data set has no images of one size, or if the data are not prepared
+            and cannot be downloaded.
     """
     folder = data_dir or _folder_from_environment()
     builder = _builder(name, folder)
@@ -38,7 +38,7 @@ def load_from_tfds(name: str, data_dir: Path | None) -> Splits:
     if "train" not in builder.info.splits:
         raise DataError(
             f"The TFDS data set {name!r} has no split 'train', which tfvae trains on. Export the splits that you need "
-            f"to an .npz file and load that. Received the splits {sorted(builder.info.splits)}."
+            f"to an .npz file and load that. Received: {sorted(builder.info.splits)}"
         )
     arrays: dict[str, np.ndarray] = {}
     labels: dict[str, np.ndarray] = {}
@@ -51,7 +51,7 @@ def load_from_tfds(name: str, data_dir: Path | None) -> Splits:
     except Exception as error:
         raise DataError(
             f"The prepared TFDS data set {name!r} in {builder.data_path} cannot be read. Delete that folder and let "
-            f"TFDS prepare it again. Received {type(error).__name__}: {error}"
+            f"TFDS prepare it again. Received: {type(error).__name__}: {error}"
         ) from error
     return make_splits(name, arrays, labels, f"the TFDS data set {name!r}")
 
@@ -76,23 +76,23 @@ def _builder(name: str, folder: Path | None) -> Any:
     except Exception as error:
         raise DataError(
             f"TFDS cannot set up the data set {name!r}. Check the name, its configuration after '/', and the folder "
-            f"{folder}.{_prepared_ones(folder, name)} Received {type(error).__name__}: {error}"
+            f"{folder}.{_prepared_ones(folder, name)} Received: {type(error).__name__}: {error}"
         ) from error
 
 
 def _require_images(builder: Any, name: str) -> bool:
-    """Whether there are class labels, once it is sure that there are images of one size."""
+    """Checks that there are images of one size; returns whether there are class labels."""
     features = builder.info.features
     found = {key: type(feature).__name__ for key, feature in getattr(features, "items", dict)()}
     if found.get("image") != "Image":
         raise DataError(
             f"The TFDS data set {name!r} has no feature 'image', the only one that tfvae reads. Choose an image data "
-            f"set, or save its arrays in an .npz file and load that. Received the features {found or features}."
+            f"set, or save its arrays in an .npz file and load that. Received: {found or features}"
         )
     if None in features["image"].shape:
         raise DataError(
             f"The images of the TFDS data set {name!r} differ in size. Expected one size; resize them, save them in an "
-            f".npz file and load that. Received shape {features['image'].shape}."
+            f".npz file and load that. Received: shape {features['image'].shape}"
         )
     return found.get("label") == "ClassLabel"
 
@@ -114,7 +114,7 @@ def _read(builder: Any, split: str, has_label: bool) -> tuple[np.ndarray, np.nda
             labels[rows] = batch["label"]
         start = rows.stop
     if start != num_examples:
-        raise DataError(f"{split!r} holds {start} examples, but its description counts {num_examples}.")
+        raise DataError(f"{split!r} has {start} examples, but its description says {num_examples}.")
     return images, labels
 
 
@@ -136,14 +136,14 @@ def _prepare(builder: Any, name: str) -> None:
         raise DataError(
             f"The TFDS data set {name!r} is not prepared in {root}, and preparing it failed."
             f"{_prepared_ones(root, name, wanted=builder)} Either set "
-            f"{ENVIRONMENT_VARIABLE} (or data_dir) to a folder that holds the prepared data, or run once with a "
-            f"network connection, so that TFDS downloads and prepares it.{extra} Received "
+            f"{ENVIRONMENT_VARIABLE} (or data_dir) to the folder of the prepared data, or run once with a "
+            f"network connection, so that TFDS downloads and prepares it.{extra} Received: "
             f"{type(error).__name__}: {error}"
         ) from error
 
 
 def _prepared_ones(root: Path | None, name: str, wanted: Any = None) -> str:
-    """A sentence with the names of other versions and configurations of a data set that are prepared; else nothing."""
+    """Returns a sentence with the names of prepared versions and configurations of a data set, or ""."""
     base = name.partition(":")[0]
     folder = (root or Path()) / base
     if root is None or not folder.is_dir():
@@ -158,7 +158,7 @@ def _prepared_ones(root: Path | None, name: str, wanted: Any = None) -> str:
 
 
 def _probe_network(builder: Any, downloads: Path) -> None:
-    """Fails within seconds where there is no network; TFDS itself tries again for minutes before it gives up."""
+    """Fails within seconds where there is no network; TFDS itself retries for minutes."""
     import requests
 
     if any(path.is_file() for folder in (downloads / builder.name, downloads / "manual") for path in folder.rglob("*")):

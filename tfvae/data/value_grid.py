@@ -4,11 +4,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-# More levels than 16 bits have, or so fine a grid that rounding hides it, count as continuous.
+# Values on more levels than 16 bits have, or on a grid too fine for their rounding, count as continuous.
 _MAX_LEVELS = 65536
-# Values that are looked at.
+# The most values that are examined.
 _MAX_VALUES = 200_000
-# Distinct values that no chance puts on a grid; fewer must be repeated this many times each, on average.
+# So many distinct values are never on a grid by chance; fewer must each occur this often, on average.
 _MANY, _REPEATS = 30, 4
 
 
@@ -16,9 +16,9 @@ class ValueGrid(NamedTuple):
     """Values low + k step, k = 0 ... num_levels - 1.
 
     Attributes:
-        low: the lowest value.
-        step: the distance of neighbours.
-        num_levels: how many values lie on the grid between the lowest and the highest.
+        low: The lowest value.
+        step: The distance of neighbors.
+        num_levels: The number of grid points from the lowest to the highest value.
     """
 
     low: float
@@ -27,13 +27,13 @@ class ValueGrid(NamedTuple):
 
 
 def value_grid(values: np.ndarray) -> ValueGrid | None:
-    """The grid on which all values lie; None for values that are continuous, not finite, or all the same.
+    """Finds the grid on which all values lie; None for values that are continuous, not finite, or all the same.
 
     Integers, and floats that were integers before they were scaled or shifted, lie on one: k/255, k/127.5 - 1, whole
     numbers, zeros and ones. So do measurements that were rounded to a decimal.
 
     Args:
-        values: an array of any shape and number type; of many values a part is looked at.
+        values: An array of any shape and number type; of many values a part is examined.
     """
     flat = np.ravel(values)
     flat = flat[:: max(1, len(flat) // _MAX_VALUES)]
@@ -60,7 +60,7 @@ def value_grid(values: np.ndarray) -> ValueGrid | None:
 
 
 def _common_divisor(distances: np.ndarray, tolerance: float) -> float | None:
-    """Euclid's algorithm on floats: what divides all distances to within a tolerance; None if it is not above that."""
+    """Finds what divides all distances to within a tolerance, by Euclid's algorithm; None if it is not above that."""
     step = distances.min()
     while step > tolerance:
         rest = np.abs(distances - step * np.round(distances / step))

@@ -7,7 +7,7 @@ import numpy as np
 from tfvae.data import reading
 from tfvae.models import VAE
 
-# The most that are taken, and the most numbers in them.
+# The most examples, and the most numbers in them.
 _MOST = 2000
 _MOST_NUMBERS = 2**22
 
@@ -15,18 +15,18 @@ _MOST_NUMBERS = 2**22
 def real_examples(vae: VAE, data: Any, event_shape: tuple[int, ...], function: str) -> tuple[np.ndarray, np.ndarray]:
     """Examples to calibrate on and others to measure on, float32 `[n, *event]`, at most 1,000 of each.
 
-    They are spread evenly over an array or a split, which may be in an order; of a data set on disk or in a pipeline
-    they are the first ones.
+    They are spread evenly over an array or a split, which may be sorted; of a dataset on disk or in a pipeline they are
+    the first ones.
 
     Args:
-        vae: the model that they are for.
-        data: an array `[N, *event]`, a split of `tfvae.data`, or a data set whose batches hold x.
-        event_shape: the shape of one x.
-        function: the caller, such as "export.save_litert".
+        vae: The model.
+        data: An array `[N, *event]`, a split of `tfvae.data`, or a data set whose batches hold x.
+        event_shape: The shape of one x.
+        function: The caller, such as "export.save_litert".
 
     Raises:
-        TypeError: for what is none of these.
-        ValueError: for None, for no examples, and for data that the model does not take.
+        TypeError: If `data` is none of these.
+        ValueError: If `data` is None or empty, or the model does not take it.
     """
     if data is None:
         raise ValueError(

@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfvae.export.checks import event_shape_of, require_one_tensor, require_vae
+from tfvae.export.checks import event_shape_of, require_latents, require_vae
 from tfvae.export.folders import MODEL_FILE, Kind, free_target, new_folder
 from tfvae.export.manifest import write_manifest
 from tfvae.export.signatures import Signatures, described
@@ -26,6 +26,7 @@ def save(
     take and give float32 tensors by name, whatever the model's precision, with any batch size B:
 
     * `encode(x, seed)`: `loc`, `scale` (or `scale_tril`; `mean`, `stddev` of other families), `z`, one draw `[B, D]`;
+      of latents that are a dictionary, each part by its name in place of `z`;
     * `decode(z, seed)`: `mean`, `sample` `[B, *event]`;
     * `serving_default(x)`, for requests that name no signature: `mean` of p(x|z) at z = E[z|x], which no draw changes;
     * `reconstruct(x, seed)`: `mean`, `sample`, through one z from q(z|x);
@@ -54,8 +55,8 @@ def save(
 
     Raises:
         TypeError: when `vae` is no VAE.
-        ValueError: when it is not built, its shapes are unknown, its latents are more than one tensor, or the folder
-            is not free.
+        ValueError: when it is not built, its shapes are unknown, its latents are neither one tensor nor named parts, or
+            the folder is not free.
 
     Example:
         >>> tfvae.export.save(vae, "saved_models/digits_vae/1")
@@ -68,7 +69,7 @@ def save(
     """
     require_vae(vae, _KIND.function)
     target = free_target(path, overwrite, _KIND)
-    require_one_tensor(vae, _KIND.function)
+    require_latents(vae, _KIND.function)
     event_shape = event_shape_of(vae)
     module = Signatures(vae, event_shape)
 
@@ -78,13 +79,20 @@ def save(
         write_warmup(new, _name(target), warmup_requests(functions))
         manifest = {
             "event_shape": list(event_shape),
-            "latent_shape": list(vae.latent_shape),
+            "latent_shape": _listed(vae.latent_shape),
             "dtype": vae.variable_dtype,
             "signatures": described(functions),
             "about": dict(about or {}),
         }
         write_manifest(new, manifest)
     return Path(path)
+
+
+def _listed(latent_shape: Any) -> Any:
+    """The shape of z as JSON."""
+    if isinstance(latent_shape, Mapping):
+        return {name: list(shape) for name, shape in latent_shape.items()}
+    return list(latent_shape)
 
 
 def _name(target: Path) -> str:

@@ -19,6 +19,8 @@ tfd = tfp.distributions
 SIGNATURES = ("encode", "decode", "reconstruct", "sample", "elbo", "log_marginal")
 # Without draws, each example answered for itself; models exported by earlier versions do not have them.
 MEANS = ("posterior", "likelihood")
+# Their first argument is z.
+_OF_LATENTS = ("decode", "likelihood")
 # What a client gets that names no signature: TensorFlow's own name for it.
 DEFAULT = "serving_default"
 
@@ -31,7 +33,7 @@ class Signatures(tf.Module):
     mean is `vae.reconstruct(x, seed=seed)`, `sample` draws `vae.sample(num_samples, seed=seed)` (`models.queries`).
 
     Args:
-        vae: a built model, with one tensor of latents.
+        vae: a built model, whose latents are one tensor or named parts.
         event_shape: the shape of one x.
         names: the functions to make, of `SIGNATURES`, `MEANS` and `DEFAULT`.
 
@@ -42,24 +44,31 @@ class Signatures(tf.Module):
     def __init__(self, vae: VAE, event_shape: tuple[int, ...], names: Sequence[str] = (*SIGNATURES, *MEANS, DEFAULT)):
         super().__init__(name="vae")
         x = tf.TensorSpec([None, *event_shape], tf.float32, name="x")
-        z = tf.TensorSpec([None, *vae.latent_shape], tf.float32, name="z")
+        parts = vae.latent_shape if isinstance(vae.latent_shape, Mapping) else None
+        z = [
+            tf.TensorSpec([None, *shape], tf.float32, name=part)
+            for part, shape in ({"z": vae.latent_shape} if parts is None else parts).items()
+        ]
         num_samples = tf.TensorSpec([], tf.int32, name="num_samples")
         seed = tf.TensorSpec([2], tf.int32, name="seed")
         inputs = {
             "encode": (x, seed),
-            "decode": (z, seed),
+            "decode": (*z, seed),
             "reconstruct": (x, seed),
             "sample": (num_samples, seed),
             "elbo": (x, num_samples, seed),
             "log_marginal": (x, num_samples, seed),
             "posterior": (x,),
-            "likelihood": (z,),
+            "likelihood": (*z,),
             DEFAULT: (x,),
         }
         answers = _Answers(vae)
         self._names = tuple(names)
         for name in names:
-            setattr(self, name, _function(getattr(answers, name), *inputs[name]))
+            answer = getattr(answers, name)
+            if parts is not None and name in _OF_LATENTS:
+                answer = _taking_parts(answer, list(parts))
+            setattr(self, name, _function(answer, *inputs[name]))
         traced = [getattr(self, name).get_concrete_function() for name in names]
         read = {id(variable): variable for function in traced for variable in function.graph.variables}
         in_order = [read.pop(id(v.value)) for v in vae.variables if id(v.value) in read]
@@ -96,6 +105,15 @@ def _function(answer: Callable[..., dict[str, Tensor]], *specs: tf.TensorSpec) -
     return tf.function(traced, input_signature=specs, autograph=False)
 
 
+def _taking_parts(answer: Callable[..., dict[str, Tensor]], names: list[str]) -> Callable[..., dict[str, Tensor]]:
+    """The answer to one input for each part of z, in place of a dictionary."""
+
+    def taking_parts(*args: Tensor) -> dict[str, Tensor]:
+        return answer(dict(zip(names, args[: len(names)], strict=True)), *args[len(names) :])
+
+    return taking_parts
+
+
 class _Answers:
     """What each signature computes, as Python functions to be traced."""
 
@@ -107,20 +125,21 @@ class _Answers:
     def posterior(self, x: Tensor) -> dict[str, Tensor]:
         return _parameters(self._posterior(x, tf.zeros([2], tf.int32)))
 
-    def likelihood(self, z: Tensor) -> dict[str, Tensor]:
-        return _defined(mean=self._likelihood(tf.cast(z, self.dtype), tf.zeros([2], tf.int32)).mean)
+    def likelihood(self, z: Any) -> dict[str, Tensor]:
+        return _defined(mean=self._likelihood(self._latents(z), tf.zeros([2], tf.int32)).mean)
 
     def serving_default(self, x: Tensor) -> dict[str, Tensor]:
         seed = tf.zeros([2], tf.int32)
         (z,) = _center(self._posterior(x, seed), seed).values()
-        return _center(self._likelihood(tf.cast(z, self.dtype), seed), seed)
+        return _center(self._likelihood(self._latents(z), seed), seed)
 
     def encode(self, x: Tensor, seed: Tensor) -> dict[str, Tensor]:
         posterior = self._posterior(x, seed)
-        return {**_parameters(posterior), "z": posterior.sample(seed=seed)}
+        z = posterior.sample(seed=seed)
+        return {**_parameters(posterior), **(z if isinstance(z, Mapping) else {"z": z})}
 
-    def decode(self, z: Tensor, seed: Tensor) -> dict[str, Tensor]:
-        return _mean_and_sample(self._likelihood(tf.cast(z, self.dtype), seed), seed)
+    def decode(self, z: Any, seed: Tensor) -> dict[str, Tensor]:
+        return _mean_and_sample(self._likelihood(self._latents(z), seed), seed)
 
     def reconstruct(self, x: Tensor, seed: Tensor) -> dict[str, Tensor]:
         decoded = reconstruction(self._posterior(x, seed), lambda z: self._likelihood(z, seed), seed=seed)
@@ -152,6 +171,15 @@ class _Answers:
             problem = self.vae.problem(tf.cast(x, self.dtype), prior=prior)
         return problem._replace(
             generate=lambda z: self._likelihood(z, seed), infer=lambda other: self._posterior(other, seed)
+        )
+
+    def _latents(self, z: Any) -> Any:
+        """Latents in the model's precision, and in their own dtype where they are whole numbers."""
+        dtypes = self.vae.prior.distribution().dtype if isinstance(z, Mapping) else self.dtype
+        return tf.nest.map_structure(
+            lambda part, own: tf.cast(part, self.dtype if own.is_floating else own),
+            dict(z) if isinstance(z, Mapping) else z,
+            dtypes,
         )
 
     def _posterior(self, x: Tensor, seed: Tensor) -> Distribution:

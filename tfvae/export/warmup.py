@@ -28,7 +28,7 @@ def warmup_requests(functions: Mapping[str, Any]) -> list[tuple[str, dict[str, n
         answer = functions["sample"](num_samples=tf.constant(count), seed=seed)
         x = answer["sample"]
         drawn[count] = {"x": x.numpy(), "seed": seed.numpy(), "num_samples": np.int32(_NUM_SAMPLES)}
-        drawn[count]["z"] = functions["encode"](x=x, seed=seed)["z"].numpy()
+        drawn[count] |= {name: value.numpy() for name, value in functions["encode"](x=x, seed=seed).items()}
     return [
         (name, {key: values[key] for key in _names(function)})
         for name, function in functions.items()

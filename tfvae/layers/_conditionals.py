@@ -85,7 +85,8 @@ class Conditionals:
                     f"{where}, whose output depends on the other draws: the density would not be that of the draw. "
                     "Use keras.layers.LayerNormalization, or normalize before the joint layer."
                 )
-            if getattr(layer, "activity_regularizer", None) is not None:
+            regularizers = ("activity_regularizer", "distribution_regularizer")  # of Keras' and of our layers
+            if any(getattr(layer, regularizer, None) is not None for regularizer in regularizers):
                 raise ValueError(
                     f"{where}, whose activity_regularizer would count once for each evaluation. Use a "
                     "kernel_regularizer, or regularize a layer before the joint layer."

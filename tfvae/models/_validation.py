@@ -124,6 +124,11 @@ def decoder_inputs(decoder: keras.layers.Layer, z: Any) -> Any:
     return {name: z[name] for name in names} if is_chosen else z
 
 
+def decoded(decoder: keras.layers.Layer, z: Any, **kwargs: Any) -> Any:
+    """Calls the decoder with z, or with the parts of z that its inputs name."""
+    return decoder(decoder_inputs(decoder, z), **kwargs)
+
+
 def symbolic_latents(prior: Prior, batch_size: int | None, dtype: str) -> Any:
     """What stands for z `[B, *latent]` in a symbolic call; parts that are no floats keep the prior's dtype."""
     shapes = shapes_of_parts(prior.event_shape)

@@ -144,7 +144,7 @@ class VAE(SavedModel):
             return
         # Keras casts to half precision itself where the policy says so.
         self.encoder(keras.KerasTensor(tuple(input_shape), dtype=self.variable_dtype))
-        self._decoded(_validation.symbolic_latents(self.prior, None, self.variable_dtype))
+        _validation.decoded(self.decoder, _validation.symbolic_latents(self.prior, None, self.variable_dtype))
         self.prior(_validation.symbolic_latents(self.prior, None, self.prior.variable_dtype))
         for layer in self.estimator_layers:
             layer(keras.KerasTensor(tuple(input_shape), dtype=self.variable_dtype))
@@ -152,7 +152,8 @@ class VAE(SavedModel):
         self.built = True
 
     def compute_output_spec(self, inputs: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
-        return self._decoded(_validation.symbolic_latents(self.prior, inputs.shape[0], self.variable_dtype))
+        z = _validation.symbolic_latents(self.prior, inputs.shape[0], self.variable_dtype)
+        return _validation.decoded(self.decoder, z)
 
     # The model: q(z|x), p(z), p(x|z) ------------------------------------------------------------------------------
 
@@ -173,7 +174,8 @@ class VAE(SavedModel):
         flat = [tf.reshape(part, [-1, *shape]) for part, shape in zip(parts, shapes, strict=True)]
         flat = tf.nest.pack_sequence_as(z, flat)
         batch_shape = tf.shape(parts[0])[: parts[0].shape.rank - len(shapes[0])]
-        likelihood = _validation.distribution_of(self._decoded(flat, training=training), self.decoder, "decoder")
+        likelihood = _validation.decoded(self.decoder, flat, training=training)
+        likelihood = _validation.distribution_of(likelihood, self.decoder, "decoder")
         return reshape_batch(likelihood, batch_shape)
 
     def problem(self, x: Tensor | Batch, *, prior: Distribution | None = None, training: bool = False) -> Problem:
@@ -195,10 +197,7 @@ class VAE(SavedModel):
 
     def call(self, inputs: Tensor, training: bool = False) -> Distribution:
         z = self.infer(inputs, training=training).sample(seed=stateless_seed(self.seed_generator))
-        return self._decoded(z, training=training)
-
-    def _decoded(self, z: Any, **kwargs: Any) -> Any:
-        return self.decoder(_validation.decoder_inputs(self.decoder, z), **kwargs)
+        return _validation.decoded(self.decoder, z, training=training)
 
     # What users ask of it -----------------------------------------------------------------------------------------
 

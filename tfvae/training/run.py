@@ -14,7 +14,7 @@ from tfvae import export
 from tfvae._files import write_json
 from tfvae.callbacks import NonFiniteLossError, StopOnNonFinite, VAETensorBoard
 from tfvae.data import Splits
-from tfvae.data.sharded_split import naming_damage
+from tfvae.data.sharded_split import reporting_damaged_shards
 from tfvae.export.manifest import write_about
 from tfvae.models import VAE
 from tfvae.models.load import load_vae
@@ -122,7 +122,7 @@ def _train(
     on_start(folder, len(splits.train))
     if state.epochs < config.training.epochs:
         folder.model.unlink(missing_ok=True)  # of a run that is extended; the checkpoint of its last epoch is the same
-    with naming_damage(splits.train):
+    with reporting_damaged_shards(splits.train):
         while state.epochs < config.training.epochs:
             try:
                 _fit(vae, data, folder, state, callbacks, stop_wanted)

@@ -1,4 +1,4 @@
-"""The examples that TensorBoard shows a model by."""
+"""The examples on which TensorBoard shows a model."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -28,11 +28,11 @@ _MAX_EXAMPLES = 1024
 
 @dataclasses.dataclass(frozen=True)
 class Examples:
-    """The first of what a user wants to look at, or of what the model is fitted on.
+    """The first examples of the data that a user gives, or that the model is fitted on.
 
     Attributes:
-        x: `[N, *event]`, or None where the model's `preview_batch` serves.
-        labels: theirs `[N]`, or None.
+        x: Data `[N, *event]`, or None to use the model's `preview_batch`.
+        labels: Labels `[N]`, or None.
     """
 
     x: np.ndarray | None
@@ -40,31 +40,33 @@ class Examples:
 
     @classmethod
     def of(cls, images: Any) -> Self:
-        """Of an array, `(array, labels)`, a dictionary, a split, splits or a data set; or None.
+        """Reads an array, `(array, labels)`, a dictionary, a split, splits or a dataset; None stays None.
 
         Raises:
-            TypeError: for a generator, and for what holds no examples.
-            ValueError: for no examples, or labels that are not one an example.
+            TypeError: If `images` is a generator or has no examples.
+            ValueError: If there are no examples, or not one label for each.
         """
         if images is None:
             return cls(None, None)
-        if isinstance(images, Splits):  # what `fit` would show: validation data where there are any
+        if isinstance(images, Splits):  # as `fit` does, validation data if there are any
             images = images.validation or images.test or images.train
         if isinstance(images, tuple) and len(images) != 2:
             raise ValueError(
-                f"images is an array, (array, labels) or a tfvae.data.Split. Received a tuple of {len(images)}."
+                f"images must be an array, (array, labels) or a tfvae.data.Split. Received: a tuple of {len(images)}"
             )
         found = reading.in_memory(images, "images") or reading.first(images, _MAX_EXAMPLES, "images")
         x = np.zeros(0) if found is None else np.asarray(found.x)
         if found is None or not x.size or not x.ndim:
-            raise ValueError(f"images needs examples [N, *event] to show. Received shape {x.shape}.")
+            raise ValueError(f"images needs examples [N, *event] to show. Received: shape {x.shape}")
         labels = None if found.labels is None else np.asarray(found.labels)
         if labels is not None and labels.shape != (len(x),):
-            raise ValueError(f"images has {len(x)} examples and labels of shape {labels.shape}; each needs one.")
+            raise ValueError(
+                f"images has {len(x)} examples and labels of shape {labels.shape}. Give one label for each example."
+            )
         return cls(x[:_MAX_EXAMPLES], None if labels is None else labels[:_MAX_EXAMPLES])
 
     def check(self, model: VAE) -> None:
-        """Raises ValueError for examples that the model does not take."""
+        """Raises ValueError if the model does not take the examples."""
         if self.x is None:
             return
         try:
@@ -73,6 +75,6 @@ class Examples:
             raise ValueError(f"VAETensorBoard(images=...) does not fit the model: {error}") from error
 
     def batch(self, model: VAE) -> Tensor | None:
-        """X to look at `[B, *event]`, or None."""
+        """Returns the examples `[B, *event]` to show, or None."""
         x = model.preview_batch if self.x is None else self.x
         return None if x is None else tf.convert_to_tensor(x[:_MAX_EXAMPLES])
