@@ -5,6 +5,8 @@ What is slow to import is imported where it is used: of several processes, the o
 
 import gc
 import os
+import sys
+import types
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,8 +33,9 @@ def _spare_the_garbage_collector():
 def _free_graphs():
     """Frees the graphs that a file's tests have traced, so that a worker does not grow with each of them.
 
-    Two tables would hold them for ever. TensorFlow registers the gradient of every `tf.custom_gradient` in every graph
-    under a name with a number, and TFP has one cache of what all bijectors have computed.
+    Three tables would hold them for ever. TensorFlow registers the gradient of every `tf.custom_gradient` in every
+    graph under a name with a number, TFP has one cache of what all bijectors have computed, and its samplers of gamma,
+    Poisson and binomial draws are functions of a module, traced for every shape and dtype.
     """
     yield
     import tensorflow_probability as tfp
@@ -46,7 +49,20 @@ def _free_graphs():
     for key in list(computed):
         key.cancel()
         computed.pop(key, None)
+    for function in _functions_of_tfp():
+        function._function_cache.clear()
     gc.collect()
+
+
+def _functions_of_tfp():
+    import tensorflow as tf
+
+    modules = [module for name, module in sys.modules.items() if name.startswith("tensorflow_probability.")]
+    for value in [value for module in modules for value in vars(module).values()]:
+        is_plain = isinstance(value, types.FunctionType)
+        for function in [cell.cell_contents for cell in value.__closure__ or ()] if is_plain else [value]:
+            if isinstance(function, tf.types.experimental.PolymorphicFunction):
+                yield function
 
 
 @pytest.fixture

@@ -326,7 +326,7 @@ def test_symbolic_shapes(name):
         assert two_axes.shape == (2, None, *event_shape)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", slow_except(NAMES, *KINDS, "tril", "low_rank", "discretized_logistic", PIXELS))
 def test_a_batch_is_each_example_alone(name):
     first, *_, last = instances(name)
     for make, event_shape, size, data in (first, last):

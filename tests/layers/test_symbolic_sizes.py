@@ -1,10 +1,13 @@
 """Sizes that are tensors of a traced function, where `tfp.layers` takes them."""
 
+import itertools
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
+from slow import slow_except
 
 from tfvae import layers
 
@@ -34,8 +37,20 @@ def called(cls, *sizes):
     return cls(*sizes)(tf.reshape(tf.linspace(-1.0, 1.0, 2 * size), [2, size]))
 
 
-@pytest.mark.parametrize("make", [new, called])
-@pytest.mark.parametrize("name", list(MADE))
+@pytest.mark.parametrize(
+    ("name", "make"),
+    slow_except(
+        itertools.product(MADE, [new, called]),
+        ("bernoulli", called),
+        ("normal", called),
+        ("normal", new),
+        ("one hot", called),
+        ("tril", called),
+        ("mixture of one hot", called),
+        ("mixture of normal", new),
+        ("mixture of normal", called),
+    ),
+)
 def test_sizes_of_a_traced_function(name, make):
     made = MADE[name]
     traced = tf.function(lambda *sizes: made(make, *sizes).mean(), input_signature=UNKNOWN, autograph=False)

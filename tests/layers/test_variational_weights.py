@@ -93,7 +93,6 @@ def test_linear_regression_finds_the_best_mean_field_posterior():
     optimizer = keras.optimizers.Adam(keras.optimizers.schedules.PolynomialDecay(0.05, 3_000, 1e-5, power=2.0))
     x, y = tf.constant(x), tf.constant(y)
 
-    @tf.function(jit_compile=True)
     def step():
         with tf.GradientTape() as tape:
             outputs = tf.stack([layer(x, training=True) for _ in range(8)])
@@ -101,9 +100,13 @@ def test_linear_regression_finds_the_best_mean_field_posterior():
             loss = tf.add_n(layer.losses) - tf.reduce_mean(log_likelihood)
         optimizer.apply(tape.gradient(loss, layer.trainable_variables), layer.trainable_variables)
 
+    @tf.function(jit_compile=True)
+    def train():
+        for _ in tf.range(3_000):
+            step()
+
     optimizer.build(layer.trainable_variables)
-    for _ in range(3_000):
-        step()
+    train()
     (posterior,) = layer.posteriors()
     scale = 1.0 / np.sqrt(np.diag(precision))
     np.testing.assert_allclose(posterior.loc[:, 0], mean, atol=0.1 * scale.min())

@@ -1,6 +1,7 @@
 """Running a paper's experiments: files, provenance, what is skipped, and what is refused."""
 
 import dataclasses
+import functools
 import json
 import re
 import subprocess
@@ -16,6 +17,7 @@ import tfvae
 from tfvae import papers
 from tfvae.cli.app import app
 from tfvae.data import DataError
+from tfvae.models import VAE
 from tfvae.papers import burda_2016, kingma_welling_2013
 from tfvae.papers.job import Job
 from tfvae.papers.result import Claim, Result, Setting
@@ -173,7 +175,7 @@ NUM_CLAIMS = {
 
 # The smallest of what has every step: curves of two learners, densities by chains, a table of two estimators.
 SMALL = {
-    "kingma-welling-2013": {"num_samples": 5_000, "num_bound": 200, "num_marginal": 20},
+    "kingma-welling-2013": {"num_samples": 2_000, "pilot_samples": 200, "num_bound": 100, "num_marginal": 20},
     "burda-2016": {"num_importance_samples": 20, "num_train": 500, "num_test": 50},
 }
 
@@ -184,12 +186,21 @@ def real_data(tfds_folder, find_archives, monkeypatch):
     monkeypatch.setenv("TFVAE_DATA_DIR", str(find_archives("frey_faces.npz")))
 
 
+@pytest.fixture(scope="module")
+def load_once():
+    return functools.cache(tfvae.data.load)
+
+
 @pytest.mark.parametrize(
     ("paper", "only"), [("kingma-welling-2013", ["figure-2-frey-face", "figure-4"]), ("burda-2016", ["table-1"])]
 )
-def test_a_small_budget(paper, only, real_data, tmp_path, monkeypatch):
+def test_a_small_budget(paper, only, real_data, load_once, tmp_path, monkeypatch):
+    monkeypatch.setattr(tfvae.data, "load", load_once)
     budgets = {"kingma-welling-2013": kingma_welling_2013.BUDGETS, "burda-2016": burda_2016.BUDGETS}[paper]
     monkeypatch.setitem(budgets, "quick", dataclasses.replace(budgets["quick"], **SMALL[paper]))
+    # XLA takes longer to compile this than to train it.
+    compiled = VAE.compile
+    monkeypatch.setattr(VAE, "compile", lambda self, *a, **kw: compiled(self, *a, **{**kw, "jit_compile": False}))
     lines = []
     papers.reproduce(paper, only=only, run_dir=tmp_path, say=lines.append)
     assert_it_is_all_there(paper, only, tmp_path, lines)
