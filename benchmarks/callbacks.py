@@ -1,10 +1,10 @@
-"""What `VAETensorBoard` costs: the share of a fit that each of its views takes, at the default intervals.
+"""Measures the cost of `VAETensorBoard`: the share of a fit that each of its views takes, at the default intervals.
 
     python benchmarks/callbacks.py [--epochs 21] [--views all latents ...] [--output callbacks.json]
 
-The paper's MNIST model (784-500-20-500-784, batch 100, Adam) on 60,000 random binary images, 10,000 for validation. One
-fit a row, in which the hooks of the callback are timed by themselves; the share is their time by all other time of the
-fit, from the second epoch on. The first epoch has the tracing of what is drawn, and is told apart.
+The model is that of the paper for MNIST (784-500-20-500-784, batch 100, Adam), on 60,000 random binary images, with
+10,000 for validation. There is one fit per row. The share is the time in the hooks of the callback divided by the other
+time of the fit, from the second epoch on. The first epoch includes tracing and is reported separately.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from tfvae.callbacks import VAETensorBoard
 
 
 class Clocked(keras.callbacks.Callback):
-    """Another callback, and the time that it takes in each epoch."""
+    """Wraps a callback and measures its time in each epoch."""
 
     knows_executions = True
 
@@ -50,7 +50,7 @@ class Clocked(keras.callbacks.Callback):
 
 
 def measure(view, work, train, validation, epochs):
-    """A row: a fit with one view, with all of them, or with scalars alone."""
+    """Measures one row: a fit with one view, with all views, or only with scalars."""
     every = None if view == "all" else {**dict.fromkeys(VAETensorBoard.EVERY, 0)}
     if view in VAETensorBoard.EVERY:
         every[view] = VAETensorBoard.EVERY[view]

@@ -1,7 +1,7 @@
-"""The programs that `benchmarks/inference.py` compares: the paper's encoder, from an array to two arrays.
+"""Programs that `benchmarks/inference.py` compares: the encoder of the paper, from an array to two arrays.
 
-A contender is a function from the weights `[(kernel, bias), ...]` (NumPy's, with tanh between them) to a function from
-x `[B, 784]` to the mean and the standard deviation of q(z|x), each `[B, D]`, all three NumPy's.
+A contender is a function of the weights `[(kernel, bias), ...]`, NumPy arrays, with tanh between the layers. It returns
+a function from x `[B, 784]` to the mean and the standard deviation of q(z|x), each `[B, D]`. All are NumPy arrays.
 """
 
 import importlib.util
@@ -34,7 +34,7 @@ def _vae(weights):
 
 
 def _answer(raw):
-    """The numbers that the networks of other libraries end in, as the distribution has them."""
+    """Converts the outputs of the networks of other libraries to mean and standard deviation."""
     loc, raw_scale = np.split(raw, 2, axis=-1)
     return loc, np.logaddexp(raw_scale, 0.0) + 1e-5
 
@@ -67,7 +67,7 @@ def live(weights):
 
 
 def live_in_a_function(weights):
-    """What a user of `vae.encode` compiles in three lines."""
+    """`vae.encode` in a `tf.function`, which takes a user three lines."""
     import tensorflow as tf
 
     vae = _vae(weights)
@@ -96,12 +96,12 @@ def _by_hand(weights, jit_compile):
 
 
 def hand_graph(weights):
-    """TensorFlow alone, a graph function."""
+    """A graph function of TensorFlow."""
     return _by_hand(weights, jit_compile=False)
 
 
 def hand_xla(weights):
-    """TensorFlow alone, under XLA."""
+    """A function of TensorFlow with XLA."""
     return _by_hand(weights, jit_compile=True)
 
 
@@ -112,7 +112,7 @@ def keras_predict(weights):
 
 
 def keras_call(weights):
-    """A call of the `keras.Model`, not compiled."""
+    """A call of the `keras.Model` without compilation."""
     network = _keras_network(weights)
     return lambda x: _answer(network(x).numpy())
 
@@ -142,17 +142,17 @@ def _in_torch(weights, compiles):
 
 
 def torch_eager(weights):
-    """PyTorch as it comes."""
+    """PyTorch in eager mode."""
     return _in_torch(weights, compiles=False)
 
 
 def torch_compile(weights):
-    """Through `torch.compile`."""
+    """PyTorch with `torch.compile`."""
     return _in_torch(weights, compiles=True)
 
 
 def jax_jit(weights):
-    """JAX, compiled."""
+    """JAX with `jax.jit`."""
     import jax
     from jax import numpy as jnp
 
@@ -168,7 +168,7 @@ def jax_jit(weights):
     return lambda x: tuple(np.asarray(part) for part in encode(arrays, x))
 
 
-# Name: its function, what has to be installed.
+# Function and required package of each name.
 _CONTENDERS = {
     "signature": (signature, "tensorflow"),
     "vae.encode": (live, "tensorflow"),
@@ -185,6 +185,6 @@ NAMES = tuple(_CONTENDERS)
 
 
 def encoder(name, weights):
-    """The contender's function from x to mean and standard deviation; None where what it needs is not installed."""
+    """Returns the function of a contender from x to mean and standard deviation. None if its library is missing."""
     function, needed = _CONTENDERS[name]
     return function(weights) if importlib.util.find_spec(needed) is not None else None

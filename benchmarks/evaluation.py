@@ -1,16 +1,17 @@
-"""What `tfvae.evaluation.log_marginal` costs: images a second, beside the same estimate compiled by hand.
+"""Measures the speed of `tfvae.evaluation.log_marginal` in images per second, compared with a hand-written estimate.
 
-The importance-weighted autoencoder paper's decoder, 784-200-200 with tanh and 50 latents, K importance samples an
-image. By hand, it is one `tf.function` for a batch of images: a loop over chunks of draws `[C, B]` that keeps a running
-log-sum-exp, with the posterior, the prior and the Bernoulli pixels as TFP's distributions, and no diagnostics.
-`--hand formulas` puts TensorFlow's own cross-entropy and written-out normal densities in their place.
+The decoder is that of the paper on importance weighted autoencoders, 784-200-200 with tanh and 50 latents, with K
+importance samples per image. The hand-written estimate is one `tf.function` for a batch of images: a loop over chunks
+of draws `[C, B]` with a running log-sum-exp, with TFP distributions for the posterior, the prior and the Bernoulli
+pixels, without diagnostics. `--hand formulas` replaces them by the cross-entropy of TensorFlow and explicit normal
+densities.
 
     python benchmarks/evaluation.py --output evaluation.json
 
-Before anything is timed, the two must agree within their Monte Carlo errors. They take turns, A B then B A, in one
-process; a repetition is one batch of each, and gives one ratio. Printed are the images a second (medians) and the
-median of the ratios of their times (tfvae's by the one by hand) with its quartiles, in wall and in CPU time. On a
-machine that does other things at the same time, the CPU time is the one to trust.
+Before they are timed, both must agree within their Monte Carlo errors. They alternate, A B then B A, in one process. A
+repetition is one batch of each and gives one ratio. The table shows images per second (medians) and the median of the
+ratios of their times (tfvae divided by hand-written) with quartiles, in wall and in CPU time. On a machine with other
+load, use the CPU time.
 """
 
 import argparse
@@ -40,7 +41,7 @@ def build():
         keras.Sequential([encoder, posterior(LATENT_SIZE)]),
         keras.Sequential([decoder, likelihood((DATA_SIZE,))]),
     )
-    # So that q(z|x), p(z) and p(z|x) are near one another: pixels hardly depend on z, nor z on pixels.
+    # q(z|x), p(z) and p(z|x) are close to each other, because pixels hardly depend on z, and z hardly on pixels.
     for weight in (encoder.weights[-2], decoder.weights[0]):
         weight.assign(0.1 * weight)
     unit_scale = np.full(LATENT_SIZE, np.log(np.expm1(1.0)))
@@ -49,7 +50,7 @@ def build():
 
 
 def by_hand(vae, num_importance_samples, chunk_size, formulas):
-    """From x `[B, 784]` and a seed to log p(x) `[B]`: the same model and estimate, by nothing but its weights."""
+    """Returns a function from x `[B, 784]` and a seed to log p(x) `[B]`, for the same model and estimate."""
     dense = [w.value for w in vae.trainable_variables]  # six of the encoder, six of the decoder
     prior = tfd.MultivariateNormalDiag(tf.zeros(LATENT_SIZE), tf.ones(LATENT_SIZE))
 
@@ -140,7 +141,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--hand", nargs="+", choices=["tfp", "formulas"], default=["tfp", "formulas"])
     parser.add_argument("--num-importance-samples", type=int, default=5_000)
-    parser.add_argument("--num-images", type=int, default=100, help="in a batch")
+    parser.add_argument("--num-images", type=int, default=100, help="number of images in a batch")
     parser.add_argument("--chunk-size", type=int, default=tfvae.estimators.monte_carlo.CHUNK_SIZE)
     parser.add_argument("--hand-chunk-size", type=int, default=50, help="must divide the number of importance samples")
     parser.add_argument("--repetitions", type=int, default=9)

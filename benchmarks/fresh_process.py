@@ -1,10 +1,10 @@
-"""One training run in a process of its own, for `benchmarks/inference.py`: says when things happened, and its memory.
+"""Runs one training in its own process for `benchmarks/inference.py`, and prints times and peak memory.
 
     python benchmarks/fresh_process.py tfvae paper 100
 
-One epoch over so many images, by a contender of `benchmarks/train.py`; with no more than a batch it is one step. A line
-of JSON is printed: the clock (seconds since 1970) when the imports were through and when the epoch was, and the most
-memory that was resident.
+A contender of `benchmarks/train.py` trains for one epoch on the given number of images, which is one step for at most
+one batch. The output is a line of JSON: the times (seconds since 1970) at the end of the imports and at the end of the
+epoch, and the peak of resident memory.
 """
 
 import argparse

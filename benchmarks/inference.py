@@ -1,18 +1,18 @@
-"""What a trained model, and a beginning, cost: encoding, the time to the first step, and memory; beside other programs.
+"""Compares tfvae with other programs: the speed of encoding, the time to the first training step, and memory.
 
     python benchmarks/inference.py --output inference.json
     pip install -e .[bench] adds PyTorch and JAX to the contenders.
 
-Encoding: the encoder of the paper's MNIST model (784-500-20), from a NumPy array of 1 or 1,024 images to the mean and
-the standard deviation of q(z|x) as NumPy arrays, by the programs of `benchmarks/encoders.py`, which must agree. A turn
-is as many calls as fit in `--seconds`, and gives one time a call. They take turns, forwards and then backwards. Printed
-are the medians, and the median, over rounds, of the other's time by the SavedModel's, with quartiles: above 1, tfvae's
-signature is the faster.
+Encoding: the programs of `benchmarks/encoders.py` run the encoder of the paper for MNIST (784-500-20), from a NumPy
+array of 1 or 1,024 images to the mean and the standard deviation of q(z|x) as NumPy arrays. Their results must agree. A
+turn makes as many calls as fit in `--seconds` and gives one time per call. The programs alternate, forwards and then
+backwards. The table shows medians, and the median over rounds of the ratio of each time to that of the SavedModel, with
+quartiles. Above 1, the signature of tfvae is faster.
 
-Starts: fresh processes, one after another in turns, each training the paper's model by a contender of
-`benchmarks/train.py` as it comes: one step (a batch is all the data there are), and one epoch of 60,000 images. Printed
-are the seconds from the start of the process to the end, imports included, the seconds that imports took, the peak of
-resident memory, and the ratios of tfvae's to the other's. Evaluation is in `benchmarks/evaluation.py`.
+Starts: the contenders of `benchmarks/train.py` train the model of the paper in new processes, one after another: one
+step (the data are one batch), and one epoch of 60,000 images. The table shows the seconds from the start of the process
+to the end, including imports, the seconds of the imports, the peak of resident memory, and the ratios of tfvae to the
+others. `benchmarks/evaluation.py` measures evaluation.
 """
 
 import argparse
@@ -40,12 +40,12 @@ def quartiles(values):
 
 
 def text(ratio):
-    """A median with its quartiles, to be printed."""
+    """Formats a median with its quartiles."""
     return f"{ratio['median']:6.2f} ({ratio['quartiles'][0]:.2f}, {ratio['quartiles'][1]:.2f})"
 
 
 def seconds_a_call(run, x, seconds):
-    """The mean time of as many calls as fit."""
+    """Returns the mean time of as many calls as fit in the given time."""
     begun = time.perf_counter()
     num_calls = 0
     while (passed := time.perf_counter() - begun) < seconds or not num_calls:
@@ -90,7 +90,7 @@ def compare_encoders(batch_size, arguments):
 
 
 def start(name, num_images):
-    """Trains in a fresh process; returns seconds to the end, seconds of imports, and the peak of resident bytes."""
+    """Trains in a new process. Returns the seconds to the end and of the imports, and the peak of resident bytes."""
     script = Path(__file__).with_name("fresh_process.py")
     begun = time.time()
     command = [sys.executable, str(script), name, "paper", str(num_images)]
@@ -142,7 +142,7 @@ def main():
     parser.add_argument("--batch-sizes", nargs="*", type=int, default=[1, 1024])
     parser.add_argument("--contenders", nargs="+", choices=NAMES, default=NAMES)
     parser.add_argument("--repetitions", type=int, default=9)
-    parser.add_argument("--seconds", type=float, default=0.5, help="of a turn of encoding")
+    parser.add_argument("--seconds", type=float, default=0.5, help="duration of a turn of encoding")
     parser.add_argument("--starts", nargs="*", choices=TRAINERS, default=["tfvae", "keras"])
     parser.add_argument("--starts-repetitions", type=int, default=5)
     parser.add_argument("--output", default=None)
@@ -151,7 +151,7 @@ def main():
         arguments.contenders = [_OURS, *arguments.contenders]
     if arguments.starts and "tfvae" not in arguments.starts:
         arguments.starts = ["tfvae", *arguments.starts]
-    # Before this process takes a part of the memory.
+    # The processes start before this one allocates memory.
     work = WORKLOADS["paper"]
     starts = [
         row

@@ -1,19 +1,19 @@
-"""By which factor every spelling of the KL term differs from the true mean KL: `tfp.layers` and tfvae, side by side.
+"""Measures the factor between the KL term and the true mean KL, for every spelling in `tfp.layers` and tfvae.
 
 The model is one Dense layer with fixed weights and a `MultivariateNormalTriL` posterior, compiled with a loss of zero,
-so that nothing but the KL term is left. The truth, weight * KL(q || p) in nats averaged over the batch, is the closed
-form in numpy, and its gradient that closed form's central differences in float64. Measured are
+so that the loss is the KL term. The true value, weight * KL(q || p) in nats averaged over the batch, is the closed form
+in NumPy. Its gradient is computed with central differences in float64. The results are
 
-- `loss`: what `evaluate` reports, and `training_loss`: what `train_on_batch` reports, divided by the truth;
-- `gradient`: what training applies. One step of SGD with learning rate 1 moves the weights by the gradient; the factor
-  is its least-squares fit on the true gradient, and `misfit` is the length of what the fit leaves, relative to it.
+- `loss`: the loss of `evaluate`, and `training_loss`: the loss of `train_on_batch`, both divided by the true value;
+- `gradient`: the gradient that training applies. One step of SGD with learning rate 1 changes the weights by the
+  gradient. The factor is its least-squares fit to the true gradient, and `misfit` is the relative norm of the residual.
 
-1.0 is right, 2.0 is a KL that counts twice. Monte Carlo spellings are averaged over steps until the standard error of
-every factor is below `--precision` of itself. A spelling that raises is recorded with its error.
+1.0 is correct, and 2.0 is a KL that counts twice. Monte Carlo spellings are averaged over steps until the relative
+standard error of every factor is below `--precision`. For a spelling that raises an error, the error is recorded.
 
     python benchmarks/kl_factors.py --output kl_factors.json --markdown kl_factors.md    # about 5 minutes
 
-The rows of `tfp.layers` are measured before tfvae is imported, because tfvae adds exact KLs to TFP's own table.
+The rows of `tfp.layers` are measured before tfvae is imported, because tfvae registers exact KLs with TFP.
 """
 
 import argparse
@@ -39,7 +39,7 @@ BIAS = np.array([6.0, -9.0, -3.0, 0.05, -2.5])
 
 
 def inputs(batch_size):
-    """The batch `[batch_size, 3]`, always the same."""
+    """Returns the batch `[batch_size, 3]`, which is always the same."""
     return np.random.default_rng(0).normal(size=(batch_size, 3)).astype("float32")
 
 
@@ -76,7 +76,7 @@ def make_prior(name):
 
 
 def build(keras, layers, spelling, exact, draws, weight, prior):
-    """The model whose whole loss is the KL term."""
+    """Returns the model whose loss is the KL term."""
     term = getattr(layers, spelling)(make_prior(prior), weight=weight, **({} if exact == "default" else exact))
     convert = (lambda s: s.sample(draws)) if draws > 1 else tfd.Distribution.sample
     x = keras.Input((3,))
@@ -145,7 +145,7 @@ def rows_of(library, keras, layers, exacts, precision):
             model, dense = build(keras, layers, spelling, exact, draws, weight, prior)
             row["batch_sizes"] = {b: measure(model, dense, b, weight, precision) for b in BATCH_SIZES}
         except NotImplementedError as error:
-            # tf_keras wraps the message of a layer in lines of its own.
+            # tf_keras adds its own lines around the message of a layer.
             lines = [line for line in str(error).splitlines() if "No KL" in line] or [str(error)]
             row["error"] = f"{type(error).__name__}: {lines[0]}"
         rows.append(row)
@@ -165,7 +165,7 @@ def describe(row):
 
 
 def markdown(rows):
-    """A table of the factors; loss and gradient, both weights and, where they agree, both priors share a cell."""
+    """Returns a table of the factors. Loss and gradient, both weights and, if they agree, both priors share a cell."""
     lines = [
         "| term | `use_exact_kl` | prior | draws "
         + "".join(
@@ -187,7 +187,7 @@ def markdown(rows):
 
 
 def factors_of(rows):
-    """The cells of both libraries: a factor for every batch size, or one where they are equal."""
+    """Returns the cells of both libraries: a factor for every batch size, or one factor if all are equal."""
     cells = []
     for library in ("tfp.layers", "tfvae"):
         mine = [row for row in rows if row["library"] == library]
@@ -203,7 +203,7 @@ def factors_of(rows):
 
 
 def main() -> None:
-    """Measures both libraries, prints a line a spelling and writes JSON and Markdown."""
+    """Measures both libraries, prints a line per spelling and writes JSON and Markdown."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--precision", type=float, default=0.002, help="relative standard error of a factor")
     parser.add_argument("--output", default=None, help="JSON file")

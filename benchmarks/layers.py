@@ -1,22 +1,22 @@
-"""What distribution layers cost: a `fit` step with them, beside the same mathematics written by hand with tensors.
+"""Measures the cost of distribution layers in a `fit` step, compared with the same mathematics written with tensors.
 
-Three functional Keras models of the paper's MNIST size, 784-500-20-500, batch 100, Adam:
+There are three functional Keras models of the size of the paper for MNIST, 784-500-20-500, batch 100, Adam:
 
 - `diagonal`: MultivariateNormalDiag posterior, Bernoulli pixels;
 - `triangular`: MultivariateNormalTriL posterior, Bernoulli pixels;
 - `normal`: MultivariateNormalDiag posterior, IndependentNormal pixels.
 
-Each is built twice, with the same initial weights and the same `compile`. One is made of tfvae's layers, a
-`KLDivergenceRegularizer` and a log_prob loss. The other is made of Keras layers, one custom layer that draws
-loc + scale * noise and adds the same exact KL, and a loss on the parameters. Before anything is timed, the two must
-agree without noise in their loss and in the weights after a step of SGD.
+Each is built twice, with the same initial weights and the same `compile`. One model consists of tfvae layers, a
+`KLDivergenceRegularizer` and a log_prob loss. The other one consists of Keras layers, a custom layer that draws
+loc + scale * noise and adds the same exact KL, and a loss of the parameters. Before they are timed, both must agree
+without noise in their loss and in the weights after a step of SGD.
 
     python benchmarks/layers.py --output layers.json
 
-The two models take turns, A B then B A, in one process; a repetition is `--steps` steps of `fit` of each, and gives
-one ratio. Printed are the milliseconds a step (medians), the median of the ratios with its quartiles, in wall and in
-CPU time, and the number of operations in the graph of a step, before TensorFlow prunes and folds it. On a machine that
-does other things at the same time, the CPU time and the ratio of the fastest tenths are the ones to trust.
+The two models alternate, A B then B A, in one process. A repetition is `--steps` steps of `fit` of each and gives one
+ratio. The table shows milliseconds per step (medians), the median of the ratios with its quartiles, in wall and in CPU
+time, and the number of operations in the graph of a step before TensorFlow optimises it. On a machine with other load,
+use the CPU time and the ratio of the fastest tenths.
 """
 
 import argparse
@@ -40,7 +40,7 @@ LOG_SQRT_TWO_PI = 0.5 * float(np.log(2.0 * np.pi))
 
 
 class Diagonal(keras.layers.Layer):
-    """By hand: z = loc + scale * noise, and the KL from N(0, I) as a loss."""
+    """Hand-written layer: z = loc + scale * noise, and the KL from N(0, I) as a loss."""
 
     def __init__(self, noise):
         super().__init__()
@@ -58,7 +58,7 @@ class Diagonal(keras.layers.Layer):
 
 
 class Triangular(Diagonal):
-    """By hand: z = loc + L noise, and the KL from N(0, I) as a loss."""
+    """Hand-written layer: z = loc + L noise, and the KL from N(0, I) as a loss."""
 
     def call(self, parameters):
         loc, raw = tf.split(parameters, [LATENT_SIZE, LATENT_SIZE * (LATENT_SIZE + 1) // 2], axis=-1)
@@ -73,12 +73,12 @@ class Triangular(Diagonal):
 
 
 def bernoulli_loss(x, logits):
-    """-log p(x|z) of Bernoulli pixels, by hand."""
+    """Returns -log p(x|z) of Bernoulli pixels."""
     return tf.reduce_sum(tf.nn.sigmoid_cross_entropy_with_logits(labels=x, logits=logits), axis=-1)
 
 
 def normal_loss(x, parameters):
-    """-log p(x|z) of normal pixels, by hand."""
+    """Returns -log p(x|z) of normal pixels."""
     loc, raw_scale = tf.split(parameters, 2, axis=-1)
     scale = tf.nn.softplus(raw_scale)
     terms = 0.5 * tf.square((x - loc) / scale) + tf.math.log(scale) + LOG_SQRT_TWO_PI
@@ -86,7 +86,7 @@ def normal_loss(x, parameters):
 
 
 def build(kind, by_hand, noise=1.0):
-    """The model, not compiled, and its loss; `noise` 0 leaves the draw out."""
+    """Returns the model, not compiled, and its loss. `noise` 0 disables the draw."""
     posterior = tfvae.layers.MultivariateNormalTriL if kind == "triangular" else tfvae.layers.MultivariateNormalDiag
     likelihood = tfvae.layers.IndependentNormal if kind == "normal" else tfvae.layers.IndependentBernoulli
     x = keras.Input((DATA_SIZE,))
@@ -109,7 +109,7 @@ def build(kind, by_hand, noise=1.0):
 
 
 def pair(kind, optimizer_fn, jit_compile, noise=1.0):
-    """(with layers, by hand), compiled alike, with equal weights."""
+    """Returns the models with layers and with tensors, compiled alike, with equal weights."""
     keras.utils.set_random_seed(0)
     models = []
     for by_hand in (False, True):
@@ -121,10 +121,10 @@ def pair(kind, optimizer_fn, jit_compile, noise=1.0):
 
 
 def check_same_mathematics(kind, x):
-    """The largest difference between the two, without noise: of the loss, and of the weights after a step of SGD.
+    """Returns the largest difference of the loss and of the weights after a step of SGD, without noise.
 
     Raises:
-        RuntimeError: when they differ by more than rounding.
+        RuntimeError: If they differ by more than rounding.
     """
     models = pair(kind, lambda: keras.optimizers.SGD(1e-3), False, noise=0.0)
     losses = [float(model.train_on_batch(x, x)) for model in models]

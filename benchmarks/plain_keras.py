@@ -1,8 +1,8 @@
-"""The paper's MNIST model in tfvae beside a plain Keras 3 VAE of the same shape: test ELBO and training speed.
+"""Compares tfvae with a plain Keras 3 VAE of the same shape on MNIST: test ELBO and training speed.
 
-Both are trained in one run, on the same batches, with Adam; the plain one is the model that Keras tutorials write: a
-dense encoder with two heads, a Sampling layer, a closed-form KL and a cross-entropy. Both are measured by the same
-function on the same binarised test images.
+Both are trained in one run, on the same batches, with Adam. The plain VAE is that of Keras tutorials: a dense encoder
+with two heads, a Sampling layer, a closed-form KL and a cross-entropy. The same function measures both on the same
+binarised test images.
 
     python benchmarks/plain_keras.py --epochs 10 --output plain_keras.json
 """
@@ -23,7 +23,7 @@ LATENT_SIZE, HIDDEN, BATCH_SIZE = 20, 500, 100
 
 
 class PlainVAE(keras.Model):
-    """A VAE written by hand on Keras alone."""
+    """VAE written with Keras only."""
 
     def __init__(self):
         super().__init__()
@@ -66,7 +66,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default="mnist")
     parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--seeds", type=int, default=1, help="repeats, each with another seed")
+    parser.add_argument("--seeds", type=int, default=1, help="number of repetitions with different seeds")
     parser.add_argument("--output", default=None)
     arguments = parser.parse_args()
     splits = tfvae.data.load(arguments.data)

@@ -1,10 +1,10 @@
-"""Where the time of a training step goes: what the kernels of `VAE.fit` take, by TensorFlow's profiler.
+"""Measures the time of the kernels in a training step of `VAE.fit` with TensorFlow's profiler.
 
     python benchmarks/profile_step.py --workload paper
 
-Trains two epochs, then one under the profiler, and adds up the events of the threads that compute. Printed are, for the
-workload, the share of all computing time of each kind of kernel: under XLA, matrix products and the fusions that XLA
-named by what they end with; without, TensorFlow's operations.
+It trains two epochs, then one with the profiler, and adds up the events of the threads that compute. The table shows
+the share of the computing time of each kind of kernel: with XLA, matrix products and the fusions named after their last
+operation, otherwise the operations of TensorFlow.
 """
 
 import argparse
@@ -23,12 +23,12 @@ import tensorflow as tf
 from contenders import WORKLOADS, contender
 from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
-# Events that hold others, or wait.
+# Events that contain others, or wait.
 _FRAMES = re.compile(r"Execut|ParallelFor|Await|BlockUntil|Iterator|Prefetch|^(while|call|body|run|cond|__inference)")
 
 
 def kernels(log_dir):
-    """Nanoseconds of every kernel, by its name without its number."""
+    """Returns the nanoseconds of every kernel, by its name without its number."""
     (path,) = glob.glob(f"{log_dir}/**/*.xplane.pb", recursive=True)
     space = xplane_pb2.XSpace()
     with open(path, "rb") as file:

@@ -5,15 +5,15 @@
     python benchmarks/same_numbers.py v1 v2 --expect queries/sample --output same_numbers.json
 
 OLD and NEW are commits, or folders with a checkout. A commit is unpacked into a temporary folder. Every group of
-scenarios (`benchmarks/same_numbers_scenarios/`) runs in a fresh process for each of the two, with that folder first
-among the places Python imports from and with the same number of threads. A scenario returns arrays by name: weights,
-metrics, draws, reports. Arrays are equal when dtype, shape and bytes are.
+scenarios (`benchmarks/same_numbers_scenarios/`) runs in a new process for each of the two, with that folder first in
+the import path and with the same number of threads. A scenario returns arrays by name: weights, metrics, draws,
+reports. Arrays are equal if dtype, shape and bytes are equal.
 
-The table has one line a scenario: the number of arrays, and "equal", or the largest difference and the array that has
-it. The exit status is 1 when a scenario differs that `--expect` does not list, or when one fails.
+The table has one line per scenario: the number of arrays, and "equal", or the largest difference and its array. The
+exit status is 1 if a scenario fails, or differs and is not listed in `--expect`.
 
-TensorFlow's graph optimizer may add the same numbers in another order when the nodes of a graph get other names. With
-`--plain-graphs` it is off for both: a difference that then disappears was one of that order.
+TensorFlow's graph optimizer may add the same numbers in another order if the nodes of a graph have other names. With
+`--plain-graphs` it is disabled for both. A difference that then disappears was caused by this order.
 """
 
 import argparse
@@ -33,7 +33,7 @@ from same_numbers_scenarios import GROUPS
 from same_numbers_scenarios.outcome import Outcome, is_complete, read_outcomes
 
 BENCHMARKS = Path(__file__).resolve().parent
-# Variables that must be the same for both.
+# Environment variables that must be equal for both.
 ENVIRONMENT = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "TF_NUM_INTRAOP_THREADS": "1",
@@ -46,13 +46,13 @@ ENVIRONMENT = {
 
 
 class Side:
-    """A commit or a folder to compute with, and the results so far.
+    """Commit or folder with which scenarios are computed, and the results so far.
 
     Args:
-        source: a commit, or a folder with a checkout.
-        folder: an empty folder for the files of a commit and for results.
-        cache: a folder in which the results of a commit stay, or None.
-        plain_graphs: whether TensorFlow's graph optimizer is off.
+        source: A commit, or a folder with a checkout.
+        folder: An empty folder for the files of a commit and for results.
+        cache: A folder that keeps the results of a commit, or None.
+        plain_graphs: Whether TensorFlow's graph optimizer is disabled.
     """
 
     def __init__(self, source, folder, cache, plain_graphs):
@@ -96,7 +96,7 @@ class Side:
 
 
 def digest_of(group):
-    """Of the files that say what the scenarios of a group are."""
+    """Returns the digest of the files that define the scenarios of a group."""
     folder = BENCHMARKS / "same_numbers_scenarios"
     files = [folder / f"{name}.py" for name in (group, "parts", "outcome", "__main__")]
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]

@@ -1,13 +1,14 @@
-"""How the speed of `VAE.fit` changes as one thing grows by ten: the data, the latent size, K, or the hidden width.
+"""Measures how the speed of `VAE.fit` depends on the number of examples, the latent size, K and the hidden width.
 
     python benchmarks/scaling.py --output scaling.json
 
-The start is the paper's MNIST model (784-500-20-500-784, batch 100, 60,000 binary images). Each variant multiplies one
-number by `--factor`; K is the number of importance samples. `--contenders` names programs of `benchmarks/train.py`. The
-variants take turns, forwards and then backwards; one turn is one epoch of one `fit`, on `--num-images` images, or ten
-times as many for the variant of the data. Printed are images a second (medians); the median, over rounds, of the rate
-by that of the start, with quartiles; how many times as many multiplications the matrix products of an image take; and
-how many of those a second are made. Where that does not fall, growth costs what it must.
+The base is the model of the paper for MNIST (784-500-20-500-784, batch 100, 60,000 binary images). Each variant
+multiplies one number by `--factor`. K is the number of importance samples. `--contenders` names programs of
+`benchmarks/train.py`. The variants alternate, forwards and then backwards. One turn is one epoch of one `fit`, on
+`--num-images` images, or ten times as many for the variant with more data. The table shows images per second (medians),
+the median over rounds of the rate relative to the base with quartiles, the factor in multiplications of the matrix
+products per image, and the multiplications per second. If these do not decrease, the cost of growth is only that of the
+multiplications.
 """
 
 import argparse
@@ -40,14 +41,14 @@ def variants(factor, num_images):
 
 
 def multiplications(work):
-    """Of the matrix products of a training step, for each image: forwards, and back to weights and activations."""
+    """Returns the multiplications in the matrix products of a training step, forward and backward, per image."""
     encoder, decoder = (sum(math.prod(shape) for shape in network) for network in work.dense_shapes)
-    # Nobody asks for the gradient of the images.
+    # The gradient of the images is not computed.
     return 3 * (encoder + work.k * decoder) - math.prod(work.dense_shapes[0][0])
 
 
 def make(name, work):
-    """A contender after its first epoch, which traces and compiles; None where it is not installed."""
+    """Returns a contender after its first epoch, which traces and compiles. None if it is not installed."""
     make_run = contender(name)
     if make_run is None:
         return None

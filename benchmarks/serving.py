@@ -1,9 +1,9 @@
-"""The REST server under load: requests a second and waiting times, with and without joined requests.
+"""Measures the REST server under load: requests per second and latencies, with and without batching of requests.
 
     python benchmarks/serving.py [--model saved_models/digits_vae/1] [--seconds 5] [--output serving.json]
 
-Each row is one server process and one process of clients that keep their connections and ask `likelihood` of one z at a
-time. Both share the machine's cores, so that the figures are those of one machine doing both.
+Each row is one server process and one process of clients with persistent connections, which request `likelihood` for
+one z at a time. Both processes share the cores of the machine.
 """
 
 import argparse
@@ -50,7 +50,7 @@ async def load(port, message, connections, duration):
 
 
 def measure(model, batching, duration):
-    """The rows of one server."""
+    """Measures the rows of one server."""
     option = "--batching" if batching else "--no-batching"
     command = [sys.executable, "-m", "tfvae.cli", "serve", model, "--port", "0", option]
     rows = []

@@ -1,17 +1,17 @@
-"""The VAE program that TFP documents for its layers, on tf_keras + `tfp.layers` and on Keras 3 + `tfvae.layers`.
+"""Compares the VAE program in TFP's documentation on tf_keras + `tfp.layers` and on Keras 3 + `tfvae.layers`.
 
-One function, `build`, writes the program once; it is called with each pair of modules and nothing else differs:
+The function `build` contains the program. It is called with each pair of modules, and nothing else differs:
 a convolutional encoder, a full-covariance posterior of size 16 with a `KLDivergenceRegularizer` against
 `Independent(Normal)`, a transposed-convolutional decoder, a lambda for the negative log-likelihood, Adam, MNIST
-binarised anew in every epoch. Both start from the same weights and train on the same batches. Both are measured by the
-same function on the same binarised test images: log p(x|z) - KL(q(z|x) || p(z)), with the exact KL, in nats.
+binarised again in every epoch. Both start from the same weights and train on the same batches. The same function
+measures both on the same binarised test images: log p(x|z) - KL(q(z|x) || p(z)), with the exact KL, in nats.
 
-Before it trains, tfvae's loss of one batch is compared with NLL + KL, computed from the same draw of z.
+Before training, the loss of tfvae for one batch is compared with NLL + KL, computed from the same draw of z.
 
     python benchmarks/tfp_tutorial.py --epochs 15 --seed 0 --output tfp_tutorial.json
 
-Hours on two cores; `--train-size` and `--minutes` make it shorter. The two take turns, epoch by epoch, so that what
-else the machine does slows both; the step is traced and compiled beforehand, and all its variables are put back.
+It takes hours on two cores. `--train-size` and `--minutes` shorten it. The two programs alternate, epoch by epoch, so
+that other load on the machine slows both. The step is traced and compiled before, and all its variables are restored.
 """
 
 import argparse
@@ -30,12 +30,12 @@ import tfvae
 tfd = tfp.distributions
 
 INPUT_SHAPE, ENCODED_SIZE, BATCH_SIZE = (28, 28, 1), 16, 256
-QUICK_SIZE = 2_000  # test images that are looked at after every epoch
+QUICK_SIZE = 2_000  # test images to evaluate after every epoch
 MODULES = {"tfp.layers": (tf_keras, tfp.layers), "tfvae": (keras, tfvae.layers)}
 
 
 def build(tfk, tfpl, base_depth):
-    """The documented program, for either pair of modules: (encoder, decoder, vae)."""
+    """Returns (encoder, decoder, vae) of the documented program for a pair of modules."""
     tfkl = tfk.layers
     prior = tfd.Independent(tfd.Normal(loc=tf.zeros(ENCODED_SIZE), scale=1), reinterpreted_batch_ndims=1)
 
@@ -103,7 +103,7 @@ def test_elbo(terms, x, num_draws):
 
 
 def first_loss(encoder, vae, x):
-    """(loss, NLL + KL) of one batch, from the same draw: the second with the random states put back."""
+    """Returns (loss, NLL + KL) of one batch from the same draw, with restored random states for the second."""
     states = [variable.numpy() for variable in vae.non_trainable_variables]
     loss = float(vae.evaluate(x, x, batch_size=len(x), verbose=0))
     for variable, state in zip(vae.non_trainable_variables, states, strict=True):
@@ -113,7 +113,7 @@ def first_loss(encoder, vae, x):
 
 
 def warm_up(vae, x):
-    """Traces and compiles the training step, and puts everything it changed back."""
+    """Traces and compiles the training step, and restores all variables."""
     vae.optimizer.build(vae.trainable_variables)
     variables = [*vae.weights, *vae.optimizer.variables]
     before = [variable.numpy() for variable in variables]
@@ -123,14 +123,14 @@ def warm_up(vae, x):
 
 
 def epoch_images(split, seed, epoch):
-    """The images of one epoch, binarised and shuffled for it."""
+    """Returns the images of one epoch, binarised and shuffled."""
     x = split.binarized(seed=1000 * seed + epoch).x
     return x[np.random.default_rng([seed, epoch]).permutation(len(x))]
 
 
 def train_epoch(vae, x):
-    """One epoch of `fit`; returns its seconds and the loss Keras reports."""
-    # In order, not shuffled by `fit`: both libraries see the same batches.
+    """Trains one epoch. Returns its seconds and the loss that Keras reports."""
+    # `fit` does not shuffle, so that both libraries get the same batches.
     batches = tf.data.Dataset.from_tensor_slices(x).batch(BATCH_SIZE).map(lambda x: (x, x)).prefetch(2)
     begun = time.perf_counter()
     history = vae.fit(batches, epochs=1, verbose=0).history
@@ -138,7 +138,7 @@ def train_epoch(vae, x):
 
 
 def summary(log_likelihood, kl):
-    """The mean test ELBO with its standard error over images, and over draws where there are several."""
+    """Returns the mean test ELBO with its standard error over images, and over draws if there are several."""
     elbo, per_draw = log_likelihood.mean(axis=0) - kl, log_likelihood.mean(axis=1)
     return {
         "test_elbo": float(elbo.mean()),
@@ -153,7 +153,7 @@ def main() -> None:
     """Trains both, prints a table and writes JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--epochs", type=int, default=15)
-    parser.add_argument("--minutes", type=float, default=math.inf, help="start no epoch after so many minutes")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="no epoch starts after this many minutes")
     parser.add_argument("--train-size", type=int, default=60_000)
     parser.add_argument("--base-depth", type=int, default=32, help="channels; 8 is ten times faster than TFP's 32")
     parser.add_argument("--seed", type=int, default=0)

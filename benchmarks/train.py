@@ -1,23 +1,23 @@
-"""Training speed: `VAE.fit` beside what one could write instead, in turns, in one process.
+"""Compares the training speed of `VAE.fit` with that of other programs, in turns, in one process.
 
     python benchmarks/train.py --output train.json
     pip install -e .[bench] adds PyTorch and JAX to the contenders.
 
 Workloads (`benchmarks/contenders/__init__.py`): the paper's MNIST model (784-500-20-500-784, batch 100); 784-200-200-50
 at batch 20 with one sample and with K = 50 importance samples; a convolutional model (batch 128). Contenders, all with
-Adam on the same binary images from memory, shuffled anew in each epoch:
+Adam on the same binary images from memory, shuffled again in each epoch:
 
-- `tfvae`: `vae.fit(images, batch_size=...)`, nothing asked for;
-- `hand_xla`, `hand_graph`: TensorFlow alone, one program an epoch that loops over steps, with the images on the device,
-  the formulas of the bound written out and Keras' Adam; `hand` below is the faster of the two;
-- `keras`: a plain Keras 3 model with a `train_step`, and its `fit` as it comes;
+- `tfvae`: `vae.fit(images, batch_size=...)` with default settings;
+- `hand_xla`, `hand_graph`: TensorFlow only, one program per epoch that loops over steps, with the images on the device,
+  explicit formulas for the bound and Keras' Adam; `hand` below is the faster of the two;
+- `keras`: a plain Keras 3 model with a `train_step`, and its default `fit`;
 - `tfp`: tf_keras with `tfp.layers` and its `fit`;
 - `torch`, `torch_compile`: PyTorch with its fused Adam; `jax`: an epoch in one `lax.scan`;
-- `products_xla`, `products_graph`: no VAE, but the matrix products of the same steps and nothing else: the limit.
+- `products_xla`, `products_graph`: only the matrix products of the same steps, as a limit.
 
-They take turns, forwards and then backwards; one turn is `--epochs` epochs of one `fit` and gives one rate. Printed are
-images a second (medians) and the median, over rounds, of tfvae's rate by the other's, with quartiles. The first run of
-a contender is its first epoch from its making on: building, tracing, compiling.
+They alternate, forwards and then backwards. One turn is `--epochs` epochs of one `fit` and gives one rate. The table
+shows images per second (medians) and the median over rounds of the rate of tfvae divided by that of the other program,
+with quartiles. The first run of a contender is its first epoch, including building, tracing and compiling.
 """
 
 import argparse
@@ -89,7 +89,7 @@ def main():
     parser.add_argument("--workloads", nargs="+", choices=list(WORKLOADS), default=list(WORKLOADS))
     parser.add_argument("--contenders", nargs="+", choices=NAMES, default=NAMES)
     parser.add_argument("--repetitions", type=int, default=5)
-    parser.add_argument("--epochs", type=int, default=10, help="in a turn")
+    parser.add_argument("--epochs", type=int, default=10, help="number of epochs in a turn")
     parser.add_argument("--output", default=None)
     arguments = parser.parse_args()
     if "tfvae" not in arguments.contenders:

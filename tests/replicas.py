@@ -22,7 +22,7 @@ import tfvae
 from tfvae import layers
 from tfvae.callbacks import BetaSchedule, LinearWarmUp, NonFiniteLossError, StopOnNonFinite, VAETensorBoard
 from tfvae.estimators import SGVB, Estimate
-from tfvae.execution.replicas import own_noise
+from tfvae.execution.replicas import replica_seeds
 from tfvae.training.run_folder import RunFolder
 from tfvae.training.strategies import is_chief, make_strategy, worker_folder
 
@@ -128,7 +128,7 @@ def _noise(strategy):
     before = vae.seed_generator.state.numpy(), dropout.seed_generator.state.numpy()
 
     def draw():
-        with own_noise(vae):
+        with replica_seeds(vae):
             drawn = vae.estimate(tf.ones([2, *SHAPE]), training=True).log_likelihood
             masks = [dropout(tf.ones([50]), training=True) for _ in range(2)]
         return drawn, *masks, vae.seed_generator.state.value, dropout.seed_generator.state.value

@@ -104,8 +104,8 @@ class TestWriting:
     def test_networks_meet_real_inputs(self, vae, x, tmp_path):
         seen = {}
         save(vae, tmp_path / "m", x, copies(seen=seen))
-        np.testing.assert_array_equal(seen["encoder"].calibrating, x[::2])
-        z = seen["decoder"].calibrating
+        np.testing.assert_array_equal(seen["encoder"].calibration, x[::2])
+        z = seen["decoder"].calibration
         assert (z.dtype, z.shape) == (np.float32, (2 * 21, 2))  # of q(z|x), then of p(z)
         q = vae.encode(x[::2])
         assert np.abs((z[:21] - q.mean()) / q.stddev()).max() < 5
@@ -113,7 +113,7 @@ class TestWriting:
 
     def test_overwrite_replaces_the_whole_folder(self, vae, x, tmp_path):
         save(vae, tmp_path / "m", x, copies(precision="float16"))
-        with pytest.raises(ValueError, match=r"There is a folder of copies in .* already.*overwrite=True"):
+        with pytest.raises(ValueError, match=r"already contains a folder of copies.*overwrite=True"):
             save(vae, tmp_path / "m", x)
         (tmp_path / "m" / "old.copy").write_bytes(b"")
         save(vae, tmp_path / "m", x, overwrite=True)
@@ -122,7 +122,11 @@ class TestWriting:
     @pytest.mark.parametrize(
         ("error", "expected", "message"),
         [
-            (RuntimeError("DIV by zero\nat 7"), ValueError, r"encoder\.copy was converted, but .*: DIV by zero\."),
+            (
+                RuntimeError("DIV by zero\nat 7"),
+                ValueError,
+                r"encoder\.copy was converted, but .* failed: DIV by zero\.",
+            ),
             (KeyboardInterrupt("stop"), KeyboardInterrupt, "stop"),
         ],
     )
@@ -136,7 +140,7 @@ class TestWriting:
 
     def test_load_says_what_they_are(self, vae, x, tmp_path):
         save(vae, tmp_path / "m", x)
-        with pytest.raises(ValueError, match=r"no saved_model\.pb\. It holds a model for other runtimes"):
+        with pytest.raises(ValueError, match=r"no saved_model\.pb\. It contains a model for other runtimes"):
             tfvae.export.load(tmp_path / "m")
 
 
@@ -148,38 +152,42 @@ class TestRefusals:
 
     @pytest.mark.parametrize("offset", [0.01, -0.01])
     def test_float32_is_the_model_itself(self, vae, x, tmp_path, offset):
-        message = r"float32/encoder\.copy is not the model.*its loc is off by 0\.01, .*tolerance=0\.001 allows"
+        message = r"float32/encoder\.copy differs from the model.*its loc differs by 0\.01 .*tolerance=0\.001 allows"
         self.refused(tmp_path, ValueError, message, vae, x, copies(offset=offset), tolerance=1e-3)
         save(vae, tmp_path / "m", x, copies(offset=offset), tolerance=0.02)
 
     def test_tolerance_is_a_part_of_large_values(self):
         converting._require_close([Deviation("e.copy", "float32", "loc", 9e-4, 1e-5, 10.0)], KIND, 1e-4)
         for largest in (8.0, 0.1):
-            with pytest.raises(ValueError, match=r"e\.copy is not the model.*off by 0\.0009"):
+            with pytest.raises(ValueError, match=r"e\.copy differs from the model.*differs by 0\.0009"):
                 converting._require_close([Deviation("e.copy", "float32", "loc", 9e-4, 1e-5, largest)], KIND, 1e-4)
 
     def test_other_precisions_may_be_further_off(self, vae, x, tmp_path):
         save(vae, tmp_path / "m", x, copies(offset=0.3, precision="int8"))
 
     @pytest.mark.parametrize(
-        ("precision", "advice"), [("float32", r"export\.save"), ("float16", "Leave that precision out")]
+        ("precision", "advice"), [("float32", r"export\.save"), ("float16", "Omit float16 from `precisions`")]
     )
     def test_numbers_that_are_none(self, vae, x, tmp_path, precision, advice):
-        message = rf"{precision}/encoder.copy answers .*NaN or infinite, where the model's is not.*{advice}"
+        message = (
+            rf"of {precision}/encoder.copy is NaN or infinite on real data, but that of the model is finite.*{advice}"
+        )
         self.refused(tmp_path, ValueError, message, vae, x, copies(offset=np.inf, precision=precision))
 
     def test_a_model_that_answers_nonsense(self, x, tmp_path):
         broken = small_vae()
         broken.encoder.trainable_variables[0].assign_add(np.nan * np.ones((8, 4), "float32"))
-        self.refused(tmp_path, ValueError, "The model itself answers real data with a loc that is NaN", broken, x)
+        self.refused(tmp_path, ValueError, "The output loc of the model is NaN or infinite on real data", broken, x)
 
     @pytest.mark.parametrize("tolerance", [-1e-9, math.nan, math.inf])
     def test_tolerance(self, vae, x, tmp_path, tolerance):
-        self.refused(tmp_path, ValueError, "tolerance is a number, at least 0", vae, x, tolerance=tolerance)
+        self.refused(
+            tmp_path, ValueError, "tolerance must be a finite number of at least 0", vae, x, tolerance=tolerance
+        )
 
     def test_not_a_vae(self, x, tmp_path):
         model = keras.Sequential([keras.layers.Dense(1)])
-        self.refused(tmp_path, TypeError, r"export\.save_copies takes a tfvae\.models\.VAE", model, x)
+        self.refused(tmp_path, TypeError, r"export\.save_copies requires a tfvae\.models\.VAE", model, x)
 
     def test_a_posterior_without_moments(self, x, tmp_path):
         softplus = tfp.bijectors.Softplus()
@@ -189,7 +197,7 @@ class TestRefusals:
         prior = tfvae.priors.StandardNormal(2)
         model = tfvae.models.VAE(keras.Sequential([posterior]), small_vae().decoder, prior=prior)
         model.build((None, 4, 2))
-        message = r"neither parameters nor mean of this model's posterior q\(z\|x\)\. export\.save writes"
+        message = r"neither parameters nor mean of the posterior q\(z\|x\) of this model\. .* export\.save "
         self.refused(tmp_path, ValueError, message, model, x)
 
     @pytest.mark.slow
@@ -197,7 +205,7 @@ class TestRefusals:
     def test_half_precision(self, x, tmp_path, policy):
         with dtype_policy(policy):
             model = small_vae()
-        message = rf"compute in float32, but the posterior of this one computes in {policy[6:]}.*set_dtype_policy"
+        message = rf"compute in float32, but the posterior of this model computes in {policy[6:]}.*set_dtype_policy"
         self.refused(tmp_path, ValueError, message, model, x)
         model.save_weights(tmp_path / "model.weights.h5")
         again = small_vae()
@@ -214,45 +222,45 @@ class TestRealExamples:
 
     def test_of_an_array_they_are_spread_evenly(self, vae):
         x = np.linspace(0, 1, 9001, dtype="float32")[:, None, None] * np.ones((4, 2), "float32")
-        calibrating, measured = self.examples(vae, x)
-        assert calibrating.shape == measured.shape == (1000, 4, 2)
-        assert not set(calibrating[:, 0, 0]) & set(measured[:, 0, 0])
-        for part in (calibrating, measured):
+        calibration, measured = self.examples(vae, x)
+        assert calibration.shape == measured.shape == (1000, 4, 2)
+        assert not set(calibration[:, 0, 0]) & set(measured[:, 0, 0])
+        for part in (calibration, measured):
             assert part.min() < 0.001
             assert part.max() > 0.999
 
     def test_large_examples_are_fewer(self, vae, monkeypatch):
-        monkeypatch.setattr("tfvae.export.real_examples._MOST_NUMBERS", 88)
-        calibrating, measured = self.examples(vae, np.zeros((50, 4, 2), "float32"))
-        assert (len(calibrating), len(measured)) == (6, 5)
+        monkeypatch.setattr("tfvae.export.real_examples._MAX_NUMBERS", 88)
+        calibration, measured = self.examples(vae, np.zeros((50, 4, 2), "float32"))
+        assert (len(calibration), len(measured)) == (6, 5)
 
     def test_of_a_split(self, vae):
         raw = np.arange(8 * 3, dtype="uint8").reshape(3, 4, 2)
-        calibrating, measured = self.examples(vae, Split(raw, num_levels=25))
-        np.testing.assert_allclose(calibrating, raw[::2] / 24.0, rtol=1e-6)
+        calibration, measured = self.examples(vae, Split(raw, num_levels=25))
+        np.testing.assert_allclose(calibration, raw[::2] / 24.0, rtol=1e-6)
         np.testing.assert_allclose(measured, raw[1::2] / 24.0, rtol=1e-6)
 
     def test_of_shards_they_are_the_first(self, tmp_path, monkeypatch):
-        monkeypatch.setattr("tfvae.export.real_examples._MOST", 30)
+        monkeypatch.setattr("tfvae.export.real_examples._MAX_EXAMPLES", 30)
         images = np.random.default_rng(1).uniform(size=(41, 4, 2, 1)).astype("float32")
         data = tfvae.data.Splits("toys", train=Split(images), test=Split(images[:3]))
         tfvae.data.write_shards(data, tmp_path / "shards")
         train = tfvae.data.load(tmp_path / "shards").train
-        calibrating, measured = real_examples(SimpleNamespace(check_data=list), train, (4, 2, 1), "export.save_copies")
-        np.testing.assert_array_equal(calibrating, train.take(30).x[::2])
+        calibration, measured = real_examples(SimpleNamespace(check_data=list), train, (4, 2, 1), "export.save_copies")
+        np.testing.assert_array_equal(calibration, train.take(30).x[::2])
         np.testing.assert_array_equal(measured, train.take(30).x[1::2])
 
     @pytest.mark.parametrize("labels", [False, True])
     def test_of_a_data_set_that_never_ends(self, vae, x, labels):
         tensors = (x, np.arange(len(x))) if labels else x
         dataset = tf.data.Dataset.from_tensor_slices(tensors).batch(7).repeat()
-        calibrating, measured = self.examples(vae, dataset)
-        assert len(calibrating) == len(measured) == 1000
-        np.testing.assert_array_equal(calibrating[:20], x[:40:2])
+        calibration, measured = self.examples(vae, dataset)
+        assert len(calibration) == len(measured) == 1000
+        np.testing.assert_array_equal(calibration[:20], x[:40:2])
 
     def test_of_a_single_one(self, vae, x):
-        calibrating, measured = self.examples(vae, x[:1])
-        np.testing.assert_array_equal(calibrating, measured)
+        calibration, measured = self.examples(vae, x[:1])
+        np.testing.assert_array_equal(calibration, measured)
 
     @pytest.mark.parametrize("data", ["digits", 3.0, object()])
     def test_what_is_no_data(self, vae, data):
@@ -262,9 +270,9 @@ class TestRealExamples:
     def test_data_of_another_kind(self, vae, x):
         empty = tf.data.Dataset.from_tensor_slices(x).batch(7).take(0)
         for data, message in (
-            ((255 * x).astype("uint8"), "x has dtype uint8"),
-            (x[:, :3], r"x has event shape \(3, 2\)"),
-            (x - 1, r"takes x in \[0, 1\]"),
+            ((255 * x).astype("uint8"), "Received: x of dtype uint8"),
+            (x[:, :3], r"Received: x of event shape \(3, 2\)"),
+            (x - 1, r"requires x in \[0, 1\]"),
             (x[:0], "There are no examples"),
             (empty, "There are no examples"),
             (x * np.nan, "NaN or infinite"),

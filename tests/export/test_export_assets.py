@@ -83,7 +83,7 @@ def test_a_changed_byte_and_a_missing_file_are_found(folder, tmp_path, name):
     content = bytearray((copy / name).read_bytes())
     content[len(content) // 2] ^= 1
     (copy / name).write_bytes(content)
-    with pytest.raises(ValueError, match=rf"is damaged or incomplete: {name} is not as it was written"):
+    with pytest.raises(ValueError, match=rf"is damaged or incomplete: {name} has a wrong checksum"):
         tfvae.export.load(copy)
     (copy / name).unlink()
     with pytest.raises(ValueError, match=rf"is damaged or incomplete: {name} is missing"):
@@ -99,7 +99,9 @@ def test_a_damaged_manifest_and_none_are_one_error(folder, tmp_path):
             tfvae.export.load(copy)
     path.unlink()
     assert tfvae.export.read_manifest(copy) is None
-    with pytest.raises(ValueError, match=r"it has no assets\.extra/tfvae\.json\. \(Models of tfvae 0\.1\.0 had none"):
+    with pytest.raises(
+        ValueError, match=r"it has no assets\.extra/tfvae\.json\. \(Models of tfvae 0\.1\.0 do not have it"
+    ):
         tfvae.export.load(copy)
 
 
@@ -109,13 +111,13 @@ def test_a_changed_manifest_and_one_of_a_later_version_are_refused(folder, tmp_p
     changes = {"event_shape": [2, 4], "about": {}, "files": {k: v for k, v in list(written["files"].items())[1:]}}
     for name, value in changes.items():
         path.write_text(json.dumps({**written, name: value}))
-        with pytest.raises(ValueError, match=r"tfvae.json is not as it was written"):
+        with pytest.raises(ValueError, match=r"tfvae.json has been changed since it was written"):
             tfvae.export.load(tmp_path / "copy")
     path.write_text(json.dumps({**written, "files": {}}))
     with pytest.raises(ValueError, match=r"tfvae.json is damaged: it lists no files"):
         tfvae.export.load(tmp_path / "copy")
     path.write_text(json.dumps({**written, "format": 99, "tfvae": "9.0"}))
-    with pytest.raises(ValueError, match=r"is of format 99, and this tfvae .* reads format 1. Use tfvae 9.0"):
+    with pytest.raises(ValueError, match=r"has format 99, but tfvae .* reads only format 1. Use tfvae 9.0"):
         tfvae.export.load(tmp_path / "copy")
     path.write_text(json.dumps(written))  # laid out otherwise, but the same
     tfvae.export.load(tmp_path / "copy")
@@ -131,8 +133,8 @@ def test_configuration_is_tensorflow_servings(folder):
 
 
 def test_a_folder_without_models_has_no_configuration(folder, tmp_path):
-    with pytest.raises(ValueError, match="holds no models NAME/VERSION"):
+    with pytest.raises(ValueError, match="must contain models NAME/VERSION"):
         tfvae.export.save_serving_config(tmp_path)
-    with pytest.raises(ValueError, match="holds no models NAME/VERSION"):
+    with pytest.raises(ValueError, match="must contain models NAME/VERSION"):
         tfvae.export.save_serving_config(folder.parent)
     assert not list(tmp_path.iterdir())

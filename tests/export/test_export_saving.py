@@ -68,7 +68,7 @@ class TestRefusals:
 
     def test_not_a_vae(self, tmp_path):
         model = keras.Sequential([keras.layers.Dense(1)])
-        self.refused(tmp_path, TypeError, r"tfvae\.models\.VAE.*Received: <Sequential", model, tmp_path / "a" / "b")
+        self.refused(tmp_path, TypeError, r"tfvae\.models\.VAE.*Received: vae=<Sequential", model, tmp_path / "a" / "b")
         assert not list(tmp_path.iterdir())
 
     def test_not_built(self, tmp_path):
@@ -84,7 +84,9 @@ class TestRefusals:
         encoder = keras.Sequential([keras.layers.Dense(4), tfvae.layers.MultivariateNormalDiag(2)])
         vae = tfvae.models.VAE(encoder, keras.Sequential([keras.layers.Dense(3), pairs]))
         vae.build((None, 3))
-        self.refused(tmp_path, ValueError, r"event shape of p\(x\|z\) is \(None,\)", vae, tmp_path / "m")
+        self.refused(
+            tmp_path, ValueError, r"event shape of p\(x\|z\)\. .*Received: event_shape=\(None,\)", vae, tmp_path / "m"
+        )
 
     def test_latents_that_are_no_tensor(self, vae, tmp_path, monkeypatch):
         monkeypatch.setattr(type(vae), "latent_shape", ((2,), (4,)))
@@ -98,7 +100,12 @@ class TestRefusals:
         (tmp_path / "m").mkdir()
         (tmp_path / "m" / "thesis.tex").write_bytes(b"precious")
         self.refused(
-            tmp_path, ValueError, "no SavedModel, so it is not replaced", vae, tmp_path / "m", overwrite=overwrite
+            tmp_path,
+            ValueError,
+            "neither empty nor a SavedModel, so it is not replaced",
+            vae,
+            tmp_path / "m",
+            overwrite=overwrite,
         )
 
     @pytest.mark.parametrize("overwrite", [False, True])

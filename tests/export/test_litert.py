@@ -148,7 +148,9 @@ def test_the_shipped_model(tmp_path):
 
 @pytest.mark.parametrize("precisions", [(), "int8", ["int4"], ["int8", "int8"]])
 def test_unknown_precisions(image_vae, x, tmp_path, precisions):
-    with pytest.raises(ValueError, match=r"some of float32, float16, int8, each once\. Received: "):
+    with pytest.raises(
+        ValueError, match=r"one or more of float32, float16, int8, without duplicates\. Received: precisions="
+    ):
         tfvae.export.save_litert(image_vae, tmp_path / "m", x, precisions=precisions)
 
 

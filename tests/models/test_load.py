@@ -85,7 +85,7 @@ def test_archives_that_are_damaged(tmp_path, members):
     path.unlink()
     path.mkdir()
     assert_refused(path)
-    with pytest.raises(ValueError, match="There is no model at"):
+    with pytest.raises(ValueError, match="There is no model file"):
         load_model(tmp_path / "none.keras")
 
 

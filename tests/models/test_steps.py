@@ -326,13 +326,13 @@ def test_what_xla_cannot_compile_runs_without(caplog):
 def test_dense_models_take_xla(caplog):
     vae = make_vae(jit_compile="auto")
     vae.fit(images(16), batch_size=8, verbose=0)
-    assert "under XLA: the faster choice" in caplog.text
+    assert "with XLA: the faster choice" in caplog.text
 
 
 def test_auto_survives_the_file(tmp_path):
     vae = make_vae(jit_compile="auto")
     vae.save(tmp_path / "vae.keras")
-    assert tfvae.load_model(tmp_path / "vae.keras")._as_compiled == {
+    assert tfvae.load_model(tmp_path / "vae.keras")._compile_arguments == {
         "jit_compile": "auto",
         "steps_per_execution": "auto",
     }
@@ -437,7 +437,7 @@ def test_few_functions_are_kept():
         vae.execution.num_steps = num_steps
         vae.make_train_function(force=False)
         vae.train_function = None
-    assert len(vae._step_functions._made["train"]) == 8
+    assert len(vae._step_functions._functions["train"]) == 8
 
 
 def test_models_and_data_are_freed():

@@ -12,7 +12,7 @@ from tfvae.callbacks import NonFiniteLossError
 from tfvae.estimators import Estimate
 from tfvae.export.real_examples import real_examples
 from tfvae.models import VAE
-from tfvae.models._checks import warn_of_scale
+from tfvae.models._checks import warn_about_scale
 from tfvae.models._weights import as_weights, per_example
 
 D, SIZE, N = 2, 4, 10
@@ -155,7 +155,7 @@ def test_weights_of_a_batch():
     for shape in ([3], [3, 1], [3, 1, 1]):
         assert per_example(tf.ones(shape), x).shape == [3]
     for shape in ([], [3, 2], [4], [1, 3]):
-        with pytest.raises(ValueError, match="one weight an example"):
+        with pytest.raises(ValueError, match="one weight per example"):
             per_example(tf.ones(shape), x)
 
     @tf.function(input_signature=[tf.TensorSpec(None), tf.TensorSpec([None, SIZE])])
@@ -247,7 +247,9 @@ def test_keras_list_of_one_input_and_what_looks_like_it(vae):
     for data in (list(X), (X, X)):
         with pytest.raises(ValueError, match=r"one input x.*numpy\.stack"):
             vae.fit(data, verbose=0)
-    with pytest.raises(TypeError, match=r"x is a tfvae\.data\.Split. Give its batches, such as x\.batches\(100\)"):
+    with pytest.raises(
+        TypeError, match=r"x must not be a tfvae\.data\.Split. Pass its batches, such as x\.batches\(100\)"
+    ):
         vae.fit(tfvae.data.Split(X), verbose=0)
 
 
@@ -294,7 +296,7 @@ def test_the_smaller_last_batch_whatever_entry_sorts_first(vae):
 
 def test_data_outside_the_support_in_a_later_batch(vae):
     bad = np.concatenate([X, 255 * X])
-    message = r"IndependentBernoulli takes x in \[0, 1\], but a {}, at( or before)? step [35].*Scale it"
+    message = r"IndependentBernoulli requires x in \[0, 1\], but an? {}, at( or before)? step [35].*Scale x"
     for _ in range(2):
         with pytest.raises(ValueError, match=message.format("training batch")):
             vae.fit(batches(bad), verbose=0)
@@ -302,7 +304,7 @@ def test_data_outside_the_support_in_a_later_batch(vae):
         lambda: vae.evaluate(batches(bad), verbose=0),
         lambda: vae.fit(X, batch_size=4, validation_data=batches(bad), verbose=0),
     ):
-        with pytest.raises(ValueError, match=message.format("batch to evaluate on")):
+        with pytest.raises(ValueError, match=message.format("evaluation batch")):
             way_in()
     assert np.isfinite(vae.fit(batches(X), verbose=0).history["loss"]).all()  # it is forgotten
 
@@ -324,13 +326,13 @@ def test_a_plain_fit_stops_at_the_first_loss_that_is_not_finite(vae):
 def test_data_far_from_the_start_scale(recwarn, scale, offset, warns):
     x = scale * np.random.default_rng(0).normal(size=(50, SIZE)) + offset
     normal = layers.IndependentNormal((SIZE,))
-    warn_of_scale(x, normal, lambda x: x)
+    warn_about_scale(x, normal, lambda x: x)
     assert [w.category for w in recwarn] == [UserWarning] * warns
     assert all("IndependentNormal starts near mean 0 and scale 1" in str(w.message) for w in recwarn)
     assert all("(x - x.mean(axis=0)) / x.std(axis=0)" in str(w.message) for w in recwarn)
     recwarn.clear()
-    warn_of_scale(x, normal, lambda x: (x - offset) / (scale or 1))  # a model trained on such data
-    warn_of_scale(x, layers.IndependentBernoulli((SIZE,)), lambda x: x)
+    warn_about_scale(x, normal, lambda x: (x - offset) / (scale or 1))  # a model trained on such data
+    warn_about_scale(x, layers.IndependentBernoulli((SIZE,)), lambda x: x)
     assert not len(recwarn)
 
 
@@ -347,9 +349,12 @@ def test_networks_of_two_inputs(vae):
     joined = keras.layers.Concatenate()
     decoder = keras.Model([z, c], layers.IndependentBernoulli((SIZE,))(keras.layers.Dense(SIZE)(joined([z, c]))))
     encoder = keras.Model([x, c], layers.MultivariateNormalDiag(D)(keras.layers.Dense(2 * D)(joined([x, c]))))
-    with pytest.raises(ValueError, match=r"decoder takes 2 inputs, of shapes \(2,\), \(3,\), but.* z alone"):
+    with pytest.raises(
+        ValueError,
+        match=r"decoder must have the single input z.*Received: a decoder with 2 inputs of shapes \(2,\), \(3,\)",
+    ):
         VAE(vae.encoder, decoder)
-    with pytest.raises(ValueError, match=r"encoder takes 2 inputs.*gives it x alone"):
+    with pytest.raises(ValueError, match=r"encoder must have the single input x.*Received: an encoder with 2 inputs"):
         VAE(encoder, vae.decoder)
 
 

@@ -84,7 +84,7 @@ def test_what_cannot_look_inside_z_says_so():
         with pytest.raises(ValueError, match=r"one vector of floating-point numbers.*\(\(2,\), \(3,\)\)"):
             call()
     assert evaluation.active_units(vae, X) is None
-    with pytest.raises(ValueError, match=r"z has 2 parts.*Received: 3"):
+    with pytest.raises(ValueError, match=r"z must have 2 parts.*Received: z with 3 parts"):
         vae.decode([np.zeros((1, 2)), np.zeros((1, 3)), np.zeros((1, 3))])
     with pytest.raises(ValueError, match=r"\(\(2,\), \(3,\)\).*\(5,\)"):
         VAE(vae.encoder, OracleDecoder(), tfvae.priors.StandardNormal(5)).infer(X)

@@ -22,7 +22,7 @@ from tfvae.training import RunConfig, load_run, run, train
 from tfvae.training.checkpoints import Checkpoints, read_checkpoint, write_checkpoint
 from tfvae.training.epoch_clock import EpochClock
 from tfvae.training.fast_forward import FastForward
-from tfvae.training.resume import MOST_REWINDS
+from tfvae.training.resume import MAX_REWINDS
 from tfvae.training.run_folder import RunFolder
 from tfvae.training.training_state import TrainingState
 
@@ -229,7 +229,7 @@ def test_state_goes_through_a_file(tmp_path):
     _, again = read_checkpoint(folder)
     assert again == state
     vae.save(tmp_path / "vae.keras")
-    with pytest.raises(ValueError, match=r"vae\.keras is no checkpoint"):
+    with pytest.raises(ValueError, match=r"vae\.keras is not a checkpoint"):
         TrainingState.read(tmp_path / "vae.keras")
 
 
@@ -359,7 +359,7 @@ def test_a_finished_run_without_checkpoints_is_left_alone(reference, tmp_path):
     folder.claim(reference.config.read_text())
     folder.model.write_bytes(reference.model.read_bytes())
     before = {path: path.read_bytes() for path in folder.path.iterdir()}
-    with pytest.raises(ValueError, match="holds no checkpoint"):
+    with pytest.raises(ValueError, match="has no checkpoint to resume from"):
         train(small(), folder.path, resume=True)
     assert {path: path.read_bytes() for path in folder.path.iterdir()} == before
 
@@ -422,7 +422,7 @@ def test_rewinds_have_an_end(tmp_path, monkeypatch):
     monkeypatch.setattr(run, "_fit", fit)
     with pytest.raises(NonFiniteLossError):
         train(small(on_nan="rewind", learning_rate=0.5), tmp_path / "run")
-    assert rates == [0.5 / 2**n for n in range(MOST_REWINDS + 1)]
+    assert rates == [0.5 / 2**n for n in range(MAX_REWINDS + 1)]
     with pytest.raises(NonFiniteLossError):  # the count is kept
         train(small(on_nan="rewind", learning_rate=0.5), tmp_path / "run", resume=True)
-    assert len(rates) == MOST_REWINDS + 2
+    assert len(rates) == MAX_REWINDS + 2

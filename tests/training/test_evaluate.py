@@ -17,7 +17,7 @@ from tfvae.training.build import resolve
 from tfvae.training.evaluate import _collapse, about_run, evaluate
 from tfvae.training.event_files import write_reported
 from tfvae.training.per_example import read_per_example, write_per_example
-from tfvae.training.run import told_apart_by
+from tfvae.training.run import hparams_of
 from tfvae.training.run_data import RunData
 from tfvae.training.run_folder import RunFolder
 from tfvae.training.saved_run import Run
@@ -130,7 +130,7 @@ def test_settings_that_are_the_usual_ones_are_not_in_the_way(tmp_path):
     splits = Splits("own", table(20, "train"))
     settings = {"model": {"latent_size": 2, "hidden": [4]}, "training": {"seed": 3}}
     config = resolve(RunConfig.from_dict({"data": {"name": str(tmp_path / "own.npy")}, **settings}), splits)
-    assert told_apart_by(config, splits) == {"latent_size": 2, "hidden": (4,), "seed": 3, "data": "own"}
+    assert hparams_of(config, splits) == {"latent_size": 2, "hidden": (4,), "seed": 3, "data": "own"}
 
 
 @pytest.mark.slow

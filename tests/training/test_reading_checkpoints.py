@@ -108,11 +108,13 @@ def test_a_model_that_is_no_vae_is_passed_over_too(tmp_path):
     folder.config.write_text("[model]\nlatent_size = 2\n")
     assert isinstance(load_run(folder.path).vae, VAE)
     other.save(folder.model)
-    with pytest.raises(ValueError, match=r"model\.keras holds a Keras model of class Sequential, not a tfvae"):
+    with pytest.raises(
+        ValueError, match=r"model\.keras contains a Keras model of class Sequential, but a tfvae"
+    ):
         load_run(folder.path)
     for path in (folder.model, folder.checkpoint(1), folder.checkpoint(3)):
         path.unlink()
-    with pytest.raises(ValueError, match=r"epoch-00002\.keras holds a model that is not compiled"):
+    with pytest.raises(ValueError, match=r"epoch-00002\.keras contains a model that is not compiled"):
         load_run(folder.path)
 
 
@@ -132,7 +134,9 @@ def test_what_cannot_change_within_a_run_is_refused(tmp_path, table, name, value
     TrainingState(2, settings=config.to_dict()).add_to(folder.checkpoint(2))
     changed = RunConfig.from_dict(config.to_dict(), {table: {name: value}})
     with any_model():
-        with pytest.raises(ValueError, match=rf"was made with {table}\.{name} = .*configuration says .*Put it back"):
+        with pytest.raises(
+            ValueError, match=rf"was written with {table}\.{name} = .*configuration has .*Restore the setting"
+        ):
             read_checkpoint(folder, changed)
         resumable = {"training": {"epochs": 77, "learning_rate": 1.0, "beta": 0.5, "keep": 1}}
         moved = {"data": {"name": "elsewhere.npz"}, "evaluation": {"num_samples": 3}}

@@ -94,7 +94,7 @@ def test_levels_under_a_normal_likelihood_get_noise(shards):
 def test_first_weights_are_those_of_the_first_examples(shards, monkeypatch):
     splits = load(shards)
     config = resolve(small(shards), splits)
-    monkeypatch.setattr(run_data, "_MOST_IN_MEMORY", 200)
+    monkeypatch.setattr(run_data, "_MAX_IN_MEMORY", 200)
     data = RunData(config, splits)
     assert (len(data.train()), len(data.train(1000)), len(data.train(30))) == (200, 200, 30)
     np.testing.assert_array_equal(data.train(30).raw, data.train().raw[:30])
@@ -107,7 +107,7 @@ def test_first_weights_are_those_of_the_first_examples(shards, monkeypatch):
 
 
 def test_large_examples_are_read_by_the_byte(shards, monkeypatch):
-    monkeypatch.setattr(run_data, "_MOST_IN_MEMORY_BYTES", 64 * 4 * 30)
+    monkeypatch.setattr(run_data, "_MAX_IN_MEMORY_BYTES", 64 * 4 * 30)
     assert len(run_data.first_in_memory(load(shards).train)) == 30
 
 
@@ -124,7 +124,7 @@ def test_a_damaged_shard_stops_the_run_by_its_name(shards, tmp_path):
 @pytest.mark.slow
 def test_splits_too_large_for_memory_are_measured_by_their_first_examples(finished, shards, monkeypatch):
     monkeypatch.setattr("tfvae.data.load_shards._IN_MEMORY_BYTES", 1000)
-    monkeypatch.setattr(run_data, "_MOST_IN_MEMORY", 40)
+    monkeypatch.setattr(run_data, "_MAX_IN_MEMORY", 40)
     folder, _ = finished
     splits = load(shards)
     run = load_run(folder.path)

@@ -1,4 +1,4 @@
-"""Schedules of beta: the weight of the KL as a function of training's progress."""
+"""Schedules of beta: the weight of the KL as a function of the progress of training."""
 
 import dataclasses
 from typing import Protocol
@@ -9,42 +9,42 @@ from tfvae.estimators._configured import Configured
 
 
 class Schedule(Protocol):
-    """A pure function from training's progress to beta, serialised by its arguments.
+    """Pure function from the progress of training to beta, serialised by its arguments.
 
     Attributes:
-        in_epochs: whether progress is in epochs (a fraction counts within one), else in steps of the optimizer.
-        warm_up: the progress at which beta first reaches the value it stays at; 0 where it starts there.
+        in_epochs: Whether progress is in epochs, including fractions, instead of steps of the optimizer.
+        warm_up: Progress at which beta first reaches its final value. 0 if beta starts there.
     """
 
     @property
     def in_epochs(self) -> bool:
-        """Whether progress is in epochs, else in steps."""
+        """Whether progress is in epochs instead of steps."""
         ...
 
     @property
     def warm_up(self) -> float:
-        """The progress at which beta first reaches the value it stays at."""
+        """Progress at which beta first reaches its final value."""
         ...
 
     def __call__(self, progress: float) -> float:
-        """Beta at the progress, epochs or steps since the start of all training, at least 0."""
+        """Returns beta, at least 0, at a progress in epochs or steps since the start of the whole training."""
         ...
 
     def is_settled(self, progress: float) -> bool:
-        """Whether beta is at the value that training is judged by; early stopping waits while it is not."""
+        """Whether beta has its final value. Early stopping waits until it does."""
         ...
 
 
 @register
 @dataclasses.dataclass(frozen=True)
 class Constant(Configured):
-    """The same beta all the time.
+    """Constant beta.
 
     Args:
-        value: beta, at least 0.
+        value: Value of beta, at least 0.
 
     Raises:
-        ValueError: for a negative or non-finite value.
+        ValueError: If `value` is negative or not finite.
     """
 
     value: float = 1.0
@@ -54,36 +54,36 @@ class Constant(Configured):
 
     @property
     def in_epochs(self) -> bool:
-        """False: there is no progress to speak of."""
+        """Returns False, because the progress has no effect."""
         return False
 
     @property
     def warm_up(self) -> float:
-        """0."""
+        """Returns 0."""
         return 0.0
 
     def __call__(self, progress: float) -> float:
-        """The value."""
+        """Returns the value."""
         return float(self.value)
 
     def is_settled(self, progress: float) -> bool:
-        """True."""
+        """Returns True."""
         return True
 
 
 @register
 @dataclasses.dataclass(frozen=True)
 class LinearWarmUp(Configured):
-    """Beta rises on a line from `start` to `end`, and stays there: `LinearWarmUp(num_epochs=10)`.
+    """Increases beta linearly from `start` to `end` and keeps it there: `LinearWarmUp(num_epochs=10)`.
 
     Args:
-        num_epochs: length of the rise in epochs; fractions count.
-        num_steps: or in steps of the optimizer.
-        start: beta of the first step.
-        end: beta from the end of the rise on.
+        num_epochs: Length of the increase in epochs, which may be a fraction.
+        num_steps: Length of the increase in steps of the optimizer, instead of `num_epochs`.
+        start: Value of beta in the first step, at least 0.
+        end: Final value of beta, at least 0.
 
     Raises:
-        ValueError: for both lengths or none, a length of 0, or a beta below 0.
+        ValueError: If both lengths or none are given, the length is 0, or a beta is negative.
 
     References:
         Bowman et al., Generating Sentences from a Continuous Space, 2015, arXiv 1511.06349, section 3.1.
@@ -105,34 +105,35 @@ class LinearWarmUp(Configured):
 
     @property
     def warm_up(self) -> float:
-        """The length of the rise."""
+        """The length of the increase."""
         return _length(self)
 
     def __call__(self, progress: float) -> float:
-        """Beta at the progress."""
+        """Returns beta at a progress."""
         return _between(self.start, self.end, progress / self.warm_up)
 
     def is_settled(self, progress: float) -> bool:
-        """Whether the rise is over."""
+        """Whether the increase has ended."""
         return progress >= self.warm_up
 
 
 @register
 @dataclasses.dataclass(frozen=True)
 class Cyclical(Configured):
-    """Beta rises on a line from `start` to `end`, stays there, and starts again: `Cyclical(num_epochs=20)`.
+    """Repeats cycles in which beta increases linearly from `start` to `end` and stays there: `Cyclical(num_epochs=20)`.
 
-    Each new rise begins from latents that the cycle before has made useful. The paper has four cycles in a run.
+    Each cycle starts from latents that the previous cycle has made useful. The paper has four cycles in a run.
 
     Args:
-        num_epochs: length of a cycle in epochs; fractions count.
-        num_steps: or in steps of the optimizer.
-        rising_share: the share of a cycle that rises, above 0 and at most 1.
-        start: beta at the start of a cycle.
-        end: beta at its end.
+        num_epochs: Length of a cycle in epochs, which may be a fraction.
+        num_steps: Length of a cycle in steps of the optimizer, instead of `num_epochs`.
+        rising_share: Share of a cycle in which beta increases, above 0 and at most 1.
+        start: Value of beta at the start of a cycle, at least 0.
+        end: Value of beta at the end of a cycle, at least 0.
 
     Raises:
-        ValueError: for both lengths or none, a length of 0, a share outside (0, 1], or a beta below 0.
+        ValueError: If both lengths or none are given, the length is 0, the share is outside (0, 1], or a beta is
+            negative.
 
     References:
         Fu et al., Cyclical Annealing Schedule, 2019, arXiv 1903.10145, section 4.
@@ -155,15 +156,15 @@ class Cyclical(Configured):
 
     @property
     def warm_up(self) -> float:
-        """The length of the first rise."""
+        """The length of the first increase."""
         return self.rising_share * _length(self)
 
     def __call__(self, progress: float) -> float:
-        """Beta at the progress."""
+        """Returns beta at a progress."""
         return _between(self.start, self.end, (progress % _length(self)) / self.warm_up)
 
     def is_settled(self, progress: float) -> bool:
-        """Whether beta is at its end for the rest of the cycle."""
+        """Whether beta has the value `end` for the rest of the cycle."""
         return progress % _length(self) >= self.warm_up
 
 
@@ -180,13 +181,14 @@ def _check_length(schedule: LinearWarmUp | Cyclical) -> None:
     name, epochs, steps = type(schedule).__name__, schedule.num_epochs, schedule.num_steps
     if (epochs is None) == (steps is None):
         raise ValueError(
-            f"{name} takes its length either as num_epochs= or as num_steps=. Received: num_epochs={epochs!r}, "
-            f"num_steps={steps!r}."
+            f"{name} requires either `num_epochs` or `num_steps`. Received: num_epochs={epochs!r}, num_steps={steps!r}"
         )
     if steps is not None:
         schedule._check_counts("num_steps")
     else:
         schedule._check_numbers("num_epochs")
         if not schedule.num_epochs:
-            raise ValueError(f"num_epochs is above 0; for no rise at all take Constant. Received: {epochs!r}.")
+            raise ValueError(
+                f"num_epochs must be above 0. Use Constant for a beta without increase. Received: num_epochs={epochs!r}"
+            )
     schedule._check_numbers("start", "end")

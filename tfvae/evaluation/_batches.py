@@ -29,7 +29,7 @@ def batches_of_x(vae: VAE, data: Any, batch_size: int | None) -> Iterator[Tensor
     found = False
     batches = reading.batches(data, batch_size)
     while True:
-        with _inputs.naming_shapes(vae.event_shape):
+        with _inputs.reporting_shapes(vae.event_shape):
             batch = next(batches, None)
         if batch is None:
             break

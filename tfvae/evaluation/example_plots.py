@@ -11,16 +11,16 @@ from numpy.typing import ArrayLike
 from tfvae._display import MAX_BARS, Display
 from tfvae._kinds import series_shape
 
-_MOST_PANELS = 12
-_MOST_COLUMNS = 30
-_MOST_LEGEND = 8
+_MAX_PANELS = 12
+_MAX_COLUMNS = 30
+_MAX_LEGEND = 8
 _COLUMNS = 4
 
 
 def example_panels(display: Display, x: ArrayLike, title: str, reconstructions: ArrayLike | None = None) -> Figure:
     """Draws a panel per example: lines for the channels of a series, bars for the columns of a table."""
-    x = np.asarray(x)[:_MOST_PANELS]
-    others = None if reconstructions is None else np.asarray(reconstructions)[:_MOST_PANELS]
+    x = np.asarray(x)[:_MAX_PANELS]
+    others = None if reconstructions is None else np.asarray(reconstructions)[:_MAX_PANELS]
     figure, axes = _grid(len(x), title, height=1.9)
     for i, panel in enumerate(axes):
         if display.kind == "series" or display.num_columns > MAX_BARS:
@@ -29,7 +29,7 @@ def example_panels(display: Display, x: ArrayLike, title: str, reconstructions: 
             _draw_bars(panel, display, x[i], None if others is None else others[i])
         panel.tick_params(labelsize=7)
     handles, labels = axes[0].get_legend_handles_labels()
-    if 1 < len(handles) <= _MOST_LEGEND:
+    if 1 < len(handles) <= _MAX_LEGEND:
         figure.legend(handles, labels, loc="outside right upper", frameon=False, fontsize=8)
     return figure
 
@@ -37,7 +37,7 @@ def example_panels(display: Display, x: ArrayLike, title: str, reconstructions: 
 def column_densities(display: Display, x: ArrayLike, samples: ArrayLike, title: str) -> Figure:
     """Draws a panel per column with the distributions of the data and of draws from the model."""
     data, drawn = (np.asarray(part, np.float64).reshape(len(np.asarray(part)), -1) for part in (x, samples))
-    shown = range(min(data.shape[1], _MOST_COLUMNS))
+    shown = range(min(data.shape[1], _MAX_COLUMNS))
     if len(shown) < data.shape[1]:
         title = f"{title}; the first {len(shown)} of {data.shape[1]} columns"
     figure, axes = _grid(len(shown), title, height=1.5)

@@ -24,10 +24,10 @@ from tfvae.models.queries import ancestral_sample
 from tfvae.typing import Seed, TensorLike
 
 _MAX_ROWS = 16
-_MOST_PLOTS = 9
-_MOST_IN_PLANE = 14
-_MOST_HEIGHT = 14.0  # inches
-_MOST_DRAWS = 2000
+_MAX_PLOTS = 9
+_MAX_IN_PLANE = 14
+_MAX_HEIGHT = 14.0  # inches
+_MAX_DRAWS = 2000
 
 
 def reconstructions(
@@ -69,7 +69,7 @@ def prior_samples(
 
 
 def _densities(vae: VAE, x: np.ndarray, display: Display, seed: Seed) -> Figure:
-    num = min(max(len(x), 100), _MOST_DRAWS)
+    num = min(max(len(x), 100), _MAX_DRAWS)
     drawn = np.asarray(vae.sample(num, seed=seed))
     return column_densities(display, x, drawn, "Columns of the data, and of draws of the model (x ~ p(x|z), z ~ p(z))")
 
@@ -94,11 +94,11 @@ def manifold(vae: VAE, x: TensorLike | None = None, *, num_steps: int = 20, disp
     latent_size = require_vector(vae, "manifold")
     display = display or Display.of(x)
     if display.kind in ("series", "table"):
-        num_steps = min(num_steps, _MOST_PLOTS)  # plots need more space than images
+        num_steps = min(num_steps, _MAX_PLOTS)  # plots need more space than images
     if latent_size == 2:
         picture = manifold_picture(vae, num_steps=num_steps, display=display)
         return _image_figure(picture, "p(x|z) over the latent plane (means; inverse Gaussian CDF grid)", display)
-    num_steps = min(num_steps, _MOST_IN_PLANE)
+    num_steps = min(num_steps, _MAX_IN_PLANE)
     plane = principal_plane(encoded_means(vae, np.asarray(x)))
     quantiles = scipy.stats.norm.ppf((np.arange(num_steps) + 0.5) / num_steps)
     title = "p(x|z) in the plane in which E[z|x] varies most (means)"
@@ -257,10 +257,10 @@ def prior_vs_posterior(samples: PriorVsPosterior, *, num_images: int = 64, displ
 
 def _image_figure(picture: np.ndarray, title: str, display: Display | None = None) -> Figure:
     height, width = picture.shape[:2]
-    figure = Figure(figsize=(8.0, min(8.0 * height / width, _MOST_HEIGHT) + 0.5), layout="constrained")
+    figure = Figure(figsize=(8.0, min(8.0 * height / width, _MAX_HEIGHT) + 0.5), layout="constrained")
     axes = figure.add_subplot()
     # Very tall pictures are squeezed rather than cut.
-    aspect: Literal["equal", "auto"] = "equal" if 8.0 * height / width <= _MOST_HEIGHT else "auto"
+    aspect: Literal["equal", "auto"] = "equal" if 8.0 * height / width <= _MAX_HEIGHT else "auto"
     axes.imshow(picture.squeeze(), cmap="gray", vmin=0, vmax=255, interpolation="nearest", aspect=aspect)
     axes.set_axis_off()
     axes.set_title(title)

@@ -15,8 +15,8 @@ from tfvae.typing import TensorLike
 
 _MAX_LEGEND = 20
 # t-SNE of the largest number takes about two seconds on one core; below the smallest it shows nothing.
-_LEAST_NEIGHBORS, _MOST_NEIGHBORS = 30, 1000
-_MOST_STEPS = 500
+_LEAST_NEIGHBORS, _MAX_NEIGHBORS = 30, 1000
+_MAX_STEPS = 500
 
 
 class Plane(NamedTuple):
@@ -78,9 +78,9 @@ def latent_scatter(vae: VAE, x: TensorLike, labels: np.ndarray | None = None) ->
     panels = figure.subplots(1, 2 if has_neighbors else 1, squeeze=False)[0]
     _draw(panels[0], principal, labels, "Posterior means", names, legend=not has_neighbors)
     if has_neighbors:
-        few = None if labels is None else labels[:_MOST_NEIGHBORS]
+        few = None if labels is None else labels[:_MAX_NEIGHBORS]
         title = "The same by t-SNE: neighbours stay together, distances mean little"
-        _draw(panels[1], _neighbors(means[:_MOST_NEIGHBORS]), few, title, ("", ""))
+        _draw(panels[1], _neighbors(means[:_MAX_NEIGHBORS]), few, title, ("", ""))
         panels[1].set(xticks=[], yticks=[])
     return figure
 
@@ -90,7 +90,7 @@ def _neighbors(means: np.ndarray) -> np.ndarray:
     # Its threads wait in busy loops, which can take a minute instead of a second on a busy machine.
     with warnings.catch_warnings(), threadpool_limits(1):
         warnings.simplefilter("ignore")  # for latents that are all equal
-        return TSNE(2, perplexity=perplexity, init="random", max_iter=_MOST_STEPS, random_state=0).fit_transform(means)
+        return TSNE(2, perplexity=perplexity, init="random", max_iter=_MAX_STEPS, random_state=0).fit_transform(means)
 
 
 def _draw(

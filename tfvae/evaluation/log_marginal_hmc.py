@@ -24,7 +24,7 @@ from tfvae.typing import Distribution, Seed, Tensor
 
 tfd = tfp.distributions
 
-_MOST_DIMENSIONS = 10
+_MAX_DIMENSIONS = 10
 _NUM_PROPOSALS = 1_000
 _LEAST_STEP_SIZE = 0.01  # for draws from the prior that are all the same
 _ACCEPTANCE = 0.8  # target of the step size adaptation
@@ -99,9 +99,9 @@ def log_marginal_hmc(
         raise ValueError(f"`start` must be 'posterior' or 'prior'. Received: start={start!r}")
     size = require_vector(vae, "log_marginal_hmc")
     support_of(vae.prior.distribution())
-    if size > _MOST_DIMENSIONS:
+    if size > _MAX_DIMENSIONS:
         warnings.warn(
-            f"log_marginal_hmc fits a density to samples of z, which is unreliable in more than {_MOST_DIMENSIONS} "
+            f"log_marginal_hmc fits a density to samples of z, which is unreliable in more than {_MAX_DIMENSIONS} "
             f"dimensions (the paper: below 5). Use log_marginal or log_marginal_ais. Received: latent_size={size}",
             stacklevel=2,
         )

@@ -1,4 +1,4 @@
-"""How training steps are executed: compiled loops, device batches, steps per call, and replicas."""
+"""Execution of training steps: compiled loops, device batches, steps per call, and replicas."""
 
 from tfvae import _backend as _backend
 from tfvae.execution.execution import Execution

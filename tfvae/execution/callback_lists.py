@@ -1,4 +1,4 @@
-"""The callbacks that `fit` gives to Keras."""
+"""Callbacks that `fit` passes to Keras."""
 
 import contextlib
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ def listed(callbacks: Any) -> list[keras.callbacks.Callback]:
 
 @contextlib.contextmanager
 def sharing_callbacks(callbacks: list[keras.callbacks.Callback]) -> Iterator[None]:
-    """Gives callbacks that are `SharesCallbacks` the others of the same fit, and an empty list when it ends."""
+    """Passes the other callbacks of a fit to those that are `SharesCallbacks`, and an empty list when it ends."""
     sharing = [callback for callback in callbacks if isinstance(callback, SharesCallbacks)]
     try:
         for callback in sharing:
@@ -30,7 +30,7 @@ def sharing_callbacks(callbacks: list[keras.callbacks.Callback]) -> Iterator[Non
 
 
 def with_callbacks(callbacks: Any, *first: keras.callbacks.Callback, verbose: Any) -> Any:
-    """Returns callbacks for Keras: `first`, in place of those of an earlier fit, the user's, and our progress bar."""
+    """Returns the callbacks for Keras: `first` instead of those of an earlier fit, the user's, and `ProgressBar`."""
     others = [other for other in listed(callbacks) if type(other) not in map(type, first)]
     bars = [i for i, other in enumerate(others) if isinstance(other, keras.callbacks.ProgbarLogger)]
     for i in bars:

@@ -9,35 +9,35 @@ from tfvae.typing import Tensor
 
 
 class Examples(Protocol):
-    """Examples that fit in memory, and the order they are taken in."""
+    """Examples that fit in memory, and their order."""
 
     @property
     def examples(self) -> Tensor:
-        """As stored `[N, *event]`."""
+        """Examples `[N, *event]` as stored."""
 
     @property
     def batch_size(self) -> int:
-        """B; the last batch of a pass may be smaller."""
+        """Number of examples per batch B. The last batch of a pass may be smaller."""
 
     @property
     def num_batches(self) -> int:
-        """Of a pass."""
+        """Number of batches per pass."""
 
     @property
     def fetch(self) -> Any:
-        """From `examples` and a batch, a dictionary, to x `[B, *event]`; compared to tell programs apart."""
+        """Function from `examples` and a batch, a dictionary, to x `[B, *event]`. Compiled programs depend on it."""
 
     def next_pass(self) -> dict[str, np.ndarray]:
-        """`rows`, the indices of the examples in their order; other entries have a value for each batch."""
+        """Returns `rows`, the indices of the examples in order. Other entries have one value per batch."""
 
 
 class ArrayExamples:
-    """An array; every pass has its own order, of TensorFlow's global seed (`keras.utils.set_random_seed`) as in Keras.
+    """Array of examples. As in Keras, the order depends on TensorFlow's global seed (`keras.utils.set_random_seed`).
 
     Args:
-        examples: `[N, *event]`.
-        batch_size: B; the last batch of a pass may be smaller.
-        shuffle: whether the order is drawn anew for each pass.
+        examples: Array `[N, *event]`.
+        batch_size: Number of examples per batch B. The last batch of a pass may be smaller.
+        shuffle: Whether to draw a new order for each pass.
     """
 
     def __init__(self, examples: Tensor, batch_size: int, shuffle: bool):
@@ -53,10 +53,10 @@ class ArrayExamples:
 
 
 class DeviceBatches:
-    """Walks through the passes over examples, batch by batch: what a step gets are indices, and it fetches the rows.
+    """Iterates over examples batch by batch. A step receives indices and gathers the examples on the device.
 
     Args:
-        examples: what to walk through.
+        examples: Examples to iterate over.
     """
 
     def __init__(self, examples: Examples):
@@ -68,23 +68,23 @@ class DeviceBatches:
 
     @property
     def is_checked(self) -> bool:
-        """Whether all values were looked at before the first step, as those of an array are."""
+        """Whether all values were checked before the first step, which is the case for an array."""
         return isinstance(self._examples, ArrayExamples)
 
     @staticmethod
-    def stand_in() -> tf.data.Dataset:
-        """What Keras may iterate over meanwhile: an endless data set of nothing."""
+    def placeholder() -> tf.data.Dataset:
+        """Returns an endless data set without content, over which Keras iterates instead of the examples."""
         return tf.data.Dataset.range(1).repeat()
 
     def take(self, num_steps: int, limit: int) -> tuple[dict[str, np.ndarray], int, dict[str, np.ndarray] | None]:
-        """The next batches, up to the end of a pass.
+        """Returns the next batches, up to the end of a pass.
 
         Args:
-            num_steps: the height of a stack.
-            limit: the most batches.
+            num_steps: Number of rows of a stack.
+            limit: Maximum number of batches.
 
         Returns:
-            A stack `[num_steps, B]`, how many of its rows are batches, and the smaller last batch if it is due next.
+            A stack `[num_steps, B]`, the number of its rows that are batches, and the smaller last batch if it is next.
         """
         if not len(self._rest["rows"]):
             self._rest = self._examples.next_pass()
@@ -96,8 +96,8 @@ class DeviceBatches:
         left = len(self._rest["rows"])
         if count == limit or not 0 < left < size:
             return stack, count, None
-        odd, self._rest = self._cut(1, left)
-        return stack, count, {name: value if name == "rows" else value[0] for name, value in odd.items()}
+        remainder, self._rest = self._cut(1, left)
+        return stack, count, {name: value if name == "rows" else value[0] for name, value in remainder.items()}
 
     def _cut(self, num_batches: int, num_rows: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         ends = {name: num_rows if name == "rows" else num_batches for name in self._rest}

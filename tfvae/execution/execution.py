@@ -1,4 +1,4 @@
-"""The state that `fit`, its callbacks and the compiled loop share."""
+"""State that `fit`, its callbacks and the compiled loop share."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -11,17 +11,18 @@ from tfvae.execution.device_batches import DeviceBatches
 
 @dataclasses.dataclass
 class Execution:
-    """The state that `fit`, its callbacks and the compiled loop share about the steps of one call.
+    """State about the steps of a call that `fit`, its callbacks and the compiled loop share.
 
     Attributes:
-        num_steps: Most steps of a call.
-        limit: Most steps of the next call, where an epoch ends before; else None.
+        num_steps: Maximum number of steps of a call.
+        limit: Maximum number of steps of the next call if an epoch ends earlier, else None.
         scheduled: Pairs `(variable, values)`: the value of the variable in each step of the next call. See `schedule`.
         moving: Variables that the present call assigns.
-        batches: Training batches, where they are rows of an array on the device; else None.
+        batches: Training batches if they are rows of an array on the device, else None.
         is_running: Whether a fit or an evaluation is running.
         num_made: Number of steps that the last call made.
-        first_non_finite: Index within the last call of the first step whose loss was not finite; None if all were.
+        first_non_finite: Index within the last call of the first step whose loss was not finite. None if all were
+            finite.
     """
 
     num_steps: int = 1
@@ -34,14 +35,14 @@ class Execution:
     first_non_finite: int | None = None
 
     def schedule(self, variable: Any, values: Sequence[float] | np.ndarray) -> None:
-        """Sets the values that a variable takes in the steps of the next call, in place of those set before.
+        """Sets the values of a variable in the steps of the next call. They replace values that were set before.
 
         The variable may be any non-trainable variable that the step reads: the weight of the KL, a capacity, a
         temperature, a learning rate.
 
         Args:
             variable: A Keras or TensorFlow variable, a scalar.
-            values: One value for each step; later steps keep the last one.
+            values: One value per step. Further steps use the last value.
         """
         others = [(other, kept) for other, kept in self.scheduled if other is not variable]
         self.scheduled = [*others, (variable, np.asarray(values))]
@@ -51,7 +52,7 @@ class Execution:
         self.scheduled = [(variable, values[num_steps:]) for variable, values in self.scheduled]
 
     def take_schedule(self) -> "Schedule":
-        """Returns the values for the next call, and forgets them."""
+        """Returns the values for the next call and clears them."""
         taken, self.scheduled = self.scheduled, []
         self.moving = [variable for variable, _ in taken]
         return Schedule(self.moving, [values for _, values in taken])
@@ -59,11 +60,11 @@ class Execution:
 
 @dataclasses.dataclass(frozen=True)
 class Schedule:
-    """The values of some variables in the steps of one call.
+    """Values of some variables in the steps of one call.
 
     Attributes:
         variables: The variables.
-        values: An array for each of them, with one value for each step.
+        values: One array per variable, with one value per step.
     """
 
     variables: list[Any]
@@ -71,15 +72,15 @@ class Schedule:
 
     @property
     def key(self) -> tuple[int, ...]:
-        """What tells programs apart: each is compiled for the variables that it assigns."""
+        """Key of the compiled program, which depends on the variables that it assigns."""
         return tuple(id(variable) for variable in self.variables)
 
     def stacked(self, first: int, num_steps: int) -> list[np.ndarray]:
-        """Returns the values from step `first` on, padded to `num_steps` with the last one."""
+        """Returns the values from step `first` on, padded to `num_steps` with the last value."""
         padded = (np.concatenate([some, np.repeat(some[-1:], first + num_steps)]) for some in self.values)
         return [values[first : first + num_steps] for values in padded]
 
     def assign(self, step: int) -> None:
-        """Gives each variable its value in a step."""
+        """Assigns each variable its value in a step."""
         for variable, values in zip(self.variables, self.values, strict=True):
             variable.assign(values[step])

@@ -10,23 +10,23 @@ import tensorflow as tf
 from tfvae.execution.execution import Execution
 from tfvae.execution.protocols import KnowsExecutions
 
-_MOST_STEPS = 100
-_MOST_BYTES = 2**26
+_MAX_STEPS = 100
+_MAX_BYTES = 2**26
 _HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
 
 
 def steps_per_call(
     data: Any, example: Any, batch_size: int | None, steps: int | None, callbacks: Sequence[keras.callbacks.Callback]
 ) -> int:
-    """Returns the number of steps for `steps_per_execution="auto"`: 1 where a callback has to see every batch.
+    """Returns the number of steps for `steps_per_execution="auto"`: 1 if a callback must be called for every batch.
 
     A callback with a nonzero attribute `every_steps` is called after about that many steps.
 
     Args:
         data: The data given to `fit`.
-        example: The x of the first batch, or all of x; None where it is not known.
+        example: The x of the first batch, or all of x. None if it is unknown.
         batch_size: The batch size of arrays.
-        steps: The number of steps per epoch, where the user limits it.
+        steps: The number of steps per epoch if the user limits it, else None.
         callbacks: The callbacks of the fit.
     """
     if any(needs_every_batch(callback) for callback in callbacks):
@@ -34,14 +34,14 @@ def steps_per_call(
     size = 0 if example is None else example.shape[0]
     if not isinstance(data, tf.data.Dataset | keras.utils.PyDataset):
         size = min(size, batch_size or 32)
-    num_bytes = 4 * size * math.prod(example.shape[1:]) if size else _MOST_BYTES // 16
-    most = max(1, min(_MOST_STEPS, _MOST_BYTES // num_bytes))
+    num_bytes = 4 * size * math.prod(example.shape[1:]) if size else _MAX_BYTES // 16
+    most = max(1, min(_MAX_STEPS, _MAX_BYTES // num_bytes))
     for every in (getattr(callback, "every_steps", 0) for callback in callbacks):
-        if every:  # calls of one length that end there, or soon after
+        if every:  # calls of equal length that end at `every` or soon after
             most = math.ceil(every / math.ceil(every / most))
     if steps is None:
         return most
-    # Keras looks for the end of finite data between calls only.
+    # Keras detects the end of finite data only between calls.
     length = _num_batches(data, size)
     if length is None:
         return min(most, steps)
@@ -50,7 +50,7 @@ def steps_per_call(
 
 
 def _num_batches(data: Any, batch_size: int) -> int | None:
-    """Returns the number of batches of a pass; None where it is unknown or infinite."""
+    """Returns the number of batches of a pass. None if it is unknown or infinite."""
     if isinstance(data, tf.data.Dataset):
         length = int(data.cardinality())
     elif isinstance(data, keras.utils.PyDataset):
@@ -81,7 +81,7 @@ def needs_every_batch(callback: keras.callbacks.Callback) -> bool:
 
 
 class EpochEnd(keras.callbacks.Callback):
-    """Ends a call of many steps at the end of an epoch, or of an evaluation, of given length."""
+    """Callback that ends a call of many steps at the end of an epoch or evaluation of given length."""
 
     knows_executions = True
 

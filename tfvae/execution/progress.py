@@ -1,4 +1,4 @@
-"""Progress in steps, where one call makes many."""
+"""Progress bar for calls of many steps."""
 
 from typing import Any
 
@@ -6,9 +6,9 @@ import keras
 
 
 class ProgressBar(keras.callbacks.ProgbarLogger):
-    """Keras' progress bar, moved by the number of steps that were made: Keras counts every call as full.
+    """Keras' progress bar, which advances by the number of steps made, whereas Keras counts every call as full.
 
-    For data of unknown length, each pass shows the length of the pass before.
+    For data of unknown length, each pass shows the length of the previous pass.
     """
 
     def __init__(self) -> None:
@@ -37,13 +37,13 @@ class ProgressBar(keras.callbacks.ProgbarLogger):
         super().on_epoch_end(epoch, logs)
 
     def _last(self, batch: int) -> int:
-        """Returns the index of the last batch of a call; Keras gives `batch`."""
+        """Returns the index of the last batch of a call. Keras passes `batch`."""
         num_made = self.model.execution.num_made
         last = self._first + num_made - 1 if num_made else batch
         if self._steps:
             return min(last, self._steps - 1)
         if self.target is not None and last >= self.target:
-            self._set_target(None)  # this pass is longer than the one before
+            self._set_target(None)  # this pass is longer than the previous one
         return last
 
     def _set_target(self, steps: int | None) -> None:
@@ -53,10 +53,10 @@ class ProgressBar(keras.callbacks.ProgbarLogger):
 
 
 def expect_end(iterator: Any) -> None:
-    """Lets a Keras epoch iterator over data of unknown length reach their end in each pass, without a warning.
+    """Lets an epoch iterator of Keras reach the end of data of unknown length in each pass without a warning.
 
-    Keras would warn that the data ran out, and use the length of the first pass, in full calls, for all passes. A pass
-    without any batch still warns.
+    Otherwise Keras would warn that the data ran out, and would use the length of the first pass, in full calls, for all
+    passes. A pass without any batch still causes a warning.
     """
     warn = iterator._interrupted_warning
 

@@ -1,4 +1,4 @@
-"""What `fit` asks of callbacks beyond the hooks of Keras."""
+"""Protocols for callbacks of `fit` in addition to the hooks of Keras."""
 
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
@@ -8,9 +8,9 @@ import keras
 
 @runtime_checkable
 class KnowsExecutions(Protocol):
-    """A callback that may be called once for many steps, although it has hooks for batches.
+    """Callback that may be called once for many steps, although it has hooks for batches.
 
-    Other callbacks with such hooks make `fit` call the compiled program once per batch, which is slower.
+    With other callbacks that have such hooks, `fit` calls the compiled program once per batch, which is slower.
 
     Attributes:
         knows_executions: True for a callback that reads the number of steps from `model.execution`.
@@ -21,7 +21,7 @@ class KnowsExecutions(Protocol):
 
 @runtime_checkable
 class SharesCallbacks(Protocol):
-    """A callback that has to know the other callbacks of the same `fit`."""
+    """Callback that depends on the other callbacks of the same `fit`."""
 
     def share_callbacks(self, callbacks: Sequence[keras.callbacks.Callback]) -> None:
         """Receives the other callbacks when `fit` starts, and an empty list when it ends."""

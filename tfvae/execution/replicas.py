@@ -1,7 +1,7 @@
-"""What differs between one process and the replicas of a distribution strategy, of which each has a part of a batch.
+"""Sums and random numbers under a distribution strategy, where each replica has a part of the batch.
 
-Sums over replicas are divided by the size of the whole batch, so that parts of different sizes, and empty ones, count
-as they should; and each replica has noise of its own.
+Sums over replicas are divided by the size of the whole batch, so that parts of different sizes and empty parts have
+the right weight. Each replica has its own noise.
 """
 
 import contextlib
@@ -12,15 +12,15 @@ import tensorflow as tf
 
 
 def for_workers(model: Any, *data: Any) -> list[Any]:
-    """Prepares data for `fit` or `evaluate`, such that several workers' parts make up the batches of one process.
+    """Prepares data for `fit` or `evaluate` so that the parts of all workers form the batches of one process.
 
-    A data set without a policy of its own is shared out by example: all workers read it, and keep a part. TensorFlow's
-    own choice for data in files is by file, which makes other batches. Arrays are shuffled alike.
+    A data set without its own policy is sharded by example: all workers read it and keep a part. By default TensorFlow
+    shards data in files by file, which gives other batches. Arrays are shuffled in the same order on all workers.
     """
     strategy, policy = model.distribute_strategy, tf.data.experimental.AutoShardPolicy
     if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         return list(data)
-    # Each worker draws the order from TensorFlow's global seed; these are the same on all, whatever they started with.
+    # Each worker draws the order from TensorFlow's global seed, which is set to the same value on all workers.
     state, steps = model.seed_generator.state.numpy(), model.num_updates
     tf.random.set_seed((int(state[0]) * 1_000_003 + int(steps)) % 2**31)
     options = tf.data.Options()
@@ -34,12 +34,12 @@ def for_workers(model: Any, *data: Any) -> list[Any]:
 
 
 def is_replicated() -> bool:
-    """Whether the step that is being made or traced is one of several replicas'."""
+    """Whether the present step runs, or is traced, on one of several replicas."""
     return tf.distribute.get_strategy().num_replicas_in_sync > 1
 
 
 def sums_over_replicas(tensors: Sequence[Any]) -> list[Any]:
-    """Sums over all replicas, with one message for each dtype; None stays None."""
+    """Returns the sums over all replicas, with one message per dtype. None is returned unchanged."""
     context = tf.distribute.get_replica_context()
     found = list(tensors)
     for dtype in dict.fromkeys(tensor.dtype for tensor in tensors if tensor is not None):
@@ -51,8 +51,8 @@ def sums_over_replicas(tensors: Sequence[Any]) -> list[Any]:
 
 
 @contextlib.contextmanager
-def own_noise(model: Any) -> Iterator[None]:
-    """Gives the replica's random states a seed of its own, Keras' layers' too; their counters stay equal on all."""
+def replica_seeds(model: Any) -> Iterator[None]:
+    """Gives all random states of the model their own seed on each replica. Their counters stay equal everywhere."""
     replica = tf.distribute.get_replica_context().replica_id_in_sync_group
     states = [variable for variable in model.variables if variable.name == "seed_generator_state"]
     seeds = [state.value[0] for state in states]
@@ -66,14 +66,14 @@ def own_noise(model: Any) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def summed_already(optimizer: Any) -> Iterator[None]:
-    """Keeps Keras from summing gradients over replicas again, which it does after clipping those of each replica.
+def gradients_summed(optimizer: Any) -> Iterator[None]:
+    """Prevents Keras from summing gradients again, which it does after it has clipped those of each replica.
 
-    In one process the sum would change nothing, but register a gradient that is never freed.
+    In one process the sum would change nothing, but it would register a gradient that is never freed.
     """
     while hasattr(optimizer, "inner_optimizer"):
         optimizer = optimizer.inner_optimizer
-    # Replicas come here in turns, and all have asked for the sum before any of them leaves.
+    # Replicas run this code one after another, and all request the sum before any of them continues.
     vars(optimizer)["_all_reduce_sum_gradients"] = list
     try:
         yield

@@ -10,17 +10,17 @@ from tfvae.typing import Tensor
 
 
 class ReplicatedSteps:
-    """A train or test function for Keras under a strategy: makes several steps per call, each on all replicas.
+    """Train or test function for Keras under a strategy, which makes several steps per call on all replicas.
 
-    Keras' own functions fail for several workers (keras issue 20585).
+    The functions of Keras fail with several workers (keras issue 20585).
 
     Args:
-        model: A model made under the strategy; `model.execution` gives the number of steps of a call, and is written
-            to.
-        step: Function from a replica's part of a batch to logs, the means in `model.metrics`, equal on all replicas.
+        model: Model created under the strategy. `model.execution` has the number of steps of a call, and is updated.
+        step: Function from a replica's part of a batch to the logs, the means in `model.metrics`, which are equal on
+            all replicas.
 
     Numerics:
-        The logs are those of the last step, or, where a loss is not finite, of the first such step.
+        The logs are those of the last step, or of the first step with a loss that is not finite.
     """
 
     def __init__(self, model: Any, step: Callable[[Any], dict[str, Tensor]]):
@@ -32,11 +32,11 @@ class ReplicatedSteps:
         self._run_one = tf.function(self._one, autograph=False, reduce_retracing=True)
 
     def __call__(self, iterator: Any) -> dict[str, Tensor]:
-        """Returns the logs; raises StopIteration when there are no more batches."""
-        self._model.build_metrics()  # replicas cannot make variables
+        """Returns the logs. Raises StopIteration when there are no more batches."""
+        self._model.build_metrics()  # replicas cannot create variables
         execution = self._execution
         schedule = execution.take_schedule()
-        if not isinstance(iterator, tf.distribute.DistributedIterator):  # a batch that all replicas get
+        if not isinstance(iterator, tf.distribute.DistributedIterator):  # all replicas get the same batch
             execution.num_made, execution.first_non_finite = 1, None
             return self._run_one(next(iterator))
         limit = min(execution.num_steps, execution.limit or execution.num_steps)
@@ -64,7 +64,7 @@ class ReplicatedSteps:
     def _steps(
         self, iterator: Any, limit: Tensor, variables: list[Any], values: list[Tensor]
     ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """Returns the number of steps made, the first that was not finite (`limit` for none), and the logs."""
+        """Returns the number of steps made, the first step that was not finite (`limit` if none), and the logs."""
 
         def body(made: Tensor, batch: Any, bad: Tensor, logs: dict[str, Tensor]) -> Any:
             for variable, some in zip(variables, values, strict=True):

@@ -7,14 +7,13 @@ import tensorflow as tf
 from tfvae.execution.replicated_steps import ReplicatedSteps
 from tfvae.execution.step_loop import StepLoop
 
-_MOST_KEPT = 8
+_MAX_FUNCTIONS = 8
 
 
 class StepFunctions:
-    """Train and test functions of a model: a loop of many steps in one program where possible, else Keras' own.
+    """Train and test functions of a model: a compiled loop of many steps if possible, else the functions of Keras.
 
-    Functions of the latest fits, of other numbers of steps or other data, are kept and not compiled again, as long as
-    the model is the one that they were made for.
+    The functions of the latest fits, with other numbers of steps or other data, are cached until the model changes.
 
     Args:
         model: A compiled model.
@@ -22,8 +21,8 @@ class StepFunctions:
 
     def __init__(self, model: Any):
         self._model = model
-        self._made: dict[str, dict[tuple[Any, ...], Any]] = {"train": {}, "test": {}}
-        self._made_for: dict[str, list[Any]] = {}
+        self._functions: dict[str, dict[tuple[Any, ...], Any]] = {"train": {}, "test": {}}
+        self._compiled_objects: dict[str, list[Any]] = {}
 
     @property
     def can_loop(self) -> bool:
@@ -32,35 +31,35 @@ class StepFunctions:
             return not self._model.run_eagerly and not tf.distribute.has_strategy()
 
     def are_outdated(self, name: str) -> bool:
-        """Whether something that the functions "train" or "test" are compiled for has changed since they were made."""
-        made_for, now = self._made_for.get(name), self._compiled_for()
-        return made_for is not None and not (
-            len(made_for) == len(now) and all(a is b for a, b in zip(made_for, now, strict=True))
+        """Whether an object that the functions "train" or "test" depend on was replaced after they were created."""
+        before, now = self._compiled_objects.get(name), self._compiled_for()
+        return before is not None and not (
+            len(before) == len(now) and all(a is b for a, b in zip(before, now, strict=True))
         )
 
     def train(self, keras_function: Any, *, force: bool) -> Any:
-        """Returns the train function for `model.execution`; `keras_function` where there is nothing better."""
+        """Returns the train function for `model.execution`, or `keras_function` if steps cannot run in a loop."""
         batches = self._model.execution.batches
         fetch = None if batches is None else batches.fetch
         return self._get("train", self._model.train_step, fetch, keras_function, force)
 
     def test(self, keras_function: Any, *, force: bool) -> Any:
-        """Returns the test function for `model.execution`; `keras_function` where there is nothing better."""
+        """Returns the test function for `model.execution`, or `keras_function` if steps cannot run in a loop."""
         return self._get("test", self._model.test_step, None, keras_function, force)
 
     def _compiled_for(self) -> list[Any]:
-        """Objects whose identity tells programs apart: what is trained, which layers train, and by what."""
+        """Returns the objects that compiled functions depend on: optimizer, parts, variables and flags of layers."""
         model = self._model
         flags = (layer.trainable for layer in model._flatten_layers())
         return [model.optimizer, *model.compiled_parts(), *model.trainable_variables, *model.variables, *flags]
 
     def _get(self, name: str, step: Any, fetch: Any, keras_function: Any, force: bool) -> Any:
-        made, key = self._made[name], (self._model.execution.num_steps, fetch)
+        made, key = self._functions[name], (self._model.execution.num_steps, fetch)
         if force or self.are_outdated(name):
             made.clear()
-        self._made_for[name] = self._compiled_for()
+        self._compiled_objects[name] = self._compiled_for()
         made[key] = made.pop(key, None) or self._new(step, fetch, keras_function)  # the last is the latest
-        if len(made) > _MOST_KEPT:
+        if len(made) > _MAX_FUNCTIONS:
             del made[next(iter(made))]
         function = made[key]
         if isinstance(function, StepLoop):
@@ -73,7 +72,7 @@ class StepFunctions:
             return ReplicatedSteps(model, step)
         if not self.can_loop:
             return keras_function
-        jit_compile = model.asked_jit_compile
+        jit_compile = model.requested_jit_compile
         if jit_compile == "auto" and not all(layer.supports_jit for layer in model._flatten_layers()):
             jit_compile = False
         return StepLoop(step, model.execution, fetch=fetch, jit_compile=jit_compile, instead=keras_function)

@@ -1,4 +1,4 @@
-"""Many training steps in one compiled program, which gets a stack of batches."""
+"""Compiled loop of many training steps over a stack of batches."""
 
 import logging
 from collections.abc import Callable
@@ -12,27 +12,27 @@ from tfvae.typing import Tensor
 
 _log = logging.getLogger("tfvae")
 
-# What TensorFlow says of a program that XLA cannot compile.
+# Error messages of TensorFlow for a program that XLA cannot compile.
 _UNCOMPILABLE = ("unsupported operations", "not compilable", "compile-time constant")
 
 
 class StepLoop:
-    """A train or test function for Keras that makes many steps per call.
+    """Train or test function for Keras that makes many steps per call.
 
-    Batches from an iterator, or from `DeviceBatches`, are stacked `[num_steps, B, ...]`, and one program loops over the
-    stack. A batch of another size than the first (the last of an epoch) is a step of its own, without XLA, which would
-    compile a program for its size.
+    Batches from an iterator or from `DeviceBatches` are stacked `[num_steps, B, ...]`, and a compiled program loops
+    over the stack. A batch of another size than the first one (the last of an epoch) is a separate step without XLA,
+    because XLA would compile another program for its size.
 
     Args:
         step: Function from a batch to logs, a dictionary of scalars.
-        execution: The number of steps of a call, and the variables to assign in each; written to after each call.
-        fetch: Function from examples and a batch to x, where batches come from `execution.batches` instead of the
-            iterator, which have the same `fetch`; else None.
-        jit_compile: Whether XLA compiles the loop; "auto" leaves it out where it is slower or impossible.
-        instead: Function to call where batches cannot be stacked.
+        execution: The number of steps of a call and the variables to assign in each step. It is updated by each call.
+        fetch: Function from examples and a batch to x if batches come from `execution.batches`, which have the same
+            `fetch`. None if they come from the iterator.
+        jit_compile: Whether XLA compiles the loop. "auto" uses XLA unless it is slower or impossible.
+        instead: Function to call if batches cannot be stacked.
 
     Numerics:
-        The logs are those of the last step, or, where a loss is not finite, of the first such step.
+        The logs are those of the last step, or of the first step with a loss that is not finite.
     """
 
     def __init__(
@@ -56,8 +56,8 @@ class StepLoop:
         self._batch_sizes: list[int] = []
         self._runs: dict[tuple[int, ...], Callable[..., Any]] = {}  # by the variables that they assign
         self._with_xla: bool | None = None
-        self._no_logs: Any = None
-        # Relaxed for data of other ranks, an iterator's elements would lose theirs.
+        self._empty_logs: Any = None
+        # No `reduce_retracing`, which would drop the ranks of elements if the data had different ranks.
         self._collect = tf.function(self._collected, autograph=False)
 
     @property
@@ -69,11 +69,11 @@ class StepLoop:
         return None if self._batches is None else self._batches.examples
 
     def restart(self) -> None:
-        """Takes the size of batches from the next one."""
+        """Determines the batch size from the next batch."""
         self._batch_sizes = []
 
     def __call__(self, iterator: Any) -> dict[str, Tensor]:
-        """The logs; StopIteration when there are no more batches."""
+        """Returns the logs. Raises StopIteration when there are no more batches."""
         if self._batches is None and not (isinstance(iterator, tf.data.Iterator) and _can_stack(iterator.element_spec)):
             return self._instead(iterator)
         execution = self._execution
@@ -82,33 +82,35 @@ class StepLoop:
         execution.num_made, execution.first_non_finite = 0, None
         logs: dict[str, Tensor] = {}
         while execution.num_made < limit:
-            stack, count, odd = self._take(iterator, limit - execution.num_made)
+            stack, count, remainder = self._take(iterator, limit - execution.num_made)
             if count:
-                logs = self._many(stack, count, schedule, logs)
-            if odd is not None:
-                logs = self._one(odd, schedule, logs)
-            if not count and odd is None:
+                logs = self._run_stack(stack, count, schedule, logs)
+            if remainder is not None:
+                logs = self._run_single(remainder, schedule, logs)
+            if not count and remainder is None:
                 break
         if not execution.num_made:
             raise StopIteration
         return logs
 
     def _take(self, iterator: Any, limit: int) -> tuple[Any, int, Any]:
-        """A stack, how many batches it holds, and the one of another size that comes next, or None."""
+        """Returns a stack, the number of its batches, and the next batch if it has another size, else None."""
         if self._batches is not None:
-            stack, count, odd = self._batches.take(self._num_steps, limit)
-            stack, odd = tf.nest.map_structure(lambda leaf: None if leaf is None else tf.constant(leaf), (stack, odd))
-            return stack, count, odd
+            stack, count, remainder = self._batches.take(self._num_steps, limit)
+            stack, remainder = tf.nest.map_structure(
+                lambda leaf: None if leaf is None else tf.constant(leaf), (stack, remainder)
+            )
+            return stack, count, remainder
         sizes = self._batch_sizes or [0] * len(tf.nest.flatten(iterator.element_spec))
-        stack, count, odd = self._collect(iterator, tf.constant(sizes), tf.constant(limit))
+        stack, count, remainder = self._collect(iterator, tf.constant(sizes), tf.constant(limit))
         if count := int(count):
             self._batch_sizes = [leaf.shape[1] for leaf in tf.nest.flatten(stack)]
-        return stack, count, odd.get_value() if bool(odd.has_value()) else None
+        return stack, count, remainder.get_value() if bool(remainder.has_value()) else None
 
     def _collected(self, iterator: Any, sizes: Tensor, limit: Tensor) -> tuple[Any, Tensor, Any]:
-        """A stack of batches of one size, padded to `num_steps`, how many they are, and the one of another size.
+        """Returns a stack of batches of one size, padded to `num_steps`, their number, and the one of another size.
 
-        `sizes` are those of a batch's leaves, 0 where they are not known yet.
+        `sizes` are those of the leaves of a batch, 0 if they are unknown.
         """
         specs = tf.nest.flatten(iterator.element_spec)
         arrays = [
@@ -120,7 +122,7 @@ class StepLoop:
         def more(count: Tensor, going: Tensor, *_: Any) -> Tensor:
             return tf.logical_and(going, count < limit)
 
-        def take(count: Tensor, _: Tensor, sizes: Tensor, arrays: Any, odd: Any) -> Any:
+        def take(count: Tensor, _: Tensor, sizes: Tensor, arrays: Any, remainder: Any) -> Any:
             batch = iterator.get_next_as_optional()
 
             def look() -> Any:
@@ -129,32 +131,32 @@ class StepLoop:
 
                 def keep() -> Any:
                     written = [array.write(count, leaf) for array, leaf in zip(arrays, leaves, strict=True)]
-                    return count + 1, True, rows, written, odd
+                    return count + 1, True, rows, written, remainder
 
                 fits = tf.reduce_all(tf.logical_or(sizes == 0, rows == sizes))
                 return tf.cond(fits, keep, lambda: (count, False, sizes, arrays, batch))
 
-            return tf.cond(batch.has_value(), look, lambda: (count, False, sizes, arrays, odd))
+            return tf.cond(batch.has_value(), look, lambda: (count, False, sizes, arrays, remainder))
 
         start = (tf.constant(0), tf.constant(True), sizes, arrays, none)
-        count, _, _, arrays, odd = tf.while_loop(more, take, start, parallel_iterations=1)
+        count, _, _, arrays, remainder = tf.while_loop(more, take, start, parallel_iterations=1)
         stacks = [self._padded(array, spec, count) for array, spec in zip(arrays, specs, strict=True)]
-        return tf.nest.pack_sequence_as(iterator.element_spec, stacks), count, odd
+        return tf.nest.pack_sequence_as(iterator.element_spec, stacks), count, remainder
 
     def _padded(self, array: Any, spec: Any, count: Tensor) -> Tensor:
         def some() -> Tensor:
             stack = array.gather(tf.range(count))
             return tf.pad(stack, [[0, self._num_steps - count], *[[0, 0]] * spec.shape.rank])
 
-        # There is no stack of nothing: the size of a batch is not known then.
+        # Without any batch the stack cannot be built, because the batch size is unknown.
         nothing = [self._num_steps, spec.shape[0] or 0, *spec.shape[1:]]
         cases = [(tf.equal(count, 0), lambda: tf.zeros(nothing, spec.dtype)), (count < self._num_steps, some)]
         stack = tf.case(cases, default=array.stack)
         return tf.ensure_shape(stack, [self._num_steps, *spec.shape])
 
-    def _many(self, stack: Any, count: int, schedule: Schedule, logs: dict[str, Tensor]) -> dict[str, Tensor]:
+    def _run_stack(self, stack: Any, count: int, schedule: Schedule, logs: dict[str, Tensor]) -> dict[str, Tensor]:
         """Makes steps with the first `count` batches of a stack."""
-        if self._no_logs is None:
+        if self._empty_logs is None:
             self._prepare(stack)
         values = [
             tf.constant(some, variable.dtype)
@@ -162,7 +164,7 @@ class StepLoop:
                 schedule.variables, schedule.stacked(self._execution.num_made, self._num_steps), strict=True
             )
         ]
-        arguments = stack, tf.constant(count), values, self._no_logs, self._source
+        arguments = stack, tf.constant(count), values, self._empty_logs, self._source
         try:
             new, bad = self._program(schedule)(*arguments)
         except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
@@ -170,16 +172,16 @@ class StepLoop:
                 raise
             self._choose(False, f"XLA cannot compile this model: {str(error).splitlines()[0]}")
             new, bad = self._program(schedule)(*arguments)
-        return self._made(count, new, logs, int(bad))
+        return self._record(count, new, logs, int(bad))
 
-    def _one(self, batch: Any, schedule: Schedule, logs: dict[str, Tensor]) -> dict[str, Tensor]:
+    def _run_single(self, batch: Any, schedule: Schedule, logs: dict[str, Tensor]) -> dict[str, Tensor]:
         """Makes one step."""
         schedule.assign(self._execution.num_made)
         new = self._step(batch, self._source)
-        return self._made(1, new, logs, 1 if bool(_all_finite(new)) else 0)
+        return self._record(1, new, logs, 1 if bool(_all_finite(new)) else 0)
 
-    def _made(self, count: int, new: dict[str, Tensor], logs: dict[str, Tensor], bad: int) -> dict[str, Tensor]:
-        """Counts steps, of which number `bad` was the first that was not finite; the logs that count."""
+    def _record(self, count: int, new: dict[str, Tensor], logs: dict[str, Tensor], bad: int) -> dict[str, Tensor]:
+        """Counts steps, of which step `bad` is the first that was not finite, and returns the logs to report."""
         execution = self._execution
         if execution.first_non_finite is None:
             logs = new
@@ -190,16 +192,16 @@ class StepLoop:
     def _prepare(self, stack: Any) -> None:
         batch = tf.nest.map_structure(lambda leaf: tf.TensorSpec(leaf.shape[1:], leaf.dtype), stack)
         traced = self._step.get_concrete_function(batch, self._source)
-        self._no_logs = tf.nest.map_structure(lambda log: tf.zeros(log.shape, log.dtype), traced.structured_outputs)
+        self._empty_logs = tf.nest.map_structure(lambda log: tf.zeros(log.shape, log.dtype), traced.structured_outputs)
         if self._jit_compile != "auto":
-            self._choose(bool(self._jit_compile), "as asked for")
+            self._choose(bool(self._jit_compile), "as requested")
         elif _has_convolutions(traced) and not tf.config.list_logical_devices("GPU"):
-            self._choose(False, "a loop of convolutions is slow under it on a CPU")
+            self._choose(False, "a loop of convolutions is slow with XLA on a CPU")
         else:
             self._choose(True, "the faster choice")
 
     def _choose(self, with_xla: bool, reason: str) -> None:
-        _log.info("Steps run %s XLA: %s.", "under" if with_xla else "without", reason)
+        _log.info("Steps run %s XLA: %s.", "with" if with_xla else "without", reason)
         self._with_xla = with_xla
         self._runs.clear()
 
@@ -227,7 +229,7 @@ class StepLoop:
 
 
 def _can_stack(element_spec: Any) -> bool:
-    """Whether batches are dense tensors that differ in nothing but the size of their first axis."""
+    """Whether batches are dense tensors that differ only in the size of their first axis."""
     return all(
         isinstance(spec, tf.TensorSpec) and spec.shape.rank and spec.shape[1:].is_fully_defined()
         for spec in tf.nest.flatten(element_spec)

@@ -1,4 +1,4 @@
-"""Export: a trained VAE as a SavedModel that TensorFlow alone serves, or as LiteRT or ONNX files."""
+"""Export of a trained VAE as a SavedModel for TensorFlow, or as LiteRT or ONNX files."""
 
 from tfvae import _backend as _backend
 from tfvae.export.converted_model import ConvertedModel, Deviation

@@ -1,4 +1,4 @@
-"""What a model must be for its functions to be exported."""
+"""Checks of a model before its export."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,36 +10,37 @@ from tfvae.models import VAE
 
 
 def require_vae(vae: Any, function: str) -> None:
-    """Raises TypeError for what is no VAE; `function` is the caller, such as "export.save"."""
+    """Raises TypeError if `vae` is not a VAE. `function` is the caller, such as "export.save"."""
     if not isinstance(vae, VAE):
         raise TypeError(
-            f"{function} takes a tfvae.models.VAE: its signatures need a posterior, a prior and a likelihood. For any "
-            f"other Keras model use model.export(path). Received: {vae!r} (of type {type(vae).__name__})."
+            f"{function} requires a tfvae.models.VAE, because its signatures need a posterior, a prior and a "
+            "likelihood. Export other Keras models with model.export(path). "
+            f"Received: vae={vae!r} (of type {type(vae).__name__})"
         )
 
 
 def require_one_tensor(vae: VAE, function: str) -> None:
-    """Raises ValueError where the latents are a nest of tensors, or of unknown shape."""
+    """Raises ValueError if the latents are not one tensor of known shape."""
     if not _is_known(vae.latent_shape):
         raise ValueError(
-            f"{function} takes models whose latents z are one tensor of known shape, named `z` in the signatures. "
-            f"This model's prior ({type(vae.prior).__name__}) has event shape {vae.latent_shape!r}."
+            f"{function} requires a model whose latents z are one tensor of known shape, the input `z` of the "
+            f"signatures. Received: {type(vae.prior).__name__} prior with event shape {vae.latent_shape!r}"
         )
 
 
-# What else signatures take and return by name.
-_TAKEN = ("x", "z", "seed", "num_samples", "loc", "scale", "scale_tril", "mean", "stddev", "sample")
+# Names of the other inputs and outputs of signatures.
+_RESERVED_NAMES = ("x", "z", "seed", "num_samples", "loc", "scale", "scale_tril", "mean", "stddev", "sample")
 
 
 def require_latents(vae: VAE, function: str) -> None:
-    """Raises ValueError where the latents are neither one tensor of known shape nor a dictionary of such tensors."""
+    """Raises ValueError if the latents are neither one tensor of known shape nor a dictionary of such tensors."""
     parts: Any = vae.latent_shape
     if not isinstance(parts, Mapping):
         require_one_tensor(vae, function)
-    elif not all(_is_known(shape) for shape in parts.values()) or not set(parts).isdisjoint(_TAKEN):
+    elif not all(_is_known(shape) for shape in parts.values()) or not set(parts).isdisjoint(_RESERVED_NAMES):
         raise ValueError(
-            f"{function} names the parts of z in the signatures: they need known shapes and names other than "
-            f"{', '.join(_TAKEN)}. Received: latent_shape={parts!r}"
+            f"The parts of z are inputs and outputs of the signatures of {function}. They must have known shapes and "
+            f"names other than {', '.join(_RESERVED_NAMES)}. Received: latent_shape={parts!r}"
         )
 
 
@@ -48,14 +49,14 @@ def _is_known(shape: Any) -> bool:
 
 
 def event_shape_of(vae: VAE) -> tuple[int, ...]:
-    """The shape of one x, from the model or, where its layers do not say, from a trace of p(x|z).
+    """Returns the shape of one x, from the model or, if its layers do not define it, from a trace of p(x|z).
 
     Raises:
-        ValueError: when the model is not built, or p(x|z) does not know the shape.
+        ValueError: If the model is not built, or the event shape of p(x|z) is unknown.
     """
     if not vae.built:
         raise ValueError(
-            "The VAE is not built, so it has no weights to export. Train it with fit, load its weights, or call "
+            "The VAE is not built, so it has no weights to export. Train it with `fit`, load its weights, or call "
             "vae.build((None, *event_shape)) first."
         )
     if vae.event_shape is not None:
@@ -67,11 +68,11 @@ def event_shape_of(vae: VAE) -> tuple[int, ...]:
         z: Any = {name: tf.TensorSpec([None, *part], dtypes[name]) for name, part in shape.items()}
     else:
         z = tf.TensorSpec([None, *shape], vae.variable_dtype)
-    with keras.StatelessScope():  # a trace must leave nothing behind in the layers
+    with keras.StatelessScope():  # the trace must not change the layers
         tf.function(lambda z: found.append(vae.generate(z).event_shape), autograph=False).get_concrete_function(z)
     if not found[0].is_fully_defined():
         raise ValueError(
-            f"The event shape of p(x|z) is {found[0]}, but a served model needs every axis of x but the batch. End the "
-            "decoder in a layer that knows it, such as tfvae.layers.IndependentBernoulli(event_shape)."
+            "An exported model requires a known event shape of p(x|z). End the decoder in a layer that defines it, "
+            f"such as tfvae.layers.IndependentBernoulli(event_shape). Received: event_shape={found[0]}"
         )
     return tuple(found[0].as_list())

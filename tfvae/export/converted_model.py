@@ -1,4 +1,4 @@
-"""What an export to another format has become, and how far its answers are from the model's."""
+"""Result of a conversion to another format, with the deviations from the model."""
 
 import dataclasses
 from pathlib import Path
@@ -7,15 +7,15 @@ from typing import Any
 
 @dataclasses.dataclass(frozen=True)
 class Deviation:
-    """How far one output of one file is from the model's, over all values of all examples that were measured.
+    """Deviation of one output of a file from the model, over all values of all measured examples.
 
     Attributes:
-        file: inside the folder, such as "int8/encoder.tflite".
-        precision: of the file: "float32", "float16" or "int8".
-        output: such as "loc".
-        max_abs: the largest absolute difference.
-        mean_abs: the mean absolute difference.
-        largest: the largest absolute value that the model itself answered, for comparison.
+        file: File within the folder, such as "int8/encoder.tflite".
+        precision: Precision of the file: "float32", "float16" or "int8".
+        output: Name of the output, such as "loc".
+        max_abs: Largest absolute difference.
+        mean_abs: Mean absolute difference.
+        largest: Largest absolute value of the output of the model, for comparison.
     """
 
     file: str
@@ -28,13 +28,13 @@ class Deviation:
 
 @dataclasses.dataclass(frozen=True)
 class ConvertedModel:
-    """What `save_litert` and `save_onnx` return.
+    """Result of `save_litert` and `save_onnx`.
 
     Attributes:
-        path: the folder.
-        num_bytes: the size of each file, by its name inside the folder.
-        deviations: one for each output of each file.
-        num_examples: real examples that the deviations were measured on.
+        path: Folder of the files.
+        num_bytes: Size of each file in bytes, by its name within the folder.
+        deviations: One deviation per output of each file.
+        num_examples: Number of real examples on which the deviations were measured.
     """
 
     path: Path
@@ -43,7 +43,7 @@ class ConvertedModel:
     num_examples: int
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON, without the path."""
+        """Returns the content as JSON, without the path."""
         return {
             "num_examples": self.num_examples,
             "num_bytes": self.num_bytes,

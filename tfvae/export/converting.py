@@ -1,4 +1,4 @@
-"""A model's two networks as files of another format: converted, measured on real data, and only then written."""
+"""Conversion of encoder and decoder to another format. Files are written only after a comparison on real data."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping
@@ -25,19 +25,19 @@ _BATCH_SIZE = 100
 
 @dataclass(frozen=True)
 class Network:
-    """One half of a model, to be converted.
+    """Encoder or decoder of a model, to be converted.
 
     Attributes:
         name: "encoder" or "decoder".
-        module: what holds the variables.
-        function: the `tf.function` of one float32 input, "x" or "z", with any batch size.
-        calibrating: inputs `[n, ...]` as it meets them, for formats that look at the range of every number.
+        module: Module with the variables.
+        function: `tf.function` of one float32 input, "x" or "z", with any batch size.
+        calibration: Typical inputs `[n, ...]`, for formats that need the range of every number.
     """
 
     name: str
     module: tf.Module
     function: Any
-    calibrating: np.ndarray
+    calibration: np.ndarray
 
     @property
     def input(self) -> str:
@@ -47,7 +47,14 @@ class Network:
 
 @dataclass(frozen=True)
 class File:
-    """One converted network: its name inside the folder, its precision, its content, and a way to run it."""
+    """Converted network.
+
+    Attributes:
+        name: Name of the file within the folder.
+        precision: Precision of the file.
+        content: Content of the file.
+        run: Function that runs the network.
+    """
 
     name: str
     precision: str
@@ -57,12 +64,12 @@ class File:
 
 @dataclass(frozen=True)
 class Format:
-    """A format to convert to.
+    """Target format of a conversion.
 
     Attributes:
-        kind: what is written.
-        dtypes: those of floating-point numbers that its runtimes compute in.
-        convert: makes files of a network.
+        kind: Kind of the folder.
+        dtypes: Floating-point dtypes that its runtimes support.
+        convert: Function from a network to its files.
     """
 
     kind: Kind
@@ -80,31 +87,31 @@ def save_converted(
     about: Mapping[str, Any] | None,
     tolerance: float,
 ) -> ConvertedModel:
-    """Converts the functions `posterior` and `likelihood`; see `save_litert` for the arguments, and what is refused."""
+    """Converts the functions `posterior` and `likelihood`. See `save_litert` for the arguments and errors."""
     kind = target_format.kind
     require_vae(vae, kind.function)
     target = free_target(path, overwrite, kind)
     require_one_tensor(vae, kind.function)
     if not 0 <= tolerance < math.inf:
-        raise ValueError(f"tolerance is a number, at least 0. Received: {tolerance!r}.")
+        raise ValueError(f"tolerance must be a finite number of at least 0. Received: tolerance={tolerance!r}")
     event_shape = event_shape_of(vae)
-    calibrating, measured = real_examples(vae, data, event_shape, kind.function)
+    calibration, measured = real_examples(vae, data, event_shape, kind.function)
     module = Signatures(vae, event_shape, MEANS)
     functions = module.by_name()
-    _require_answers(functions, kind)
+    _require_signatures(functions, kind)
     _require_dtypes(functions, target_format)
-    z = _draws(vae, calibrating)
+    z = _draws(vae, calibration)
     inputs = {
-        "posterior": (calibrating, measured),
+        "posterior": (calibration, measured),
         "likelihood": (np.concatenate([z, _prior_draws(vae, len(z))]), _draws(vae, measured)),
     }
     files: dict[str, bytes] = {}
     deviations: list[Deviation] = []
     for signature, name in zip(MEANS, ("encoder", "decoder"), strict=True):
-        function, (calibrating, measured) = functions[signature], inputs[signature]
+        function, (calibration, measured) = functions[signature], inputs[signature]
         expected = _in_batches(function, measured)
-        for file in target_format.convert(Network(name, module, function, calibrating)):
-            found = _deviations(file, expected, _answers(file, measured, kind))
+        for file in target_format.convert(Network(name, module, function, calibration)):
+            found = _deviations(file, expected, _outputs_of(file, measured, kind))
             _require_close(found, kind, tolerance)
             files[file.name] = file.content
             deviations += found
@@ -128,12 +135,12 @@ def save_converted(
     return converted
 
 
-def _require_answers(functions: Mapping[str, Any], kind: Kind) -> None:
+def _require_signatures(functions: Mapping[str, Any], kind: Kind) -> None:
     for name, title in zip(MEANS, ("posterior q(z|x)", "likelihood p(x|z)"), strict=True):
         if name not in functions:
             raise ValueError(
-                f"{kind.function} converts what a model answers without drawing, but TFP knows neither parameters nor "
-                f"mean of this model's {title}. export.save writes a SavedModel, which draws."
+                f"{kind.function} converts functions without random draws, but TFP defines neither parameters nor mean "
+                f"of the {title} of this model. Export a SavedModel with export.save instead."
             )
 
 
@@ -145,20 +152,20 @@ def _require_dtypes(functions: Mapping[str, Any], target_format: Format) -> None
         if others:
             raise ValueError(
                 f"{target_format.kind.function} converts models that compute in "
-                f"{' or '.join(sorted(target_format.dtypes))}, but the {name} of this one computes in "
+                f"{' or '.join(sorted(target_format.dtypes))}, but the {name} of this model computes in "
                 f"{' and '.join(sorted(others))}. Build the model under keras.config.set_dtype_policy('float32'), load "
-                "its weights into it, and export that."
+                "the weights, and export that model."
             )
 
 
 def _draws(vae: VAE, x: np.ndarray) -> np.ndarray:
-    """One z ~ q(z|x) of each x, in float32: what a decoder meets."""
+    """Draws one z ~ q(z|x) for each x, in float32, as inputs of the decoder."""
     z = vae.encode(tf.constant(x, vae.variable_dtype)).sample(seed=stateless_seed(0))
     return np.asarray(tf.cast(z, tf.float32))
 
 
 def _prior_draws(vae: VAE, count: int) -> np.ndarray:
-    """So many z ~ p(z), in float32: what a decoder meets that makes new x."""
+    """Draws `count` z ~ p(z) in float32, as inputs of the decoder for new x."""
     return np.asarray(tf.cast(vae.prior.distribution().sample(count, seed=stateless_seed(1)), tf.float32))
 
 
@@ -167,13 +174,13 @@ def _in_batches(run: Callable[[Any], Mapping[str, Any]], x: np.ndarray) -> dict[
     return {name: np.concatenate([np.asarray(part[name]) for part in parts]) for name in parts[0]}
 
 
-def _answers(file: File, x: np.ndarray, kind: Kind) -> dict[str, np.ndarray]:
+def _outputs_of(file: File, x: np.ndarray, kind: Kind) -> dict[str, np.ndarray]:
     try:
         return _in_batches(file.run, x)
-    except Exception as error:  # the runtimes of other formats fail with errors of their own
+    except Exception as error:  # the runtimes of other formats raise errors of any type
         raise ValueError(
-            f"{file.name} was converted, but it cannot be run on real data, so nothing was written: "
-            f"{first_line(error)}. This is a mistake of the converter: {kind.function} does not take this model."
+            f"{file.name} was converted, but running it on real data failed: {first_line(error)}. Nothing was written. "
+            f"This is an error of the converter: {kind.function} does not support this model."
         ) from error
 
 
@@ -198,19 +205,23 @@ def _require_close(deviations: list[Deviation], kind: Kind, tolerance: float) ->
     for found in deviations:
         if not math.isfinite(found.largest):
             raise ValueError(
-                f"The model itself answers real data with a {found.output} that is NaN or infinite, so nothing was "
-                "written. Look at its weights, and at the data it was given."
+                f"The output {found.output} of the model is NaN or infinite on real data. Nothing was written. Check "
+                "the weights of the model and the data."
             )
         if not math.isfinite(found.max_abs):
             raise ValueError(
-                f"{found.file} answers real data with a {found.output} that is NaN or infinite, where the model's is "
-                f"not, so nothing was written: numbers this large do not fit into its {found.precision}. "
-                + ("Export a SavedModel: export.save." if found.precision == "float32" else "Leave that precision out.")
+                f"The output {found.output} of {found.file} is NaN or infinite on real data, but that of the model is "
+                f"finite. Nothing was written. The numbers are too large for {found.precision}. "
+                + (
+                    "Export a SavedModel with export.save."
+                    if found.precision == "float32"
+                    else f"Omit {found.precision} from `precisions`."
+                )
             )
         if found.precision == "float32" and found.max_abs > tolerance * max(1.0, found.largest):
             raise ValueError(
-                f"{found.file} is not the model, so nothing was written: on real data its {found.output} is off by "
-                f"{found.max_abs:.2g}, of values up to {found.largest:.3g}, where tolerance={tolerance:g} allows "
-                f"{tolerance * max(1.0, found.largest):.2g}. Where that is near enough, call {kind.function} with a "
-                "larger tolerance."
+                f"{found.file} differs from the model. Nothing was written. On real data its {found.output} differs by "
+                f"{found.max_abs:.2g} for values up to {found.largest:.3g}, but tolerance={tolerance:g} allows "
+                f"{tolerance * max(1.0, found.largest):.2g}. If the difference is acceptable, call {kind.function} "
+                "with a larger tolerance."
             )

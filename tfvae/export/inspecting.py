@@ -1,8 +1,7 @@
-"""What a SavedModel holds, read from its file before TensorFlow opens it.
+"""Checks of the content of a SavedModel before TensorFlow opens it.
 
-A SavedModel is a program: opening one runs the initializers of its tables, and other resources, and the functions that
-restore its objects, and rebuilds Python objects that libraries have registered. A model that `save` wrote has none of
-these.
+A SavedModel is a program. Opening it runs the initializers of its tables and other resources and the functions that
+restore its objects, and creates Python objects of registered classes. Models written by `save` contain none of these.
 """
 
 import re
@@ -20,21 +19,21 @@ from tfvae.export.messages import first_line
 from tfvae.export.signatures import DEFAULT, MEANS, SIGNATURES
 
 _INIT_SIGNATURE = "__saved_model_init_op"
-# What opening a model makes without running anything: functions, variables, numbers, and containers of them.
+# Objects that are restored without running code: functions, variables, constants, and containers of these.
 _KINDS = {"user_object", "function", "bare_concrete_function", "variable", "constant", "captured_tensor"}
 _CONTAINERS = {"_generic_user_object", "signature_map", "trackable_list_wrapper", "trackable_tuple_wrapper"}
 _REGISTERED = {"constant": "tf.TrackableConstant"}
-# TensorFlow sets children as attributes, and calls those that bear the names of its own methods.
+# TensorFlow sets children as attributes and calls those with the names of its own methods.
 _NAMES = {"model_variables", "signatures", *SIGNATURES, *MEANS, DEFAULT}
 _NUMBERED = re.compile(r"(trace_|capture_)?[0-9]+")
-_WHOLE_NUMBERS = {"num_samples", "seed"}
+_INTEGERS = {"num_samples", "seed"}
 
 
 def read_meta_graph(folder: Path) -> meta_graph_pb2.MetaGraphDef:
-    """The graph of a SavedModel with its signatures; nothing of it runs.
+    """Reads the graph of a SavedModel with its signatures, without running it.
 
     Raises:
-        ValueError: when the file is damaged, or holds more or less than one graph.
+        ValueError: If the file is damaged or does not contain exactly one graph.
     """
     try:
         model = saved_model_pb2.SavedModel.FromString((folder / MODEL_FILE).read_bytes())
@@ -45,47 +44,49 @@ def read_meta_graph(folder: Path) -> meta_graph_pb2.MetaGraphDef:
             "overwrite=True)."
         ) from error
     if len(model.meta_graphs) != 1:
-        raise _foreign(folder, f"it has {len(model.meta_graphs)} graphs, not one")
+        raise _refusal(folder, f"it has {len(model.meta_graphs)} graphs, not one")
     return model.meta_graphs[0]
 
 
-def check_ours(folder: Path, manifest: Mapping[str, Any] | None) -> None:
-    """Checks that a SavedModel is one that `save` writes, without running anything of it.
+def check_written_by_save(folder: Path, manifest: Mapping[str, Any] | None) -> None:
+    """Checks that a SavedModel has the form that `save` writes, without running any of its code.
 
     Args:
-        folder: of the SavedModel.
-        manifest: what `read_manifest` read there.
+        folder: Folder of the SavedModel.
+        manifest: Result of `read_manifest` for this folder.
 
     Raises:
-        ValueError: when signatures are missing or others than the manifest describes, when there is no manifest, or
-            when the model would run something as soon as it is opened.
+        ValueError: If there is no manifest, if signatures are missing or differ from the manifest, or if the model
+            would run code when it is opened.
     """
     graph = read_meta_graph(folder)
     signatures = {name: value for name, value in graph.signature_def.items() if name != _INIT_SIGNATURE}
     if missing := [name for name in SIGNATURES if name not in signatures]:
-        raise _foreign(folder, f"it has no signature {', '.join(missing)}")
+        raise _refusal(folder, f"it has no signature {', '.join(missing)}")
     if manifest is None:
-        raise _foreign(folder, f"it has no {MANIFEST.as_posix()}. (Models of tfvae 0.1.0 had none: export them again)")
-    shapes = {name: _each(definition, _shape) for name, definition in signatures.items()}
-    if shapes != manifest.get("signatures") or not all(map(_has_our_dtypes, signatures.values())):
-        raise _foreign(folder, f"its signatures are not those that {MANIFEST.as_posix()} describes")
+        raise _refusal(
+            folder, f"it has no {MANIFEST.as_posix()}. (Models of tfvae 0.1.0 do not have it. Export them again)"
+        )
+    shapes = {name: _by_tensor(definition, _shape) for name, definition in signatures.items()}
+    if shapes != manifest.get("signatures") or not all(map(_has_expected_dtypes, signatures.values())):
+        raise _refusal(folder, f"its signatures are not those that {MANIFEST.as_posix()} describes")
     opened = [folder / MODEL_FILE, *(folder / "variables").rglob("*")]
     if unlisted := {path.relative_to(folder).as_posix() for path in opened} - set(manifest["files"]):
-        raise _foreign(folder, f"{MANIFEST.as_posix()} has no checksum of {', '.join(sorted(unlisted))}")
+        raise _refusal(folder, f"{MANIFEST.as_posix()} has no checksum of {', '.join(sorted(unlisted))}")
     if not graph.HasField("object_graph_def"):
-        raise _foreign(folder, "it has the form of TensorFlow 1, which runs its own initial operation")
+        raise _refusal(folder, "it has the format of TensorFlow 1, which runs an initial operation")
     for node in graph.object_graph_def.nodes:
         kind = node.WhichOneof("kind")
         if kind not in _KINDS or (kind == "user_object" and node.user_object.identifier not in _CONTAINERS):
             name = node.user_object.identifier if kind == "user_object" else kind
-            raise _foreign(folder, f"it holds an object of kind {name!r}, which runs something as it is opened")
+            raise _refusal(folder, f"it contains an object of kind {name!r}, which runs code when it is opened")
     for node in graph.object_graph_def.nodes:
         if unknown := _restored_by(node):
-            raise _foreign(folder, f"it holds an object with {unknown}, which may run something as it is opened")
+            raise _refusal(folder, f"it contains an object with {unknown}, which may run code when it is opened")
 
 
 def _restored_by(node: Any) -> str | None:
-    """What TensorFlow may run to restore an object, besides assigning variables; None for what `save` writes."""
+    """Describes what TensorFlow may run to restore an object. None for objects that `save` writes."""
     if node.saveable_objects:
         return "functions that restore it"
     if node.registered_saver:
@@ -98,8 +99,8 @@ def _restored_by(node: Any) -> str | None:
     return next((f"a part {name!r}" for name in names if name not in _NAMES and not _NUMBERED.fullmatch(name)), None)
 
 
-def _each(definition: Any, describe: Callable[[Any], Any]) -> dict[str, Any]:
-    """A signature's tensors, each as `describe` has it."""
+def _by_tensor(definition: Any, describe: Callable[[Any], Any]) -> dict[str, Any]:
+    """Returns the description of each tensor of a signature."""
     groups = (("inputs", definition.inputs), ("outputs", definition.outputs))
     return {group: {name: describe(info) for name, info in tensors.items()} for group, tensors in groups}
 
@@ -108,13 +109,13 @@ def _shape(info: Any) -> list[int | None]:
     return [None if dim.size < 0 else dim.size for dim in info.tensor_shape.dim]
 
 
-def _has_our_dtypes(definition: Any) -> bool:
-    dtypes = _each(definition, lambda info: info.dtype)
-    wanted = {name: types_pb2.DT_INT32 if name in _WHOLE_NUMBERS else types_pb2.DT_FLOAT for name in dtypes["inputs"]}
+def _has_expected_dtypes(definition: Any) -> bool:
+    dtypes = _by_tensor(definition, lambda info: info.dtype)
+    wanted = {name: types_pb2.DT_INT32 if name in _INTEGERS else types_pb2.DT_FLOAT for name in dtypes["inputs"]}
     return dtypes["inputs"] == wanted and set(dtypes["outputs"].values()) <= {types_pb2.DT_FLOAT}
 
 
-def _foreign(folder: Path, reason: str) -> ValueError:
+def _refusal(folder: Path, reason: str) -> ValueError:
     return ValueError(
         f"The SavedModel at {folder} was not written by tfvae.export.save: {reason}. It has not been opened, because a "
         "SavedModel is a program. If you trust it, load it with tf.saved_model.load."

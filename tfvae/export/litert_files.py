@@ -1,4 +1,4 @@
-"""A network as LiteRT files: TensorFlow's converter, LiteRT's own quantizer, and LiteRT's interpreter."""
+"""Conversion of a network to LiteRT files, with TensorFlow's converter and LiteRT's quantizer and interpreter."""
 
 import os
 import re
@@ -16,8 +16,8 @@ from ai_edge_quantizer.quantizer import Quantizer
 from tfvae.export.converting import File, Network
 from tfvae.export.messages import first_line
 
-# What networks are made of. All else stays float32: eight bits are too few for the exponentials and logarithms between
-# a network's output and a distribution's parameters, and no work worth saving.
+# Operations of networks. All others stay in float32: eight bits are not enough for the exponentials and logarithms
+# between the output of a network and the parameters of a distribution, and these operations take little time.
 _INT8_OPERATIONS = (
     Operation.FULLY_CONNECTED,
     Operation.CONV_2D,
@@ -28,24 +28,25 @@ _INT8_OPERATIONS = (
     Operation.MAX_POOL_2D,
     Operation.AVERAGE_POOL_2D,
 )
-_SIGNATURE = "serving_default"  # what TensorFlow's converter calls the only one
+_SIGNATURE = "serving_default"  # name that TensorFlow's converter gives to a single signature
 
 
 def litert_files(network: Network, precisions: Sequence[str]) -> Iterator[File]:
-    """The network in each precision.
+    """Yields the network in each precision.
 
     Raises:
-        ValueError: where LiteRT's builtin operations do not express it, or it cannot be quantized.
+        ValueError: If LiteRT's builtin operations cannot express the network, or it cannot be quantized.
     """
     float32 = _float32(network)
     for precision in precisions:
         try:
             content = _in_precision(precision, float32, network)
             run = _runner(content, network.input)
-        except Exception as error:  # what the quantizer does not know shows as errors of every type
+        except Exception as error:  # the quantizer raises errors of any type for unknown operations
             raise ValueError(
-                f"LiteRT's quantizer cannot make the {network.name} {precision}, so nothing was written: "
-                f"{type(error).__name__}: {first_line(error)}. Leave that precision out, as in precisions=('float32',)."
+                f"LiteRT's quantizer cannot convert the {network.name} to {precision}: {type(error).__name__}: "
+                f"{first_line(error)}. Nothing was written. Omit this precision, for example with "
+                "precisions=('float32',)."
             ) from error
         yield File(f"{precision}/{network.name}.tflite", precision, content, run)
 
@@ -65,26 +66,26 @@ def _float32(network: Network) -> bytes:
 
 
 def _float16(content: bytes) -> bytes:
-    """Weights in half precision, computed with in single precision."""
+    """Stores the weights in half precision. Computations are in single precision."""
     quantizer = Quantizer(bytearray(content))
     quantizer.add_weight_only_config(".*", Operation.ALL_SUPPORTED, 16, algorithm_key=AlgorithmName.FLOAT_CASTING)
     return _quantized(quantizer, None)
 
 
 def _int8(content: bytes, network: Network) -> bytes:
-    """Weights and what flows between the layers in eight bits; input and output stay float32."""
+    """Quantizes weights and activations to eight bits. Input and output stay float32."""
     quantizer = Quantizer(bytearray(content))
     for operation in _INT8_OPERATIONS:
         quantizer.add_static_config(".*", operation, activation_num_bits=8, weight_num_bits=8)
-    # In one batch: between batches the quantizer averages the ranges, where the widest is wanted.
-    examples = {_SIGNATURE: [{network.input: network.calibrating}]}
-    # The other mode reads every tensor when all is over, also those within loops, which are gone by then.
+    # All examples are in one batch, because the quantizer averages ranges over batches instead of taking the widest.
+    examples = {_SIGNATURE: [{network.input: network.calibration}]}
+    # The other mode reads all tensors at the end, when those within loops no longer exist.
     mode = CalibrationMode.CALIBRATION_PROFILER_BASED
     return _quantized(quantizer, quantizer.calibrate(examples, num_threads=os.cpu_count() or 1, mode=mode))
 
 
 def _quantized(quantizer: Quantizer, ranges: Mapping | None) -> bytes:
-    with warnings.catch_warnings():  # about how the quantizer calls LiteRT's interpreter
+    with warnings.catch_warnings():  # the quantizer uses a deprecated argument of LiteRT's interpreter
         warnings.filterwarnings("ignore", ".*experimental_preserve_all_tensors")
         result = quantizer.quantize(ranges, enable_progress_bar=False, enable_progress_report=False)
     return bytes(result.quantized_model)
@@ -96,12 +97,12 @@ def _runner(content: bytes, name: str) -> Callable[[np.ndarray], Mapping[str, np
 
 
 def _refusal(name: str, error: Exception) -> str:
-    """One sentence of the pages that TensorFlow's converter writes."""
+    """Returns a short message for the long errors of TensorFlow's converter."""
     operations = sorted(set(re.findall(r"'tf\.(\w+)' op", str(error))))
     needs = f"it needs TensorFlow's {', '.join(operations)}" if operations else first_line(error)
-    text = f"LiteRT's builtin operations cannot express the {name}, so nothing was written: {needs}. "
+    text = f"LiteRT's builtin operations cannot express the {name}: {needs}. Nothing was written. "
     if any(operation.startswith("TensorList") for operation in operations):
-        return text + "That is a recurrent layer's loop: build the layer with unroll=True."
+        return text + "The operation is the loop of a recurrent layer: create the layer with unroll=True."
     if any("Random" in operation for operation in operations):
-        return text + "A layer within it draws random numbers, which only a SavedModel does: export.save."
-    return text + "Build it of other layers, or export a SavedModel (export.save) or ONNX (export.save_onnx)."
+        return text + "A layer draws random numbers, which only a SavedModel supports: use export.save."
+    return text + "Use other layers, or export a SavedModel (export.save) or ONNX (export.save_onnx)."

@@ -1,4 +1,4 @@
-"""What an exported model is, in a file beside it, with checksums of all others."""
+"""Manifest of an exported model: a file with its description and the checksums of all other files."""
 
 import hashlib
 import json
@@ -11,33 +11,33 @@ from tfvae._errors import quoted, reading, shortened
 from tfvae._files import write_json
 from tfvae._version import __version__
 
-MANIFEST = Path("assets.extra") / "tfvae.json"  # the place where TensorFlow Serving lets others put files
+MANIFEST = Path("assets.extra") / "tfvae.json"  # TensorFlow Serving allows other files in this folder
 CONVERTED_MANIFEST = Path("tfvae.json")
 _FORMAT = 1
 _CHUNK = 2**20
 
 
 def write_manifest(folder: Path, content: Mapping[str, Any], name: Path = MANIFEST) -> None:
-    """Writes the manifest of a complete model: `content`, tfvae's version, a SHA-256 of each file and of itself."""
+    """Writes the manifest of a complete model: `content`, the version of tfvae, and SHA-256 of each file and itself."""
     files = {str(path.relative_to(folder).as_posix()): _sha256(path) for path in _files(folder)}
     whole = {"format": _FORMAT, "tfvae": __version__, **content, "files": files}
     write_json(folder / name, {**whole, "checksum": _checksum(whole)})
 
 
 def read_manifest(path: str | PathLike[str]) -> dict[str, Any] | None:
-    """What a model says of itself; None for a model exported by an earlier version, which does not.
+    """Reads the manifest of an exported model. Returns None for models of earlier versions, which have none.
 
     Args:
-        path: the folder of an exported model, from `save`, `save_litert` or `save_onnx`.
+        path: Folder written by `save`, `save_litert` or `save_onnx`.
 
     Returns:
-        A dictionary with `tfvae` (the version), `event_shape`, `latent_shape`, `dtype` (of the model in Python; the
-        signatures are float32), `signatures` (by name, the shapes of `inputs` and `outputs`, None for any length),
-        `about` (what `save` was told: for a run its data, how x is made of them, and its bounds) and `files`
-        (SHA-256 by name). LiteRT and ONNX files have `measured` too, their deviations from the model.
+        A dictionary with `tfvae` (the version), `event_shape`, `latent_shape`, `dtype` (of the model in Python, while
+        the signatures are float32), `signatures` (by name, the shapes of `inputs` and `outputs`, with None for any
+        length), `about` (the argument of `save`; for a run its data, their preprocessing, and its bounds) and `files`
+        (SHA-256 by name). For LiteRT and ONNX files it also has `measured`, the deviations from the model.
 
     Raises:
-        ValueError: where the manifest itself is damaged or has been changed, or is of a later version.
+        ValueError: If the manifest is damaged, has been changed, or was written by a later version.
     """
     places = [Path(path) / name for name in (MANIFEST, CONVERTED_MANIFEST)]
     file = next((place for place in places if place.is_file()), None)
@@ -49,35 +49,35 @@ def read_manifest(path: str | PathLike[str]) -> dict[str, Any] | None:
         raise ValueError(f"{file} is damaged: it lists no files. Use another copy, or export the model again.")
     if content.get("format") != _FORMAT:
         raise ValueError(
-            f"{file} is of format {quoted(content.get('format'))}, and this tfvae {__version__} reads format "
+            f"{file} has format {quoted(content.get('format'))}, but tfvae {__version__} reads only format "
             f"{_FORMAT}. Use tfvae {shortened(str(content.get('tfvae')))}, or export the model again."
         )
     if content.pop("checksum", None) != _checksum(content):
-        raise ValueError(f"{file} is not as it was written. Use another copy, or export the model again.")
+        raise ValueError(f"{file} has been changed since it was written. Use another copy, or export the model again.")
     return content
 
 
 def write_about(path: str | PathLike[str], about: Mapping[str, Any]) -> None:
-    """Changes what the manifest of an exported model has under `about`; the model stays as it is.
+    """Replaces the entry `about` in the manifest of an exported model, without a change to the model.
 
     Raises:
-        ValueError: where the manifest is damaged, or there is none.
+        ValueError: If the manifest is missing or damaged.
     """
     content = read_manifest(path)
     if content is None:
-        raise ValueError(f"{path} holds no model exported by tfvae. Expected the folder of one.")
+        raise ValueError(f"`path` must be the folder of a model exported by tfvae. Received: path={str(path)!r}")
     whole = {**content, "about": dict(about)}
     name = MANIFEST if (Path(path) / MANIFEST).is_file() else CONVERTED_MANIFEST
     write_json(Path(path) / name, {**whole, "checksum": _checksum(whole)})
 
 
 def check_files(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Raises ValueError, with its name, for a file that is missing or not as it was written."""
+    """Raises ValueError with the name of a file that is missing or has been changed."""
     for name, checksum in manifest["files"].items():
         path = folder / name
         state = None if not path.is_file() else _sha256(path)
         if state != checksum:
-            found = "is missing" if state is None else "is not as it was written: its checksum differs"
+            found = "is missing" if state is None else "has a wrong checksum"
             raise ValueError(
                 f"The exported model at {folder} is damaged or incomplete: {name} {found}. Use another copy, or export "
                 "the model again with tfvae.export.save(vae, path, overwrite=True)."
@@ -89,7 +89,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _checksum(content: Mapping[str, Any]) -> str:
-    """SHA-256 of what a manifest says, however it is laid out."""
+    """Returns the SHA-256 of the content of a manifest, independent of its formatting."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

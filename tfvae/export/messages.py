@@ -1,20 +1,20 @@
-"""What other packages' errors and absences are to a user of an export."""
+"""Messages about errors of other packages and about missing packages."""
 
 from tfvae._extras import how_to_install
 
 
 def first_line(error: Exception) -> str:
-    """The first line of an error's text, without its full stop; the name of its class where it has none."""
+    """Returns the first line of the text of an error, without full stop, or the name of its class."""
     text = str(error).strip() or type(error).__name__
     return text.splitlines()[0].rstrip(".")
 
 
 def missing(error: ModuleNotFoundError, function: str, extra: str) -> ValueError:
-    """The error to raise where an import failed: it names the extra to install.
+    """Returns the error to raise after a failed import, which names the extra to install.
 
     Args:
-        error: of the import.
-        function: what needs the package, such as "export.save_litert".
-        extra: the name of the extra.
+        error: Error of the import.
+        function: Function that needs the package, such as "export.save_litert".
+        extra: Name of the extra.
     """
     return ValueError(how_to_install(error, function, extra))

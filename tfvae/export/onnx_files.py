@@ -1,4 +1,4 @@
-"""A network as an ONNX file: tf2onnx converts, ONNX's checker reads it over, onnxruntime runs it."""
+"""Conversion of a network to an ONNX file with tf2onnx, the checker of ONNX, and onnxruntime."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -13,19 +13,19 @@ from tfvae.export.converting import File, Network
 from tfvae.export.messages import first_line
 from tfvae.export.onnx_operations import HANDLERS
 
-_OPSET = 18  # the newest that tf2onnx writes
+_OPSET = 18  # newest version that tf2onnx supports
 
 
 def onnx_files(network: Network) -> Iterator[File]:
-    """The network in float32.
+    """Yields the network in float32.
 
     Raises:
-        ValueError: where tf2onnx has no ONNX for one of its operations.
+        ValueError: If tf2onnx does not support one of its operations.
     """
     try:
         content = _model(network).SerializeToString()
         run = _runner(content, network.input)
-    except Exception as error:  # tf2onnx fails with whatever its parts fail with
+    except Exception as error:  # tf2onnx raises errors of any type
         raise ValueError(_refusal(network.name, error)) from error
     yield File(f"{network.name}.onnx", "float32", content, run)
 
@@ -49,8 +49,8 @@ def _runner(content: bytes, name: str) -> Callable[[np.ndarray], Mapping[str, np
 
 def _refusal(name: str, error: Exception) -> str:
     unknown = re.search(r"No Op registered for (\w+)", str(error))
-    reason = first_line(error) if unknown is None else f"it has no ONNX for TensorFlow's {unknown[1]}"
-    text = f"tf2onnx {tf2onnx.__version__} cannot convert the {name}, so nothing was written: {reason}. "
+    reason = first_line(error) if unknown is None else f"it does not support TensorFlow's {unknown[1]}"
+    text = f"tf2onnx {tf2onnx.__version__} cannot convert the {name}: {reason}. Nothing was written. "
     if "Random" in reason:
-        return text + "A layer within it draws random numbers, which only a SavedModel does: export.save."
-    return text + "Build it of other layers, or export a SavedModel (export.save) or LiteRT (export.save_litert)."
+        return text + "A layer draws random numbers, which only a SavedModel supports: use export.save."
+    return text + "Use other layers, or export a SavedModel (export.save) or LiteRT (export.save_litert)."

@@ -1,6 +1,6 @@
-"""Operations of TensorFlow that tf2onnx does not know, as ONNX, for its argument `custom_op_handlers`.
+"""ONNX versions of TensorFlow operations that tf2onnx lacks, for its argument `custom_op_handlers`.
 
-TFP's distributions are full of them, most networks have none.
+TFP's distributions use them often. Most networks do not.
 """
 
 from typing import Any
@@ -9,7 +9,7 @@ import numpy as np
 
 
 def _log1p(context: Any, node: Any, name: str, args: Any) -> None:
-    # With u = 1 + x rounded, log(u) - ((u - 1) - x) / u is log(1 + x) to the last bit or two, however small x is.
+    # With u = 1 + x rounded, log(u) - ((u - 1) - x) / u is log(1 + x) up to the last two bits, also for small x.
     (x,) = node.input
     one = _constant(context, name, 1.0)
     u = _make(context, "Add", x, one)
@@ -18,7 +18,7 @@ def _log1p(context: Any, node: Any, name: str, args: Any) -> None:
 
 
 def _expm1(context: Any, node: Any, name: str, args: Any) -> None:
-    # Near zero 2 tanh(x / 2) / (1 - tanh(x / 2)); elsewhere exp(x) - 1 loses nothing.
+    # Near zero this is 2 tanh(x / 2) / (1 - tanh(x / 2)). Elsewhere exp(x) - 1 is accurate.
     (x,) = node.input
     one, two, half = (_constant(context, f"{name}_{value}", value) for value in (1.0, 2.0, 0.5))
     near = _make(context, "Less", _make(context, "Abs", x), half)
@@ -33,7 +33,7 @@ def _erfc(context: Any, node: Any, name: str, args: Any) -> None:
 
 
 def _broadcast_args(context: Any, node: Any, name: str, args: Any) -> None:
-    # Two shapes to the one that both broadcast to: ones in front of the shorter, and of each axis the longer.
+    # The shape to which two shapes broadcast: ones are added in front of the shorter one, then the maxima are taken.
     ranks = [context.get_shape(shape)[0] for shape in node.input]
     padded = []
     for shape, rank in zip(node.input, ranks, strict=True):
@@ -61,7 +61,7 @@ def _make(context: Any, operation: str, *inputs: str) -> str:
 
 
 def _replace(context: Any, node: Any, operation: str, *inputs: str) -> None:
-    """Puts another operation in a node's place, with its outputs, types and shapes."""
+    """Replaces a node by another operation with the same outputs, types and shapes."""
     outputs = list(node.output)
     shapes, dtypes = [context.get_shape(name) for name in outputs], [context.get_dtype(name) for name in outputs]
     context.remove_node(node.name)

@@ -1,4 +1,4 @@
-"""Writing a SavedModel: all checks first, then beside the target, then renamed."""
+"""Export to a SavedModel. All checks run first, and the complete folder is renamed to the target."""
 
 from collections.abc import Mapping
 from os import PathLike, fspath
@@ -20,43 +20,44 @@ _KIND = Kind("SavedModel", "export.save", lambda folder: (folder / MODEL_FILE).i
 def save(
     vae: VAE, path: str | PathLike[str], *, overwrite: bool = False, about: Mapping[str, Any] | None = None
 ) -> Path:
-    """Exports a VAE as a SavedModel that loads where tfvae, TFP and Keras are not installed.
+    """Exports a VAE as a SavedModel that can be loaded without tfvae, TFP and Keras.
 
-    Prefer `vae.save("name.keras")` to train on, or to have the distributions back; this is for serving. Its signatures
-    take and give float32 tensors by name, whatever the model's precision, with any batch size B:
+    The SavedModel is for serving. To continue training or to get distributions, use `vae.save("name.keras")`. The
+    inputs and outputs of the signatures are named float32 tensors, also for models of other precision, with any batch
+    size B:
 
     * `encode(x, seed)`: `loc`, `scale` (or `scale_tril`; `mean`, `stddev` of other families), `z`, one draw `[B, D]`;
-      of latents that are a dictionary, each part by its name in place of `z`;
+      if the latents are a dictionary, each part by its name instead of `z`;
     * `decode(z, seed)`: `mean`, `sample` `[B, *event]`;
-    * `serving_default(x)`, for requests that name no signature: `mean` of p(x|z) at z = E[z|x], which no draw changes;
-    * `reconstruct(x, seed)`: `mean`, `sample`, through one z from q(z|x);
+    * `serving_default(x)`, for requests without a signature: `mean` of p(x|z) at z = E[z|x], without a draw;
+    * `reconstruct(x, seed)`: `mean`, `sample`, with one z drawn from q(z|x);
     * `sample(num_samples, seed)`: `mean`, `sample` `[num_samples, *event]`, from the prior;
-    * `elbo(x, num_samples, seed)`: `elbo`, `log_likelihood`, `kl` `[B]`, nats;
-    * `log_marginal(x, num_samples, seed)`: `[B]`, nats, by importance sampling; its memory does not grow with
+    * `elbo(x, num_samples, seed)`: `elbo`, `log_likelihood`, `kl` `[B]`, in nats;
+    * `log_marginal(x, num_samples, seed)`: `[B]`, in nats, by importance sampling. Its memory does not grow with
       `num_samples`;
-    * `posterior(x)`, what `encode` answers without the draw, and `likelihood(z)`, the `mean` of `decode`: each example
-      is answered for itself, so that a server may join requests, and take them row by row.
+    * `posterior(x)`, the result of `encode` without the draw, and `likelihood(z)`, the `mean` of `decode`. Their
+      results do not depend on other examples, so a server may batch requests.
 
-    `seed` is int32 `[2]`; the same seed gives the same numbers, and those of the live model's methods. The loaded
-    object has the same functions as attributes. A `mean` or `stddev` that a family does not define is left out.
+    `seed` is int32 `[2]`. The same seed gives the same numbers as in the methods of the model in Python. The loaded
+    object has the same functions as attributes. A `mean` or `stddev` that a family does not define is omitted.
 
-    Beside the model, in `assets.extra/`, lie `tfvae.json`, which says what it is and has a checksum of each file
-    (`read_manifest`), and requests with which TensorFlow Serving warms it up.
+    The folder `assets.extra/` contains `tfvae.json`, with a description and a checksum of each file (`read_manifest`),
+    and warm-up requests for TensorFlow Serving.
 
     Args:
-        vae: the model, built; it is not changed.
-        path: the folder to make. TensorFlow Serving wants it to be `<name>/<version number>`.
-        overwrite: whether a SavedModel that is already there is replaced, once the new one is complete. Nothing else
-            is ever replaced.
-        about: what else the manifest is to say, as JSON: the data, how x is made of them, how good the model is.
+        vae: Built model. It is not changed.
+        path: Folder to create. TensorFlow Serving expects `<name>/<version number>`.
+        overwrite: Whether to replace an existing SavedModel when the new one is complete. Other folders are never
+            replaced.
+        about: Additional JSON content of the manifest: the data, their preprocessing, the quality of the model.
 
     Returns:
         The folder.
 
     Raises:
-        TypeError: when `vae` is no VAE.
-        ValueError: when it is not built, its shapes are unknown, its latents are neither one tensor nor named parts, or
-            the folder is not free.
+        TypeError: If `vae` is not a VAE.
+        ValueError: If the model is not built, its shapes are unknown, its latents are neither one tensor nor named
+            parts, or the folder is not free.
 
     Example:
         >>> tfvae.export.save(vae, "saved_models/digits_vae/1")
@@ -79,7 +80,7 @@ def save(
         write_warmup(new, _name(target), warmup_requests(functions))
         manifest = {
             "event_shape": list(event_shape),
-            "latent_shape": _listed(vae.latent_shape),
+            "latent_shape": _json_shape(vae.latent_shape),
             "dtype": vae.variable_dtype,
             "signatures": described(functions),
             "about": dict(about or {}),
@@ -88,13 +89,13 @@ def save(
     return Path(path)
 
 
-def _listed(latent_shape: Any) -> Any:
-    """The shape of z as JSON."""
+def _json_shape(latent_shape: Any) -> Any:
+    """Returns the shape of z as JSON."""
     if isinstance(latent_shape, Mapping):
         return {name: list(shape) for name, shape in latent_shape.items()}
     return list(latent_shape)
 
 
 def _name(target: Path) -> str:
-    """What a server calls the model: of `NAME/VERSION` it is `NAME`."""
+    """Returns the name of the model on a server, which is `NAME` for the folder `NAME/VERSION`."""
     return target.parent.name if target.name.isdecimal() else target.name

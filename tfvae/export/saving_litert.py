@@ -1,4 +1,4 @@
-"""Writing a model for phones, browsers and small computers: LiteRT, once TensorFlow Lite."""
+"""Export to LiteRT, formerly TensorFlow Lite, for phones, browsers and small computers."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -26,43 +26,43 @@ def save_litert(
     about: Mapping[str, Any] | None = None,
     tolerance: float = 1e-4,
 ) -> ConvertedModel:
-    """Exports encoder and decoder as LiteRT files, measured on real data: for phones, browsers and small computers.
+    """Exports encoder and decoder as LiteRT files for phones, browsers and small computers.
 
-    Prefer `save` for servers, and for all that is drawn: these files hold the functions `posterior` and `likelihood` of
-    `save` alone, which draw nothing. In the folder lie, for each precision,
+    The files contain only the functions `posterior` and `likelihood` of `save`, which make no draws. Use `save` for
+    servers and for draws. The folder contains, for each precision,
 
     * `PRECISION/encoder.tflite`: `x` `[B, *event]` to the parameters of q(z|x), such as `loc` and `scale` `[B, D]`;
     * `PRECISION/decoder.tflite`: `z` `[B, D]` to the `mean` `[B, *event]` of p(x|z);
 
-    and `tfvae.json`, which says what they are and has a checksum of each (`read_manifest`). Inputs and outputs are
-    float32 at any precision, and any batch size B will do (`resize_tensor_input`). They are made of LiteRT's builtin
-    operations, so that `ai_edge_litert` and NumPy are all that is needed to run them.
+    and `tfvae.json`, with a description and a checksum of each file (`read_manifest`). Inputs and outputs are float32
+    in every precision, with any batch size B (`resize_tensor_input`). The files use only builtin operations of LiteRT,
+    so `ai_edge_litert` and NumPy are sufficient to run them.
 
-    `float32` is the model itself. `float16` halves the file; it computes in float32. `int8` quarters it, with weights,
-    and what flows between dense layers and convolutions, in eight bits (post-training quantization); what makes
-    parameters of a network's output stays in float32.
+    `float32` equals the model. `float16` halves the size of the file and computes in float32. `int8` reduces it to a
+    quarter, with weights and the activations of dense layers and convolutions in eight bits (post-training
+    quantization). The computation of parameters from the output of a network stays in float32.
 
     Args:
-        vae: the model, built; it is not changed.
-        path: the folder to make.
-        data: real x: an array `[N, *event]`, a split of `tfvae.data`, or a data set whose batches hold x. Up to 2,000
-            are used: half of them give int8 its ranges, with one z ~ q(z|x) each and as many z ~ p(z); on the other
-            half the deviations are measured, with one z ~ q(z|x) each.
-        precisions: those to write.
-        overwrite: whether LiteRT files that are already there are replaced, once the new ones are complete. Nothing
-            else is ever replaced.
-        about: what else the manifest is to say, as JSON.
-        tolerance: how far a float32 output may be off, as a part of the largest value of that output, or of 1 where
-            all are smaller.
+        vae: Built model. It is not changed.
+        path: Folder to create.
+        data: Real x: an array `[N, *event]`, a split of `tfvae.data`, or a data set whose batches contain x. Up to
+            2,000 examples are used. One half determines the ranges of int8, with one z ~ q(z|x) per example and as many
+            z ~ p(z). Deviations are measured on the other half, with one z ~ q(z|x) per example.
+        precisions: Precisions to write.
+        overwrite: Whether to replace existing LiteRT files when the new ones are complete. Other folders are never
+            replaced.
+        about: Additional JSON content of the manifest.
+        tolerance: Maximum deviation of a float32 output, relative to the largest value of that output, or to 1 if all
+            values are smaller.
 
     Returns:
-        A `ConvertedModel`: where the files are, their sizes, and the deviation of every output of every file.
+        A `ConvertedModel` with the folder, the sizes of the files, and the deviation of every output of every file.
 
     Raises:
-        TypeError: when `vae` is no VAE, or `data` no data.
-        ValueError: when the extra `litert` is not installed; for what `save` refuses; for data that are not there or
-            unlike the model's; where LiteRT's builtin operations do not express the model (docs/litert.md says which
-            they do), or the files would not answer as the model does. Nothing is written then.
+        TypeError: If `vae` is not a VAE, or `data` is not an array, a split or a data set.
+        ValueError: If the extra `litert` is not installed, `save` would refuse the model, the data are missing or do
+            not fit the model, the builtin operations of LiteRT cannot express the model (see docs/litert.md), or the
+            files differ from the model. Nothing is written in these cases.
 
     Example:
         >>> converted = tfvae.export.save_litert(vae, "digits_litert", splits.train)
@@ -74,7 +74,10 @@ def save_litert(
     """
     wanted = tuple(precisions)
     if not wanted or not set(wanted) <= set(PRECISIONS) or len(set(wanted)) < len(wanted):
-        raise ValueError(f"precisions are some of {', '.join(PRECISIONS)}, each once. Received: {precisions!r}.")
+        raise ValueError(
+            f"precisions must be one or more of {', '.join(PRECISIONS)}, without duplicates. "
+            f"Received: precisions={precisions!r}"
+        )
     try:
         from tfvae.export.litert_files import litert_files
     except ModuleNotFoundError as error:

@@ -1,4 +1,4 @@
-"""Writing a model for other runtimes than TensorFlow's: ONNX."""
+"""Export to ONNX, for runtimes other than TensorFlow."""
 
 from collections.abc import Mapping
 from os import PathLike
@@ -22,36 +22,36 @@ def save_onnx(
     about: Mapping[str, Any] | None = None,
     tolerance: float = 1e-4,
 ) -> ConvertedModel:
-    """Exports encoder and decoder as ONNX files, measured on real data: for onnxruntime and all that reads ONNX.
+    """Exports encoder and decoder as ONNX files, for onnxruntime and other ONNX runtimes.
 
-    Prefer `save` for servers of TensorFlow, and for all that is drawn: these files hold the functions `posterior` and
-    `likelihood` of `save` alone, which draw nothing. In the folder lie
+    The files contain only the functions `posterior` and `likelihood` of `save`, which make no draws. Use `save` for
+    TensorFlow servers and for draws. The folder contains
 
     * `encoder.onnx`: `x` `[batch, *event]` to the parameters of q(z|x), such as `loc` and `scale` `[batch, D]`;
     * `decoder.onnx`: `z` `[batch, D]` to the `mean` `[batch, *event]` of p(x|z);
 
-    in float32, and `tfvae.json`, which says what they are and has a checksum of each (`read_manifest`).
+    in float32, and `tfvae.json`, with a description and a checksum of each file (`read_manifest`).
 
     Args:
-        vae: the model, built; it is not changed.
-        path: the folder to make.
-        data: real x: an array `[N, *event]`, a split of `tfvae.data`, or a data set whose batches hold x. The
-            deviations are measured on up to 1,000 of them, and on one z ~ q(z|x) each.
-        overwrite: whether ONNX files that are already there are replaced, once the new ones are complete. Nothing else
-            is ever replaced.
-        about: what else the manifest is to say, as JSON.
-        tolerance: how far an output may be off, as a part of the largest value of that output, or of 1 where all are
-            smaller.
+        vae: Built model. It is not changed.
+        path: Folder to create.
+        data: Real x: an array `[N, *event]`, a split of `tfvae.data`, or a data set whose batches contain x. Deviations
+            are measured on up to 1,000 examples, with one z ~ q(z|x) per example.
+        overwrite: Whether to replace existing ONNX files when the new ones are complete. Other folders are never
+            replaced.
+        about: Additional JSON content of the manifest.
+        tolerance: Maximum deviation of an output, relative to the largest value of that output, or to 1 if all values
+            are smaller.
 
     Returns:
-        A `ConvertedModel`: where the files are, their sizes, and the deviation of every output of both, as onnxruntime
-        computes them.
+        A `ConvertedModel` with the folder, the sizes of the files, and the deviation of every output of both files,
+        measured with onnxruntime.
 
     Raises:
-        TypeError: when `vae` is no VAE, or `data` no data.
-        ValueError: when the extra `onnx` is not installed; for what `save` refuses; for data that are not there or
-            unlike the model's; where tf2onnx has no ONNX for the model's operations, or the files would not answer as
-            the model does. Nothing is written then.
+        TypeError: If `vae` is not a VAE, or `data` is not an array, a split or a data set.
+        ValueError: If the extra `onnx` is not installed, `save` would refuse the model, the data are missing or do not
+            fit the model, tf2onnx does not support an operation of the model, or the files differ from the model.
+            Nothing is written in these cases.
 
     Example:
         >>> converted = tfvae.export.save_onnx(vae, "digits_onnx", splits.train)

@@ -17,27 +17,27 @@ num_batch_threads { value: 2 }
 def save_serving_config(folder: str | PathLike[str], *, base_path: str = "/models") -> Path:
     """Writes `models.config` and `batching.config` for all models `NAME/VERSION` in a folder.
 
-    The server takes the first with `--model_config_file`. The second, with `--enable_batching` and
-    `--batching_parameters_file`, is for the signatures `serving_default`, `posterior` and `likelihood` alone:
-    TensorFlow Serving joins requests along the first axis of every input, and refuses the others, whose `seed` has no
-    such axis.
+    Pass the first file to the server with `--model_config_file`. The second one, with `--enable_batching` and
+    `--batching_parameters_file`, is only for the signatures `serving_default`, `posterior` and `likelihood`:
+    TensorFlow Serving concatenates requests along the first axis of every input. It refuses the other signatures,
+    whose `seed` has no such axis.
 
     Args:
-        folder: with models in it, each a folder of numbered versions.
-        base_path: where the server sees that folder.
+        folder: Folder of models, each of which is a folder of numbered versions.
+        base_path: Path of this folder on the server.
 
     Returns:
         The path of `models.config`.
 
     Raises:
-        ValueError: where there is no model in the folder.
+        ValueError: If there is no model in the folder.
     """
     place = Path(folder)
     names = sorted({path.parent.parent.name for path in place.glob(f"*/*/{MODEL_FILE}") if _is_version(path.parent)})
     if not names:
         raise ValueError(
-            f"{place} holds no models NAME/VERSION, such as tfvae.export.save(vae, {str(place / 'digits' / '1')!r}) "
-            "writes. TensorFlow Serving serves numbered versions only."
+            f"`folder` must contain models NAME/VERSION, because TensorFlow Serving serves only numbered versions. "
+            f"Write one with tfvae.export.save(vae, {str(place / 'digits' / '1')!r}). Received: folder={str(place)!r}"
         )
     entries = "".join(
         "  config {\n"

@@ -1,4 +1,4 @@
-"""A VAE as a plain TensorFlow module, one function for each question that is served."""
+"""TensorFlow module with the signatures of an exported VAE."""
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
@@ -17,28 +17,29 @@ from tfvae.typing import Distribution, Tensor
 tfd = tfp.distributions
 
 SIGNATURES = ("encode", "decode", "reconstruct", "sample", "elbo", "log_marginal")
-# Without draws, each example answered for itself; models exported by earlier versions do not have them.
+# Functions without draws, with independent results per example. Models of earlier versions do not have them.
 MEANS = ("posterior", "likelihood")
-# Their first argument is z.
+# Functions whose first argument is z.
 _OF_LATENTS = ("decode", "likelihood")
-# What a client gets that names no signature: TensorFlow's own name for it.
+# TensorFlow's name of the signature for requests without a signature.
 DEFAULT = "serving_default"
 
 
 class Signatures(tf.Module):
-    """The functions of a VAE as graphs over `tf.Variable`s: nothing of Keras, TFP or tfvae is left in them.
+    """Functions of a VAE as graphs over `tf.Variable`s, without objects of Keras, TFP or tfvae.
 
-    Every number is a function of the inputs and of `seed` alone; for the same seed it is the live model's:
-    `encode` draws `vae.encode(x).sample(seed=seed)`, `decode` draws `vae.decode(z).sample(seed=seed)`, `reconstruct`'s
-    mean is `vae.reconstruct(x, seed=seed)`, `sample` draws `vae.sample(num_samples, seed=seed)` (`models.queries`).
+    Results depend only on the inputs and on `seed`. For the same seed they equal those of the model in Python: `encode`
+    draws `vae.encode(x).sample(seed=seed)`, `decode` draws `vae.decode(z).sample(seed=seed)`, the mean of
+    `reconstruct` is `vae.reconstruct(x, seed=seed)`, and `sample` draws `vae.sample(num_samples, seed=seed)`
+    (`models.queries`).
 
     Args:
-        vae: a built model, whose latents are one tensor or named parts.
-        event_shape: the shape of one x.
-        names: the functions to make, of `SIGNATURES`, `MEANS` and `DEFAULT`.
+        vae: Built model whose latents are one tensor or named parts.
+        event_shape: Shape of one x.
+        names: Names of the functions to create, from `SIGNATURES`, `MEANS` and `DEFAULT`.
 
     Attributes:
-        model_variables: the `tf.Variable`s that the functions read.
+        model_variables: The `tf.Variable`s that the functions read.
     """
 
     def __init__(self, vae: VAE, event_shape: tuple[int, ...], names: Sequence[str] = (*SIGNATURES, *MEANS, DEFAULT)):
@@ -62,28 +63,28 @@ class Signatures(tf.Module):
             "likelihood": (*z,),
             DEFAULT: (x,),
         }
-        answers = _Answers(vae)
+        functions = _SignatureFunctions(vae)
         self._names = tuple(names)
         for name in names:
-            answer = getattr(answers, name)
+            function = getattr(functions, name)
             if parts is not None and name in _OF_LATENTS:
-                answer = _taking_parts(answer, list(parts))
-            setattr(self, name, _function(answer, *inputs[name]))
+                function = _taking_parts(function, list(parts))
+            setattr(self, name, _traced(function, *inputs[name]))
         traced = [getattr(self, name).get_concrete_function() for name in names]
         read = {id(variable): variable for function in traced for variable in function.graph.variables}
         in_order = [read.pop(id(v.value)) for v in vae.variables if id(v.value) in read]
-        # What is left belongs to no layer, such as a variable in the TFP distribution of a `Fixed` prior.
+        # The other variables belong to no layer, such as those in the TFP distribution of a `Fixed` prior.
         self.model_variables = [*in_order, *read.values()]
 
     def by_name(self) -> dict[str, Any]:
-        """The functions by signature."""
+        """Returns the functions by signature."""
         functions = {name: getattr(self, name) for name in self._names}
-        # A family that knows neither its parameters nor its moments has nothing to answer without a draw.
+        # A family without known parameters and moments has no outputs without a draw.
         return {name: function for name, function in functions.items() if _outputs(function)}
 
 
 def described(functions: Mapping[str, Any]) -> dict[str, Any]:
-    """Shapes of what goes into and comes out of functions, by signature."""
+    """Returns the shapes of the inputs and outputs of functions, by signature."""
     return {
         name: {
             "inputs": {spec.name: spec.shape.as_list() for spec in function.input_signature},
@@ -97,7 +98,7 @@ def _outputs(function: Any) -> dict[str, Any]:
     return function.get_concrete_function().structured_outputs
 
 
-def _function(answer: Callable[..., dict[str, Tensor]], *specs: tf.TensorSpec) -> Any:
+def _traced(answer: Callable[..., dict[str, Tensor]], *specs: tf.TensorSpec) -> Any:
     @functools.wraps(answer)
     def traced(*args: Tensor, **kwargs: Tensor) -> dict[str, Tensor]:
         return {name: tf.cast(value, tf.float32) for name, value in answer(*args, **kwargs).items()}
@@ -106,7 +107,7 @@ def _function(answer: Callable[..., dict[str, Tensor]], *specs: tf.TensorSpec) -
 
 
 def _taking_parts(answer: Callable[..., dict[str, Tensor]], names: list[str]) -> Callable[..., dict[str, Tensor]]:
-    """The answer to one input for each part of z, in place of a dictionary."""
+    """Converts a function of a dictionary of parts of z to a function with one argument per part."""
 
     def taking_parts(*args: Tensor) -> dict[str, Tensor]:
         return answer(dict(zip(names, args[: len(names)], strict=True)), *args[len(names) :])
@@ -114,8 +115,8 @@ def _taking_parts(answer: Callable[..., dict[str, Tensor]], names: list[str]) ->
     return taking_parts
 
 
-class _Answers:
-    """What each signature computes, as Python functions to be traced."""
+class _SignatureFunctions:
+    """Python functions of the signatures, to be traced."""
 
     def __init__(self, vae: VAE):
         self.vae = vae
@@ -157,7 +158,7 @@ class _Answers:
 
     def log_marginal(self, x: Tensor, num_samples: Tensor, seed: Tensor) -> dict[str, Tensor]:
         count = _at_least_one(num_samples)
-        prior = self.vae.prior.distribution()  # once, not once an example
+        prior = self.vae.prior.distribution()  # created once instead of once per example
         estimate = importance_estimate(
             tf.cast(x, self.dtype),
             lambda example: self._problem(example, seed, prior),
@@ -174,7 +175,7 @@ class _Answers:
         )
 
     def _latents(self, z: Any) -> Any:
-        """Latents in the model's precision, and in their own dtype where they are whole numbers."""
+        """Converts latents to the precision of the model, and integer parts to their own dtype."""
         dtypes = self.vae.prior.distribution().dtype if isinstance(z, Mapping) else self.dtype
         return tf.nest.map_structure(
             lambda part, own: tf.cast(part, self.dtype if own.is_floating else own),
@@ -191,15 +192,15 @@ class _Answers:
             return self.vae.generate(z, training=False)
 
     def _layers_seeded_by(self, seed: Tensor) -> keras.StatelessScope:
-        # A layer that draws inside the networks takes its numbers from its own seed state. Here that state is a
-        # function of `seed`, and nothing a layer does changes a variable.
+        # A layer that makes draws uses its own seed state. Here this state depends on `seed`, and layers change no
+        # variables.
         seeds = split_seed(seed, len(self.seed_states), "layers")
         pairs = zip(self.seed_states, seeds, strict=True)
         return keras.StatelessScope([(state, tf.cast(value, state.dtype)) for state, value in pairs])
 
 
 def _parameters(posterior: Distribution) -> dict[str, Tensor]:
-    """The posterior under the names of its family, each with the batch axis first."""
+    """Returns the parameters of the posterior by their names in its family, with the batch axis first."""
     if isinstance(posterior, tfd.MultivariateNormalDiag):
         return {"loc": posterior.mean(), "scale": posterior.stddev()}
     if isinstance(posterior, tfd.MultivariateNormalTriL):
@@ -210,7 +211,7 @@ def _parameters(posterior: Distribution) -> dict[str, Tensor]:
 
 
 def _center(distribution: Distribution, seed: Tensor) -> dict[str, Tensor]:
-    """The mean; of a family that does not define it the mode, else a draw, which is the same one in each request."""
+    """Returns the mean, else the mode if the family defines no mean, else a draw, which is equal in each request."""
     for moments in ({"mean": distribution.mean}, {"mode": distribution.mode}):
         if values := _defined(**moments):
             return values
@@ -222,7 +223,7 @@ def _mean_and_sample(likelihood: Distribution, seed: Tensor) -> dict[str, Tensor
 
 
 def _defined(**moments: Callable[[], Tensor]) -> dict[str, Tensor]:
-    """Those moments that the family knows."""
+    """Returns the moments that the family defines."""
     values = {}
     for name, moment in moments.items():
         try:

@@ -1,4 +1,4 @@
-"""Requests that TensorFlow Serving sends to a model before it takes others, so that the first client need not wait."""
+"""Warm-up requests, which TensorFlow Serving sends to a model so that the first client does not wait."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -13,12 +13,12 @@ _NUM_SAMPLES = 10
 
 
 def warmup_requests(functions: Mapping[str, Any]) -> list[tuple[str, dict[str, np.ndarray]]]:
-    """Real requests for each signature, of one example and of several.
+    """Creates requests for each signature, with one example and with several.
 
-    x and z are the model's own: draws from the prior, and what they decode to.
+    The inputs z are drawn from the prior, and x from the model.
 
     Args:
-        functions: the exported functions by signature.
+        functions: Exported functions by signature.
     """
     if not functions:
         return []
@@ -37,12 +37,12 @@ def warmup_requests(functions: Mapping[str, Any]) -> list[tuple[str, dict[str, n
 
 
 def write_warmup(folder: Path, name: str, requests: Iterable[tuple[str, Mapping[str, np.ndarray]]]) -> None:
-    """Writes them where TensorFlow Serving looks: a TFRecord of `tensorflow.serving.PredictionLog`.
+    """Writes requests to the file that TensorFlow Serving reads, a TFRecord of `tensorflow.serving.PredictionLog`.
 
     Args:
-        folder: of the SavedModel.
-        name: the model's.
-        requests: signature and inputs of each.
+        folder: Folder of the SavedModel.
+        name: Name of the model.
+        requests: Signature and inputs of each request.
     """
     path = folder / WARMUP
     path.parent.mkdir(exist_ok=True)
@@ -52,10 +52,10 @@ def write_warmup(folder: Path, name: str, requests: Iterable[tuple[str, Mapping[
 
 
 def _prediction_log(name: str, signature: str, inputs: Mapping[str, np.ndarray]) -> bytes:
-    """A `PredictionLog` with a `PredictLog` with a `PredictRequest`, byte by byte.
+    """Encodes a `PredictionLog` that contains a `PredictLog` with a `PredictRequest`.
 
-    Four small messages of tensorflow/serving's apis: prediction_log.proto, predict.proto and model.proto have the
-    numbers of the fields. The package that holds them as Python classes is as large as it is rarely installed.
+    The messages are encoded here because the package with their Python classes is large and rarely installed. The
+    field numbers are those of prediction_log.proto, predict.proto and model.proto in the apis of tensorflow/serving.
     """
     spec = _field(1, name.encode()) + _field(3, signature.encode())
     request = _field(1, spec)
@@ -66,7 +66,7 @@ def _prediction_log(name: str, signature: str, inputs: Mapping[str, np.ndarray])
 
 
 def _field(number: int, content: bytes) -> bytes:
-    """A field of protocol buffers that has a length: its key, the length and the content."""
+    """Encodes a length-delimited field of protocol buffers: its key, the length and the content."""
     return _varint(number << 3 | 2) + _varint(len(content)) + content
 
 

@@ -1,4 +1,4 @@
-"""Models: the VAE, what it minimises, and what is saved of it."""
+"""Models: the VAE, its objectives, and saving."""
 
 from tfvae import _backend as _backend
 from tfvae.models.batch import Batch

@@ -1,4 +1,4 @@
-"""Refusing data that a likelihood is not meant for."""
+"""Checks of the data for a likelihood."""
 
 import warnings
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from tfvae import layers
 from tfvae.layers import DistributionLayer
 from tfvae.typing import Tensor
 
-# Real-valued likelihoods whose loc starts near 0 and whose scale near 1, in the units of the data.
+# Likelihoods of real values whose loc starts near 0 and whose scale starts near 1, in the units of the data.
 _LOCATION_SCALE = (
     layers.IndependentLaplace,
     layers.IndependentLogistic,
@@ -25,29 +25,29 @@ _LOCATION_SCALE = (
 )
 _FAR, _NARROW = 30.0, 0.01
 _EXAMPLES_FOR_SCALE = 1000
-# What rounding in float32 may add to values that were scaled to [0, 1].
+# Maximum rounding error in float32 of values that were scaled to [0, 1].
 _ROUNDING = 3e-7
 
 
 def check_static(x: Any, event_shape: tuple[int, ...] | None) -> None:
-    """Refuses what dtype and shape show, without looking at values: free inside a compiled step.
+    """Checks dtype and shape but no values, so that a compiled step is not slowed down.
 
     Raises:
-        ValueError: If x is sparse or ragged, has no floating-point dtype, or an event shape unlike the model's.
+        ValueError: If x is sparse or ragged, is not floating-point, or has another event shape than the model.
     """
     if isinstance(x, tf.SparseTensor | tf.SparseTensorSpec):
         raise ValueError(
-            "x is a tf.SparseTensor, and a likelihood needs dense data. Convert it with tf.sparse.to_dense(x), a "
-            f"data set batch by batch with dataset.map(tf.sparse.to_dense). Received: shape {tuple(x.shape)}."
+            "x is a tf.SparseTensor, but a likelihood needs dense data. Convert it with tf.sparse.to_dense(x), or a "
+            f"data set with dataset.map(tf.sparse.to_dense). Received: x of shape {tuple(x.shape)}"
         )
     if isinstance(x, tf.RaggedTensor | tf.RaggedTensorSpec):
         raise ValueError(
-            "x is a tf.RaggedTensor: its examples differ in shape, and a VAE needs one event shape. Pad them, "
-            f"x.to_tensor(), or crop them to one size. Received: shape {tuple(x.shape)}."
+            "x is a tf.RaggedTensor, whose examples differ in shape, but a VAE needs one event shape. Pad the examples "
+            f"with x.to_tensor(), or crop them to one size. Received: x of shape {tuple(x.shape)}"
         )
     dtype = tf.as_dtype(x.dtype)
     if not dtype.is_floating:
-        raise ValueError(f"x has dtype {dtype.name}; a VAE trains on floating-point data. {_conversion(dtype)}")
+        raise ValueError(f"x must be floating-point. {_conversion(dtype)} Received: x of dtype {dtype.name}")
     if event_shape is None or getattr(x.shape, "rank", 0) is None:
         return
     shape = tuple(x.shape)[1:]
@@ -55,12 +55,13 @@ def check_static(x: Any, event_shape: tuple[int, ...] | None) -> None:
     if not fits:
         missing_axis = tuple(event_shape) == (*shape, 1)
         raise ValueError(
-            f"x has event shape {shape}, the decoder's distribution has {tuple(event_shape)}. "
+            f"x must have the event shape of the decoder's distribution, {tuple(event_shape)}. "
             + (
-                "Add the channel axis: x[..., None]."
+                "Add the channel axis with x[..., None]."
                 if missing_axis
-                else "The first axis of x is the batch; a tf.data.Dataset makes it with .batch(n)."
+                else "The first axis of x is the batch axis, which .batch(n) adds to the elements of a tf.data.Dataset."
             )
+            + f" Received: x of event shape {shape}"
         )
 
 
@@ -71,22 +72,22 @@ def _conversion(dtype: tf.DType) -> str:
             "65535)), counts with x.astype('float32')."
         )
     if not (dtype.is_integer or dtype.is_bool):
-        return "Give x numbers only: convert or leave out what is none."
+        return "Convert x to numbers, or remove the other values."
     return (
         "Scale 8-bit images with x.astype('float32') / 255 (or dataset.map(lambda x: tf.cast(x, tf.float32) / 255)), "
-        "0/1 data and counts with x.astype('float32'); splits.train.batches(...) of tfvae.data does it."
+        "and binary data and counts with x.astype('float32'). splits.train.batches(...) of tfvae.data does this."
     )
 
 
 def check_values(x: Any, likelihood: DistributionLayer | None) -> None:
-    """Looks at the values of `x`, a whole array or one batch.
+    """Checks the values of `x`, a whole array or one batch.
 
     Raises:
-        ValueError: for no examples, for NaN or infinite values, or for values outside the likelihood's support.
+        ValueError: If there are no examples, or values are NaN, infinite or outside the support of the likelihood.
     """
     x = np.asarray(x)
     if not x.size:
-        raise ValueError(f"There are no examples to train on: x has shape {x.shape}.")
+        raise ValueError(f"There are no examples to train on. Pass at least one. Received: x of shape {x.shape}")
     finite = np.isfinite(x)
     if not finite.all():
         first = tuple(int(i) for i in np.argwhere(~finite)[0])
@@ -98,35 +99,35 @@ def check_values(x: Any, likelihood: DistributionLayer | None) -> None:
     if likelihood is not None and support is not None:
         low, high = np.float32(x.min()), np.float32(x.max())
         if low < support[0] - _ROUNDING or high > support[1] + _ROUNDING:
-            raise ValueError(outside_support(likelihood, f"x lies in [{low:.9g}, {high:.9g}]"))
+            raise ValueError(outside_support_message(likelihood, f"x lies in [{low:.9g}, {high:.9g}]"))
 
 
-def outside_support(likelihood: DistributionLayer, found: str) -> str:
-    """The message for data outside the likelihood's support; `found` says where they are."""
+def outside_support_message(likelihood: DistributionLayer, found: str) -> str:
+    """Returns the message for data outside the support of the likelihood. `found` describes where they are."""
     low, high = likelihood.support or (-np.inf, np.inf)
     return (
-        f"{type(likelihood).__name__} takes x in [{low:g}, {high:g}], but {found}. Scale it, e.g. 8-bit images with "
-        "x / 255 (a data set with dataset.map(lambda x: x / 255)), or use a decoder for real values such as "
-        "tfvae.layers.IndependentNormal."
+        f"{type(likelihood).__name__} requires x in [{low:g}, {high:g}], but {found}. Scale x, for example 8-bit "
+        "images with x / 255 (a data set with dataset.map(lambda x: x / 255)), or end the decoder in a layer for real "
+        "values, such as tfvae.layers.IndependentNormal."
     )
 
 
 def is_outside(x: Tensor, support: tuple[float, float] | None) -> Tensor | None:
-    """Whether a batch has values outside the support, a scalar; None where any number is inside it."""
+    """Whether a batch has values outside the support, as a scalar tensor. None if the support is unbounded."""
     if support is None:
         return None
     is_below = tf.reduce_min(x) < support[0] - _ROUNDING
     return is_below if np.isinf(support[1]) else tf.logical_or(is_below, tf.reduce_max(x) > support[1] + _ROUNDING)
 
 
-def warn_of_scale(x: Any, likelihood: DistributionLayer | None, standard_scores: Callable[[Tensor], Tensor]) -> None:
-    """Warns of data that a location-scale likelihood is far away from: of large or small units, or unscaled.
+def warn_about_scale(x: Any, likelihood: DistributionLayer | None, standard_scores: Callable[[Tensor], Tensor]) -> None:
+    """Warns about data far from the initial location and scale of the likelihood, such as unscaled data.
 
     Args:
-        x: examples `[N, *event]`.
-        likelihood: the layer that makes p(x|z).
-        standard_scores: from examples to (x - E[x|z]) / sd[x|z] as the model is now: one that is trained on such data,
-            or made for them, is not far away.
+        x: Examples `[N, *event]`.
+        likelihood: The layer that returns p(x|z).
+        standard_scores: Function from examples to (x - E[x|z]) / sd[x|z] under the present model. A model that is
+            adapted to or trained on such data causes no warning.
     """
     if type(likelihood) not in _LOCATION_SCALE or len(x) < 2:
         return
@@ -134,8 +135,8 @@ def warn_of_scale(x: Any, likelihood: DistributionLayer | None, standard_scores:
     if _is_far(some) and _is_far(np.asarray(standard_scores(tf.convert_to_tensor(some)))):
         means, deviations = _largest(some)
         warnings.warn(
-            f"{type(likelihood).__name__} starts near mean 0 and scale 1, and x is far from that: the means of its "
-            f"values reach {means:.3g}, their standard deviations {deviations:.3g}. Training may be slow or turn NaN. "
+            f"{type(likelihood).__name__} starts near mean 0 and scale 1, but the means of the values of x reach "
+            f"{means:.3g} and their standard deviations {deviations:.3g}. Training may be slow or become NaN. "
             "Standardise x first: (x - x.mean(axis=0)) / x.std(axis=0) for tables, x / 255 for 8-bit images.",
             UserWarning,
             stacklevel=3,
@@ -143,7 +144,7 @@ def warn_of_scale(x: Any, likelihood: DistributionLayer | None, standard_scores:
 
 
 def _largest(x: np.ndarray) -> tuple[float, float]:
-    """The largest mean, in size, and the largest standard deviation of a value over examples `[N, *event]`."""
+    """Returns the largest absolute mean and the largest standard deviation of a value over examples `[N, *event]`."""
     x = x.astype(np.float64)
     return float(np.abs(x.mean(axis=0)).max()), float(x.std(axis=0).max())
 

@@ -1,4 +1,4 @@
-"""Keras' `compile`, for an objective of several updates."""
+"""`compile` for an objective with several updates."""
 
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -12,7 +12,7 @@ from tfvae.estimators import Estimate, Estimator
 from tfvae.execution import Execution
 from tfvae.execution.step_functions import StepFunctions
 from tfvae.models import _validation
-from tfvae.models._fed_model import FedModel
+from tfvae.models._checked_input_model import CheckedInputModel
 from tfvae.models._metrics import RunningMeans, reported_by
 from tfvae.models.batch import Batch
 from tfvae.models.objective import Objective, metric_name
@@ -20,10 +20,10 @@ from tfvae.models.optimizer_group import as_optimizer, members_of
 from tfvae.typing import Seed, Tensor
 
 
-class CompiledModel(FedModel):
-    """A Keras model that minimises an objective, with one optimizer for each of its updates.
+class CompiledModel(CheckedInputModel):
+    """Keras model that minimises an objective, with one optimizer for each of its updates.
 
-    `VAE` adds what is minimised: its objective, its estimator, its `beta`, and `estimate`.
+    `VAE` adds the objective, the estimator, `beta` and `estimate`.
 
     Args:
         **kwargs: Arguments of `keras.Model`.
@@ -34,13 +34,13 @@ class CompiledModel(FedModel):
     seed_generator: keras.random.SeedGenerator
     objective_layers: list[keras.layers.Layer]
     running_means: RunningMeans
-    # Keras' own.
+    # Attributes of `keras.Model`.
     train_function: Any
     test_function: Any
 
     def __init__(self, **kwargs: Any):
         super().__init__(**kwargs)
-        self._as_compiled: dict[str, Any] = {"jit_compile": "auto", "steps_per_execution": "auto"}
+        self._compile_arguments: dict[str, Any] = {"jit_compile": "auto", "steps_per_execution": "auto"}
         self._step_functions = StepFunctions(self)
         self.execution = Execution()  # shared by `fit`, its callbacks and the compiled loop
 
@@ -56,21 +56,22 @@ class CompiledModel(FedModel):
         steps_per_execution: int | Literal["auto"] = "auto",
         **kwargs: Any,
     ) -> None:
-        """Chooses the optimizer, and how steps are run; other arguments are those of `keras.Model.compile`.
+        """Configures the model for training. Other arguments are those of `keras.Model.compile`.
 
         Args:
-            optimizer: A Keras optimizer, or its name. For an objective of several updates, a dictionary of them by the
-                updates' names, such as `{"model": "adam", "discriminator": "sgd"}`, or one, which is copied for each.
-            jit_compile: Whether XLA compiles the steps; "auto" leaves it out where it is slower (for convolutions on a
-                CPU) or impossible, and writes its choice to the log `tfvae`.
-            steps_per_execution: Steps per call of the compiled program, between callbacks; "auto" makes many, or one
-                where a callback has hooks for batches and no attribute `knows_executions = True`. With callbacks that
-                have a number `every_steps`, calls end about there.
+            optimizer: A Keras optimizer or its name. For an objective with several updates, a dictionary of optimizers
+                by the names of the updates, such as `{"model": "adam", "discriminator": "sgd"}`, or one optimizer,
+                which is copied for each update.
+            jit_compile: Whether to compile the steps with XLA. "auto" uses XLA unless it is slower (convolutions on a
+                CPU) or impossible, and logs the choice to the logger `tfvae`.
+            steps_per_execution: Number of steps per compiled call. Callbacks run between calls. "auto" chooses many
+                steps, or one if a callback has hooks for batches but no attribute `knows_executions = True`. With
+                callbacks that have a number `every_steps`, calls end after about that many steps.
             **kwargs: `run_eagerly`, `auto_scale_loss`.
 
         Raises:
-            ValueError: If a loss or metrics are given (the loss is the objective's, and the metrics are its terms), or
-                the optimizers' names are not those of the objective's updates.
+            ValueError: If a loss or metrics are given, which are those of the objective, or if the names of the
+                optimizers are not those of the updates.
         """
         _validation.refuse_losses(kwargs, self.estimator)
         is_auto = steps_per_execution == "auto"
@@ -81,12 +82,12 @@ class CompiledModel(FedModel):
             optimizer = as_optimizer(optimizer, names, scale_losses=scale_losses)
             kwargs["auto_scale_loss"] = len(names) == 1 and scale_losses  # a group's members are scaled already
         super().compile(optimizer=optimizer, jit_compile=jit_compile, steps_per_execution=steps, **kwargs)
-        self._as_compiled = {"jit_compile": jit_compile, "steps_per_execution": steps_per_execution}
+        self._compile_arguments = {"jit_compile": jit_compile, "steps_per_execution": steps_per_execution}
         self._step_functions = StepFunctions(self)
 
     def get_compile_config(self) -> dict[str, Any]:
         config = super().get_compile_config()
-        return {**config, **self._as_compiled} if config else config
+        return {**config, **self._compile_arguments} if config else config
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         self.compile(**keras.saving.deserialize_keras_object(config))
@@ -106,41 +107,41 @@ class CompiledModel(FedModel):
             self.test_function = self._step_functions.test(self.test_function, force=force)
 
     @property
-    def asked_jit_compile(self) -> bool | Literal["auto"]:
-        """The argument of `compile`; `jit_compile` is what Keras makes of it."""
-        return self._as_compiled["jit_compile"]
+    def requested_jit_compile(self) -> bool | Literal["auto"]:
+        """The argument of `compile`. Keras replaces "auto" in `jit_compile`."""
+        return self._compile_arguments["jit_compile"]
 
     def compiled_parts(self) -> list[Any]:
-        """Returns parts that a compiled step depends on, besides variables."""
+        """Returns the objects that a compiled step depends on, apart from variables."""
         return [self.estimator, self.objective]
 
-    # What is trained ----------------------------------------------------------------------------------------------
+    # Training -----------------------------------------------------------------------------------------------------
 
     @property
     def objective(self) -> Objective:
-        """What a training step minimises; another one takes effect with the next `compile`."""
+        """Defines what a training step minimises. A new objective takes effect with the next `compile`."""
         return self._objective
 
     @objective.setter
     def objective(self, objective: Objective) -> None:
         if self.built and objective.layers:
             raise ValueError(
-                "Pass an objective with layers of its own to the constructor, VAE(..., objective=...), since Keras "
-                f"tracks no layers added to a built model. Received: objective={objective!r}"
+                "An objective with layers must be passed to the constructor, VAE(..., objective=...), because Keras "
+                f"does not track layers that are added to a built model. Received: objective={objective!r}"
             )
         self._objective = objective
-        self.objective_layers = list(objective.layers)  # tracked, so that they train and are saved with ours
+        self.objective_layers = list(objective.layers)  # Keras tracks, trains and saves them
         self.running_means = RunningMeans(objective.metric_names)
 
     @property
     def network_variables(self) -> list[Any]:
-        """The trainable variables of the model without those of its objective's own layers."""
+        """The trainable variables of the model, except those of the layers of its objective."""
         others = {id(v) for layer in self.objective.layers for v in layer.trainable_variables}
         return [v for v in self.trainable_variables if id(v) not in others]
 
     @property
     def scheduled_variables(self) -> list[Any]:
-        """The variables that schedules move from step to step."""
+        """The variables that schedules change from step to step."""
         return [self.beta, *self.execution.moving]
 
     def training_variables(self) -> list[Any]:
@@ -149,27 +150,27 @@ class CompiledModel(FedModel):
         return [*self.variables, *self.optimizer.variables]
 
     def build_optimizer(self) -> None:
-        """Makes the optimizers' variables, where they are not made yet."""
+        """Creates the variables of the optimizers if they do not exist yet."""
         if self.optimizer is None or self.optimizer.built:
             return
         variables = self.objective.variables(self)
         with self.distribute_strategy.scope():
-            # A group is built by names; one optimizer for the only list of variables.
+            # A group is built with variables by name, a single optimizer with a list.
             self.optimizer.build(variables if len(variables) > 1 else list(*variables.values()))
 
     def next_seed(self) -> Tensor:
-        """Draws a seed for a step, an int32 tensor `[2]`."""
+        """Draws the seed of a step, an int32 tensor `[2]`."""
         return stateless_seed(self.seed_generator)
 
     def loss_of(
         self, values: Tensor, sample_weight: Tensor | None = None, variables: Sequence[Any] | None = None
     ) -> Tensor:
-        """Returns what an update minimises: the mean of the examples' losses, and the regularisers' terms.
+        """Returns what an update minimises: the mean loss over the examples plus the terms of regularisers.
 
         Args:
             values: The loss of each example `[B]`.
             sample_weight: Weights `[B]`.
-            variables: The variables that the update trains; None is all of the model's.
+            variables: The variables that the update trains. None is all variables of the model.
         """
         if sample_weight is not None:
             values = values * tf.cast(sample_weight, values.dtype)
@@ -177,7 +178,7 @@ class CompiledModel(FedModel):
         return tf.add_n([tf.reduce_mean(values), *terms])
 
     def _regularization(self, variables: Sequence[Any] | None) -> list[Tensor]:
-        """Returns the terms of regularisers that concern some variables."""
+        """Returns the regularisation terms of some variables."""
         trained = None if variables is None else {id(variable) for variable in variables}
         if trained is None or all(id(variable) in trained for variable in self.trainable_variables):
             return self.losses
@@ -185,11 +186,11 @@ class CompiledModel(FedModel):
         of_calls = [term for layer in layers for term in layer._get_own_losses()]
         return of_calls + [v.regularizer(v) for v in variables or () if v.regularizer is not None]
 
-    # What callbacks and training ask ------------------------------------------------------------------------------
+    # For callbacks and training -----------------------------------------------------------------------------------
 
     @property
     def num_updates(self) -> int:
-        """The number of training steps since the model was compiled, in all fits."""
+        """The number of training steps since the model was compiled, over all calls of `fit`."""
         return int(keras.ops.convert_to_numpy(self.optimizer.iterations))
 
     @num_updates.setter
@@ -198,7 +199,7 @@ class CompiledModel(FedModel):
 
     @property
     def learning_rate(self) -> float:
-        """The learning rate of the (first) optimizer; `vae.learning_rate = 1e-4` sets that of all."""
+        """The learning rate of the first optimizer. `vae.learning_rate = 1e-4` sets the one of all optimizers."""
         return float(keras.ops.convert_to_numpy(self.optimizer.learning_rate))
 
     @learning_rate.setter
@@ -213,11 +214,11 @@ class CompiledModel(FedModel):
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
-        """The running means of losses and terms; Keras resets them before each epoch."""
+        """The running means of losses and terms. Keras resets them before each epoch."""
         return self.running_means.metrics
 
     def build_metrics(self) -> None:
-        """Makes the metrics of all terms that the objective reports, before the first step."""
+        """Creates the metrics of all terms that the objective reports, before the first step."""
         if self.running_means.is_built:
             return
         spec = tf.TensorSpec([None, *(self.event_shape or ())], self.variable_dtype)

@@ -1,4 +1,4 @@
-"""What comes into a model: finding x in it, and giving it a form that Keras and the compiled steps take."""
+"""Conversion of user data to x in a form that Keras and the compiled steps accept."""
 
 import contextlib
 import dataclasses
@@ -21,7 +21,7 @@ from tfvae.typing import Tensor
 
 _PREVIEW_SIZE = 1024
 
-# What TensorFlow says of examples of several shapes.
+# Error messages of TensorFlow about examples of different shapes.
 _SHAPE_ERRORS = (
     re.compile(r"Shape of tensor \S* ?(?P<found>\[[\d,]*\]) is not compatible with expected shape (?P<other>\[.*?\])"),
     re.compile(r"yielded an element of shape (?P<found>\(.*?\)) where an element of shape (?P<other>\(.*?\)) was"),
@@ -34,15 +34,15 @@ _SHAPE_ERRORS = (
 
 
 def plain(x: Any, name: str = "x") -> Any:
-    """A tensor unchanged; an array, a table or a list as a NumPy array of numbers.
+    """Converts an array, a table or a list to a NumPy array of numbers. Tensors are returned unchanged.
 
     Raises:
-        ValueError: for masked or missing values, columns without numbers, and rows of several lengths.
-        TypeError: for a split, which has batches.
+        ValueError: If values are masked or missing, a column is not numeric, or rows differ in length.
+        TypeError: If `x` is a split.
     """
     if isinstance(x, Split | ShardedSplit | Splits):
         batches = "x.train.batches(100)" if isinstance(x, Splits) else "x.batches(100)"
-        raise TypeError(f"{name} is a tfvae.data.{type(x).__name__}. Give its batches, such as {batches}.")
+        raise TypeError(f"{name} must not be a tfvae.data.{type(x).__name__}. Pass its batches, such as {batches}.")
     if isinstance(x, tf.SparseTensor | tf.RaggedTensor):
         check_static(x, None)
     if isinstance(x, tf.Variable | keras.Variable):
@@ -53,10 +53,10 @@ def plain(x: Any, name: str = "x") -> Any:
 
 
 def as_tensor(x: Any, event_shape: tuple[int, ...] | None) -> Tensor:
-    """X of what a user asks the model about: an array `[B, *event]`, or what a data set's batch may be.
+    """Converts an array `[B, *event]`, or a batch of a data set, to the tensor x.
 
     Raises:
-        ValueError: for data that are no array of floating-point numbers of the model's event shape.
+        ValueError: If the data are not floating-point numbers of the event shape of the model.
     """
     is_dict = isinstance(x, dict) and not is_array_like(x)
     if is_dict or (isinstance(x, list | tuple) and _has_batch_axis(x, event_shape)):
@@ -69,7 +69,7 @@ def as_tensor(x: Any, event_shape: tuple[int, ...] | None) -> Tensor:
 
 
 def _has_batch_axis(parts: list[Any] | tuple[Any, ...], event_shape: tuple[int, ...] | None) -> bool:
-    """Whether the first of several parts is a batch by itself, so that they are (x,) or (x, y) and not examples."""
+    """Whether the first element is a batch, so that a list is (x,) or (x, y) instead of a list of examples."""
     if not parts:
         return False
     rank = getattr(getattr(parts[0], "shape", None), "__len__", lambda: None)()
@@ -77,34 +77,34 @@ def _has_batch_axis(parts: list[Any] | tuple[Any, ...], event_shape: tuple[int, 
 
 
 def standardized(data: Any, event_shape: tuple[int, ...] | None) -> Any:
-    """What a user gives as x, in a form that Keras takes too: tables and sparse matrices as arrays.
+    """Converts x to a form that Keras accepts: tables and sparse matrices become arrays.
 
-    A data set whose elements do not say their shape gets the model's. Other entries of a dictionary that are no
-    numbers, such as names, are left out: Keras does not take all of them, and no step reads them.
+    The elements of a data set of unknown shape get the event shape of the model. Entries of a dictionary that are not
+    numeric, such as names, are removed, because Keras does not accept all of them and no step reads them.
 
     Raises:
-        ValueError: as `plain`.
-        TypeError: as `plain`.
+        ValueError: If `plain` raises it.
+        TypeError: If `plain` raises it.
     """
     if isinstance(data, tf.data.Dataset):
         return _with_event_shape(data, event_shape)
-    if isinstance(data, dict) and not is_array_like(data):  # as SciPy's matrices of keys are
+    if isinstance(data, dict) and not is_array_like(data):  # SciPy's dok_matrix is a dictionary too
         key = x_key(data)
-        return {**{name: entry for name, entry in data.items() if _holds_numbers(entry)}, key: plain(data[key])}
+        return {**{name: entry for name, entry in data.items() if _is_numeric(entry)}, key: plain(data[key])}
     if isinstance(data, list | tuple) and any(is_array_like(part) or tf.is_tensor(part) for part in data):
         is_numbers = isinstance(data[0], list | tuple) and not hasattr(data[0], "_fields")
         return plain(data if is_numbers else single(data))
     return plain(data)
 
 
-def _holds_numbers(entry: Any) -> bool:
+def _is_numeric(entry: Any) -> bool:
     if isinstance(entry, np.ndarray):
         return entry.dtype.kind in "biuf"
     return isinstance(entry, tf.Tensor) and entry.dtype != tf.string
 
 
 def standardized_validation(data: Any, event_shape: tuple[int, ...] | None) -> Any:
-    """The same for `validation_data`: x, (x, y) or (x, y, sample_weight)."""
+    """Converts `validation_data`, which is x, (x, y) or (x, y, sample_weight), like `standardized`."""
     if isinstance(data, list) and data and not isinstance(data[0], list | tuple | float | int):
         data = tuple(data)
     if not isinstance(data, tuple) or not 1 <= len(data) <= 3:
@@ -116,10 +116,10 @@ def standardized_validation(data: Any, event_shape: tuple[int, ...] | None) -> A
 
 
 def weights_of(x: Any, sample_weight: Any) -> Any:
-    """The weights `[N]` of examples x `[N, *event]`.
+    """Returns the weights `[N]` of examples x `[N, *event]`.
 
     Raises:
-        ValueError: If they are not one finite number for each example.
+        ValueError: If there is not one finite weight per example.
     """
     if sample_weight is None:
         return None
@@ -128,9 +128,9 @@ def weights_of(x: Any, sample_weight: Any) -> Any:
 
 
 def with_targets(x: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
-    """`(x, y, sample_weight)` with zeros for absent targets: without targets Keras drops the weights silently.
+    """Returns `(x, y, sample_weight)` with zeros for missing targets, without which Keras ignores the weights.
 
-    Targets in a list become an array; no step reads them.
+    A list of targets becomes an array. No step reads them.
     """
     if isinstance(y, list | tuple):
         y = plain(y, "y")
@@ -156,7 +156,7 @@ def _with_event_shape(dataset: tf.data.Dataset, event_shape: tuple[int, ...] | N
 
 
 def _replaced(batch: Any, change: Callable[[Tensor], Tensor]) -> Any:
-    """A batch of the same structure with another x."""
+    """Returns a batch of the same structure with another x."""
     if isinstance(batch, tuple | list):
         return type(batch)([_replaced(batch[0], change), *batch[1:]])
     if isinstance(batch, dict):
@@ -166,35 +166,38 @@ def _replaced(batch: Any, change: Callable[[Tensor], Tensor]) -> Any:
 
 
 @contextlib.contextmanager
-def naming_shapes(event_shape: tuple[int, ...] | None) -> Iterator[None]:
-    """Raises one ValueError in place of TensorFlow's message about examples of several shapes."""
+def reporting_shapes(event_shape: tuple[int, ...] | None) -> Iterator[None]:
+    """Replaces TensorFlow's errors about examples of different shapes by one ValueError."""
     try:
         yield
     except (tf.errors.InvalidArgumentError, tf.errors.UnknownError) as error:
         found = next((match for match in (pattern.search(error.message) for pattern in _SHAPE_ERRORS) if match), None)
         if found is None:
             raise
-        model = "" if event_shape is None else f", for examples of shape {event_shape}"
+        model = "" if event_shape is None else f" for examples of shape {event_shape}"
         raise ValueError(
-            f"The data have a shape {found['found']} where {found['other']} was expected{model}. Give all examples one "
-            "shape before .batch(n), such as dataset.map(lambda x: tf.image.resize(x, (height, width))), or leave out "
-            "the others."
+            f"All examples must have the same shape. Expected {found['other']}{model}. Resize the examples before "
+            ".batch(n), for example with dataset.map(lambda x: tf.image.resize(x, (height, width))), or remove the "
+            f"others. Received: an example or a batch of shape {found['found']}"
         ) from None
 
 
 def device_batches(x: Any, batch_size: int | None, shuffle: Any, dtype: str) -> DeviceBatches | None:
-    """The batches of examples that fit in memory: of an array, or of a data set that `Split.batches` made."""
+    """Returns the batches of an array, or of a data set of `Split.batches`. None if the examples are not in memory."""
     if isinstance(x, np.ndarray | tf.Tensor) and isinstance(shuffle, bool):
         return DeviceBatches(ArrayExamples(tf.cast(tf.convert_to_tensor(x), dtype), batch_size or 32, shuffle))
     examples = x.arrays if isinstance(x, Batches) and batch_size is None else None
     if examples is None:
         return None
-    # The data set's are in the host's memory.
+    # The examples of a data set are in the memory of the host.
     return DeviceBatches(dataclasses.replace(examples, examples=tf.identity(examples.examples)))
 
 
 def first_batch(data: Any) -> tuple[Any, Any]:
-    """`(x, sample_weight)` of a data set's first batch, an array whole, or None where looking would consume data."""
+    """Returns `(x, sample_weight)` of the first batch of a data set, or of a whole array.
+
+    Both are None if reading a batch would consume data.
+    """
     if isinstance(data, list) and len(data):
         return first_batch(data[0])
     if not reading.is_readable(data):
@@ -203,17 +206,17 @@ def first_batch(data: Any) -> tuple[Any, Any]:
         _check_spec(data)
     found = next(reading.batches(data, None, "x"), None)
     if found is None:
-        raise ValueError("There are no examples to train on: the data set is empty.")
+        raise ValueError("There are no examples to train on. Pass at least one. Received: an empty data set")
     return found.x, found.sample_weight
 
 
 def preview(batch: Any) -> Any:
-    """The first examples of a batch, for a monitor to draw; None stays None."""
+    """Returns the first examples of a batch, which callbacks draw. None is returned unchanged."""
     return None if batch is None else batch[:_PREVIEW_SIZE]
 
 
 def _check_spec(dataset: tf.data.Dataset) -> None:
-    # Before any element is made: a shuffle buffer can take long to fill.
+    # The check precedes the first element, because a shuffle buffer can take long to fill.
     spec = unpack(dataset.element_spec).x
     if not isinstance(spec, tf.TensorSpec) or not spec.dtype.is_floating:
         check_static(spec, None)

@@ -1,4 +1,4 @@
-"""The running means that a model reports."""
+"""Running means that a model reports."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -12,9 +12,9 @@ from tfvae.typing import Tensor
 
 
 class ReplicatedMean(keras.metrics.Mean):
-    """A mean that under a distribution strategy is the same on all replicas, which add the same numbers to it.
+    """Mean that is equal on all replicas of a distribution strategy, because all add the same numbers to it.
 
-    Keras' own is in parts, whose sum all workers have to ask for at the same time.
+    `keras.metrics.Mean` has one part per replica, and all workers have to sum the parts at the same time.
     """
 
     def add_variable(
@@ -26,11 +26,11 @@ class ReplicatedMean(keras.metrics.Mean):
 
 
 class Reported(NamedTuple):
-    """One number that a step reports.
+    """Number that a step reports.
 
     Attributes:
         name: Name of the metric.
-        values: A loss, the mean over the batch, or a term of each example `[B]`.
+        values: A loss, averaged over the batch, or a term per example `[B]`.
     """
 
     name: str
@@ -38,24 +38,24 @@ class Reported(NamedTuple):
 
     @property
     def is_loss(self) -> bool:
-        """Whether this is a mean over the batch, in which sample weights count already."""
+        """Whether this is a mean over the batch, which includes the sample weights."""
         return self.values.shape.rank == 0
 
 
 def reported_by(loss: Loss, mean: Tensor, metric: str | None) -> list[Reported]:
-    """Returns what an update reports: its mean loss under the name of a metric, where there is one, and its terms."""
+    """Returns what an update reports: its terms, and its mean loss if `metric` is not None."""
     terms = [Reported(name, values) for name, values in loss.terms.items()]
     return terms if metric is None else [Reported(metric, mean), *terms]
 
 
 class RunningMeans:
-    """The losses and terms of the steps, true means over examples: a smaller last batch counts less.
+    """Running means of losses and terms over examples. A smaller last batch has less weight.
 
     Args:
         names: Names of the terms that are known before the first step.
 
     Attributes:
-        outside: The share of batches with values outside the likelihood's support, since `pop_outside`.
+        outside: Share of batches with values outside the support of the likelihood since the last `pop_outside`.
     """
 
     def __init__(self, names: Sequence[str]):
@@ -65,34 +65,35 @@ class RunningMeans:
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
-        """The means; Keras resets and reports them."""
+        """The means, which Keras resets and reports."""
         return list(self._means.values())
 
     @property
     def is_built(self) -> bool:
-        """Whether all means are made; they are after the first step, or after `build`."""
+        """Whether all means exist, which is the case after the first step or after `build`."""
         return self._is_built
 
     def build(self, reported: Sequence[Reported]) -> None:
-        """Makes the means of what a step reports."""
+        """Creates the means of the numbers that a step reports."""
         for one in reported:
             self.mean(one.name)
         self._is_built = True
 
     def mean(self, name: str) -> ReplicatedMean:
-        """Returns a mean by its name, which it makes the first time."""
+        """Returns the mean of a name. It is created at the first call."""
         if name not in self._means:
             with tf.init_scope():  # variables belong to no graph
                 self._means[name] = ReplicatedMean(name=name)
         return self._means[name]
 
     def update(self, reported: Sequence[Reported], batch: Batch, is_outside: Tensor | None) -> dict[str, Tensor]:
-        """Adds a step, and returns the means.
+        """Adds a step and returns the means.
 
         Args:
-            reported: What the step reports.
+            reported: Numbers that the step reports.
             batch: The batch.
-            is_outside: Whether it has values outside the likelihood's support, a scalar; None where there are none.
+            is_outside: Whether the batch has values outside the support, as a scalar tensor. None if this is not
+                checked.
         """
         if is_outside is not None:
             self.outside.update_state(is_outside)
@@ -105,9 +106,9 @@ class RunningMeans:
 
     @staticmethod
     def sums(reported: Sequence[Reported], part: Batch, is_outside: Tensor) -> Tensor:
-        """Returns total and count of each number that a part of a batch reports, `[num_reported + 2, 2]`.
+        """Returns the total and the count of each number reported for a part of a batch, `[num_reported + 2, 2]`.
 
-        The last rows count the parts with values outside the likelihood's support, and the examples.
+        The last two rows count the parts with values outside the support of the likelihood, and the examples.
         """
         size = tf.cast(part.size, "float32")
         weights = tf.ones([part.size]) if part.sample_weight is None else tf.cast(part.sample_weight, "float32")
@@ -120,14 +121,14 @@ class RunningMeans:
         return tf.stack([tf.stack(row) for row in rows])
 
     def update_from_sums(self, reported: Sequence[Reported], sums: Tensor) -> dict[str, Tensor]:
-        """Adds a step, given the sums over all parts without their last row, and returns the means."""
+        """Adds a step from the sums over all parts, without their last row, and returns the means."""
         metrics = [*(self.mean(one.name) for one in reported), self.outside]
         for metric, (total, count) in zip(metrics, (tf.unstack(row) for row in tf.unstack(sums)), strict=True):
             metric.update_state(tf.math.divide_no_nan(total, count), sample_weight=count)
         return self._results()
 
     def pop_outside(self) -> bool:
-        """Whether any batch was outside the support; forgets it."""
+        """Returns whether any batch had values outside the support, and resets this state."""
         found = bool(self.outside.total > 0)
         if found:
             self.outside.reset_state()

@@ -1,4 +1,4 @@
-"""A step in one process."""
+"""Training step in one process."""
 
 import contextlib
 from collections.abc import Sequence
@@ -11,15 +11,15 @@ from tfvae.typing import Tensor
 
 
 class InOneProcess:
-    """A step in one process: what `train_step` and `test_step` ask that differs on replicas.
+    """Step in one process. `OnReplica` has the same interface for `train_step` and `test_step`.
 
     Args:
         model: The model.
-        data: A batch, as Keras hands it to a step.
+        data: A batch, as Keras passes it to a step.
         training: Whether the step trains.
 
     Attributes:
-        batch: What the objective gets.
+        batch: Batch for the objective.
     """
 
     def __init__(self, model: Any, data: Any, *, training: bool):
@@ -33,11 +33,11 @@ class InOneProcess:
     tracing = staticmethod(released_graph)
 
     def add(self, loss: Loss, metric: str | None = None, variables: Sequence[Any] = ()) -> Tensor:
-        """Returns the mean loss over the batch, of an update of some variables, and notes it for the report.
+        """Returns the mean loss of an update over the batch, and records it for the report.
 
         Args:
-            loss: The loss of each example, and its terms.
-            metric: Name of the metric for the mean loss; None for one that is not reported.
+            loss: The loss per example and its terms.
+            metric: Name of the metric for the mean loss. None if the loss is not reported.
             variables: The variables that the update trains.
         """
         mean = self._model.loss_of(loss.values, self.batch.sample_weight, variables)
@@ -49,6 +49,6 @@ class InOneProcess:
         return gradients
 
     def report(self) -> dict[str, Tensor]:
-        """Adds the step to the running means, and returns them."""
+        """Adds the step to the running means and returns them."""
         is_outside = None if self._is_checked else self._model.is_outside(self.batch.x)
         return self._model.running_means.update(self._reported, self.batch, is_outside)

@@ -1,4 +1,4 @@
-"""Keras' `save`, for a model with random states that a file should keep."""
+"""`save` for a model whose random states belong into the file."""
 
 import os
 from typing import Any
@@ -15,23 +15,23 @@ from tfvae.models.check_saving import check_saving
 
 
 class SavedModel(TrainedModel):
-    """A Keras model that is saved whole, with its random states, or not at all.
+    """Keras model that is saved completely, with its random states, or not at all.
 
     Args:
         **kwargs: Arguments of `keras.Model`.
     """
 
     def save(self, filepath: Any, overwrite: bool = True, **kwargs: Any) -> None:
-        """As `keras.Model.save`, to a `.keras` file; a file that is there stays until the new one is complete.
+        """Saves the model to a `.keras` file. An existing file is replaced when the new file is complete.
 
         Raises:
-            ValueError: When the path does not end in `.keras`, or the file would not give this model back
+            ValueError: If the path does not end in `.keras`, or loading the file would give another model
                 (`tfvae.models.check_saving`).
         """
         if not str(filepath).endswith(".keras"):
             raise ValueError(
-                "A VAE is saved as a `.keras` file, which `tfvae.load_model` reads. Use a path that ends in `.keras`. "
-                "`save_weights` writes a `.weights.h5` file, and `tfvae.export.save` a SavedModel folder. "
+                "`filepath` must end in `.keras`: `tfvae.load_model` reads such files. Use `save_weights` to write a "
+                "`.weights.h5` file, and `tfvae.export.save` to write a SavedModel. "
                 f"Received: filepath={filepath!r}"
             )
         if not overwrite and os.path.exists(filepath):
@@ -41,7 +41,7 @@ class SavedModel(TrainedModel):
             super().save(beside, **kwargs)
 
     def get_build_config(self) -> dict[str, Any] | None:
-        check_saving(self)  # Keras asks for it when it writes a file, whichever function writes it
+        check_saving(self)  # every function of Keras that writes a model calls `get_build_config`
         return super().get_build_config()
 
     def save_own_variables(self, store: Any) -> None:

@@ -1,8 +1,8 @@
-"""Layers that are part of several networks of a model: one layer each, also in a loaded model.
+"""Layers that several networks of a model share, and that a loaded model shares too.
 
-Keras marks an object that it describes a second time, in both descriptions, and makes what has the same mark once. A
-`Sequential` model keeps a copy of its layers' descriptions, which such a mark no longer reaches; a layer that was
-described once before has the mark in each.
+When Keras serialises an object for the second time, it marks both descriptions, and it creates objects with the same
+mark only once. A `Sequential` model keeps copies of the descriptions of its layers, which do not get the mark. If a
+layer has been serialised once before, all its descriptions have the mark.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ from keras.src.saving.serialization_lib import ObjectSharingScope
 
 @contextlib.contextmanager
 def sharing_scope(networks: Iterable[keras.layers.Layer] = ()) -> Iterator[None]:
-    """Inside, Keras describes and makes a layer once that is part of several of these networks."""
+    """Makes Keras serialise and create each layer once that is part of several of these networks."""
     is_open = global_state.get_global_attribute("shared_objects/id_to_obj_map") is not None  # while a file is written
     with contextlib.nullcontext() if is_open else ObjectSharingScope():
         for layer in shared_layers(networks):
@@ -24,7 +24,7 @@ def sharing_scope(networks: Iterable[keras.layers.Layer] = ()) -> Iterator[None]
 
 
 def shared_layers(networks: Iterable[keras.layers.Layer]) -> list[keras.layers.Layer]:
-    """The layers that are met more than once; of a shared layer's own layers none is listed."""
+    """Returns the layers that occur more than once, without the inner layers of a shared layer."""
     seen: set[int] = set()
     shared: dict[int, keras.layers.Layer] = {}
 

@@ -1,4 +1,4 @@
-"""Stopping at the first loss that is no number."""
+"""Callback that stops training at the first loss that is not finite."""
 
 import math
 from typing import Any
@@ -9,31 +9,32 @@ import tensorflow as tf
 
 _ADVICE = {
     "log_likelihood": (
-        "p(x|z) gives a batch no finite log-density: check the data for NaN, infinite and unscaled values, and keep "
-        "the decoder's scale above a floor or fixed."
+        "p(x|z) has no finite log-density for a batch: check the data for NaN, infinite and unscaled values, and keep "
+        "the scale of the decoder above a minimum, or fixed."
     ),
     "kl": (
-        "q(z|x) and p(z) have come too far apart, or draws of z round to an end of the support (0 or 1 behind a "
-        "sigmoid): warm beta up from 0, and keep the encoder's scale above a floor."
+        "q(z|x) is too far from p(z), or draws of z are rounded to an end of the support (0 or 1 after a sigmoid): "
+        "increase beta slowly from 0, and keep the scale of the encoder above a minimum."
     ),
-    "loss": "Check the data for NaN, infinite and unscaled values, and the weight and activity regularisers.",
-    "weights": "The last update of the epoch was not finite, though the loss before it was. Are the data scaled?",
+    "loss": "Check the data for NaN, infinite and unscaled values, and check the weight and activity regularisers.",
+    "weights": "The last update of the epoch was not finite, although the loss before it was. Are the data scaled?",
 }
 _ADVICE_FOR_ALL = (
     "Lower the learning rate, or clip gradients as in keras.optimizers.Adam(learning_rate, clipnorm=1.0). The weights "
-    "are of no use any more: go on from the last checkpoint."
+    "are no longer usable: resume from the last checkpoint."
 )
 
 
 class NonFiniteLossError(FloatingPointError):
-    """The loss, or a weight, became NaN or infinite in training.
+    """Error that is raised when the loss or a weight becomes NaN or infinite in training.
 
     Attributes:
-        epoch: the epoch, counted from 1 as Keras prints it.
-        step: the batch of that epoch, counted from 1; the last one it can have been where several ran at once.
-        total_step: the optimizer's steps up to then, in all fits; None without an optimizer, or with loss scaling.
-        term: what was not finite: "log_likelihood", "kl", "loss", or "weights".
-        value: its value, NaN or infinite.
+        epoch: Epoch, counted from 1 as Keras prints it.
+        step: Step of that epoch, counted from 1. If a call made several steps, the last step that is possible.
+        total_step: Number of steps of the optimizer so far, over all calls of `fit`. None without an optimizer or with
+            loss scaling.
+        term: The term that was not finite: "log_likelihood", "kl", "loss" or "weights".
+        value: Value of the term, NaN or infinite.
     """
 
     def __init__(
@@ -55,21 +56,21 @@ class NonFiniteLossError(FloatingPointError):
 
 
 class StopOnNonFinite(keras.callbacks.Callback):
-    """Ends training with an exception as soon as the loss is NaN or infinite, and says where and in which term.
+    """Stops training with an error when the loss becomes NaN or infinite, and reports the step and the term.
 
-    `keras.callbacks.TerminateOnNaN` looks at the loss alone, and by default ends the run as if it had succeeded, after
-    the callbacks of the epoch's end have saved the useless weights. This one raises at the end of the batch; after an
-    epoch's last batch it looks at the weights too, since the last update can spoil them without any loss showing it.
-    So what a `ModelCheckpoint` saves at the end of an epoch is finite. Put it before callbacks that save within epochs,
-    and, where the data's number of batches is not known beforehand, before all that save.
+    `keras.callbacks.TerminateOnNaN` checks only the loss. By default it ends `fit` without an error, after the
+    callbacks have saved the unusable weights at the end of the epoch. This callback raises an error at the end of the
+    batch. After the last batch of an epoch it also checks the weights, which the last update can make non-finite after
+    a finite loss. A `ModelCheckpoint` at the end of an epoch therefore saves finite weights. Put this callback before
+    callbacks that save within epochs. If the number of batches is unknown, put it before all callbacks that save.
 
-    `VAE.fit` adds one by itself, unless there is one, or a `TerminateOnNaN`, among its callbacks.
+    `VAE.fit` adds this callback, unless its callbacks include one or a `TerminateOnNaN`.
 
-    Works on any `keras.Model` with a `loss` among its logs. Reading the loss costs one look at the device per
-    execution, as Keras' progress bar does.
+    It works with any `keras.Model` that has `loss` in its logs. Like the progress bar of Keras, it reads the loss from
+    the device once per call.
 
     Raises:
-        NonFiniteLossError: from `fit`.
+        NonFiniteLossError: From `fit`, if the loss or a weight is not finite.
 
     Example:
         >>> vae.fit(train, epochs=10, callbacks=[tfvae.callbacks.StopOnNonFinite()])  # doctest: +SKIP
@@ -93,7 +94,7 @@ class StopOnNonFinite(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         self._last_batch = batch
-        # Logs are running means: once a term is not finite, it stays so, and the first time is the batch that did it.
+        # Logs are running means, which stay non-finite. The first such batch is therefore the cause.
         bad = {name: value for name, value in (logs or {}).items() if _is_number(value) and not math.isfinite(value)}
         if "loss" in bad:
             term = next(name for name in ("log_likelihood", "kl", "loss") if name in bad)
@@ -103,7 +104,7 @@ class StopOnNonFinite(keras.callbacks.Callback):
             self._check_weights()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        # Left for here only where the number of batches is not known beforehand.
+        # The weights have not been checked if the number of batches is unknown.
         if not self._weights_checked:
             self._check_weights()
 
@@ -114,16 +115,16 @@ class StopOnNonFinite(keras.callbacks.Callback):
                 numbers = np.asarray(tf.cast(value, tf.float32)).ravel()
                 number = float(numbers[~np.isfinite(numbers)][0])
                 path = getattr(variable, "path", variable.name)
-                raise self._error(f"A weight is not finite: '{path}' holds {number}", "weights", number)
+                raise self._error(f"A weight is not finite: '{path}' contains {number}", "weights", number)
         self._weights_checked = True
 
     def _error(self, what: str, term: str, value: float) -> NonFiniteLossError:
         num_batches = (self.params or {}).get("steps")
-        # With several steps in an execution, the last one may hold fewer.
+        # The last call of an epoch may make fewer steps.
         step = min(self._last_batch + 1, num_batches) if num_batches else self._last_batch + 1
         at = "at step" if self._first_batch == self._last_batch or term == "weights" else "at or before step"
         optimizer = getattr(self.model, "optimizer", None)
-        # Loss scaling leaves out steps, this one among them, and does not count them.
+        # Loss scaling skips steps, including this one, and does not count them.
         if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
             optimizer = None
         total = None if optimizer is None else int(keras.ops.convert_to_numpy(optimizer.iterations))
@@ -134,7 +135,7 @@ class StopOnNonFinite(keras.callbacks.Callback):
                 total -= execution.num_made - execution.first_non_finite - 1
         of_all = "" if total is None else f" (step {total} of the whole training)"
         return NonFiniteLossError(
-            f"{what} in epoch {self._epoch + 1}, {at} {step}{of_all}, where finite numbers are expected. "
+            f"{what} in epoch {self._epoch + 1}, {at} {step}{of_all}. Expected finite numbers. "
             f"{_ADVICE[term]} {_ADVICE_FOR_ALL}",
             epoch=self._epoch + 1,
             step=step,

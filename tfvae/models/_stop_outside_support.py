@@ -1,19 +1,19 @@
-"""Stopping at data that the likelihood does not take."""
+"""Callback that stops at data outside the support of the likelihood."""
 
 from typing import Any
 
 import keras
 
-from tfvae.models._checks import outside_support
+from tfvae.models._checks import outside_support_message
 
 
 class StopOutsideSupport(keras.callbacks.Callback):
-    """Ends `fit` or `evaluate` when a batch had values outside the likelihood's support, which its density hides.
+    """Stops `fit` or `evaluate` when a batch has values outside the support, which the log-density does not show.
 
-    The steps look at every batch on the device; this looks at their one flag, once a call.
+    The steps check every batch on the device. This callback reads their common flag once per call.
 
     Raises:
-        ValueError: from `fit` and `evaluate`.
+        ValueError: From `fit` and `evaluate`, if a batch has such values.
     """
 
     knows_executions = True
@@ -33,16 +33,16 @@ class StopOutsideSupport(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         if self.model.running_means.pop_outside():
-            self._refuse(f"a training batch, {self._at(batch)} of epoch {self._epoch + 1},")
+            self._raise(f"a training batch, {self._describe_step(batch)} of epoch {self._epoch + 1},")
 
     def on_test_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         if self.model.running_means.pop_outside():
-            self._refuse(f"a batch to evaluate on, {self._at(batch)},")
+            self._raise(f"an evaluation batch, {self._describe_step(batch)},")
 
-    def _at(self, batch: int) -> str:
-        # Keras numbers a call by the most steps that it can make; the last one of a pass makes fewer.
+    def _describe_step(self, batch: int) -> str:
+        # Keras counts every call as full, but the last one of a pass makes fewer steps.
         last = self._first + self.model.execution.num_made if self.model.execution.num_made else batch + 1
         return f"at step {last}" if last == self._first + 1 else f"at or before step {last}"
 
-    def _refuse(self, where: str) -> None:
-        raise ValueError(outside_support(self.model._likelihood_layer, f"{where} has values outside"))
+    def _raise(self, where: str) -> None:
+        raise ValueError(outside_support_message(self.model._likelihood_layer, f"{where} has values outside"))

@@ -1,4 +1,4 @@
-"""Keras' `fit` and `evaluate`, for the data of a VAE."""
+"""`fit` and `evaluate` for the data of a VAE."""
 
 import contextlib
 from collections.abc import Iterator
@@ -19,34 +19,34 @@ from tfvae.models._compiled_model import CompiledModel
 from tfvae.models._stop_on_non_finite import StopOnNonFinite
 from tfvae.typing import Tensor
 
-# Callbacks that stop at a loss that is not finite, each in its own way.
+# Callbacks that stop training at a loss that is not finite.
 _STOPPING = (StopOnNonFinite, keras.callbacks.TerminateOnNaN)
 
 
 class TrainedModel(CompiledModel):
-    """A Keras model with `fit` and `evaluate` for the data that a VAE takes.
+    """Keras model with `fit` and `evaluate` for the data of a VAE.
 
     Args:
         **kwargs: Arguments of `keras.Model`.
     """
 
-    # Keras' own.
+    # Attribute of `keras.Model`.
     steps_per_execution: int
 
     def __init__(self, **kwargs: Any):
         super().__init__(**kwargs)
-        # What a monitor may draw: the first examples of the last `fit`, of its validation data where there are any.
+        # Examples that callbacks draw: the first validation examples of the last `fit`, or the first training examples.
         self.preview_batch: Any = None
 
     @contextlib.contextmanager
-    def _calls_of(self, num_steps: int, batches: DeviceBatches | None = None) -> Iterator[None]:
-        """Sets the steps of a call and where batches come from, for a fit or an evaluation.
+    def _configured_execution(self, num_steps: int, batches: DeviceBatches | None = None) -> Iterator[None]:
+        """Sets the steps per call and the source of batches during a fit or an evaluation.
 
-        An evaluation within a fit, by a callback, leaves the fit's own as they were.
+        After an evaluation within `fit`, called by a callback, the settings of the fit are restored.
         """
         before = vars(self.execution).copy()
         functions = self.train_function, self.test_function, self.steps_per_execution
-        if self._as_compiled["steps_per_execution"] != "auto":
+        if self._compile_arguments["steps_per_execution"] != "auto":
             num_steps = self.steps_per_execution
         vars(self.execution).update(vars(Execution(num_steps, batches=batches, is_running=True)))
         self.train_function, self.test_function, self.steps_per_execution = None, None, num_steps
@@ -58,12 +58,12 @@ class TrainedModel(CompiledModel):
                 self.train_function, self.test_function, self.steps_per_execution = functions
             else:
                 self.execution.batches, self.execution.is_running = None, False
-                self.steps_per_execution = functions[-1]  # `predict` has it too
+                self.steps_per_execution = functions[-1]  # `predict` uses it too
 
     def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
         if iterator is not None and iterator.num_batches is None:
             expect_end(iterator)
-        # Keras would take a batch for it, and of several workers one that it cannot handle.
+        # Keras would consume a batch, and cannot handle a batch of several workers.
         if not self.built or self._distribute_strategy is None:
             super()._maybe_symbolic_build(iterator, data_batch)
         else:
@@ -87,28 +87,29 @@ class TrainedModel(CompiledModel):
         validation_steps: int | None = None,
         **kwargs: Any,
     ) -> keras.callbacks.History:
-        """As `keras.Model.fit`, for arrays, or data sets of `x`, of `(x, y)` or of dictionaries with an image entry.
+        """Trains the model on an array, or a data set of `x`, `(x, y)` or dictionaries with an image entry.
 
-        Data frames of numbers and SciPy's sparse matrices are taken as arrays. Arrays are checked whole, data sets by
-        their first batch, and every batch within the steps against the likelihood's support. Data far from where a
-        normal likelihood starts give a UserWarning. `sample_weight` is one weight an example, `[N]` or `[N, 1]`; in a
-        data set it is the third part of an element.
+        The arguments are those of `keras.Model.fit`. Numeric data frames and sparse matrices of SciPy are converted to
+        arrays. An array is checked completely, a data set by its first batch. In addition, the steps check the support
+        of the likelihood for every batch. Data far from the initial location and scale of a normal likelihood cause a
+        UserWarning. `sample_weight` has one weight per example, `[N]` or `[N, 1]`. In a data set it is the third entry
+        of an element.
 
         Raises:
-            ValueError: for integer data, masked, missing, NaN or infinite values, values outside the likelihood's
-                support, examples of several shapes or another than the model's, weights that are not one an example,
-                or no examples.
-            NonFiniteLossError: when the loss turns NaN or infinite, as `tfvae.callbacks.StopOnNonFinite` does, unless
-                `keras.callbacks.TerminateOnNaN` is among the callbacks.
+            ValueError: If there are no examples, values are integers, masked, missing, NaN, infinite or outside the
+                support of the likelihood, examples differ in shape or do not have the event shape of the model, or
+                there is not one weight per example.
+            NonFiniteLossError: If the loss becomes NaN or infinite, unless `keras.callbacks.TerminateOnNaN` is among
+                the callbacks. See `tfvae.callbacks.StopOnNonFinite`.
         """
         if x is None:
-            raise ValueError("fit needs data: an array, or a data set of x. Received: None.")
+            raise ValueError("`fit` requires data: an array or a data set of x. Received: x=None")
         x = _inputs.standardized(x, self.event_shape)
         validation_data = _inputs.standardized_validation(validation_data, self.event_shape)
         preview = self.check_data(x)
         validation_preview = self.check_data(validation_data)
         if preview is not None:
-            _checks.warn_of_scale(preview, self._likelihood_layer, self._standard_scores)
+            _checks.warn_about_scale(preview, self._likelihood_layer, self._standard_scores)
         self.preview_batch = _inputs.preview(preview if validation_preview is None else validation_preview)
         sample_weight = _inputs.weights_of(x, sample_weight)
         x, y, _ = _inputs.with_targets(x, y, sample_weight)
@@ -118,27 +119,31 @@ class TrainedModel(CompiledModel):
         if self._step_functions.can_loop and y is None and not validation_split:
             batches = _inputs.device_batches(x, batch_size, shuffle, self.variable_dtype)
         if batches is not None:
-            x, batch_size, preview = batches.stand_in(), None, np.zeros(1)
+            x, batch_size, preview = batches.placeholder(), None, np.zeros(1)
             steps_per_epoch = steps_per_epoch or batches.num_batches
         num_steps = steps_per_call(x, preview, batch_size, steps_per_epoch, together)
         callbacks = with_callbacks(
             callbacks,
             EpochEnd(self.execution, steps_per_epoch, validation_steps),
-            *self._guards(),
+            *self._data_check_callbacks(),
             *([] if any(isinstance(one, _STOPPING) for one in together) else [StopOnNonFinite()]),
             verbose=verbose,
         )
-        with sharing_callbacks(together), self._calls_of(num_steps, batches), _inputs.naming_shapes(self.event_shape):
+        with (
+            sharing_callbacks(together),
+            self._configured_execution(num_steps, batches),
+            _inputs.reporting_shapes(self.event_shape),
+        ):
             return super().fit(
-                self._ahead(x),
+                self._prefetched(x),
                 y,
                 batch_size=batch_size,
                 epochs=epochs,
                 verbose=verbose,
                 callbacks=callbacks,
                 validation_split=validation_split,
-                validation_data=self._ahead(validation_data),
-                shuffle=shuffle and not isinstance(x, tf.data.Dataset),  # it shuffles itself; Keras would warn
+                validation_data=self._prefetched(validation_data),
+                shuffle=shuffle and not isinstance(x, tf.data.Dataset),  # Keras warns about shuffling a data set
                 class_weight=class_weight,
                 sample_weight=sample_weight,
                 initial_epoch=initial_epoch,
@@ -158,26 +163,26 @@ class TrainedModel(CompiledModel):
         callbacks: Any = None,
         **kwargs: Any,
     ) -> Any:
-        """As `keras.Model.evaluate`; the data are checked as `fit` does."""
+        """Works like `keras.Model.evaluate`, with the checks of the data of `fit`."""
         if x is None:
-            raise ValueError("evaluate needs data: an array, or a data set of x. Received: None.")
+            raise ValueError("`evaluate` requires data: an array or a data set of x. Received: x=None")
         x = _inputs.standardized(x, self.event_shape)
         sample_weight = _inputs.weights_of(x, sample_weight)
         x, y, _ = _inputs.with_targets(x, y, sample_weight)
         (x,) = for_workers(self, x)
         arguments = {"batch_size": batch_size, "verbose": verbose, "sample_weight": sample_weight, "steps": steps}
-        if kwargs.get("_use_cached_eval_dataset"):  # it is `fit` that asks
+        if kwargs.get("_use_cached_eval_dataset"):  # called by `fit`
             return super().evaluate(x, y, callbacks=callbacks, **arguments, **kwargs)
         example = self.check_data(x)
         num_steps = steps_per_call(x, example, batch_size, steps, listed(callbacks))
-        with self._calls_of(num_steps), _inputs.naming_shapes(self.event_shape):
+        with self._configured_execution(num_steps), _inputs.reporting_shapes(self.event_shape):
             callbacks = with_callbacks(
-                callbacks, EpochEnd(self.execution, None, steps), *self._guards(), verbose=verbose
+                callbacks, EpochEnd(self.execution, None, steps), *self._data_check_callbacks(), verbose=verbose
             )
-            return super().evaluate(self._ahead(x), y, callbacks=callbacks, **arguments, **kwargs)
+            return super().evaluate(self._prefetched(x), y, callbacks=callbacks, **arguments, **kwargs)
 
-    def _ahead(self, data: Any) -> Any:
-        """A data set that makes the batches of the next call while those of this one are trained on."""
+    def _prefetched(self, data: Any) -> Any:
+        """Returns a data set that prepares the batches of the next call during training on those of this call."""
         if isinstance(data, tf.data.Dataset) and self._step_functions.can_loop:
             return data.prefetch(self.execution.num_steps)
         return data
@@ -187,4 +192,3 @@ class TrainedModel(CompiledModel):
 
     def test_step(self, data: Any) -> dict[str, Tensor]:
         return training_step.test_step(self, data)
-

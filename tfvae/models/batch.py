@@ -1,4 +1,4 @@
-"""A batch, and how it is found in what Keras hands to a step."""
+"""Batches of examples, and their conversion from the arguments of a Keras step."""
 
 from typing import Any, NamedTuple
 
@@ -10,13 +10,13 @@ from tfvae.typing import Tensor
 
 
 class Batch(NamedTuple):
-    """The examples of one step; every field but `x` may be None.
+    """The examples of one step. Every field except `x` may be None.
 
     Attributes:
         x: Data `[B, *event]`.
-        condition: What the model is given beside x: a tensor `[B, ...]` or a nest of them.
-        labels: Class indices `[B]`, integers, -1 for "not known".
-        observed: A boolean tensor of the shape of x, False at missing values.
+        condition: Input of the model besides x, a tensor `[B, ...]` or a nest of tensors.
+        labels: Integer class indices `[B]`, -1 for unknown labels.
+        observed: Boolean tensor of the shape of x, False at missing values.
         sample_weight: Weights `[B]`.
     """
 
@@ -33,14 +33,14 @@ class Batch(NamedTuple):
 
 
 def as_batch(data: Any) -> Batch:
-    """Makes a batch of what Keras hands to a step.
+    """Converts the argument of a Keras step to a batch.
 
     Args:
         data: `x`, `(x, y)` or `(x, y, sample_weight)`, where x may be a dictionary with the keys "x" or "image", and
-            "condition", "label" and "observed". An integer y counts as labels; any other y is ignored.
+            "condition", "label" and "observed". An integer y is used as labels. Any other y is ignored.
 
     Raises:
-        ValueError: If x has several inputs, or is a dictionary without data.
+        ValueError: If x consists of several inputs, or is a dictionary without data.
     """
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
     labels = y if _is_integer(y) else None

@@ -1,4 +1,4 @@
-"""Whether a model that is saved now comes back as the same model."""
+"""Check that loading a saved model would give the same model."""
 
 import functools
 import random
@@ -15,8 +15,8 @@ from tfvae._errors import reason
 from tfvae.layers._networks import sublayers
 
 _REGISTERED = "decorated with `@keras.saving.register_keras_serializable(package='my_package')`"
-_WAY_OUT = f"Build the model with a function or class {_REGISTERED}."
-_LOSS_WAY_OUT = f"Compile with `loss=tfvae.losses.negative_log_likelihood`, or with a function {_REGISTERED}."
+_ADVICE = f"Build the model with a function or class {_REGISTERED}."
+_LOSS_ADVICE = f"Compile with `loss=tfvae.losses.negative_log_likelihood`, or with a function {_REGISTERED}."
 _FUNCTIONS = (
     types.FunctionType,
     types.BuiltinFunctionType,
@@ -27,38 +27,38 @@ _FUNCTIONS = (
 
 
 def check_saving(model: keras.Model) -> None:
-    """Raises an error where a `.keras` file would not give this model back.
+    """Raises an error if loading a `.keras` file of the model would not give the same model.
 
-    Keras saves functions by name. A function that is not registered with Keras cannot be found when the file is loaded;
-    one that has the name of a function of Keras is loaded as that one, which is another model. `VAE.save` calls this
-    check; call it before `model.save` for a functional model.
+    Keras saves functions by name. A function that is not registered with Keras cannot be found when the file is loaded.
+    A function that has the name of a function of Keras is loaded as the latter, which changes the model. `VAE.save`
+    calls this check. Call it before `model.save` for a functional model.
 
-    Every layer is made once more from its configuration, without its weights, and the functions of both are compared.
+    The check creates every layer again from its configuration, without its weights, and compares the functions of both.
 
     Args:
-        model: a `VAE` or any Keras model, compiled or not.
+        model: A `VAE` or any Keras model, compiled or not.
 
     Raises:
-        ValueError: When a layer, a regulariser, an initialiser, the loss or a metric would be lost or would be loaded
-            as another one. The message names all of them and how to save them.
+        ValueError: If a layer, a regulariser, an initialiser, the loss or a metric would be missing or would be another
+            one in the loaded model. The message names all of them and explains how to save them.
 
     Example:
         >>> tfvae.models.check_saving(model)
         >>> model.save("model.keras")
     """
-    # Layers without a seed draw one from Python's generator, which a check must leave where it was.
+    # Layers without a seed draw one from Python's generator, whose state must not change.
     state = random.getstate()
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of Keras about lambdas, which are errors here
-            faults = list(dict.fromkeys(_faults(model)))
+            warnings.simplefilter("ignore")  # warnings of Keras about lambdas, which are errors here
+            faults = list(dict.fromkeys(_problems(model)))
     finally:
         random.setstate(state)
     if faults:
         raise ValueError(f"The model '{model.name}' cannot be saved. " + " ".join(faults))
 
 
-def _faults(model: keras.Model) -> Iterator[str]:
+def _problems(model: keras.Model) -> Iterator[str]:
     seen: set[int] = set()
     for layer in sublayers(model):
         if id(layer) in seen or isinstance(layer, keras.layers.InputLayer):
@@ -66,45 +66,47 @@ def _faults(model: keras.Model) -> Iterator[str]:
         seen.add(id(layer))
         where = f"Layer '{layer.name}' ({type(layer).__name__})"
         if not _is_known(type(layer)):
-            yield f"{where} is of a class that Keras would not find when it loads the file. {_WAY_OUT}"
+            yield f"{where} has a class that Keras would not find when it loads the file. {_ADVICE}"
         elif layer is not model and not _is_container(layer):
-            yield from _lost(layer, where, functools.partial(_copy, layer))
+            yield from _problems_of(layer, where, functools.partial(_copy, layer))
     for name in ("estimator", "kl_weighting"):
         part = getattr(model, name, None)
         if hasattr(part, "get_config"):
-            yield from _lost(part, f"The {name} {type(part).__name__}", functools.partial(_copy, part))
+            yield from _problems_of(part, f"The {name} {type(part).__name__}", functools.partial(_copy, part))
     if getattr(model, "compiled", False):
-        yield from _faults_of_compile(model)
+        yield from _compile_problems(model)
 
 
-def _faults_of_compile(model: keras.Model) -> Iterator[str]:
-    compiled = getattr(model, "_compile_config", None)  # what `compile` was called with
+def _compile_problems(model: keras.Model) -> Iterator[str]:
+    compiled = getattr(model, "_compile_config", None)  # the arguments of `compile`
     for name, value in getattr(compiled, "config", {}).items():
         if name in ("optimizer", "loss", "metrics", "weighted_metrics") and value is not None:
-            yield from _lost(value, f"The model's {name}", functools.partial(_copy, value), is_loss=name == "loss")
+            yield from _problems_of(
+                value, f"The model's {name}", functools.partial(_copy, value), is_loss=name == "loss"
+            )
 
 
-def _lost(original: Any, where: str, copy: Any, is_loss: bool = False) -> Iterator[str]:
-    """What of an object is lost or becomes another one in its copy."""
-    way_out = _LOSS_WAY_OUT if is_loss else _WAY_OUT
+def _problems_of(original: Any, where: str, copy: Any, is_loss: bool = False) -> Iterator[str]:
+    """Describes the functions and classes of an object that are missing in its copy or differ from it."""
+    advice = _LOSS_ADVICE if is_loss else _ADVICE
     try:
         made = copy()
-    except Exception as error:  # whatever a user's class or Keras raises, the object does not come back
+    except Exception as error:  # user classes and Keras may raise any error
         functions = sorted(set(_unregistered(original)))
-        if "cannot be saved" in str(error):  # what our own layers say
+        if "cannot be saved" in str(error):  # the message of tfvae's layers
             yield f"{where}: {error}"
         elif functions:
-            what = f"holds {', '.join(functions)}, which Keras would not find when it loads the file"
-            yield f"{where} {what}. {way_out}"
+            what = f"contains {', '.join(functions)}, which Keras would not find when it loads the file"
+            yield f"{where} {what}. {advice}"
         else:
-            yield f"{where} cannot be made from its configuration: {reason(error)}"
+            yield f"{where} cannot be created from its configuration: {reason(error)}"
         return
-    for name, kept, found in _different(original, made):
+    for name, kept, found in _differences(original, made):
         source = getattr(kept, "__module__", None)
         yield (
             f"{where} has {f'{name}=' if name else ''}{_name(kept)}"
             f"{f' of {source}' if source else ''}, which would be loaded as {_name(found)}"
-            f"{' of Keras' if str(getattr(found, '__module__', '')).startswith('keras.') else ''}. {way_out}"
+            f"{' of Keras' if str(getattr(found, '__module__', '')).startswith('keras.') else ''}. {advice}"
         )
 
 
@@ -113,7 +115,7 @@ def _copy(original: Any) -> Any:
 
 
 def _without_weights(config: Any) -> Any:
-    """A configuration of which Keras makes the object but neither builds nor compiles it."""
+    """Returns a configuration from which Keras creates the object without building or compiling it."""
     if isinstance(config, dict):
         skipped = ("build_config", "compile_config")
         return {name: _without_weights(value) for name, value in config.items() if name not in skipped}
@@ -126,7 +128,7 @@ def _is_known(cls: type) -> bool:
 
 
 def _is_container(layer: keras.layers.Layer) -> bool:
-    """Whether a model is nothing but its layers, each of which is checked by itself."""
+    """Whether a model is only a container of layers, which are checked one by one."""
     return isinstance(layer, keras.Sequential) or (isinstance(layer, keras.Model) and bool(getattr(layer, "inputs", 0)))
 
 
@@ -146,39 +148,39 @@ def _attributes(value: Any) -> dict[str, Any]:
     return dict(vars(value)) if hasattr(value, "get_config") else {}
 
 
-def _different(original: Any, copy: Any, name: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """The functions and classes of an object that are others in its copy, with the names of their attributes."""
+def _differences(original: Any, copy: Any, name: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Yields the attribute, the original and the copy for the functions and classes that differ in a copy."""
     if original is copy:
         return
     if _is_function(original):
-        code = getattr(original, "__code__", None)  # of functions that a class makes for each of its instances
-        if (code is None or code is not getattr(copy, "__code__", None)) and not _agree(original, copy):
+        code = getattr(original, "__code__", None)  # equal for functions that a class creates for each instance
+        if (code is None or code is not getattr(copy, "__code__", None)) and not _are_equivalent(original, copy):
             yield name, original, copy
         return
     if hasattr(original, "get_config") and type(original) is not type(copy):
-        if copy is not None:  # what a layer sets when it is built
+        if copy is not None:  # None is set when a layer is built
             yield name, type(original), type(copy)
         return
     copied = _attributes(copy)
     for key, part in _attributes(original).items():
         if key in copied and not isinstance(part, keras.layers.Layer):
-            yield from _different(part, copied[key], key)
+            yield from _differences(part, copied[key], key)
 
 
-def _agree(original: Any, copy: Any) -> bool:
-    """Whether two functions of Keras and TensorFlow are one function, such as `tf.nn.relu` and Keras' "relu"."""
+def _are_equivalent(original: Any, copy: Any) -> bool:
+    """Whether two functions of Keras and TensorFlow are equivalent, such as `tf.nn.relu` and Keras' "relu"."""
     libraries = {str(getattr(function, "__module__", None)).split(".")[0] for function in (original, copy)}
     if not libraries <= {"keras", "tensorflow"}:
         return False
     values = tf.constant([[-30.0, -3.0, -1.0, -0.3, 0.0, 0.3, 1.0, 3.0, 30.0]])
     try:
         return bool(np.allclose(original(values), copy(values), rtol=1e-5, atol=1e-6))
-    except (TypeError, ValueError):  # no functions of one tensor
+    except (TypeError, ValueError):  # the functions do not take a single tensor
         return False
 
 
 def _unregistered(value: Any, depth: int = 0) -> Iterator[str]:
-    """The names of functions in an object that Keras does not find by name."""
+    """Yields the names of functions in an object that Keras cannot find by name."""
     if hasattr(value, "get_config") and not _is_function(value) and not _is_known(type(value)):
         yield f"class {type(value).__name__}"
     elif _is_function(value):

@@ -1,4 +1,4 @@
-"""Loading a saved model."""
+"""Loading of saved models."""
 
 import os
 import warnings
@@ -8,76 +8,80 @@ from typing import Any
 
 import keras
 
-# Importing them registers their classes with Keras, which finds them by name in the file.
+# These imports register the classes with Keras, which looks them up by the names in the file.
 from tfvae import estimators as _estimators  # noqa: F401
 from tfvae import layers as _layers  # noqa: F401
 from tfvae import priors as _priors  # noqa: F401
 from tfvae._errors import quoted, reading, reason
 from tfvae.models.vae import VAE
 
-_ADVICE = "It is not a Keras model file, or it is damaged. Save the model again."
+_ADVICE = "The file is not a Keras model or is damaged. Save the model again."
 
 _HDF5 = (".h5", ".hdf5")
 
 
 def load_model(path: str | PathLike[str], *, custom_objects: dict[str, Any] | None = None, compile: bool = True) -> Any:
-    """Loads a `.keras` file in safe mode: no code in the file is run.
+    """Loads a `.keras` file in safe mode, without running code from the file.
 
     Args:
-        path: the file that `model.save` wrote.
-        custom_objects: your own registered classes and functions by name, if they are not imported already.
-        compile: whether to compile the model as it was; False for one whose loss is a lambda, which safe mode refuses.
+        path: File written by `model.save`.
+        custom_objects: Your own registered classes and functions by name, unless they are imported already.
+        compile: Whether to compile the model as it was saved. Use False for a model whose loss is a lambda, which safe
+            mode refuses.
 
     Returns:
-        The model, compiled as it was.
+        The model.
 
     Raises:
-        ValueError: when there is no such file, it is damaged or no Keras model, or it holds a lambda.
+        ValueError: If the file is missing, damaged or not a Keras model, or contains a lambda.
     """
     path = fspath(path)
     if not os.path.exists(path):
-        raise ValueError(f"There is no model at {path}. `model.save('name.keras')` writes one.")
+        raise ValueError(f"There is no model file. Write one with `model.save('name.keras')`. Received: path={path!r}")
     if os.path.isdir(path):
         raise ValueError(
-            f"{path} is a folder, not a `.keras` file. `tfvae.export.load` reads what `tfvae.export.save` wrote."
+            f"{path} is a folder, but `load_model` requires a `.keras` file. Load a folder of `tfvae.export.save` with "
+            "`tfvae.export.load`."
         )
     if os.path.splitext(path)[1].lower() in _HDF5 and not zipfile.is_zipfile(path):
         raise ValueError(
-            f"{path} is not a `.keras` file: HDF5 was the format of Keras 2. Save the model with "
-            "`model.save('name.keras')`; `model.load_weights` reads a `.weights.h5` file."
+            f"{path} is an HDF5 file, the format of Keras 2, but `load_model` requires a `.keras` file. Save the model "
+            "with `model.save('name.keras')`, or load a `.weights.h5` file with `model.load_weights`."
         )
-    # Reading every member checks its checksum, so that a damaged file is one error and not a half-loaded model.
+    # This verifies the checksum of every member, so that no model is loaded from a damaged file.
     with reading(path, _ADVICE), zipfile.ZipFile(path) as archive:
         damaged = archive.testzip()
     if damaged is not None:
-        raise ValueError(f"{path} is damaged: its part {quoted(damaged)} fails its checksum. Use another copy.")
+        raise ValueError(
+            f"{path} is damaged: the checksum of its member {quoted(damaged)} is wrong. Use another copy of the file."
+        )
     try:
         return keras.saving.load_model(path, custom_objects=custom_objects, compile=compile, safe_mode=True)
-    except Exception as error:  # of a dozen types, according to what the file holds
+    except Exception as error:  # the type depends on the content of the file
         if "Python lambda" in str(error):
             raise ValueError(
-                f"{path} holds a Python lambda, such as a loss given to compile, which would have to run stored code. "
-                "Load it with compile=False and compile it again, or save it with a registered function."
+                f"{path} contains a Python lambda, such as a loss passed to compile, and loading it would run stored "
+                "code. Load the model with compile=False and compile it again, or save it with a registered function."
             ) from error
         raise ValueError(
-            f"{path} cannot be loaded: {reason(error)}. It is incomplete, no Keras model, or of classes that are not "
-            "imported: import what registers them, or save the model again."
+            f"{path} cannot be loaded: {reason(error)}. It is incomplete, not a Keras model, or contains classes that "
+            "are not imported. Import the modules that register them, or save the model again."
         ) from error
 
 
 def load_vae(path: str | PathLike[str]) -> VAE:
-    """Like `load_model`, for a file that must hold a `VAE`.
+    """Loads a `VAE` like `load_model`.
 
     Raises:
-        ValueError: for another model too.
+        ValueError: If `load_model` raises it, or the model is not a `VAE`.
     """
-    with warnings.catch_warnings(record=True) as said:  # of a model that is refused nothing else is said
+    with warnings.catch_warnings(record=True) as caught:  # a refused model causes no warnings
         model = load_model(path)
     if not isinstance(model, VAE):
         raise ValueError(
-            f"{fspath(path)} holds a Keras model of class {type(model).__name__}, not a tfvae.models.VAE, which this "
-            "takes. Use the file that `tfvae train` or VAE.save wrote."
+            f"{fspath(path)} contains a Keras model of class {type(model).__name__}, but a tfvae.models.VAE is "
+            "required. Use a file written by `tfvae train` or VAE.save."
         )
-    for warning in said:
+    for warning in caught:
         warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
     return model

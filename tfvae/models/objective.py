@@ -1,4 +1,4 @@
-"""What a training step minimises: a list of updates."""
+"""Objectives: the list of updates of a training step."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
@@ -12,10 +12,10 @@ from tfvae.typing import Seed, Tensor
 
 
 class Loss(NamedTuple):
-    """What an update minimises, and what it reports, for each example.
+    """Loss of an update and the terms that it reports, per example.
 
     Attributes:
-        values: The loss `[B]`; the step minimises its mean over examples, weighted by their sample weights.
+        values: Loss `[B]`. The step minimises its mean over examples, weighted by the sample weights.
         terms: Quantities `[B]` to report as metrics, by name.
     """
 
@@ -24,18 +24,18 @@ class Loss(NamedTuple):
 
     @classmethod
     def of_estimate(cls, estimate: Estimate) -> "Loss":
-        """Returns the surrogate loss of an estimate, which reports its bound and terms."""
+        """Returns the surrogate loss of an estimate, with its bound and terms to report."""
         reported = {"elbo": estimate.bound, "log_likelihood": estimate.log_likelihood, "kl": estimate.kl}
         return cls(estimate.surrogate_loss, {**reported, **estimate.terms})
 
 
 class Update(NamedTuple):
-    """One update of some variables by gradient descent, or a move without a gradient.
+    """One gradient step of some variables, or a change of state without a gradient.
 
     Attributes:
-        name: The key of its variables in `Objective.variables`, and of its optimizer in `compile(optimizer={...})`. An
+        name: Key of its variables in `Objective.variables`, and of its optimizer in `compile(optimizer={...})`. An
             update without variables needs no optimizer.
-        loss: Function without arguments that computes the loss. It runs when the updates before are made.
+        loss: Function without arguments that computes the loss. It runs after the previous updates are applied.
     """
 
     name: str
@@ -43,11 +43,11 @@ class Update(NamedTuple):
 
 
 def metric_name(update: str, variables: Mapping[str, Any]) -> str | None:
-    """Returns the name under which the loss of an update is reported; None for one that trains no variables.
+    """Returns the name of the metric for the loss of an update. None for an update that trains no variables.
 
     Args:
-        update: The name of the update.
-        variables: Those of `Objective.variables`, of which the first are the model's.
+        update: Name of the update.
+        variables: Result of `Objective.variables`. The first entry is that of the model.
     """
     if update not in variables:
         return None
@@ -55,19 +55,20 @@ def metric_name(update: str, variables: Mapping[str, Any]) -> str | None:
 
 
 class Objective(Protocol):
-    """What a model minimises, for `VAE(..., objective=...)`: the updates that a training step makes, in their order.
+    """Protocol of `objective` in `VAE(..., objective=...)`: the ordered updates of a training step.
 
-    Layers of its own, such as a discriminator, are trained and saved with the model. To save the model, register the
-    class of its objective with Keras and give it `get_config`.
+    The layers of an objective, such as a discriminator, are trained and saved with the model. To save the model,
+    register the class of its objective with Keras and define its `get_config`.
 
     Attributes:
-        layers: Layers of its own.
-        metric_names: Names of the terms that its updates report. Terms of other names become metrics when they are met.
+        layers: Layers that belong to the objective.
+        metric_names: Names of the terms that its updates report. Terms with other names become metrics when they are
+            first reported.
     """
 
     @property
     def layers(self) -> Sequence[keras.layers.Layer]:
-        """Layers of its own."""
+        """Layers that belong to the objective."""
         ...
 
     @property
@@ -79,15 +80,15 @@ class Objective(Protocol):
         """Builds its layers.
 
         Args:
-            x_shape: The shape of a batch of data, `(None, *event)`.
-            latent_shape: The shape of one z, without the batch axis; of several parts, a nest of shapes.
+            x_shape: Shape of a batch of data, `(None, *event)`.
+            latent_shape: Shape of one z, without the batch axis. For a z of several parts, a nest of shapes.
         """
         ...
 
     def variables(self, model: Any) -> Mapping[str, Sequence[Any]]:
-        """Returns the trainable variables of each kind of update, by its name, in its optimizer's order.
+        """Returns the trainable variables of each update by its name, in the order of its optimizer.
 
-        The loss of the first is reported as the metric `loss`, of another as `<name>_loss`.
+        The loss of the first update is the metric `loss`, that of another update `<name>_loss`.
         """
         ...
 
@@ -95,9 +96,9 @@ class Objective(Protocol):
         """Returns the updates of one step.
 
         Args:
-            model: The model that is trained: `infer`, `generate`, `prior`, `estimate`.
-            batch: The batch, in the model's dtype.
-            training: Whether variables are updated; False in evaluation, where only the losses are computed.
+            model: Model to train, with `infer`, `generate`, `prior` and `estimate`.
+            batch: Batch in the dtype of the model.
+            training: Whether variables are updated. In evaluation it is False, and only the losses are computed.
             seed: An int32 tensor `[2]`.
         """
         ...
@@ -105,13 +106,13 @@ class Objective(Protocol):
 
 @register
 class Bound:
-    """Maximises the bound of the model's estimator: one update of all variables. The objective of every `VAE`."""
+    """Maximises the bound of the estimator with one update of all variables. The default objective of a `VAE`."""
 
     layers: tuple[keras.layers.Layer, ...] = ()
     metric_names = ("elbo", "log_likelihood", "kl")
 
     def build(self, x_shape: tuple[int | None, ...], latent_shape: Any) -> None:
-        """Has nothing to build: the estimator's layers are the model's."""
+        """Builds nothing, because the layers of the estimator belong to the model."""
 
     def variables(self, model: Any) -> Mapping[str, Sequence[Any]]:
         """See `Objective`."""
@@ -122,10 +123,10 @@ class Bound:
         return [Update("model", lambda: Loss.of_estimate(model.estimate(batch, training=training, seed=seed)))]
 
     def get_config(self) -> dict[str, Any]:
-        """Has no arguments."""
+        """Returns an empty dictionary, because there are no arguments."""
         return {}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Bound":
-        """Returns the objective that `get_config` described."""
+        """Creates the objective from the result of `get_config`."""
         return cls(**config)

@@ -1,4 +1,4 @@
-"""Several optimizers of one model."""
+"""Group of several optimizers for one model."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -10,13 +10,13 @@ from tfvae._serialization import register
 
 @register
 class OptimizerGroup(keras.optimizers.Optimizer):
-    """The optimizers of a model whose objective makes several updates, one for each, by the update's name.
+    """Optimizers of a model whose objective has several updates, one per update.
 
-    `compile(optimizer={"model": "adam", "discriminator": "sgd"})` makes it. To Keras it is one optimizer, which is
-    built, saved and loaded whole; its learning rate is that of the first member.
+    `compile(optimizer={"model": "adam", "discriminator": "sgd"})` creates it. Keras builds, saves and loads it as a
+    single optimizer. Its learning rate is that of the first member.
 
     Args:
-        members: Optimizers by the names of updates.
+        members: Optimizers by the name of the update.
         name: Name of the group.
     """
 
@@ -46,7 +46,7 @@ class OptimizerGroup(keras.optimizers.Optimizer):
 
     @property
     def variables(self) -> list[Any]:
-        """The number of steps, and the members' variables."""
+        """The number of steps and the variables of all members."""
         return [*self._variables, *(variable for member in self for variable in member.variables)]
 
     @property
@@ -59,12 +59,12 @@ class OptimizerGroup(keras.optimizers.Optimizer):
         next(iter(self)).learning_rate = value
 
     def finalize_variable_values(self, var_list: Any) -> None:
-        """Gives variables the moving averages that members with `use_ema=True` keep of them."""
+        """Sets variables to their moving averages for members with `use_ema=True`."""
         for name, member in self.members.items():
             member.finalize_variable_values(self._variables_of.get(name, []))
 
     def save_own_variables(self, store: Any) -> None:
-        """Saves the number of steps; Keras saves the members by themselves."""
+        """Saves the number of steps. Keras saves the members separately."""
         store["0"] = self._iterations.numpy()
 
     def load_own_variables(self, store: Any) -> None:
@@ -85,17 +85,17 @@ class OptimizerGroup(keras.optimizers.Optimizer):
 
 
 def as_optimizer(optimizer: Any, names: Sequence[str], *, scale_losses: bool) -> Any:
-    """Returns what Keras compiles a model with.
+    """Returns the optimizer with which Keras compiles a model.
 
     Args:
-        optimizer: As given to `compile`: a Keras optimizer, its name or configuration, or a dictionary of them by the
+        optimizer: Argument of `compile`: a Keras optimizer, its name or configuration, or a dictionary of these by the
             names of updates.
-        names: The names of the objective's updates that have variables.
-        scale_losses: Whether each member of a group is to scale its loss, for float16.
+        names: Names of the updates that have variables.
+        scale_losses: Whether each member of a group scales its loss, for float16.
 
     Returns:
-        The optimizer unchanged where one update is made, else an `OptimizerGroup`. One optimizer for several updates is
-        copied for each.
+        The optimizer of a single update, or an `OptimizerGroup` for several updates. One optimizer for several updates
+        is copied for each.
 
     Raises:
         ValueError: If the names of the optimizers are not those of the updates.
@@ -111,7 +111,7 @@ def as_optimizer(optimizer: Any, names: Sequence[str], *, scale_losses: bool) ->
         given = {name: type(one).from_config(one.get_config()) for name in names}
     if set(given) != set(names):
         raise ValueError(
-            "`compile` needs one optimizer for each update of the model's objective. Expected names: "
+            "`compile` needs one optimizer for each update of the objective. Expected names: "
             f"{sorted(names)}. Received: optimizer with the names {sorted(given)}"
         )
     if len(names) == 1:
@@ -128,5 +128,5 @@ def _scaling(optimizer: Any) -> Any:
 
 
 def members_of(optimizer: Any) -> list[Any]:
-    """Returns the optimizers of a group, or the one optimizer."""
+    """Returns the optimizers of a group, or a list of the single optimizer."""
     return list(optimizer) if isinstance(optimizer, OptimizerGroup) else [optimizer]

@@ -1,7 +1,7 @@
-"""Ancestral sampling and reconstruction, shared by everything that shows draws of a model.
+"""Ancestral sampling and reconstruction, shared by all parts of tfvae that show draws of a model.
 
-Only this file derives the seeds of these draws. One seed therefore gives one picture in Python, in an exported model,
-on the command line, on the explore page, in TensorBoard and in figures.
+Only this file derives the seeds of these draws. The same seed therefore gives the same picture in Python, in an
+exported model, on the command line, on the explore page, in TensorBoard and in figures.
 """
 
 from collections.abc import Callable
@@ -17,8 +17,8 @@ class Latents(NamedTuple):
     """Draws of z, and the seed of the matching draws of x.
 
     Attributes:
-        z: latents `[N, D]`, or a nest of such.
-        seed: seed of a sample of p(x|z), int32 `[2]`.
+        z: Latents `[N, D]`, or a nest of latents.
+        seed: Seed of a sample of p(x|z), int32 `[2]`.
     """
 
     z: Any
@@ -29,9 +29,9 @@ class Decoded(NamedTuple):
     """Draws of z, and p(x|z). The mean and the sample of x are computed on request.
 
     Attributes:
-        z: latents `[N, D]`, or a nest of such.
-        likelihood: p(x|z), of batch shape `[N]`.
-        seed: seed of a sample of p(x|z), int32 `[2]`.
+        z: Latents `[N, D]`, or a nest of latents.
+        likelihood: p(x|z), with batch shape `[N]`.
+        seed: Seed of a sample of p(x|z), int32 `[2]`.
     """
 
     z: Any
@@ -39,11 +39,11 @@ class Decoded(NamedTuple):
     seed: Tensor
 
     def mean(self) -> Tensor:
-        """The mean of p(x|z) `[N, *event]`."""
+        """Returns the mean of p(x|z) `[N, *event]`."""
         return self.likelihood.mean()
 
     def sample(self) -> Tensor:
-        """One x ~ p(x|z) for each z, `[N, *event]`."""
+        """Draws one x ~ p(x|z) for each z, `[N, *event]`."""
         return self.likelihood.sample(seed=self.seed)
 
 

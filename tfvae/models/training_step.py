@@ -1,10 +1,10 @@
-"""One step of training or of evaluation, in one process or on one of several replicas."""
+"""Training and evaluation steps, in one process or on one of several replicas."""
 
 from typing import Any
 
 import tensorflow as tf
 
-from tfvae.execution.replicas import is_replicated, summed_already
+from tfvae.execution.replicas import gradients_summed, is_replicated
 from tfvae.models._on_replica import OnReplica
 from tfvae.models._one_process import InOneProcess
 from tfvae.models.objective import metric_name
@@ -13,10 +13,10 @@ from tfvae.typing import Tensor
 
 
 def train_step(model: Any, data: Any) -> dict[str, Tensor]:
-    """Makes the updates of the model's objective, one after another, each with its own tape and optimizer.
+    """Applies the updates of the objective one after another, each with its own tape and optimizer.
 
-    The loss is the mean over the whole batch. Gradients are summed over replicas here, before the optimizer, which
-    clips them, and sees whether they are finite, as in one process.
+    The loss is the mean over the whole batch. Gradients are summed over replicas before the optimizer clips them and
+    checks that they are finite, as in one process.
     """
     step = _step(model, data, training=True)
     variables = {name: list(some) for name, some in model.objective.variables(model).items()}
@@ -35,7 +35,7 @@ def train_step(model: Any, data: Any) -> dict[str, Tensor]:
                 scaled = optimizer.scale_loss(loss)
             gradients = tape.gradient(scaled, trained)
         gradients = step.mean_gradients(gradients, is_last=i == len(updates) - 1)
-        with summed_already(optimizer):
+        with gradients_summed(optimizer):
             optimizer.apply(gradients, trained)
     if isinstance(model.optimizer, OptimizerGroup):
         model.optimizer.iterations.assign_add(1)
@@ -43,7 +43,7 @@ def train_step(model: Any, data: Any) -> dict[str, Tensor]:
 
 
 def test_step(model: Any, data: Any) -> dict[str, Tensor]:
-    """Computes the losses of the model's objective."""
+    """Computes the losses of the objective."""
     step = _step(model, data, training=False)
     with step.noise():
         updates = model.objective.updates(model, step.batch, training=False, seed=model.next_seed())

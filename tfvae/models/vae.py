@@ -30,44 +30,42 @@ tfd = tfp.distributions
 
 @register
 class VAE(SavedModel):
-    """Auto-Encoding Variational Bayes: q(z|x) and p(x|z) trained together by gradient ascent on a bound on log p(x).
+    """Variational autoencoder: trains q(z|x) and p(x|z) together by gradient ascent on a bound on log p(x).
 
-    `infer` and `generate` are the model; `estimator` says how the bound is estimated and differentiated. Other kinds of
-    VAE are other parts: an importance-weighted one is another estimator, a beta-VAE another `beta`, a learned prior
-    another prior.
+    `infer` and `generate` define the model, and `estimator` defines how the bound is estimated and differentiated.
+    Variants of the VAE are other parts: an importance-weighted autoencoder is another estimator, a beta-VAE another
+    `beta`, a VAE with a learned prior another prior.
 
     Args:
-        encoder: a Keras model from x `[B, *event]` to the posterior q(z|x); it ends in a distribution layer.
-        decoder: a Keras model from z `[B, D]` to the likelihood p(x|z); it ends in a distribution layer. Of a z of
-            several parts, over which posterior and prior are TFP joint distributions, it gets the nest that they draw.
-        prior: p(z), a layer of `tfvae.priors` or a TFP distribution; None is the standard normal.
-        estimator: the bound and its gradient; None is `SGVB()`: one sample, the KL in closed form where one is
+        encoder: Keras model from x `[B, *event]` to the posterior q(z|x). It ends in a distribution layer.
+        decoder: Keras model from z `[B, D]` to the likelihood p(x|z). It ends in a distribution layer. If z has several
+            parts, so that posterior and prior are TFP joint distributions, its input is the nest of their draws.
+        prior: The prior p(z), a layer of `tfvae.priors` or a TFP distribution. None is the standard normal.
+        estimator: The bound and its gradient. None is `SGVB()`, with one sample and the closed form of the KL if it is
             known.
-        beta: first value of the weight of the KL, the variable `vae.beta`, which schedules
-            (`tfvae.callbacks.BetaSchedule`) move; or a KL weighting, `tfvae.estimators.FreeBits` or `Capacity`, which
-            has a `beta` of its own.
-        objective: What a training step minimises: a list of updates, each of its own variables by its own optimizer;
-            None is `Bound()`, one update that maximises the estimator's bound.
-        seed: seed of the model's own random numbers; None draws one.
+        beta: Initial value of the variable `vae.beta`, the weight of the KL, which schedules
+            (`tfvae.callbacks.BetaSchedule`) change. Or a KL weighting, `tfvae.estimators.FreeBits` or `Capacity`, which
+            has its own `beta`.
+        objective: Updates of a training step, each of its own variables with its own optimizer. None is `Bound()`, one
+            update that maximises the bound of the estimator.
+        seed: Seed of the random numbers of the model. None draws a seed.
         **kwargs: `name` of `keras.Model`.
 
     Call arguments:
-        inputs: x `[B, *event]`.
+        inputs: Data x `[B, *event]`.
 
     Returns:
-        p(x|z) with one z drawn from q(z|x): a distribution that converts to a tensor.
+        The likelihood p(x|z) with one z drawn from q(z|x), a distribution that converts to a tensor.
 
     Raises:
-        TypeError: when encoder or decoder does not end in a distribution layer, the estimator is a class or a name, or
-            beta is neither a number nor a KL weighting; in training, when a KL weighting meets an estimator that has
-            no KL to weigh.
-        ValueError: when latent sizes differ, beta is negative or not finite, or the encoder carries a KL regulariser
-            of its own.
+        TypeError: If encoder or decoder does not end in a distribution layer, the estimator is a class or a name, or
+            `beta` is neither a number nor a KL weighting. In training, if the estimator has no KL for a KL weighting.
+        ValueError: If latent sizes differ, `beta` is negative or not finite, or the encoder has a KL regulariser.
 
     Metrics:
-        `elbo` (or the estimator's own bound), `log_likelihood`, `kl` (all nats per example, true means over examples)
-        and `loss` (what is minimised), for training and, with the prefix `val_`, validation. `EarlyStopping` and
-        `ModelCheckpoint` take `monitor="val_elbo", mode="max"`.
+        `elbo` (or the bound of another estimator), `log_likelihood` and `kl` in nats per example, averaged over
+        examples, and `loss`, which is minimised. Validation metrics have the prefix `val_`. Pass
+        `monitor="val_elbo", mode="max"` to `EarlyStopping` and `ModelCheckpoint`.
 
     References:
         Kingma & Welling, Auto-Encoding Variational Bayes, 2013, arXiv 1312.6114, algorithm 1.
@@ -112,7 +110,7 @@ class VAE(SavedModel):
 
     @property
     def beta(self) -> Any:
-        """The weight of the KL, a variable; `vae.beta = 4.0` assigns to it."""
+        """The weight of the KL, a variable. `vae.beta = 4.0` assigns to it."""
         return self._beta
 
     @beta.setter
@@ -121,13 +119,13 @@ class VAE(SavedModel):
 
     @property
     def estimator(self) -> Estimator:
-        """The bound and its gradient; another one takes effect with the next `fit`."""
+        """The bound and its gradient. A new estimator takes effect with the next `fit`."""
         return self._estimator
 
     @estimator.setter
     def estimator(self, estimator: Estimator) -> None:
         self._estimator = require_estimator(estimator)
-        # Their weights train with the model's.
+        # Keras tracks these layers, so that their weights are trained with the model.
         self.estimator_layers = list(estimator.layers) if isinstance(estimator, EstimatorWithLayers) else []
 
     @property
@@ -136,13 +134,13 @@ class VAE(SavedModel):
 
     @property
     def latent_shape(self) -> Any:
-        """The shape of one z, `(latent_size,)`; of several parts, a nest of such tuples."""
+        """The shape of one z, `(latent_size,)`. For a z of several parts, a nest of such tuples."""
         return self.prior.event_shape
 
     def build(self, input_shape: Any) -> None:
-        if getattr(self, "built", False):  # by the constructor, where the event shape is known
+        if getattr(self, "built", False):  # the constructor builds a model with a known event shape
             return
-        # Keras casts to half precision itself where the policy says so.
+        # Keras casts to half precision according to the dtype policy.
         self.encoder(keras.KerasTensor(tuple(input_shape), dtype=self.variable_dtype))
         _validation.decoded(self.decoder, _validation.symbolic_latents(self.prior, None, self.variable_dtype))
         self.prior(_validation.symbolic_latents(self.prior, None, self.prior.variable_dtype))
@@ -158,16 +156,16 @@ class VAE(SavedModel):
     # The model: q(z|x), p(z), p(x|z) ------------------------------------------------------------------------------
 
     def infer(self, x: Tensor, *, training: bool = False) -> Distribution:
-        """q(z|x), a plain TFP distribution of batch shape `[B]`, for x `[B, *event]`."""
+        """Returns q(z|x), a TFP distribution with batch shape `[B]`, for x `[B, *event]`."""
         found = _validation.distribution_of(self.encoder(x, training=training), self.encoder, "encoder")
         posterior = as_distribution(found)
         _validation.check_latent_shape(posterior.event_shape, self.prior)
         return posterior
 
     def generate(self, z: Tensor, *, training: bool = False) -> Distribution:
-        """p(x|z), a plain TFP distribution of batch shape `[...]`, for z `[..., D]` with any number of leading axes.
+        """Returns p(x|z), a TFP distribution with batch shape `[...]`, for z `[..., D]` with any leading axes.
 
-        The decoder itself sees one batch axis, so that convolutions and reshapes need not know of sample axes.
+        The leading axes are merged to one batch axis for the decoder, which therefore need not support sample axes.
         """
         parts, shapes = tf.nest.flatten(z), shapes_of_parts(self.latent_shape)
         _validation.check_latents(parts, shapes)
@@ -179,11 +177,11 @@ class VAE(SavedModel):
         return reshape_batch(likelihood, batch_shape)
 
     def problem(self, x: Tensor | Batch, *, prior: Distribution | None = None, training: bool = False) -> Problem:
-        """Makes what an estimator is given of a batch x `[B, *event]`.
+        """Returns the input of an estimator for a batch x `[B, *event]`.
 
         Args:
-            x: Data, or a `Batch` of them.
-            prior: p(z), where it is made already.
+            x: Data or a `Batch`.
+            prior: The distribution p(z). None creates it from the prior of the model.
             training: Whether the networks run in training mode.
         """
         x = x.x if isinstance(x, Batch) else x
@@ -199,32 +197,33 @@ class VAE(SavedModel):
         z = self.infer(inputs, training=training).sample(seed=stateless_seed(self.seed_generator))
         return _validation.decoded(self.decoder, z, training=training)
 
-    # What users ask of it -----------------------------------------------------------------------------------------
+    # Use of a trained model ---------------------------------------------------------------------------------------
 
     def encode(self, x: TensorLike) -> Distribution:
-        """q(z|x), a TFP distribution of batch shape `[B]`, for x `[B, *event]`."""
-        return self.infer(self._checked(x))
+        """Returns q(z|x), a TFP distribution with batch shape `[B]`, for x `[B, *event]`."""
+        return self.infer(self._checked_input(x))
 
     def decode(self, z: TensorLike) -> Distribution:
-        """p(x|z), a TFP distribution of batch shape `[...]`, for z `[..., D]`."""
+        """Returns p(x|z), a TFP distribution with batch shape `[...]`, for z `[..., D]`."""
         return self.generate(_validation.as_latents(z, self.prior, self.variable_dtype))
 
     def reconstruct(self, x: TensorLike, *, seed: Seed = None) -> Tensor:
-        """The mean of p(x|z) `[B, *event]`, with one z drawn from q(z|x)."""
+        """Returns the mean of p(x|z) `[B, *event]`, with one z drawn from q(z|x)."""
         return reconstruction(self.encode(x), self.generate, seed=self._seed(seed)).mean()
 
     def sample(self, num_samples: int, *, seed: Seed = None) -> Tensor:
-        """Ancestral samples `[num_samples, *event]`: z ~ p(z), then x ~ p(x|z)."""
+        """Draws ancestral samples `[num_samples, *event]`: z ~ p(z), then x ~ p(x|z)."""
         num_samples = whole_number(num_samples, "num_samples", at_least=0)
         prior = self.prior.distribution()
         return ancestral_sample(prior, self.generate, num_samples, seed=self._seed(seed)).sample()
 
     def elbo(self, x: TensorLike, *, num_samples: int = 1, seed: Seed = None) -> Tensor:
-        """The evidence lower bound of each example `[B]`, in nats, whatever `beta` and `estimator` are.
+        """Returns the evidence lower bound of each example `[B]` in nats, independently of `beta` and `estimator`.
 
-        With the analytic KL where one is known (the paper's estimator B), else by Monte Carlo (estimator A).
+        The KL is analytic if a closed form is known (estimator B of the paper), else a Monte Carlo estimate
+        (estimator A).
         """
-        x = self._checked(x)
+        x = self._checked_input(x)
         num_samples = whole_number(num_samples, "num_samples")
         terms = elbo_terms(self.problem(x), num_samples=num_samples, seed=self._seed(seed))
         return terms.log_likelihood - terms.kl
@@ -232,7 +231,7 @@ class VAE(SavedModel):
     def estimate(
         self, x: Tensor | Batch, *, estimator: Estimator | None = None, training: bool = False, seed: Seed = None
     ) -> Estimate:
-        """Estimates the bound of a batch x `[B, *event]`: its terms, and what to differentiate, each `[B]`."""
+        """Estimates the bound of a batch x `[B, *event]`, its terms and its surrogate loss, each `[B]`."""
         batch = x if isinstance(x, Batch) else Batch(x)
         estimator = self.estimator if estimator is None else require_estimator(estimator)
         beta: Any = self.beta if self.kl_weighting is None else KLPenalty(self.kl_weighting, self.beta)
@@ -243,12 +242,12 @@ class VAE(SavedModel):
         return estimate
 
     def _standard_scores(self, x: Tensor) -> Tensor:
-        """How far the data are from what the model says of them: (x - E[x|z]) / sd[x|z] with a z of q(z|x)."""
+        """Returns (x - E[x|z]) / sd[x|z] with one z drawn from q(z|x)."""
         x = self._cast(x)
         likelihood = self.generate(self.infer(x).sample(seed=stateless_seed(0)))
         return (x - likelihood.mean()) / likelihood.stddev()
 
-    def _checked(self, x: TensorLike) -> Tensor:
+    def _checked_input(self, x: TensorLike) -> Tensor:
         return self._cast(_inputs.as_tensor(x, self.event_shape))
 
     def _seed(self, seed: Seed) -> Tensor:

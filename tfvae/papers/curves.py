@@ -16,7 +16,7 @@ from tfvae.papers.job import Job
 from tfvae.papers.provenance import provenance
 
 _RECORD = "curve.json"
-_MOST_UNSAVED = 1_000_000
+_MAX_UNSAVED = 1_000_000
 
 
 class Learner(Protocol):
@@ -116,7 +116,7 @@ def trained_curve(
     at: Sequence[int],
     setup: Mapping[str, Any],
     pilots: Pilots | None = None,
-    most_unsaved: int = _MOST_UNSAVED,
+    most_unsaved: int = _MAX_UNSAVED,
 ) -> Curve:
     """Trains a model and measures it along the way. Finished parts are loaded from the folder of the job.
 

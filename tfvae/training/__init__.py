@@ -1,4 +1,4 @@
-"""Runs: from a configuration to a folder with model, logs, figures, report and exports."""
+"""Training runs: from a configuration to a folder with model, logs, figures, report and exports."""
 
 from tfvae.training.config import DataConfig, EvaluationConfig, ModelConfig, RunConfig, TrainingConfig
 

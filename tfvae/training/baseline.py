@@ -1,4 +1,4 @@
-"""The baseline of a run's report."""
+"""Baseline in the report of a run."""
 
 from typing import Any
 
@@ -7,15 +7,15 @@ from tfvae.training.run_data import RunData
 
 
 def measure_baseline(data: RunData) -> dict[str, Any]:
-    """The log-likelihood of the reported examples under independent distributions fitted to the training data.
+    """Measures the log-likelihood of the reported examples under independent distributions fitted to training data.
 
-    Of a training split on disk the first examples count.
+    For a training split on disk, the first examples are used.
 
     Args:
         data: The data of the run.
 
     Returns:
-        The numbers as a report has them.
+        The entry of the report.
     """
     family = data.config.model.likelihood
     return evaluation.independent_log_likelihood(data.train().x, data.evaluation.x, family).to_dict()  # type: ignore[arg-type]

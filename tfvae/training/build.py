@@ -1,4 +1,4 @@
-"""From a configuration and data to a model."""
+"""Creates a model from a configuration and data."""
 
 import dataclasses
 from pathlib import Path
@@ -27,17 +27,17 @@ _LIKELIHOODS: dict[str, Any] = {"bernoulli": layers.IndependentBernoulli, "norma
 
 
 def resolve(config: RunConfig, splits: Splits) -> RunConfig:
-    """The configuration with every "auto" decided from the data.
+    """Returns the configuration with every "auto" replaced by a choice for the data.
 
     Raises:
-        ValueError: when the data do not fit what was asked for.
+        ValueError: If the data do not fit the configuration.
     """
     model, data = config.model, config.data
     likelihood = choose_likelihood(config, splits)
     name = data.name
     path = Path(name) if name in known_names() else expanded(name)
     if name not in known_names() and ((path.suffix in (".npy", ".npz") and path.exists()) or is_shards(path)):
-        name = str(path.resolve())  # so that the run can be evaluated from any folder
+        name = str(path.resolve())  # the run can be evaluated from any folder
     activation = {"mlp": "tanh", "conv": "relu"}[model.network] if model.activation == "auto" else model.activation
     return dataclasses.replace(
         config,
@@ -55,7 +55,7 @@ def resolve(config: RunConfig, splits: Splits) -> RunConfig:
 
 
 def build_vae(config: RunConfig, splits: Splits) -> VAE:
-    """The model of a resolved configuration, compiled with Adam; the same weights for the same seed and data."""
+    """Builds and compiles the model of a resolved configuration. The same seed and data give the same weights."""
     event_shape = splits.event_shape
     keras.utils.set_random_seed(config.training.seed)
     posterior = _POSTERIORS[config.model.posterior]

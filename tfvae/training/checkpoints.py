@@ -1,4 +1,4 @@
-"""Checkpoints of a run: whole models, and how far training had come."""
+"""Checkpoints of a run: models with the state of training."""
 
 import dataclasses
 import json
@@ -20,8 +20,8 @@ from tfvae.training.epoch_clock import EpochClock
 from tfvae.training.run_folder import RunFolder
 from tfvae.training.training_state import TrainingState
 
-_PUT_BACK = "Put it back, or start a new run: `tfvae train --config RUN/config.toml`."
-# The data may have been moved; what is measured at the end changes no step.
+_HOW_TO_CONTINUE = "Restore the setting, or start a new run: `tfvae train --config RUN/config.toml`."
+# The data may have been moved, and the settings of the evaluation do not change training.
 _MAY_CHANGE = {
     "data.name",
     *(f"training.{name}" for name in RESUMABLE),
@@ -30,22 +30,22 @@ _MAY_CHANGE = {
 
 
 class Checkpoints(keras.callbacks.Callback):
-    """Saves after every `every`-th epoch and the last, and within epochs where it is asked to; keeps the newest.
+    """Saves checkpoints after every `every` epochs and the last epoch, and optionally within epochs.
 
     Put it after the callbacks that write `metrics.csv`, and after `clock` and `StopOnNonFinite`.
 
     Args:
-        folder: the run folder.
-        start: where this fit goes on.
-        clock: of the same fit.
-        every: epochs between two checkpoints.
-        every_steps: steps of an epoch between two, about; 0 is none within epochs.
-        keep: how many of the newest are kept; the one with the highest validation ELBO is kept besides.
-        stop_wanted: asked after each execution and epoch; when it says yes, a checkpoint is saved and `fit` ends with
-            a KeyboardInterrupt.
+        folder: Run folder.
+        start: State from which this fit starts.
+        clock: Clock of the same fit.
+        every: Number of epochs between two checkpoints.
+        every_steps: Approximate number of steps between two checkpoints within an epoch. 0 saves only between epochs.
+        keep: Number of newest checkpoints to keep, besides the one with the highest validation ELBO.
+        stop_wanted: Function that is called after each execution and epoch. If it returns True, a checkpoint is saved
+            and `fit` ends with a KeyboardInterrupt.
 
     Raises:
-        OSError: from `fit`, when a checkpoint cannot be written; the last one is as it was.
+        OSError: From `fit`, if a checkpoint cannot be written. The previous checkpoint is not changed.
     """
 
     knows_executions = True
@@ -66,8 +66,8 @@ class Checkpoints(keras.callbacks.Callback):
         self._start = start
         self._clock = clock
         self._every = every
-        self.every_steps = every_steps  # `fit` ends its calls there
-        self.start_from_epoch = 0  # a `BetaSchedule` moves it: epochs before it are not compared
+        self.every_steps = every_steps  # `fit` ends its calls after about this many steps
+        self.start_from_epoch = 0  # a `BetaSchedule` increases it, and earlier epochs are not compared
         self._keep = keep
         self._stop_wanted = stop_wanted
         self._epoch = 0
@@ -82,16 +82,16 @@ class Checkpoints(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         done = batch + 1
         is_new = self._epoch > self._start.epochs or done > self._start.steps
-        # A run that goes on takes its first batch for a full one, which the last of an epoch may not be.
+        # A resumed run assumes that its first batch is full, which the last batch of an epoch may not be.
         if done > self.params["steps"] - 2:
             return
         stop = self._stop_wanted()
-        if not is_new:  # all that was done is saved already
+        if not is_new:  # these steps are saved already
             if stop:
                 raise KeyboardInterrupt
             return
         due = self.every_steps and done // self.every_steps > self._batch // self.every_steps
-        # A loss that was finite may have spoiled the weights; the next one will say so.
+        # Weights may be non-finite after a finite loss. The next loss shows it.
         if (stop or due) and _all_finite(self.model):
             means = tuple(tuple(float(v.numpy()) for v in metric.variables) for metric in self.model.metrics)
             self._save(epochs=self._epoch, steps=done, running_means=means, seconds=self._clock.seconds)
@@ -117,10 +117,10 @@ class Checkpoints(keras.callbacks.Callback):
 
 
 def write_checkpoint(folder: RunFolder, vae: VAE, state: TrainingState) -> Path:
-    """Saves a model and its state under the name that belongs to them.
+    """Saves a model and its state as the checkpoint of this state.
 
     Raises:
-        OSError: when it cannot be written; what stood there stays.
+        OSError: If it cannot be written. An existing file is not changed.
     """
     path = folder.checkpoint(state.epochs, state.steps)
     try:
@@ -130,27 +130,27 @@ def write_checkpoint(folder: RunFolder, vae: VAE, state: TrainingState) -> Path:
             state.add_to(beside)
     except (OSError, RuntimeError) as error:  # HDF5 has a RuntimeError for some failed writes
         raise OSError(
-            f"The checkpoint {path} cannot be written: {reason(error)}. What was saved before is as it was. Make room, "
-            f"then go on with `tfvae train --resume {folder.path}`."
+            f"The checkpoint {path} cannot be written: {reason(error)}. Earlier checkpoints were not changed. Free "
+            f"disk space, then resume with `tfvae train --resume {folder.path}`."
         ) from error
     return path
 
 
 def read_checkpoint(folder: RunFolder, config: RunConfig | None = None) -> tuple[VAE | None, TrainingState]:
-    """The newest checkpoint that can be loaded; no model, and the state of a beginning, where there is none at all.
+    """Loads the newest checkpoint that is valid. Without any checkpoint, returns None and an initial state.
 
     Args:
-        folder: the run folder.
-        config: what the checkpoint has to be of; None takes any.
+        folder: Run folder.
+        config: Configuration that the checkpoint must have. None accepts any configuration.
 
     Raises:
-        ValueError: when there are some, and all are damaged or of another configuration.
+        ValueError: If there are checkpoints, but all are damaged or have another configuration.
     """
     damage: ValueError | None = None
     for _, path in reversed(folder.saved_checkpoints()):
         try:
             return _read(folder, path, config)
-        except ValueError as error:  # an older one is better than none
+        except ValueError as error:  # try older checkpoints
             damage = damage or error
     if damage is not None:
         raise ValueError(f"No checkpoint of {folder.path} can be loaded. {damage}") from damage
@@ -165,28 +165,28 @@ def _read(folder: RunFolder, path: Path, config: RunConfig | None) -> tuple[VAE,
         _require_settings(path, state, config)
     vae = load_vae(path)
     if getattr(vae, "optimizer", None) is None:
-        raise ValueError(f"{path} holds a model that is not compiled, so training cannot go on from it.")
+        raise ValueError(f"{path} contains a model that is not compiled, so training cannot resume from it.")
     if config is not None and tuple(vae.latent_shape) != (config.model.latent_size,):
         raise ValueError(
-            f"{path} has latents of shape {tuple(vae.latent_shape)}, but the configuration says model.latent_size = "
-            f"{config.model.latent_size}. {_PUT_BACK}"
+            f"{path} has latents of shape {tuple(vae.latent_shape)}, but the configuration has model.latent_size = "
+            f"{config.model.latent_size}. {_HOW_TO_CONTINUE}"
         )
     return vae, state
 
 
 def _require_settings(path: Path, state: TrainingState, config: RunConfig) -> None:
-    """Refuses what cannot change within a run: another model, other batches or another order of the data."""
+    """Raises ValueError if settings of the model, the batches or the order of the data have changed."""
     before, now = state.settings or {}, config.to_dict()
     for table, settings in before.items():
         for name, value in settings.items():
-            # JSON has lists for tuples; a setting that one of the versions lacks is not compared.
+            # JSON stores tuples as lists. A setting that one of the versions lacks is not compared.
             if f"{table}.{name}" in _MAY_CHANGE or name not in now.get(table, {}):
                 continue
             wanted = json.loads(json.dumps(now[table][name]))
             if wanted != value:
                 raise ValueError(
-                    f"{path} was made with {table}.{name} = {quoted(value)}, but the configuration says "
-                    f"{quoted(wanted)}. {_PUT_BACK}"
+                    f"{path} was written with {table}.{name} = {quoted(value)}, but the configuration has "
+                    f"{quoted(wanted)}. {_HOW_TO_CONTINUE}"
                 )
 
 

@@ -1,4 +1,4 @@
-"""What `tfvae train` decides from the data, and how it says so."""
+"""Automatic choices of `tfvae train` for the data, and their descriptions."""
 
 import math
 from typing import NamedTuple

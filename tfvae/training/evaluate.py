@@ -1,4 +1,4 @@
-"""The report of a run: what is measured when training ends, and what `tfvae evaluate` adds."""
+"""Report of a run: the measurements at the end of training and those of `tfvae evaluate`."""
 
 import functools
 import io
@@ -25,25 +25,25 @@ from tfvae.training.per_example import write_per_example
 from tfvae.training.run_data import RunData, dequantizes
 from tfvae.training.saved_run import Run
 
-# Examples on the map of latents, at most.
-_MOST_SCATTERED = 5000
-# Training examples whose range the pictures have.
-_MOST_SCALED = 2000
+# Maximum number of examples in the scatter plot of latents.
+_MAX_SCATTERED = 5000
+# Maximum number of training examples that determine the display range.
+_MAX_DISPLAY_EXAMPLES = 2000
 
 
 def evaluate(
     run: Run, data: RunData, *, thorough: bool = False, on_stage: Callable[[str], None] = lambda stage: None
 ) -> dict[str, Any]:
-    """Measures the test data, draws the figures and writes the report; returns it as `report.json` holds it.
+    """Measures the test data, draws the figures and writes the report. Returns the content of `report.json`.
 
-    A measure or a figure that fails does not stop the others: its number is unknown, and `failed` says why.
+    A measure or figure that fails does not stop the others. Its value is unknown, and `failed` contains the reason.
 
     Args:
-        run: the run.
-        data: its data.
-        thorough: whether to look at latents, inference, representation and gradients too, which takes minutes rather
-            than seconds.
-        on_stage: called with a line of text when a stage begins.
+        run: The run.
+        data: The data of the run.
+        thorough: Whether to examine latents, inference, representation and gradients too, which takes minutes instead
+            of seconds.
+        on_stage: Function that is called with a line of text when a stage begins.
     """
     config, vae = run.config, run.vae
     splits, raw, split = data.splits, data.stored_evaluation, data.evaluation
@@ -92,11 +92,11 @@ def evaluate(
 def _bounds(
     run: Run, split: Split, attempt: Attempts, on_stage: Callable[[str], None]
 ) -> tuple[evaluation.Record, evaluation.Record]:
-    """The ELBO and log p(x), each unknown where it could not be measured."""
+    """Measures the ELBO and log p(x). A value is unknown if its measurement fails."""
     num_samples, k = run.config.evaluation.num_samples, run.config.evaluation.num_importance_samples
     on_stage(f"measuring the ELBO of {len(split):,} examples")
     elbo = attempt("ELBO", lambda: evaluation.elbo(run.vae, split, num_samples=num_samples))
-    on_stage(f"measuring log p(x) with {k} importance samples an example")
+    on_stage(f"measuring log p(x) with {k} importance samples per example")
     log_marginal = attempt("log p(x)", lambda: evaluation.log_marginal(run.vae, split, num_importance_samples=k))
     unknown = functools.partial(evaluation.Record.unknown, unit="nats", num_examples=len(split))
     return (
@@ -106,7 +106,7 @@ def _bounds(
 
 
 def _collapse(elbo: evaluation.Record, active: evaluation.ActiveUnits | None) -> dict[str, Any] | None:
-    """Whether the posterior has collapsed, in a sentence; None where the rate is unknown."""
+    """Returns whether the posterior has collapsed, with an explanation. None if the rate is unknown."""
     rate = elbo.diagnostics["kl"]
     if rate is None:
         return None
@@ -116,41 +116,41 @@ def _collapse(elbo: evaluation.Record, active: evaluation.ActiveUnits | None) ->
 
 
 def about_run(report: Mapping[str, Any]) -> dict[str, Any]:
-    """What an exported model says of the run it is from: its data, how x is made of them, its bounds."""
+    """Returns the entry `about` of an exported model: the data of its run, their preprocessing, and its bounds."""
     numbers = {name: report[name] for name in ("elbo", "log_marginal", "bits_per_dim")}
     return {"data": report["config"]["data"], "note": report["note"], "split": report["split"], **numbers}
 
 
 def _note(config: RunConfig, raw: Split) -> str:
     if config.data.binarize == "threshold":
-        return "The data are gray levels cut at one half into zeros and ones."
+        return "The data are gray levels, thresholded at one half to zeros and ones."
     if config.data.binarize != "none":
-        return "The data are gray levels binarised once, by one Bernoulli draw a pixel with a fixed seed."
+        return "The data are gray levels, binarised once with a Bernoulli draw per pixel and a fixed seed."
     if dequantizes(config, raw):
         return (
-            f"The data are {raw.num_levels} levels with uniform noise of one level's width added once, with a "
-            "fixed seed; log p(x) is the density of (level + noise) / levels, bits per dimension count the levels."
+            f"The data are {raw.num_levels} levels plus uniform noise with the width of one level, drawn once with a "
+            "fixed seed. log p(x) is the density of (level + noise) / levels, and bits per dimension refer to levels."
         )
     if config.model.likelihood == "bernoulli" and not raw.is_binary:
         return (
-            "The data are gray values under a Bernoulli likelihood: the numbers are cross-entropies, no "
+            "The data are gray values under a Bernoulli likelihood. The numbers are cross-entropies, not "
             "log-probabilities of the values."
         )
     if config.model.standardize == "on":
         return (
-            "The model standardises each value inside; log p(x) is a density in the data's own units, so it moves with "
-            "the unit, and bits per dimension can be negative."
+            "The model standardises each feature. log p(x) is a density in the units of the data and depends on them, "
+            "and bits per dimension can be negative."
         )
     if raw.num_levels is None:
         grid = value_grid(raw.raw[:1000])
-        kind = "continuous" if grid is None else f"{grid.num_levels} values at equal distances, taken as continuous"
-        return f"The data are {kind}: log p(x) is a density, and bits per dimension can be negative."
+        kind = "continuous" if grid is None else f"{grid.num_levels} equidistant values, treated as continuous"
+        return f"The data are {kind}. log p(x) is a density, and bits per dimension can be negative."
     return "The data are binary."
 
 
 def display_of(data: RunData) -> Display:
-    """How the data are shown: on the scale of the first training examples, since a test split may have a single one."""
-    return Display.of(data.train(_MOST_SCALED).x)
+    """Returns the display of the data, scaled by training examples, because a test split may have only one example."""
+    return Display.of(data.train(_MAX_DISPLAY_EXAMPLES).x)
 
 
 def _figures(
@@ -162,12 +162,12 @@ def _figures(
     attempt: Attempts,
 ) -> dict[str, Figure]:
     vae, x = run.vae, split.x
-    labels = None if raw.labels is None else raw.labels[:_MOST_SCATTERED]
+    labels = None if raw.labels is None else raw.labels[:_MAX_SCATTERED]
     steps: dict[str, Callable[[], Figure]] = {
         "reconstructions": lambda: figures.reconstructions(vae, x[:40], display=display),
         "prior_samples": lambda: figures.prior_samples(vae, data=x, display=display),
-        "latent_scatter": lambda: figures.latent_scatter(vae, x[:_MOST_SCATTERED], labels),
-        "manifold": lambda: figures.manifold(vae, x[:_MOST_SCATTERED], display=display),
+        "latent_scatter": lambda: figures.latent_scatter(vae, x[:_MAX_SCATTERED], labels),
+        "manifold": lambda: figures.manifold(vae, x[:_MAX_SCATTERED], display=display),
     }
     if history:
         steps["training_curves"] = lambda: figures.training_curves(history)

@@ -1,4 +1,4 @@
-"""The second, slower look at a trained model that `tfvae evaluate` takes."""
+"""Slower measurements of a trained model by `tfvae evaluate`."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -14,14 +14,14 @@ from tfvae.training.attempts import Attempts
 from tfvae.training.run_data import RunData
 from tfvae.training.saved_run import Run
 
-# The most latent dimensions for which the paper's estimator with Hamiltonian Monte Carlo is tried.
-_MOST_DIMENSIONS_HMC = 5
+# Maximum number of latent dimensions for the estimator of the paper with Hamiltonian Monte Carlo.
+_MAX_DIMENSIONS_HMC = 5
 _NUM_ANNEALING_STEPS = 500
-_NUM_LABELED = 5000  # training examples that the classifiers learn from
+_NUM_LABELED = 5000  # training examples for the classifiers
 
 
 class Examination(NamedTuple):
-    """What goes into the report, and the figures by name."""
+    """Entries of the report, and figures by name."""
 
     report: dict[str, Any]
     figures: dict[str, Figure]
@@ -35,14 +35,14 @@ def examine(
     attempt: Attempts,
     on_stage: Callable[[str], None],
 ) -> Examination:
-    """Latents, inference, log p(x) by other ways, representation and gradients of a run's model.
+    """Examines latents, inference, other estimates of log p(x), representation and gradients of a model.
 
     Args:
-        run: the run.
-        data: its data; the costly measures take the first `config.evaluation.num_examples` of those to report.
-        display: how the data are shown.
-        attempt: runs each measure and each figure; what fails is left out.
-        on_stage: called with a line of text when a stage begins.
+        run: The run.
+        data: The data of the run. Expensive measures use the first `config.evaluation.num_examples` reported examples.
+        display: Display of the data.
+        attempt: Runs each measure and figure. Those that fail are omitted.
+        on_stage: Function that is called with a line of text when a stage begins.
     """
     vae, settings, split = run.vae, run.config.evaluation, data.evaluation
     few = split.take(min(settings.num_examples, len(split)))
@@ -50,7 +50,7 @@ def examine(
     drawn: dict[str, Figure] = {}
 
     def measure(name: str, step: Callable[[], Any]) -> Any:
-        """Puts `step()` into the report; returns it, or None where it failed."""
+        """Adds `step()` to the report and returns it, or None if it fails."""
         found = attempt(name.replace("_", " "), step)
         if found is not None:
             report[name] = found if isinstance(found, dict) else found.to_dict()
@@ -61,7 +61,7 @@ def examine(
         if figure is not None:
             drawn[name] = figure
 
-    on_stage("taking the ELBO apart")
+    on_stage("measuring the terms of the ELBO")
     measure(
         "diagnostics",
         lambda: evaluation.diagnostics(vae, split, num_samples=settings.num_samples, num_levels=data.num_levels),
@@ -69,15 +69,15 @@ def examine(
     on_stage(f"refining q(z|x) for {len(few)} examples")
     k = max(settings.num_importance_samples, 2)
     measure("inference_gaps", lambda: evaluation.inference_gaps(vae, few, num_importance_samples=k))
-    on_stage(f"annealed importance sampling for {len(few)} examples, and for as many simulated ones")
+    on_stage(f"annealed importance sampling for {len(few)} examples and as many simulated ones")
     measure("log_marginal_ais", lambda: evaluation.log_marginal_ais(vae, few, num_steps=_NUM_ANNEALING_STEPS))
-    measure("bidirectional_ais", lambda: _both_ways(vae, len(few)))
-    if vae.latent_shape[0] <= _MOST_DIMENSIONS_HMC:
+    measure("bidirectional_ais", lambda: _bidirectional(vae, len(few)))
+    if vae.latent_shape[0] <= _MAX_DIMENSIONS_HMC:
         on_stage(f"Hamiltonian Monte Carlo for {len(few)} examples")
         measure("log_marginal_hmc", lambda: evaluation.log_marginal_hmc(vae, few, num_samples=200, num_burnin=200))
     learn = data.train(_NUM_LABELED)
     if learn.labels is not None and split.labels is not None:
-        on_stage("reading labels off the latents")
+        on_stage("predicting labels from the latents")
         measure("representation", lambda: evaluation.representation(vae, learn, split))
     on_stage("comparing prior and posterior")
     samples = measure("prior_vs_posterior", lambda: evaluation.prior_vs_posterior(vae, split))
@@ -96,7 +96,7 @@ def examine(
     return Examination(report, drawn)
 
 
-def _both_ways(vae: VAE, num_examples: int) -> dict[str, Any]:
+def _bidirectional(vae: VAE, num_examples: int) -> dict[str, Any]:
     both = evaluation.bidirectional_ais(vae, num_examples=num_examples, num_steps=_NUM_ANNEALING_STEPS)
     return {"lower": both.lower.to_dict(), "upper": both.upper.to_dict(), "gap": both.gap.to_dict()}
 

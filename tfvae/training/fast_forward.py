@@ -1,4 +1,4 @@
-"""Going on within an epoch."""
+"""Callback that resumes training within an epoch."""
 
 from typing import Any
 
@@ -8,13 +8,13 @@ from tfvae.training.training_state import TrainingState
 
 
 class FastForward(keras.callbacks.Callback):
-    """Brings a fit to a step within its first epoch: its batches until then are taken and not trained on.
+    """Skips the batches of the first epoch up to a step, without training on them.
 
-    What Keras, the other callbacks and the epoch's means see is an epoch like any other, whose first steps were fast.
-    Put it before callbacks that count the optimizer's steps. `fit` starts with the epoch `start.epochs`.
+    For Keras, the other callbacks and the running means, the epoch is like any other, with fast first steps. Put it
+    before callbacks that count the steps of the optimizer. `fit` starts with the epoch `start.epochs`.
 
     Args:
-        start: where the run goes on.
+        start: State from which the run resumes.
     """
 
     knows_executions = True
@@ -38,7 +38,7 @@ class FastForward(keras.callbacks.Callback):
         for metric, values in zip(self.model.metrics, self._start.running_means, strict=True):
             for variable, value in zip(metric.variables, values, strict=True):
                 variable.assign(value)
-        # As if the epoch began at its beginning.
+        # The count is that of the start of the epoch.
         self._total_steps = self.model.num_updates
         self.model.num_updates = self._total_steps - self._start.steps
 
@@ -46,7 +46,7 @@ class FastForward(keras.callbacks.Callback):
         self._batch = batch
 
     def _skip(self, iterator: Any) -> dict[str, Any]:
-        """In the place of the model's train function: passes over the batches of one call."""
+        """Replaces the train function of the model and skips the batches of one call."""
         model, execution = self.model, self.model.execution
         num_steps = model.steps_per_execution
         num_skipped = min(num_steps, self._start.steps - self._batch)
@@ -57,7 +57,7 @@ class FastForward(keras.callbacks.Callback):
             if num_skipped < num_steps:
                 limit = num_steps if execution.limit is None else execution.limit
                 execution.limit = min(num_steps, limit) - num_skipped
-                # What callbacks were told of this call, and will be, is counted from its first step on.
+                # Callbacks count from the first step of this call.
                 execution.skip(num_skipped)
                 logs = model.train_function(iterator)
                 execution.num_made += num_skipped
@@ -74,5 +74,5 @@ class FastForward(keras.callbacks.Callback):
                 next(iterator)
                 num_batches -= 1
             else:
-                _, count, odd = batches.take(num_batches, num_batches)
-                num_batches -= count + (odd is not None)
+                _, count, remainder = batches.take(num_batches, num_batches)
+                num_batches -= count + (remainder is not None)

@@ -1,4 +1,4 @@
-"""Going on with a run that ended early, and going back where the loss was no number."""
+"""Resuming of an interrupted run, and rewinding after a loss that is not finite."""
 
 import dataclasses
 import logging
@@ -16,46 +16,51 @@ from tfvae.training.training_state import TrainingState
 
 _log = logging.getLogger("tfvae")
 
-MOST_REWINDS = 5
-_SMALLER = 0.5
+MAX_REWINDS = 5
+_LEARNING_RATE_FACTOR = 0.5
 
 
 def restore(folder: RunFolder, config: RunConfig, splits: Splits) -> tuple[VAE, TrainingState]:
-    """The newest checkpoint; the beginning where the run was ended before the first. Writes nothing.
+    """Loads the newest checkpoint, or builds the initial model if there is none. Writes nothing.
 
     Raises:
-        ValueError: when no checkpoint can be loaded, or the run has gone further than is wanted.
+        ValueError: If no checkpoint can be loaded, or the run has more epochs than requested.
     """
     vae, state = read_checkpoint(folder, config)
     if vae is None and folder.model.exists():
-        raise ValueError(f"{folder.path} has ended and holds no checkpoint. Start anew under another name: --run-dir.")
+        raise ValueError(
+            f"The run {folder.path} has finished, but has no checkpoint to resume from. Start a new run with another "
+            "--run-dir."
+        )
     epochs, wanted = state.epochs, config.training.epochs
     if (epochs, state.steps) > (wanted, 0):
         within = f" and {state.steps} steps" if state.steps else ""
         raise ValueError(
-            f"{folder.path} has done {epochs} epochs{within} already; --epochs {wanted} is fewer. Nothing was changed."
+            f"The run {folder.path} has trained for {epochs} epochs{within} already, which is more than requested. "
+            f"Choose a larger number of epochs. Nothing was changed. Received: --epochs {wanted}"
         )
     state = dataclasses.replace(state, settings=config.to_dict())
     return build_vae(config, splits) if vae is None else vae, state
 
 
-def take_up(
+def resume_from(
     folder: RunFolder, config: RunConfig, vae: VAE, state: TrainingState, given: Collection[str]
 ) -> TrainingState:
-    """Makes the folder what it was at a checkpoint, and gives the model what the user wants changed from there on.
+    """Restores the folder to a checkpoint, and applies changed settings to the model.
 
     Args:
-        folder: the run folder.
-        config: what holds from here on.
-        vae: the model of the checkpoint.
-        state: its state.
-        given: "learning_rate" or "beta", where they are to be those of `config`. Where they differ from those in the
-            folder they are in any case; else they stay as the checkpoint has them.
+        folder: Run folder.
+        config: Configuration of the resumed run.
+        vae: Model of the checkpoint.
+        state: State of the checkpoint.
+        given: "learning_rate" or "beta" if they are taken from `config`, even if they equal the setting in the folder.
+            Settings that differ from the folder are always taken from `config`. Others keep the value of the
+            checkpoint.
 
     Returns:
-        The state to go on from.
+        The state from which training resumes.
     """
-    put_back(folder, state)
+    discard_later_results(folder, state)
     before, now = RunConfig.of_run(folder.config).training, config.training
     names = ("learning_rate", "beta")
     changed = {name for name in names if name in given or getattr(before, name) != getattr(now, name)}
@@ -65,29 +70,29 @@ def take_up(
     if "beta" in changed:
         vae.beta.assign(now.beta)
     if changed and folder.saved_checkpoints():
-        write_checkpoint(folder, vae, state)  # else a run killed before the next one would have forgotten them
+        write_checkpoint(folder, vae, state)  # the changes are kept if the run is killed before the next checkpoint
     write_text(folder.config, config.to_toml())
     return state
 
 
 def rewind(folder: RunFolder, config: RunConfig, splits: Splits) -> tuple[VAE, TrainingState]:
-    """Goes back to the newest checkpoint, or to the beginning, with half the learning rate, and saves that."""
+    """Loads the newest checkpoint, or builds the initial model, halves the learning rate and saves the result."""
     vae, state = read_checkpoint(folder, config)
     vae = build_vae(config, splits) if vae is None else vae
-    vae.scale_learning_rate(_SMALLER)
+    vae.scale_learning_rate(_LEARNING_RATE_FACTOR)
     state = dataclasses.replace(state, rewinds=state.rewinds + 1, settings=config.to_dict())
     write_checkpoint(folder, vae, state)
-    put_back(folder, state)
+    discard_later_results(folder, state)
     return vae, state
 
 
-def put_back(folder: RunFolder, state: TrainingState) -> None:
-    """Takes out of the folder what came after a checkpoint; of later checkpoints only damaged ones can be there."""
+def discard_later_results(folder: RunFolder, state: TrainingState) -> None:
+    """Removes results that are later than a checkpoint from the folder. Later checkpoints can only be damaged ones."""
     folder.clear_leftovers()
     saved = [path for _, path in folder.saved_checkpoints()]
     taken = folder.checkpoint(state.epochs, state.steps)
     for path in saved[saved.index(taken) + 1 :] if taken in saved else []:
-        _log.warning("%s is damaged: the run goes on from an older checkpoint.", path)
+        _log.warning("%s is damaged. The run resumes from an older checkpoint.", path)
         path.rename(path.with_name(f"{path.name}.damaged"))
     write_text(folder.metrics, state.history)
     cut_events(folder.tensorboard, state.epochs)

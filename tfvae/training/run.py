@@ -1,4 +1,4 @@
-"""A run from beginning to end: train, save, evaluate, draw, export."""
+"""Complete run: train, save, evaluate, draw, export."""
 
 import datetime
 import logging
@@ -27,7 +27,7 @@ from tfvae.training.epoch_clock import EpochClock
 from tfvae.training.evaluate import about_run, evaluate
 from tfvae.training.event_files import write_reported
 from tfvae.training.fast_forward import FastForward
-from tfvae.training.resume import MOST_REWINDS, restore, rewind, take_up
+from tfvae.training.resume import MAX_REWINDS, restore, resume_from, rewind
 from tfvae.training.run_data import RunData
 from tfvae.training.run_folder import RunFolder
 from tfvae.training.saved_run import Run
@@ -36,7 +36,7 @@ from tfvae.training.training_state import TrainingState
 
 _log = logging.getLogger("tfvae")
 
-# About this many checkpoints, image grids and histograms a run, however many epochs it has.
+# Approximate number of checkpoints, image grids and histograms per run, independent of its number of epochs.
 _SNAPSHOTS = 20
 
 
@@ -51,30 +51,31 @@ def train(
     on_start: Callable[[RunFolder, int], None] = lambda folder, num_examples: None,
     stop_wanted: Callable[[], bool] = lambda: False,
 ) -> tuple[RunFolder, dict[str, Any]]:
-    """Trains a model and fills a run folder.
+    """Trains a model and writes a run folder.
 
-    Nothing is written before the data are loaded and checked and the model is built.
+    Nothing is written until the data are loaded and checked and the model is built.
 
     Args:
-        config: what to do; of a resumed run, the one in its folder, with more epochs if wanted.
-        run_dir: the run folder; None is `runs/<data>-<time>`.
-        resume: whether to go on from the newest checkpoint in `run_dir`, or from the beginning if it has none yet.
-        given: of a resumed run, "learning_rate" or "beta" where they are to be those of `config` even though the
-            folder's own configuration has the same; otherwise they stay as the checkpoint has them.
-        callbacks: further Keras callbacks, such as a progress bar; what they remember is not in the checkpoints.
-        on_stage: called with a line of text when a stage begins.
-        on_start: called with the folder and the number of training examples, when training begins.
-        stop_wanted: asked between steps and epochs; when it says yes, training saves a checkpoint and ends with a
-            KeyboardInterrupt.
+        config: Configuration of the run. To resume a run, its configuration, optionally with more epochs.
+        run_dir: Run folder. None is `runs/<data>-<time>`.
+        resume: Whether to resume from the newest checkpoint in `run_dir`, or from the start if it has no checkpoint.
+        given: For a resumed run, "learning_rate" or "beta" if they are taken from `config`, even if they equal the
+            setting in the folder. Otherwise they keep the value of the checkpoint.
+        callbacks: Additional Keras callbacks, such as a progress bar. Checkpoints do not contain their state.
+        on_stage: Function that is called with a line of text when a stage begins.
+        on_start: Function that is called with the folder and the number of training examples when training begins.
+        stop_wanted: Function that is called between executions and epochs. If it returns True, training saves a
+            checkpoint and ends with a KeyboardInterrupt.
 
     Returns:
-        The folder, and the report as `report.json` holds it; empty for a worker that is not the chief.
+        The folder and the content of `report.json`, which is empty for workers other than the chief.
 
     Raises:
-        ValueError: for bad data or settings, a folder that holds a run already, or a run that another process trains.
-        NonFiniteLossError: when the loss turns NaN; the newest checkpoint is from before that. With
-            `training.on_nan = "rewind"` only when five rewinds did not help.
-        OSError: when a checkpoint cannot be written; the last one is as it was.
+        ValueError: If data or settings are invalid, the folder contains a run already, or another process trains the
+            run.
+        NonFiniteLossError: If the loss becomes NaN or infinite. The newest checkpoint is from before. With
+            `training.on_nan = "rewind"`, only after five rewinds.
+        OSError: If a checkpoint cannot be written. The previous checkpoint is not changed.
     """
     folder = RunFolder(_default_run_dir(config) if run_dir is None else run_dir)
     folder.require_run() if resume else folder.require_free()
@@ -112,7 +113,7 @@ def _train(
     data = RunData(config, splits)
     vae.check_data(data.validation.x)
     if resume:
-        state = take_up(folder, config, vae, state, given)
+        state = resume_from(folder, config, vae, state, given)
     else:
         folder.claim(config.to_toml())
         folder.lock()
@@ -121,26 +122,26 @@ def _train(
         write_json(folder.environment, environment())
     on_start(folder, len(splits.train))
     if state.epochs < config.training.epochs:
-        folder.model.unlink(missing_ok=True)  # of a run that is extended; the checkpoint of its last epoch is the same
+        folder.model.unlink(missing_ok=True)  # when a run is extended, the checkpoint of its last epoch is the same
     with reporting_damaged_shards(splits.train):
         while state.epochs < config.training.epochs:
             try:
                 _fit(vae, data, folder, state, callbacks, stop_wanted)
                 break
             except NonFiniteLossError as error:
-                if config.training.on_nan != "rewind" or state.rewinds == MOST_REWINDS:
+                if config.training.on_nan != "rewind" or state.rewinds == MAX_REWINDS:
                     raise
                 with scope(strategy):
                     vae, state = rewind(folder, config, splits)
-                _say_rewound(error, vae, state, on_stage)
+                _report_rewind(error, vae, state, on_stage)
     if not is_chief(strategy):
         return folder, {}
     vae = _selected(vae, config, folder, on_stage)
     vae.save(folder.model)
     if strategy is not None:
-        vae = load_vae(folder.model)  # what follows is one process' work
+        vae = load_vae(folder.model)  # evaluation and export run in one process
     on_stage("exporting")
-    export.save(vae, folder.saved_model, overwrite=True)  # before the report, so that no measure can prevent it
+    export.save(vae, folder.saved_model, overwrite=True)  # before the report, whose measures may fail
     report = evaluate(Run(folder, config, vae), data, on_stage=on_stage)
     write_reported(folder.tensorboard, report)
     write_about(folder.saved_model, about_run(report))
@@ -148,11 +149,11 @@ def _train(
 
 
 def _selected(vae: VAE, config: RunConfig, folder: RunFolder, on_stage: Callable[[str], None]) -> VAE:
-    """The model that the run ends with."""
+    """Returns the final model of the run."""
     best, saved = folder.best_checkpoint(), folder.saved_checkpoints()
     if config.training.select != "best" or best is None or best == saved[-1][1]:
         return vae
-    on_stage(f"taking the model of {best.stem}, whose validation ELBO is the highest")
+    on_stage(f"using the model of {best.stem}, which has the highest validation ELBO")
     return load_vae(best)
 
 
@@ -163,22 +164,22 @@ def _default_run_dir(config: RunConfig) -> Path:
     return path if not path.exists() else path.with_name(f"{path.name}-{now:%f}-{os.getpid()}")
 
 
-def _say_rewound(error: NonFiniteLossError, vae: VAE, state: TrainingState, on_stage: Callable[[str], None]) -> None:
-    place = f"the end of epoch {state.epochs}" if state.epochs else "the beginning"
+def _report_rewind(error: NonFiniteLossError, vae: VAE, state: TrainingState, on_stage: Callable[[str], None]) -> None:
+    place = f"the end of epoch {state.epochs}" if state.epochs else "the start"
     if state.steps:
         place = f"epoch {state.epochs + 1}, step {state.steps}"
     text = (
         f"{error.term} was {error.value} in epoch {error.epoch}, step {error.step}: back to {place} with learning rate "
-        f"{vae.learning_rate:g} (rewind {state.rewinds} of at most {MOST_REWINDS})"
+        f"{vae.learning_rate:g} (rewind {state.rewinds} of at most {MAX_REWINDS})"
     )
     _log.info(text)
     on_stage(text)
 
 
-def told_apart_by(config: RunConfig, splits: Splits) -> dict[str, Any]:
-    """What the HParams table says of a run: its data, and each setting that is not the default for them.
+def hparams_of(config: RunConfig, splits: Splits) -> dict[str, Any]:
+    """Returns the entries of a run in the HParams table: its data, and settings that differ from their defaults.
 
-    The table shows five settings before its metrics, which a screen full of defaults would push out of sight.
+    The table shows only five settings before its metrics.
     """
     usual = resolve(RunConfig.from_dict({"data": {"name": config.data.name}}), splits).to_dict()
     tables = config.to_dict()
@@ -214,13 +215,13 @@ def _fit(
             StopOnNonFinite(),
             FastForward(start),
             clock,
-            *callbacks,  # what they change at the end of an epoch belongs to its checkpoint
+            *callbacks,  # changes at the end of an epoch are part of its checkpoint
             keras.callbacks.CSVLogger(str(folder.metrics), append=True),
             VAETensorBoard(
                 folder.tensorboard,
                 data.validation,
                 every={view: max(every, usual) for view, usual in VAETensorBoard.EVERY.items()},
-                hparams=told_apart_by(config, data.splits),
+                hparams=hparams_of(config, data.splits),
             ),
             Checkpoints(
                 folder,

@@ -1,4 +1,4 @@
-"""The data of a run: its splits as the likelihood models them, and the batches that it trains on."""
+"""Data of a run: its splits after preprocessing, and its training batches."""
 
 import dataclasses
 import functools
@@ -12,20 +12,20 @@ from tfvae.data.batches import endless
 from tfvae.data.split_like import SplitLike
 from tfvae.training.config import RunConfig
 
-# The most examples, and bytes of them, that are read into memory of a split on disk.
-_MOST_IN_MEMORY = 10_000
-_MOST_IN_MEMORY_BYTES = 2**28
+# Maximum number of examples, and of their bytes, that are read into memory from a split on disk.
+_MAX_IN_MEMORY = 10_000
+_MAX_IN_MEMORY_BYTES = 2**28
 
 SplitT = TypeVar("SplitT", bound=SplitLike)
 
 
 @dataclasses.dataclass(frozen=True)
 class RunData:
-    """The data of a run, as the model takes them.
+    """Data of a run, preprocessed for the model.
 
     Args:
         config: The resolved configuration.
-        splits: The data as they were loaded.
+        splits: The data as loaded.
     """
 
     config: RunConfig
@@ -37,9 +37,9 @@ class RunData:
         return math.ceil(len(self.splits.train) / self.config.training.batch_size)
 
     def batches(self, *, epochs_done: int = 0) -> tf.data.Dataset:
-        """Makes an endless dataset of shuffled training batches, with fresh noise in every epoch.
+        """Creates an endless dataset of shuffled training batches, with new noise in every epoch.
 
-        One endless iterator spares the time to start an iterator, which is much of a short epoch.
+        An endless iterator avoids the start of an iterator in every epoch, which takes much of a short epoch.
 
         Args:
             epochs_done: The number of epochs to skip, for a run that resumes.
@@ -53,49 +53,50 @@ class RunData:
             dequantize=dequantizes(config, split),
         )
         for _ in range(epochs_done):
-            iter(batches)  # every iterator is one pass: its order and noise follow from how many there were before
+            iter(batches)  # order and noise of a pass depend on the number of previous iterators
         return endless(batches)
 
     def train(self, n: int | None = None) -> Split:
-        """Returns the first n training examples with one fixed draw of their noise; None is all that are in memory.
+        """Returns the first n training examples with a fixed draw of their noise. None is all that fit in memory.
 
-        They are drawn at each call, so that they take no memory while the model trains.
+        The noise is drawn in each call, so that it takes no memory while the model trains.
         """
         return evaluation_split(self.config, first_in_memory(self.splits.train, n))
 
     @functools.cached_property
     def validation(self) -> Split:
-        """The examples that the validation curves show: the validation split, or the test split where there is none.
+        """The examples for the validation curves: the validation split, or else the test split.
 
-        Of a split on disk, the first examples. By their ELBO the best checkpoint is chosen, which is the model that is
-        kept and reported where `training.select` is "best".
+        For a split on disk, the first examples. Their ELBO selects the best checkpoint, which is the final model if
+        `training.select` is "best".
         """
         splits = self.splits
         return evaluation_split(self.config, first_in_memory(splits.validation or splits.test or splits.train))
 
     @functools.cached_property
     def stored_evaluation(self) -> Split:
-        """The examples that the report measures, as stored: the test split, or the nearest to it there is.
+        """The examples of the report as stored: the test split, or else the validation or training split.
 
-        Of a split on disk, the first examples.
+        For a split on disk, the first examples.
         """
         return first_in_memory(self.splits.test or self.splits.validation or self.splits.train)
 
     @functools.cached_property
     def evaluation(self) -> Split:
-        """The examples that the report measures, with one fixed draw of their noise."""
+        """The examples of the report, with a fixed draw of their noise."""
         return evaluation_split(self.config, self.stored_evaluation)
 
     @property
     def num_levels(self) -> int | None:
-        """The number of levels of dequantized data, else None."""
+        """The number of levels of dequantized data. None for other data."""
         return self.stored_evaluation.num_levels if dequantizes(self.config, self.stored_evaluation) else None
 
 
 def evaluation_split(config: RunConfig, split: SplitT) -> SplitT:
-    """Returns the split as the likelihood models it, with one fixed draw of the noise, whatever the run's seed.
+    """Returns the split with preprocessing and a fixed draw of the noise, which does not depend on the seed of the run.
 
-    Binary for a Bernoulli likelihood, dequantized for a normal one, so that the log-probabilities are those of data.
+    The result is binary for a Bernoulli likelihood and dequantized for a normal likelihood, so that log-probabilities
+    are valid.
     """
     if dequantizes(config, split):
         return split.dequantized(seed=0)
@@ -103,15 +104,15 @@ def evaluation_split(config: RunConfig, split: SplitT) -> SplitT:
 
 
 def dequantizes(config: RunConfig, split: SplitLike) -> bool:
-    """Whether a density is fitted to data with levels, which needs noise of the width of a level."""
+    """Whether a density is fitted to data with levels, which requires noise with the width of a level."""
     return config.model.likelihood == "normal" and split.num_levels is not None
 
 
 def first_in_memory(split: Split | ShardedSplit, n: int | None = None) -> Split:
-    """Returns the first n examples in memory, None for all; of a split on disk at most 10,000, fewer of large ones."""
+    """Returns the first n examples in memory, None for all. From a split on disk at most 10,000, fewer if large."""
     if isinstance(split, Split):
         return split if n is None else split.take(n)
-    most = min(_MOST_IN_MEMORY, max(1, _MOST_IN_MEMORY_BYTES // (4 * split.header.num_values)))
+    most = min(_MAX_IN_MEMORY, max(1, _MAX_IN_MEMORY_BYTES // (4 * split.header.num_values)))
     return split.take(most if n is None else min(n, most))
 
 

@@ -1,4 +1,4 @@
-"""Distribution strategies by name, and which of several workers writes."""
+"""Distribution strategies by name, and run folders of several workers."""
 
 import contextlib
 import json
@@ -14,26 +14,25 @@ import tensorflow as tf
 from tfvae.training.run_folder import RunFolder
 
 _SET_TF_CONFIG = (
-    "each worker needs its place among them in TF_CONFIG, for example, of two workers the first:\n"
+    "each worker needs its cluster and index in TF_CONFIG, for example the first of two workers:\n"
     '  TF_CONFIG=\'{"cluster": {"worker": ["10.0.0.1:12345", "10.0.0.2:12345"]}, '
     '"task": {"type": "worker", "index": 0}}\''
-    "\nand the same with index 1 on the second. On Kubernetes an operator for training jobs sets it (TFJob of "
-    "Kubeflow's trainer); under Slurm start the workers with srun, whose SLURM_PROCID and SLURM_STEP_* are read "
-    "instead"
+    "\nand the same with index 1 on the second worker. On Kubernetes, an operator for training jobs such as TFJob of "
+    "Kubeflow sets it. With Slurm, start the workers with srun, which sets SLURM_PROCID and SLURM_STEP_* instead"
 )
 
 
 def make_strategy(name: str) -> tf.distribute.Strategy | None:
-    """The strategy of a name; None for one process on one device.
+    """Creates a strategy by its name. Returns None for one process on one device.
 
-    Of several workers all have to call it, before anything else of TensorFlow; it returns when all have.
+    All workers must call it before any other operation of TensorFlow. It returns when all workers have called it.
 
     Args:
-        name: "none"; "mirrored" (all GPUs of this machine, or all logical CPU devices where there is none); or
-            "multi_worker" (several processes, of which TF_CONFIG or Slurm's variables tell).
+        name: "none", "mirrored" (all GPUs of this machine, or all logical CPU devices if there are none) or
+            "multi_worker" (several processes, given by TF_CONFIG or the variables of Slurm).
 
     Raises:
-        ValueError: for another name, or when the environment does not tell who the workers are.
+        ValueError: If the name is unknown, or the environment does not define the workers.
     """
     if name == "none":
         return None
@@ -42,25 +41,25 @@ def make_strategy(name: str) -> tf.distribute.Strategy | None:
         return tf.distribute.MirroredStrategy([device.name for device in devices])
     if name == "multi_worker":
         return tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver())
-    raise ValueError(f"strategy must be one of none, mirrored, multi_worker. Received: {name!r}.")
+    raise ValueError(f"strategy must be one of none, mirrored, multi_worker. Received: strategy={name!r}")
 
 
 def resolver() -> Any:
-    """Who the workers are: what TF_CONFIG says, or else Slurm.
+    """Returns the cluster resolver from TF_CONFIG, or else from Slurm.
 
     Raises:
-        ValueError: when neither says it.
+        ValueError: If neither defines the workers.
     """
     if "TF_CONFIG" in os.environ:
         _check_tf_config(os.environ["TF_CONFIG"])
         return tf.distribute.cluster_resolver.TFConfigClusterResolver()
     if "SLURM_STEP_NUM_TASKS" in os.environ:
-        # Slurm itself shows each task its own GPUs (--gpus-per-task); the resolver only has to count the tasks.
+        # Slurm restricts each task to its own GPUs (--gpus-per-task), so the resolver only counts the tasks.
         num_tasks = int(os.environ["SLURM_STEP_NUM_TASKS"])
         found = tf.distribute.cluster_resolver.SlurmClusterResolver(
             gpus_per_node=num_tasks, gpus_per_task=1, auto_set_gpu=False
         )
-        found.cluster_spec()  # the rank is known after it
+        found.cluster_spec()  # sets the rank
         return found
     raise ValueError(f"TF_CONFIG is not set: with the strategy multi_worker {_SET_TF_CONFIG}.")
 
@@ -78,7 +77,7 @@ def _check_tf_config(text: str) -> None:
 
 
 def is_chief(strategy: tf.distribute.Strategy | None) -> bool:
-    """Whether this process is the one that writes: the first worker, or the only process."""
+    """Whether this process writes the results: the first worker, or the only process."""
     found = getattr(strategy, "cluster_resolver", None)
     if found is None or found.task_type == "chief":
         return True
@@ -86,31 +85,32 @@ def is_chief(strategy: tf.distribute.Strategy | None) -> bool:
 
 
 def scope(strategy: tf.distribute.Strategy | None) -> Any:
-    """Where models have to be made."""
+    """Returns the context in which models must be created."""
     return contextlib.nullcontext() if strategy is None else strategy.scope()
 
 
 @contextlib.contextmanager
 def worker_folder(strategy: tf.distribute.Strategy | None, folder: RunFolder) -> Iterator[RunFolder]:
-    """The chief's folder is the run's; each other worker gets a temporary copy, which is removed in the end.
+    """Yields the run folder for the chief, and a temporary copy for each other worker, which is removed at the end.
 
-    So all workers do the same, going on and rewinding too, and one writes what stays. They begin and end together.
+    All workers therefore run the same code, also for resuming and rewinding, but only the results of the chief are
+    kept. They start and end together.
     """
     if is_chief(strategy):
-        _meet(strategy)  # not before the others have their copies
+        _barrier(strategy)  # the other workers have made their copies
         yield folder
     else:
         with tempfile.TemporaryDirectory(prefix="tfvae-worker-") as temporary:
             own = RunFolder(Path(temporary) / "run")
             if folder.config.exists():
-                strangers = shutil.ignore_patterns("figures", "saved_model", "tensorboard", ".*")
-                shutil.copytree(folder.path, own.path, ignore=strangers)
-            _meet(strategy)
+                ignored = shutil.ignore_patterns("figures", "saved_model", "tensorboard", ".*")
+                shutil.copytree(folder.path, own.path, ignore=ignored)
+            _barrier(strategy)
             yield own
-    _meet(strategy)  # a worker that left would be taken for a lost one
+    _barrier(strategy)  # a worker that exits early would count as failed
 
 
-def _meet(strategy: tf.distribute.Strategy | None) -> None:
+def _barrier(strategy: tf.distribute.Strategy | None) -> None:
     """Waits for the other workers."""
     if strategy is None:
         return

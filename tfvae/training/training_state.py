@@ -1,4 +1,4 @@
-"""How far a run has come: what a checkpoint holds beside the model."""
+"""State of training that a checkpoint contains besides the model."""
 
 import dataclasses
 import json
@@ -15,18 +15,18 @@ _MEMBER = "training_state.json"
 
 @dataclasses.dataclass(frozen=True)
 class TrainingState:
-    """Where training stands. Weights, optimizer, learning rate, beta and random states are the model's own.
+    """State of training. Weights, optimizer, learning rate, beta and random states are part of the model.
 
     Attributes:
-        epochs: finished ones.
-        steps: of the epoch after them. With `epochs` the position in the data, whose order and noise are a function
-            of the seed, the epoch and the step.
-        running_means: the variables of each metric in that epoch.
-        seconds: that epoch has taken so far.
-        validation_elbo: at the end of the last epoch; None within an epoch, and where there is none.
-        rewinds: times the run went back for a loss that was not finite.
-        history: `metrics.csv` so far.
-        settings: the configuration that the model was made and trained with; None for checkpoints of earlier versions.
+        epochs: Number of finished epochs.
+        steps: Number of steps in the following epoch. With `epochs` it is the position in the data, whose order and
+            noise depend on the seed, the epoch and the step.
+        running_means: Variables of each metric in this epoch.
+        seconds: Duration of this epoch so far.
+        validation_elbo: Validation ELBO at the end of the last epoch. None within an epoch or if it is unknown.
+        rewinds: Number of rewinds after a loss that was not finite.
+        history: Content of `metrics.csv`.
+        settings: Configuration of the training. None for checkpoints of earlier versions.
     """
 
     epochs: int = 0
@@ -45,10 +45,10 @@ class TrainingState:
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> Self:
-        """The state in a checkpoint.
+        """Reads the state from a checkpoint.
 
         Raises:
-            ValueError: when the file is damaged or no checkpoint.
+            ValueError: If the file is damaged or not a checkpoint.
         """
         try:
             with zipfile.ZipFile(path) as archive:
@@ -56,18 +56,18 @@ class TrainingState:
             _require_state(found)
             means = tuple(tuple(values) for values in found.pop("running_means"))
             return cls(**found, running_means=means)
-        except Exception as error:  # of a dozen types, according to where it is damaged
+        except Exception as error:  # the type depends on the position of the damage
             raise ValueError(
-                f"{os.fspath(path)} is no checkpoint of a run, or it is damaged: {reason(error)}."
+                f"{os.fspath(path)} is not a checkpoint of a run, or is damaged: {reason(error)}."
             ) from error
 
 
 def _require_state(found: Any) -> None:
-    """Raises ValueError for what `add_to` did not write."""
+    """Raises ValueError if `add_to` did not write this content."""
     if not isinstance(found, dict):
-        raise ValueError(f"{_MEMBER} holds {quoted(found)}, no table")
-    for name, is_right in _CHECKS.items():
-        if not is_right(found[name]):
+        raise ValueError(f"{_MEMBER} contains {quoted(found)} instead of a table")
+    for name, is_valid in _CHECKS.items():
+        if not is_valid(found[name]):
             raise ValueError(f"{name} cannot be {quoted(found[name])}")
     settings = found.get("settings")  # earlier versions wrote none
     if settings is not None and not (isinstance(settings, dict) and all(map(_is_table, settings.values()))):
