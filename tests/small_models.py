@@ -4,6 +4,7 @@ import contextlib
 
 import keras
 import numpy as np
+import pytest
 
 import tfvae
 
@@ -22,6 +23,17 @@ def dtype_policy(policy):
         yield
     finally:
         keras.config.set_dtype_policy(before)
+
+
+@contextlib.contextmanager
+def without_xla():
+    """Whole runs that compile quickly: within a block no VAE has XLA programs, whatever is asked for."""
+    compiled = tfvae.models.VAE.compile
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            tfvae.models.VAE, "compile", lambda self, *a, **kw: compiled(self, *a, **{**kw, "jit_compile": False})
+        )
+        yield
 
 
 def small_vae(**parts) -> tfvae.models.VAE:

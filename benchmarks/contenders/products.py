@@ -34,7 +34,7 @@ def _loop(x, work, jit_compile):
             for number, (inputs, weight, gradient) in enumerate(operands):
                 inputs, gradient = inputs + small, gradient + small
                 total += (inputs @ weight)[0, 0] + tf.matmul(inputs, gradient, transpose_a=True)[0, 0]
-                if number:  # nobody asks for the gradient of the images
+                if number:  # the gradient of the images is not computed
                     total += tf.matmul(gradient, weight, transpose_b=True)[0, 0]
             return i + 1, total
 

@@ -216,7 +216,7 @@ def test_static_draws_are_the_same_in_every_pass(digits):
 
 @pytest.mark.parametrize("binarize", ["dynamic", "static"])
 def test_binary_data_pass_unchanged(binarize):
-    split = Split(np.random.default_rng(0).integers(0, 2, (500, 7, 7, 1), np.uint8), num_levels=2)
+    split = Split(np.random.default_rng(0).integers(0, 2, (500, 7), dtype=np.uint8), num_levels=2)
     np.testing.assert_array_equal(epoch(split.batches(100, binarize=binarize)), split.raw)
 
 

@@ -31,6 +31,7 @@ def test_digits_split_is_fixed_and_mixed(digits):
     assert digits.train.labels[:8].tolist() == again.train.labels[:8].tolist()
 
 
+@pytest.mark.slow  # its test data are read always, in test_data_tfds
 def test_mnist_figures(mnist):
     assert (len(mnist.train), mnist.validation, len(mnist.test)) == (60000, None, 10000)
     assert mnist.event_shape == (28, 28, 1)

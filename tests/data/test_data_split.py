@@ -49,21 +49,21 @@ def test_take(digits):
         digits.train.take(0)
 
 
-def test_binarized_has_the_right_mean(mnist):
-    drawn = mnist.train.binarized(seed=1)
+def test_binarized_has_the_right_mean(digits):
+    drawn = digits.train.binarized(seed=1)
     assert drawn.is_binary
     assert set(np.unique(drawn.raw)) == {0, 1}
-    x = mnist.train.x
+    x = digits.train.x
     difference = drawn.raw.mean(dtype=np.float64) - x.mean(dtype=np.float64)
     standard_error = np.sqrt(np.sum(x * (1 - x), dtype=np.float64)) / x.size
     assert abs(difference) < 5 * standard_error
-    assert (drawn.raw[mnist.train.raw == 0] == 0).all()
-    assert (drawn.raw[mnist.train.raw == 255] == 1).all()
-    np.testing.assert_array_equal(drawn.labels, mnist.train.labels)
+    assert (drawn.raw[digits.train.raw == 0] == 0).all()
+    assert (drawn.raw[digits.train.raw == 16] == 1).all()
+    np.testing.assert_array_equal(drawn.labels, digits.train.labels)
 
 
-def test_binarized_is_a_function_of_the_seed(mnist):
-    split = mnist.test
+def test_binarized_is_a_function_of_the_seed():
+    split = levels(256, num_examples=6000)
     np.testing.assert_array_equal(split.binarized(0).raw, split.binarized(0).raw)
     assert not np.array_equal(split.binarized(0).raw, split.binarized(1).raw)
     np.testing.assert_array_equal(split.take(5000).binarized(4).raw, split.binarized(4).take(5000).raw)
@@ -93,13 +93,14 @@ def test_dequantized_keeps_the_level(num_levels):
     np.testing.assert_array_equal(np.floor(spread.raw * np.float32(num_levels)), split.raw)
 
 
-def test_dequantized_noise_is_uniform(mnist):
-    spread = mnist.test.dequantized(seed=0)
-    u = spread.raw.astype(np.float64) * 256 - mnist.test.raw
+def test_dequantized_noise_is_uniform():
+    split = levels(256, num_examples=4096)
+    spread = split.dequantized(seed=0)
+    u = spread.raw.astype(np.float64) * 256 - split.raw
     assert abs(u.mean() - 0.5) < 5 * np.sqrt(1 / 12 / u.size)
     assert abs(u.var() - 1 / 12) < 5 * np.sqrt(1 / 180 / u.size)
-    np.testing.assert_array_equal(spread.raw, mnist.test.dequantized(seed=0).raw)
-    assert not np.array_equal(spread.raw, mnist.test.dequantized(seed=1).raw)
+    np.testing.assert_array_equal(spread.raw, split.dequantized(seed=0).raw)
+    assert not np.array_equal(spread.raw, split.dequantized(seed=1).raw)
 
 
 def test_floats_cannot_be_dequantized():

@@ -172,16 +172,16 @@ def test_shards_are_a_source_too(folder, tmp_path):
     np.testing.assert_array_equal(splits.test.raw, numbered(31).raw)
 
 
-def test_real_images(mnist, tmp_path):
-    few = Splits("mnist", mnist.train.take(2000), None, mnist.test.take(500))
-    splits = load(write_shards(few, tmp_path / "mnist", shard_size=300))
+def test_real_images(digits, tmp_path):
+    few = Splits("digits", digits.train.take(1000), None, digits.test)
+    splits = load(write_shards(few, tmp_path / "digits", shard_size=300))
     np.testing.assert_array_equal(splits.test.raw, few.test.raw)
     np.testing.assert_array_equal(splits.test.labels, few.test.labels)
-    read = splits.train.take(2000)
+    read = splits.train.take(1000)
     np.testing.assert_array_equal(np.bincount(read.labels), np.bincount(few.train.labels))
     np.testing.assert_array_equal(read.raw.sum(axis=0, dtype=int), few.train.raw.sum(axis=0, dtype=int))
-    total = sum(file.stat().st_size for file in (tmp_path / "mnist").iterdir())
-    assert total < 2500 * (784 + 8 + 16) + 2000
+    total = sum(file.stat().st_size for file in (tmp_path / "digits").iterdir())
+    assert total < 1360 * (64 + 8 + 16) + 2000
 
 
 # Batches --------------------------------------------------------------------------------------------------------------

@@ -14,9 +14,9 @@ from linear_gaussian import make_linear_gaussian
 
 import tfvae
 from tfvae import layers
-from tfvae.evaluation import diagnostics
+from tfvae.evaluation import active_units, diagnostics
 
-tfd = tfp.distributions
+tfb, tfd = tfp.bijectors, tfp.distributions
 
 MODEL = make_linear_gaussian(latent_size=3, data_size=4, sigma=0.9)
 N = 23
@@ -63,8 +63,13 @@ def test_kl_per_dimension_of_a_factorised_posterior_adds_up(diagonal):
 
 
 def test_active_units(diagonal):
-    _, result = diagonal
-    units = result.active_units
+    vae, result = diagonal
+    units, alone = result.active_units, active_units(vae, DATA, batch_size=10)
+    np.testing.assert_array_equal(alone.active, units.active)
+    np.testing.assert_allclose(alone.variance, units.variance, rtol=1e-6, atol=1e-12)
+    np.testing.assert_allclose(alone.standard_error, units.standard_error, rtol=1e-6, atol=1e-12)
+    with pytest.raises(ValueError, match="at least 2"):
+        active_units(vae, DATA[:1])
     np.testing.assert_allclose(units.variance, LOC.var(axis=0, ddof=1), rtol=1e-4, atol=1e-9)
     np.testing.assert_array_equal(units.active, [True, False, True])
     assert units.num_active == 2
@@ -73,6 +78,15 @@ def test_active_units(diagonal):
     np.testing.assert_allclose(units.standard_error, error, rtol=1e-3, atol=1e-9)
     assert not result.collapsed
     assert "2 of 3" in result.message
+
+
+def test_a_posterior_that_does_not_know_its_mean_has_no_active_units():
+    squashed = layers.DistributionLambda(
+        lambda raw: tfd.TransformedDistribution(tfd.MultivariateNormalDiag(raw, tf.ones_like(raw)), tfb.Tanh())
+    )
+    encoder = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3), squashed])
+    vae = tfvae.models.VAE(encoder, decoder_of(MODEL), prior=tfvae.priors.StandardNormal(3))
+    assert active_units(vae, DATA) is None
 
 
 def test_information_and_kl_of_the_aggregated_posterior_by_quadrature():
@@ -121,13 +135,16 @@ def test_correlated_posterior_marginals_fall_short_by_the_total_correlation():
 
 
 def test_collapse_raises_the_alarm():
-    result = diagnostics(gaussian_vae(MODEL, np.zeros((3, 4)), np.zeros(3), np.ones(3)), DATA, num_samples=5)
+    vae = gaussian_vae(MODEL, np.zeros((3, 4)), np.zeros(3), np.ones(3))
+    result = diagnostics(vae, DATA, num_samples=5)
     assert result.collapsed
     assert "Posterior collapse: 0 of 3" in result.message
     np.testing.assert_allclose(result.mutual_information.per_example, 0.0, atol=1e-5)
     np.testing.assert_allclose(result.aggregated_kl.per_example, 0.0, atol=1e-5)
     # A wide prior mismatch with no dependence on x has a rate and is a collapse nevertheless.
-    far = diagnostics(gaussian_vae(MODEL, np.zeros((3, 4)), np.full(3, 2.0), np.ones(3)), DATA, num_samples=5)
+    loc_and_raw_scale = vae.encoder.layers[0].bias
+    loc_and_raw_scale.assign_add([2.0, 2.0, 2.0, 0.0, 0.0, 0.0])
+    far = diagnostics(vae, DATA, num_samples=5)
     assert far.rate.mean == pytest.approx(6.0, rel=1e-4)
     assert far.collapsed
 

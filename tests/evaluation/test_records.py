@@ -56,17 +56,22 @@ def linear_gaussian_vae(posterior_scale=1.0):
     return vae, x, log_px
 
 
+@pytest.fixture(scope="module")
+def exact():
+    return linear_gaussian_vae()
+
+
 @pytest.mark.parametrize(("seed", "k"), slow_except(itertools.product([0, 11], [1, 7, 50, 123]), (0, 1), (11, 7)))
-def test_log_marginal_is_exact_with_the_exact_posterior(k, seed):
-    vae, x, log_px = linear_gaussian_vae()
+def test_log_marginal_is_exact_with_the_exact_posterior(k, seed, exact):
+    vae, x, log_px = exact
     record = evaluation.log_marginal(vae, x, num_importance_samples=k, batch_size=10, seed=seed)
     np.testing.assert_allclose(record.per_example, log_px, atol=3e-5)
     assert record.diagnostics["effective_sample_size_min"] == pytest.approx(k, rel=1e-3)
     assert record.mean == pytest.approx(log_px.mean(), abs=2e-5)
 
 
-def test_elbo_is_exact_with_the_exact_posterior_up_to_the_spread_of_its_draws():
-    vae, x, log_px = linear_gaussian_vae()
+def test_elbo_is_exact_with_the_exact_posterior_up_to_the_spread_of_its_draws(exact):
+    vae, x, log_px = exact
     record = evaluation.elbo(vae, x, num_samples=400, batch_size=10)
     # Estimator B has noise even there; its own standard error says how much.
     assert abs(record.mean - log_px.mean()) < 5 * record.monte_carlo_standard_error
@@ -75,8 +80,8 @@ def test_elbo_is_exact_with_the_exact_posterior_up_to_the_spread_of_its_draws():
     assert total == pytest.approx(record.mean, abs=1e-4)
 
 
-def test_the_error_over_draws_is_known_by_default():
-    vae, x, _ = linear_gaussian_vae()
+def test_the_error_over_draws_is_known_by_default(exact):
+    vae, x, _ = exact
     record = evaluation.elbo(vae, x)
     assert record.diagnostics["num_samples"] == 2
     assert 0 < record.monte_carlo_standard_error < 1
@@ -100,8 +105,8 @@ def test_log_marginal_with_a_wrong_posterior_approaches_log_p_from_below():
     assert 0.5 < claimed / spread < 2.0  # the spread of 30 is itself known to about 13 %
 
 
-def test_array_split_and_data_set_give_the_same_numbers():
-    vae, x, _ = linear_gaussian_vae()
+def test_array_split_and_data_set_give_the_same_numbers(exact):
+    vae, x, _ = exact
     records = [
         evaluation.elbo(vae, data, num_samples=3, batch_size=10)
         for data in (x, tfvae.data.Split(x), tf.data.Dataset.from_tensor_slices(x).batch(10))
@@ -115,8 +120,8 @@ def test_array_split_and_data_set_give_the_same_numbers():
 
 
 @pytest.mark.slow
-def test_data_in_another_precision():
-    vae, x, _ = linear_gaussian_vae()
+def test_data_in_another_precision(exact):
+    vae, x, _ = exact
     for data in (x.astype("float64"), x.astype("float16")):
         np.testing.assert_allclose(evaluation.elbo(vae, data).mean, evaluation.elbo(vae, x).mean, rtol=1e-3)
         marginal = evaluation.log_marginal(vae, data, num_importance_samples=5)
@@ -160,8 +165,8 @@ def test_record_standard_errors_by_hand_and_json():
         (lambda vae, x: evaluation.elbo(vae, x, batch_size=0), "batch_size"),
     ],
 )
-def test_bad_input_is_one_clear_error(call, message):
-    vae, x, _ = linear_gaussian_vae()
+def test_bad_input_is_one_clear_error(call, message, exact):
+    vae, x, _ = exact
     with pytest.raises(ValueError, match=message):
         call(vae, x)
 

@@ -35,10 +35,14 @@ def call_function(tf, loaded, path, signature, inputs):
 
 
 def call_in_session(tf, loaded, path, signature, inputs):
-    with tf.compat.v1.Session(graph=tf.Graph()) as session:
-        definition = tf.compat.v1.saved_model.loader.load(session, ["serve"], path).signature_def[signature]
-        feed = {definition.inputs[name].name: value for name, value in inputs.items()}
-        return session.run({name: tensor.name for name, tensor in definition.outputs.items()}, feed)
+    if ("session", path) not in loaded:
+        session = tf.compat.v1.Session(graph=tf.Graph())
+        with session.graph.as_default():
+            loaded["session", path] = session, tf.compat.v1.saved_model.loader.load(session, ["serve"], path)
+    session, model = loaded["session", path]
+    definition = model.signature_def[signature]
+    feed = {definition.inputs[name].name: value for name, value in inputs.items()}
+    return session.run({name: tensor.name for name, tensor in definition.outputs.items()}, feed)
 
 
 def describe(tf, loaded, path, signature, inputs):

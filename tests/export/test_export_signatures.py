@@ -11,6 +11,7 @@ from small_models import dtype_policy
 import tfvae
 from tfvae._seeds import fold_in
 from tfvae.estimators.monte_carlo import CHUNK_SIZE
+from tfvae.export.checks import event_shape_of
 from tfvae.export.signatures import SIGNATURES, Signatures
 
 tfd = tfp.distributions
@@ -196,7 +197,7 @@ class LinearDecoder(keras.Model):
         return self.likelihood(self.dense(z))
 
 
-def test_with_the_exact_posterior_every_weight_is_log_p(server, tmp_path):
+def test_with_the_exact_posterior_every_weight_is_log_p():
     """x = W z + b + noise: q(z|x) = p(z|x), so the estimate is log p(x) for any number of samples and any seed."""
     weight = np.array([[1.0, -0.5], [0.3, 2.0], [0.0, 0.7]], np.float32)
     bias, noise = np.array([0.2, -1.0, 3.0], np.float32), np.array([0.5, 0.8, 1.1], np.float32)
@@ -209,15 +210,14 @@ def test_with_the_exact_posterior_every_weight_is_log_p(server, tmp_path):
     vae = tfvae.models.VAE(encoder, LinearDecoder(weight, bias, noise), prior=tfvae.priors.StandardNormal(2))
     assert vae.event_shape is None
     vae.build((None, 3))
-    path = tfvae.export.save(vae, tmp_path / "linear")
+    functions = Signatures(vae, event_shape_of(vae))
 
     x = np.random.default_rng(3).normal(size=(5, 3)).astype("float32")
     marginal = tfd.MultivariateNormalFullCovariance(bias, weight @ weight.T + np.diag(noise**2)).log_prob(x)
     for num_samples, seed in [(1, SEED), (7, SEED), (123, SEED), (123, OTHER_SEED)]:
-        answer = server("call", path, "log_marginal", x=x, num_samples=num_samples, seed=seed)
-        close(answer["log_marginal"], marginal)
+        close(functions.log_marginal(x, num_samples, seed)["log_marginal"], marginal)
     # The scale that all examples share is answered for each.
-    assert server("call", path, "encode", x=x, seed=SEED)["scale_tril"].shape == (5, 2, 2)
+    assert functions.encode(x, SEED)["scale_tril"].shape == (5, 2, 2)
 
 
 def test_a_posterior_without_moments_or_closed_form():

@@ -41,7 +41,7 @@ def test_replicas_draw_noise_of_their_own(mirrored):
 
 def test_a_bad_example_stops_all_replicas_at_its_step(mirrored):
     assert mirrored["non-finite"] == ("kl", 3)
-    assert "IndependentBernoulli takes x in [0, 1], but a training batch, at or before step 6" in mirrored["outside"]
+    assert "IndependentBernoulli requires x in [0, 1], but a training batch, at or before step 6" in mirrored["outside"]
 
 
 @pytest.mark.slow

@@ -103,4 +103,4 @@ def test_a_model_that_is_no_vae(tmp_path):
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
     model.save(tmp_path / "m.keras")
     np.testing.assert_array_equal(load_model(tmp_path / "m.keras").get_weights()[0], model.get_weights()[0])
-    assert "of class Sequential, not a tfvae.models.VAE" in assert_refused(tmp_path / "m.keras")
+    assert "of class Sequential, but a tfvae.models.VAE is required" in assert_refused(tmp_path / "m.keras")

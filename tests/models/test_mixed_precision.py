@@ -19,7 +19,6 @@ FIT = {"batch_size": BATCH_SIZE, "shuffle": False, "verbose": 0}
 ROUNDING = {"mixed_float16": 2.0**-11, "mixed_bfloat16": 2.0**-8}
 
 slow = pytest.mark.slow
-policies = pytest.mark.parametrize("policy", ROUNDING)
 kinds = pytest.mark.parametrize("kind", ["mlp", pytest.param("conv", marks=slow)])
 one_policy_fast = pytest.mark.parametrize("policy", ["mixed_float16", pytest.param("mixed_bfloat16", marks=slow)])
 XLA_SLOW = [False, pytest.param(True, marks=slow)]
@@ -82,7 +81,7 @@ def test_networks_compute_in_half_precision_and_everything_else_in_float32(kind,
         likelihood.mean(),
         likelihood.log_prob(x[:4]),
     ]
-    numbers += [vae.elbo(x, seed=1), vae.sample(2), vae.reconstruct(x), vae(x).value, *vae.estimate(x)]
+    numbers += [vae.elbo(x, seed=1), vae.sample(2), vae.reconstruct(x), vae(x).value, *tf.nest.flatten(vae.estimate(x))]
     assert {number.dtype for number in numbers} == {tf.float32}
     assert vae.predict(x, verbose=0).dtype == np.float32
     assert {v.dtype for v in vae.weights} - {"uint32", "int64"} == {"float32"}  # those are seeds
@@ -91,7 +90,7 @@ def test_networks_compute_in_half_precision_and_everything_else_in_float32(kind,
     assert {gradient.dtype for gradient in tape.gradient(loss, vae.trainable_variables)} == {tf.float32}
 
 
-@policies
+@one_policy_fast
 @kinds
 def test_bound_and_gradient_are_those_of_float32_to_the_rounding_of_half_precision(kind, policy):
     x, results = images(), []
@@ -129,7 +128,7 @@ PARTS = {
 }
 
 
-@policies
+@one_policy_fast
 @pytest.mark.parametrize("name", [pytest.param(name, marks=() if name in FAST else slow) for name in PARTS])
 def test_other_estimators_and_priors_too(name, policy):
     x = images()
@@ -231,7 +230,7 @@ def test_a_loss_that_is_not_finite_is_told_from_a_step_left_out(jit_compile):
     bias = vae.encoder.layers[0].layers[-1].bias
     bias.assign([1e5, *np.zeros(2 * D - 1)])  # beyond 65,504
     before = vae.get_weights()
-    with pytest.raises(NonFiniteLossError, match="in epoch 1, at step 1, where") as caught:
+    with pytest.raises(NonFiniteLossError, match=r"in epoch 1, at step 1\. Expected finite") as caught:
         vae.fit(images(), callbacks=[StopOnNonFinite()], **FIT)
     assert (caught.value.step, caught.value.total_step) == (1, None)
     for a, b in zip(vae.get_weights(), before, strict=True):

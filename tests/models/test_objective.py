@@ -96,10 +96,9 @@ def test_evaluation_moves_nothing(trained):
         np.testing.assert_array_equal(a, b)
 
 
-def test_moving_averages_are_those_of_the_optimizer_that_keeps_them():
-    vae, plain = two_phases(use_ema=True, ema_momentum=0.5), two_phases()
-    for model in (vae, plain):
-        model.fit(X[:8], batch_size=8, epochs=2, shuffle=False, verbose=0)
+def test_moving_averages_are_those_of_the_optimizer_that_keeps_them(trained):
+    vae, (plain, _) = two_phases(use_ema=True, ema_momentum=0.5), trained
+    vae.fit(X[:8], batch_size=8, epochs=2, shuffle=False, verbose=0)
     (wake, _) = vae.optimizer
     averages = wake._model_variables_moving_average
     for variable, average in zip(vae.decoder.trainable_variables, averages, strict=True):

@@ -6,7 +6,7 @@ import numpy as np
 import tfvae
 from tfvae.layers import IndependentBernoulli, Joint, MultivariateNormalDiag
 
-X = (np.random.default_rng(0).random((32, 12)) > 0.5).astype("float32")
+X = (np.random.default_rng(0).random((8, 12)) > 0.5).astype("float32")
 
 
 def normal(size):
@@ -25,8 +25,8 @@ def two_layer_vae(**kwargs):
 
 def test_a_two_layer_vae(tmp_path):
     vae = two_layer_vae(beta=tfvae.estimators.FreeBits(0.5), seed=0)
-    vae.compile(keras.optimizers.Adam(0.01))
-    history = vae.fit(X, batch_size=16, epochs=1, verbose=0).history
+    vae.compile(keras.optimizers.Adam(0.01), jit_compile=False)
+    history = vae.fit(X, batch_size=4, epochs=1, verbose=0).history
     assert np.isfinite(history["elbo"]).all()
     estimate = vae.estimate(X, seed=1)
     assert set(estimate.terms) == {"kl_z1", "kl_z2"}
@@ -35,5 +35,5 @@ def test_a_two_layer_vae(tmp_path):
     vae.save(tmp_path / "vae.keras")
     loaded = tfvae.load_model(tmp_path / "vae.keras")
     np.testing.assert_array_equal(loaded.elbo(X, seed=1), vae.elbo(X, seed=1))
-    assert loaded.encode(X).sample(seed=0)["z2"].shape == (32, 2)
+    assert loaded.encode(X).sample(seed=0)["z2"].shape == (8, 2)
     assert loaded.sample(3, seed=0).shape == loaded.reconstruct(X[:3], seed=0).shape == (3, 12)

@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from small_models import without_xla
 
 import tfvae
 from tfvae.callbacks import NonFiniteLossError
@@ -37,9 +38,7 @@ def small(**training):
 @pytest.fixture(scope="module")
 def _quick():
     """Training alone, without XLA: what comes after is not looked at here."""
-    compiled = VAE.compile
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(VAE, "compile", lambda self, *a, **kw: compiled(self, *a, **{**kw, "jit_compile": False}))
+    with without_xla(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(run, "evaluate", lambda *a, **kw: {})
         patch.setattr(run, "write_reported", lambda *a, **kw: None)
         patch.setattr(run, "about_run", dict)
@@ -394,7 +393,7 @@ def test_rewind_goes_back_a_checkpoint_with_half_the_rate(tmp_path, bad_epoch):
     state = TrainingState.read(folder.saved_checkpoints()[-1][1])
     assert (state.epochs, state.steps, state.rewinds) == (3, 0, 1)
     assert float(load_run(folder.path).vae.optimizer.learning_rate) == pytest.approx(2e-3)
-    place = "the beginning" if bad_epoch == 1 else "the end of epoch 2"
+    place = "the start" if bad_epoch == 1 else "the end of epoch 2"
     (said,) = [stage for stage in stages if "rewind 1 of at most 5" in stage]
     assert f"in epoch {bad_epoch}, step " in said
     assert f"back to {place} with learning rate 0.002" in said

@@ -66,7 +66,7 @@ def test_what_fails_is_unknown_and_the_rest_is_there(run_and_splits, report):
     folder = run_and_splits[0].folder
     assert json.loads(json.dumps(report)) == json.loads(folder.report_json.read_text())
     assert set(report["failed"]) == {"active units", "log p(x)", "prior_samples"}
-    assert "need at least 2. Received: 1" in report["failed"]["active units"]
+    assert "need at least 2 examples to compare. Received: 1" in report["failed"]["active units"]
     assert np.isfinite(report["elbo"]["mean"])
     assert report["elbo"]["standard_error"] is None  # of a single example
     for name in ("log_marginal", "bits_per_dim"):

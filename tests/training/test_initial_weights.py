@@ -57,6 +57,7 @@ def test_a_standardized_model_starts_at_independent_normals_in_any_unit():
         config = resolve(RunConfig.from_dict(tables), splits)
         data = RunData(config, splits)
         vae, split = build_vae(config, splits), data.train()
+        vae.compile(vae.optimizer, jit_compile=False)
         first = tfvae.evaluation.elbo(vae, split, num_samples=10).mean
         assert first == pytest.approx(independent_log_likelihood(split.x, split.x, "normal").mean, abs=0.2)
         vae.fit(data.batches(), steps_per_epoch=3, epochs=20, verbose=0)

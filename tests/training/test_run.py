@@ -17,6 +17,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 import tensorflow as tf
+from small_models import without_xla
 
 import tfvae
 from tfvae.training import RunConfig, build_vae, environment, load_run, run, train
@@ -33,6 +34,13 @@ def small(**training):
             "evaluation": {"num_importance_samples": 20, "num_samples": 2},
         }
     )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _without_xla():
+    """Which the runs of the command line have."""
+    with without_xla():
+        yield
 
 
 # What the run of `finished` said.
@@ -190,7 +198,7 @@ def test_bad_data_leave_no_folder(tmp_path):
         "integers": (rng.integers(0, 900, (40, 6)), {}, "divide|uint8"),
         "outside": (rng.normal(size=(40, 6)).astype("float32"), {"likelihood": "bernoulli"}, r"\[0, 1\].*normal"),
         "empty": (np.zeros((0, 6), "float32"), {}, "(?i)no examples|few|empty"),
-        "conv on vectors": (rng.random((40, 6)).astype("float32"), {"network": "conv"}, "images of shape"),
+        "conv on vectors": (rng.random((40, 6)).astype("float32"), {"network": "conv"}, "requires an image shape"),
     }
     for name, (x, model, message) in cases.items():
         path = write_npz(tmp_path / f"{name}.npz", x)

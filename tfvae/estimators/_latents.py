@@ -37,8 +37,8 @@ def path(z: Any, slopes: list[Tensor], log_weights: Tensor) -> Tensor:
     """Returns zeros whose gradient is that of the log weights along the path z = g(eps, x): `slopes` . dz.
 
     Args:
-        z: latents `[..., B, *event]`, a tensor or a nest, reparameterised.
-        slopes: derivatives of the log weights with respect to each part of z.
+        z: Latents `[..., B, *event]`, a tensor or a nest, reparameterised.
+        slopes: Derivatives of the log weights with respect to each part of z.
         log_weights: `[..., B]`; the slope of a draw of weight zero is undefined and is left out.
 
     Returns:

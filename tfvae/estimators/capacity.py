@@ -21,8 +21,8 @@ class Capacity(Configured):
 
     Args:
         capacity: C, the final target of the KL, in nats; at least 0.
-        gamma: the weight of the deviation, above 0; the paper uses 1000.
-        beta: the initial value of `vae.beta`, the fraction of the capacity that is the present target.
+        gamma: The weight of the deviation, above 0; the paper uses 1000.
+        beta: The initial value of `vae.beta`, the fraction of the capacity that is the present target.
 
     Raises:
         ValueError: If a number is negative or not finite, or `gamma` is 0.

@@ -19,11 +19,11 @@ def chunked_log_likelihood(
     random layers, such as dropout, draws different numbers when it is recomputed.
 
     Args:
-        x: data `[B, *event]`.
-        z: latents `[*sample_shape, B, *latent]`, a tensor or a nest.
-        generate: takes z `[C, B, *latent]` and returns p(x|z), of batch shape `[C, B]`.
-        sample_shape: the leading axes, plain ints.
-        chunk_size: the maximum number of draws per example that are decoded at a time.
+        x: Data `[B, *event]`.
+        z: Latents `[*sample_shape, B, *latent]`, a tensor or a nest.
+        generate: Takes z `[C, B, *latent]` and returns p(x|z), of batch shape `[C, B]`.
+        sample_shape: The leading axes, plain ints.
+        chunk_size: The maximum number of draws per example that are decoded at a time.
     """
     return _in_chunks(x, z, generate, sample_shape=sample_shape, chunk_size=chunk_size, with_slopes=False)[0]
 

@@ -20,8 +20,8 @@ class CIWAE(Configured):
 
     Args:
         num_importance_samples: K, number of draws of z.
-        elbo_weight: the weight of the ELBO, from 0 (`ImportanceWeighted`) to 1 (the ELBO of K draws).
-        chunk_size: number of draws per example that are decoded at a time; see `ImportanceWeighted`.
+        elbo_weight: The weight of the ELBO, from 0 (`ImportanceWeighted`) to 1 (the ELBO of K draws).
+        chunk_size: Number of draws per example that are decoded at a time; see `ImportanceWeighted`.
 
     Raises:
         ValueError: If a count is below one or `elbo_weight` is outside [0, 1]; when called, if the posterior is not

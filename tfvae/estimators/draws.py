@@ -21,7 +21,7 @@ class Draws(NamedTuple):
         log_likelihood: log p(x|z).
         log_prior: log p(z).
         log_posterior: log q(z|x).
-        kl_by_part: the KL of each part of z, by its name; empty where z has one part.
+        kl_by_part: The KL of each part of z, by its name; empty where z has one part.
     """
 
     log_likelihood: Tensor
@@ -45,12 +45,12 @@ class SplitDraws(NamedTuple):
     d log w = d log p(x|z) (p(z))^beta [z fixed] + (d log w / dz) . dz - beta d log q(z|x) [z fixed].
 
     Attributes:
-        log_weights: the weights for beta = 1, without a gradient.
-        weighted: the weights for the given beta, without a gradient.
-        model: the first part: log p(x|z) + beta log p(z) at fixed z; its gradient goes to decoder and prior.
-        path: the second: zero, with the gradient that goes to the encoder along z.
-        score: the third: -beta log q(z|x) at fixed z; its gradient goes to the encoder.
-        draws: the terms.
+        log_weights: The weights for beta = 1, without a gradient.
+        weighted: The weights for the given beta, without a gradient.
+        model: The first part: log p(x|z) + beta log p(z) at fixed z; its gradient goes to decoder and prior.
+        path: The second: zero, with the gradient that goes to the encoder along z.
+        score: The third: -beta log q(z|x) at fixed z; its gradient goes to the encoder.
+        draws: The terms.
     """
 
     log_weights: Tensor
@@ -73,12 +73,12 @@ def draw(
     """Draws z from q(z|x) and evaluates the three terms of its log weight.
 
     Args:
-        problem: the batch; all of its latents are drawn.
-        sample_shape: the leading axes.
-        seed: an int32 tensor `[2]`.
-        fixed: whether z is treated as a constant, for estimators that differentiate only densities.
-        chunk_size: number of draws per example that are decoded at a time; None decodes all at once.
-        kl: how the KL of parts is computed, see `kl_by_part`.
+        problem: The batch; all of its latents are drawn.
+        sample_shape: The leading axes.
+        seed: An int32 tensor `[2]`.
+        fixed: Whether z is treated as a constant, for estimators that differentiate only densities.
+        chunk_size: Number of draws per example that are decoded at a time; None decodes all at once.
+        kl: How the KL of parts is computed, see `kl_by_part`.
 
     Raises:
         ValueError: If latents of the problem were observed.

@@ -29,7 +29,7 @@ class DReG(Configured):
     Args:
         num_importance_samples: K, number of draws of z in each bound.
         num_samples: S, number of independent bounds per example that are averaged.
-        chunk_size: number of draws per example that are decoded at a time; see `ImportanceWeighted`.
+        chunk_size: Number of draws per example that are decoded at a time; see `ImportanceWeighted`.
 
     Raises:
         ValueError: If a count is below one; when called, if the posterior is not reparameterised.

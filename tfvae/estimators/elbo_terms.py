@@ -16,9 +16,9 @@ class ELBOTerms(NamedTuple):
     """The ELBO is `log_likelihood - kl`, each `[B]`, in nats.
 
     Attributes:
-        log_likelihood: the mean of the draws' log p(x|z).
+        log_likelihood: The mean of the draws' log p(x|z).
         kl: KL(q(z|x) || p(z)), exact or the mean of the draws.
-        kl_by_part: the KL of each part of z along the draws, by the part's name; empty where z has one part.
+        kl_by_part: The KL of each part of z along the draws, by the part's name; empty where z has one part.
     """
 
     log_likelihood: Tensor
@@ -36,10 +36,10 @@ def elbo_terms(
     """Estimates the terms of the ELBO for any posterior. Their gradient is correct only for a reparameterised one.
 
     Args:
-        problem: the batch; all of its latents are drawn.
+        problem: The batch; all of its latents are drawn.
         num_samples: S, number of draws per example.
         kl: "auto" (closed form where known), "analytic" or "monte_carlo".
-        seed: an int or an int32 tensor `[2]`.
+        seed: An int or an int32 tensor `[2]`.
 
     Raises:
         ValueError: If latents of the problem were observed.

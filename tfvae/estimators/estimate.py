@@ -10,11 +10,11 @@ class Estimate(NamedTuple):
     """Estimate for a minibatch; every field is `[B]`, in nats.
 
     Attributes:
-        surrogate_loss: what the gradient tape differentiates. Lower is better; the value itself has no meaning.
-        bound: the lower bound on log p(x) to report, which depends neither on the surrogate nor on beta.
+        surrogate_loss: What the gradient tape differentiates. Lower is better; the value itself has no meaning.
+        bound: The lower bound on log p(x) to report, which depends neither on the surrogate nor on beta.
         log_likelihood: E_q[log p(x|z)].
         kl: KL(q(z|x) || p(z)) without beta, exact or by Monte Carlo.
-        terms: further terms to report, each `[B]`, by the names of their metrics.
+        terms: Further terms to report, each `[B]`, by the names of their metrics.
     """
 
     surrogate_loss: Tensor

@@ -25,9 +25,9 @@ class Estimator(Protocol):
         """Estimates the bound.
 
         Args:
-            problem: the batch and its distributions.
-            beta: the weight of the KL in the surrogate.
-            seed: an int or an int32 tensor `[2]`.
+            problem: The batch and its distributions.
+            beta: The weight of the KL in the surrogate.
+            seed: An int or an int32 tensor `[2]`.
         """
         ...
 
@@ -54,8 +54,8 @@ class EstimatorWithUpdate(Protocol):
         """Updates the estimator's state; called once per training step.
 
         Args:
-            estimate: the estimator's own result in this step.
-            beta: the weight of the KL in this step.
+            estimate: The estimator's own result in this step.
+            beta: The weight of the KL in this step.
         """
         ...
 

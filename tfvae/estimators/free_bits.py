@@ -24,9 +24,9 @@ class FreeBits(Configured):
     part of z. Elsewhere it applies to the KL as a whole, and `nats` should be chosen for all dimensions together.
 
     Args:
-        nats: the threshold, at least 0, of one dimension or part, or of all of them where the posterior does not
+        nats: The threshold, at least 0, of one dimension or part, or of all of them where the posterior does not
             factorise.
-        beta: the initial value of `vae.beta`.
+        beta: The initial value of `vae.beta`.
 
     Raises:
         ValueError: If a number is negative or not finite.

@@ -24,7 +24,7 @@ class ImportanceWeighted(Configured):
     Args:
         num_importance_samples: K, number of draws of z in each bound.
         num_samples: S, number of independent bounds per example that are averaged.
-        chunk_size: number of draws per example that are decoded at a time, so that memory does not grow with K. The
+        chunk_size: Number of draws per example that are decoded at a time, so that memory does not grow with K. The
             gradient runs the decoder again, in which random layers such as dropout draw different numbers. None decodes
             all draws at once.
 

@@ -22,7 +22,7 @@ class KLWeighting(Protocol):
     A weighting has no state and is serialised by its arguments. It does not affect the reported bound and KL.
 
     Attributes:
-        beta: the initial value of the variable `vae.beta`, which schedules change.
+        beta: The initial value of the variable `vae.beta`, which schedules change.
     """
 
     @property
@@ -34,9 +34,9 @@ class KLWeighting(Protocol):
         """Returns the KL's term in the surrogate loss, for each example.
 
         Args:
-            terms: the terms of the ELBO; `terms.kl` `[B]` is exact or by Monte Carlo, depending on the estimator.
-            problem: the batch, for weightings that use posterior and prior.
-            beta: the current value of `vae.beta`, a scalar.
+            terms: The terms of the ELBO; `terms.kl` `[B]` is exact or by Monte Carlo, depending on the estimator.
+            problem: The batch, for weightings that use posterior and prior.
+            beta: The current value of `vae.beta`, a scalar.
 
         Returns:
             `[B]`.
@@ -52,8 +52,8 @@ class KLPenalty(NamedTuple):
     """A KL weighting with the current beta. A VAE with a KL weighting passes it to its estimator as `beta`.
 
     Attributes:
-        weighting: the KL weighting.
-        beta: the variable that schedules change.
+        weighting: The KL weighting.
+        beta: The variable that schedules change.
     """
 
     weighting: KLWeighting

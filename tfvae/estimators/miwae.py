@@ -22,7 +22,7 @@ class MIWAE(Configured):
     Args:
         num_bounds: M, number of bounds per example.
         num_importance_samples: K, number of draws of z in each bound.
-        chunk_size: number of draws per example that are decoded at a time; see `ImportanceWeighted`.
+        chunk_size: Number of draws per example that are decoded at a time; see `ImportanceWeighted`.
 
     Raises:
         ValueError: If a count is below one; when called, if the posterior is not reparameterised.

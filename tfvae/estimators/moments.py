@@ -13,8 +13,8 @@ class Moments(NamedTuple):
     """Result of `moments_over_draws`; both fields have the structure and the shapes of one draw.
 
     Attributes:
-        mean: the means.
-        variance: the sampling variance of each mean, from the draws' spread; NaN for one draw.
+        mean: The means.
+        variance: The sampling variance of each mean, from the draws' spread; NaN for one draw.
     """
 
     mean: Any
@@ -25,9 +25,9 @@ def moments_over_draws(draw: Callable[[Tensor], Any], num_samples: Tensor, seed:
     """Computes the mean of `draw(seed)` over `num_samples` draws, with one draw in memory at a time.
 
     Args:
-        draw: takes a seed `[2]` and returns a nest of floating-point tensors.
+        draw: Takes a seed `[2]` and returns a nest of floating-point tensors.
         num_samples: S, a scalar int32 tensor, at least 1.
-        seed: an int32 tensor `[2]`; draw s has the seed `fold_in(seed, s)`.
+        seed: An int32 tensor `[2]`; draw s has the seed `fold_in(seed, s)`.
 
     Numerics:
         Uses Welford's running variance, so that equal draws have a variance of exactly zero. If a draw is infinite, the

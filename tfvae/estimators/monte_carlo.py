@@ -26,12 +26,12 @@ class AveragedELBO(NamedTuple):
     """Result of `averaged_elbo`; each field is `[B]`, in nats.
 
     Attributes:
-        bound: the mean of the draws' bounds.
-        variance: the sampling variance of that mean, from the draws' spread; NaN for one draw.
-        log_likelihood: the mean of log p(x|z).
+        bound: The mean of the draws' bounds.
+        variance: The sampling variance of that mean, from the draws' spread; NaN for one draw.
+        log_likelihood: The mean of log p(x|z).
         kl: KL(q(z|x) || p(z)), exact if known.
-        log_likelihood_variance: the sampling variance of `log_likelihood`.
-        kl_variance: the sampling variance of `kl`, zero if the KL is exact.
+        log_likelihood_variance: The sampling variance of `log_likelihood`.
+        kl_variance: The sampling variance of `kl`, zero if the KL is exact.
     """
 
     bound: Tensor
@@ -48,7 +48,7 @@ class ImportanceEstimate(NamedTuple):
     Attributes:
         log_marginal: log (1/K) sum_k w_k `[B]`, nats.
         effective_sample_size: (sum w)^2 / sum w^2 `[B]`, from 1 to K.
-        largest: the largest log weights `[B, num_largest]`, descending.
+        largest: The largest log weights `[B, num_largest]`, descending.
     """
 
     log_marginal: Tensor
@@ -60,9 +60,9 @@ def averaged_elbo(problem: Problem, *, num_samples: Tensor | int, seed: Seed) ->
     """Averages the ELBO over draws, one at a time: estimator B if the KL has a closed form, else estimator A.
 
     Args:
-        problem: the batch; all of its latents are drawn.
-        num_samples: an int or a scalar int32 tensor, at least 1.
-        seed: an int or an int32 tensor `[2]`; draw s has the seed `fold_in(seed, s)`.
+        problem: The batch; all of its latents are drawn.
+        num_samples: An int or a scalar int32 tensor, at least 1.
+        seed: An int or an int32 tensor `[2]`; draw s has the seed `fold_in(seed, s)`.
 
     Raises:
         ValueError: If latents of the problem were observed.
@@ -101,14 +101,14 @@ def importance_estimate(
     example are in memory at a time.
 
     Args:
-        x: data `[B, *event]`.
-        problem_of: takes one example x `[1, *event]` and returns its problem, such as `vae.problem`.
+        x: Data `[B, *event]`.
+        problem_of: Takes one example x `[1, *event]` and returns its problem, such as `vae.problem`.
         num_importance_samples: K, an int or a scalar int32 tensor, at least 1.
-        seed: an int or an int32 tensor `[2]`; block b of `BLOCK_SIZE` draws of example i has the seed
+        seed: An int or an int32 tensor `[2]`; block b of `BLOCK_SIZE` draws of example i has the seed
             `fold_in(fold_in(seed, first_index + i), b)`.
-        first_index: the index of the first example of x among all examples.
-        chunk_size: number of draws decoded at a time, at least 1; at most one block is decoded at a time.
-        num_largest: number of largest log weights to return, at most K.
+        first_index: The index of the first example of x among all examples.
+        chunk_size: Number of draws decoded at a time, at least 1; at most one block is decoded at a time.
+        num_largest: Number of largest log weights to return, at most K.
 
     Raises:
         ValueError: If latents of the problem were observed.

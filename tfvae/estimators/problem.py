@@ -16,12 +16,12 @@ class Problem(NamedTuple):
     parts of z to draw.
 
     Attributes:
-        x: data `[B, *event]`.
+        x: Data `[B, *event]`.
         posterior: q(z|x), of batch shape `[B]`.
         prior: p(z), of batch shape `[]`, or `[B]` if there is a condition.
-        generate: takes z `[..., B, *latent]` and returns p(x|z), of batch shape `[..., B]`.
-        infer: takes other data `[B, *event]` and returns q(z|x), for estimators that train the encoder on dreams.
-        observed: observed latents: None, or a nest like z whose leaves are None or `(value, known)` with a boolean
+        generate: Takes z `[..., B, *latent]` and returns p(x|z), of batch shape `[..., B]`.
+        infer: Takes other data `[B, *event]` and returns q(z|x), for estimators that train the encoder on dreams.
+        observed: Observed latents: None, or a nest like z whose leaves are None or `(value, known)` with a boolean
             `known` `[B]`.
     """
 

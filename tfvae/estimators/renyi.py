@@ -29,9 +29,9 @@ class Renyi(Configured):
     bound of the same draws for alpha < 0, where the Renyi bound may exceed log p(x).
 
     Args:
-        alpha: the order, any number or -inf.
+        alpha: The order, any number or -inf.
         num_importance_samples: K, number of draws of z.
-        chunk_size: number of draws per example that are decoded at a time; see `ImportanceWeighted`.
+        chunk_size: Number of draws per example that are decoded at a time; see `ImportanceWeighted`.
 
     Raises:
         ValueError: If a count is below one, or `alpha` is NaN or +inf; when called, if the posterior is not

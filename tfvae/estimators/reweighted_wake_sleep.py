@@ -28,7 +28,7 @@ class ReweightedWakeSleep(Configured):
     Args:
         num_importance_samples: K, number of draws of z.
         encoder_phase: "wake", "sleep" or "both".
-        chunk_size: number of draws per example that are decoded at a time; see `ImportanceWeighted`. A dream is one
+        chunk_size: Number of draws per example that are decoded at a time; see `ImportanceWeighted`. A dream is one
             draw.
 
     Raises:

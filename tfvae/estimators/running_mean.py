@@ -1,4 +1,4 @@
-"""A baseline that is a running mean of the learning signal."""
+"""Running mean of the learning signal as a baseline."""
 
 from typing import Any
 
@@ -12,20 +12,20 @@ from tfvae.typing import Tensor
 
 @register
 class RunningMean(keras.layers.Layer):
-    """The exponentially weighted mean of the learning signal, the same for every example.
+    """Exponentially weighted mean of the learning signal, which is the same for every example.
 
     Numerics:
         The mean is divided by the sum of its weights, so that it is unbiased from the first step on.
 
     Args:
-        decay: the weight of the old mean in each update, at least 0 and below 1.
+        decay: Weight of the old mean in each update, at least 0 and below 1.
         **kwargs: `name` of `keras.layers.Layer`.
 
     Call arguments:
-        inputs: data x `[B, *event]`, of which only the batch size is used.
+        inputs: Data x `[B, *event]`. Only the batch size is used.
 
     Returns:
-        The mean `[B]`, in nats; zero before the first step.
+        The mean `[B]` in nats, or zero before the first step.
 
     Raises:
         ValueError: If `decay` is outside [0, 1).

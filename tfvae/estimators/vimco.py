@@ -25,7 +25,7 @@ class VIMCO(Configured):
 
     Args:
         num_importance_samples: K, number of draws of z, at least 2.
-        chunk_size: number of draws per example that are decoded at a time; see `ImportanceWeighted`.
+        chunk_size: Number of draws per example that are decoded at a time; see `ImportanceWeighted`.
 
     Raises:
         ValueError: If `num_importance_samples` is below two or `chunk_size` is below one.

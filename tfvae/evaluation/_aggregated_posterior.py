@@ -18,9 +18,9 @@ class Aggregated(NamedTuple):
 
     Attributes:
         information: E[log q(z|x_n) - log q(z)] over z ~ q(z|x_n); the mean over n is I(x; z).
-        information_variance: the sampling variance of that mean over draws; NaN for one draw.
+        information_variance: The sampling variance of that mean over draws; NaN for one draw.
         marginal_kl: KL(q(z|x_n) || p(z)) less `information`; the mean over n is KL(q(z) || p(z)).
-        marginal_kl_variance: the sampling variance of that mean over draws; NaN for one draw.
+        marginal_kl_variance: The sampling variance of that mean over draws; NaN for one draw.
     """
 
     information: Tensor

@@ -17,11 +17,11 @@ class AnnealedResults(NamedTuple):
     """State of the transition.
 
     Attributes:
-        inner_results: results of the Metropolis-Hastings step, where TFP expects the log-probabilities.
-        step: number of steps made so far.
-        step_size: step size of the next step `[B]`, if it adapts.
-        step_sizes: step sizes of the steps made so far `[T, B]`.
-        acceptance: the sum over steps of the mean acceptance probability `[B]`.
+        inner_results: Results of the Metropolis-Hastings step, where TFP expects the log-probabilities.
+        step: Number of steps made so far.
+        step_size: Step size of the next step `[B]`, if it adapts.
+        step_sizes: Step sizes of the steps made so far `[T, B]`.
+        acceptance: The sum over steps of the mean acceptance probability `[B]`.
     """
 
     inner_results: Any
@@ -39,10 +39,10 @@ class AnnealedHMC(tfp.mcmc.TransitionKernel):
     biases the estimate. Both are therefore recomputed here, at the cost of one more gradient per step.
 
     Args:
-        target_log_prob_fn: from z `[C, B, D]` to the log-density of this step `[C, B]`.
-        num_leapfrog_steps: of each HMC step.
-        step_sizes: step sizes `[T, B]`; with `adapt`, only the shape is used.
-        adapt: whether step sizes adapt to the acceptance rate. The steps then depend on each other, and the run serves
+        target_log_prob_fn: Function from z `[C, B, D]` to the log-density of this step `[C, B]`.
+        num_leapfrog_steps: Number of leapfrog steps of each HMC step.
+        step_sizes: Step sizes `[T, B]`; with `adapt`, only the shape is used.
+        adapt: Whether step sizes adapt to the acceptance rate. The steps then depend on each other, and the run serves
             only to find `step_sizes`.
     """
 
@@ -104,13 +104,13 @@ def annealed_weights(
     """Computes log weights `[C, B]` of chains from proposal to target, whose mean weight is the ratio of normalisers.
 
     Args:
-        z: draws of the proposal `[C, B, D]`.
-        proposal_log_prob_fn: from z to `[C, B]`.
-        target_log_prob_fn: from z to `[C, B]`.
+        z: Draws of the proposal `[C, B, D]`.
+        proposal_log_prob_fn: Function from z to `[C, B]`.
+        target_log_prob_fn: Function from z to `[C, B]`.
         num_steps: T, scalar.
-        num_leapfrog_steps: of each step, scalar.
-        step_sizes: step sizes `[T, B]`; None adapts them and returns them in the results.
-        seed: an int32 tensor `[2]`.
+        num_leapfrog_steps: Number of leapfrog steps of each step, a scalar.
+        step_sizes: Step sizes `[T, B]`; None adapts them and returns them in the results.
+        seed: An int32 tensor `[2]`.
     """
     adapt = step_sizes is None
     if step_sizes is None:

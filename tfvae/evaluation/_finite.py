@@ -26,11 +26,11 @@ def require_finite(
     """Checks that the estimates of a batch are finite.
 
     Args:
-        vae: the model.
+        vae: The model.
         values: `[B, ...]`.
-        first_index: the index of the first example of the batch in the data.
-        what: the name of the quantity.
-        x: the examples `[B, *event]`, if the values come from draws of q(z|x).
+        first_index: The index of the first example of the batch in the data.
+        what: The name of the quantity.
+        x: The examples `[B, *event]`, if the values come from draws of q(z|x).
 
     Raises:
         NotFiniteError: If one is NaN or infinite.
@@ -92,8 +92,8 @@ def require_finite_weights(vae: VAE, message: str) -> None:
     """Checks that the model's weights are finite.
 
     Args:
-        vae: the model.
-        message: the first sentence of the error.
+        vae: The model.
+        message: The first sentence of the error.
 
     Raises:
         NotFiniteError: If one is NaN or infinite.

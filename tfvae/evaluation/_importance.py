@@ -18,9 +18,9 @@ def importance_log_weights(
 
     Args:
         proposal: q, of batch shape `[B]`.
-        log_joint: takes z `[C, B, D]` and returns log p(x, z) `[C, B]`.
+        log_joint: Takes z `[C, B, D]` and returns log p(x, z) `[C, B]`.
         num_importance_samples: K, a scalar int32 tensor.
-        seed: an int32 tensor `[2]`; chunk c of the draws has the seed `fold_in(seed, c)`.
+        seed: An int32 tensor `[2]`; chunk c of the draws has the seed `fold_in(seed, c)`.
     """
 
     def add_chunk(chunk: Tensor, log_weights: Tensor) -> tuple[Tensor, Tensor]:

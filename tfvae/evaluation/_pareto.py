@@ -39,7 +39,7 @@ def pareto_k(largest: np.ndarray) -> np.ndarray:
     The weights have finite moments of order below 1/k: k < 1/2 means a finite variance, k >= 1 not even a mean.
 
     Args:
-        largest: the largest M + 1 log weights `[N, M + 1]`, descending; the last is where the tail begins.
+        largest: The largest M + 1 log weights `[N, M + 1]`, descending; the last is where the tail begins.
 
     Returns:
         `[N]`; NaN for M below 5. If fewer than 5 weights exceed the last one, nothing is fitted: the shape is -inf if
@@ -74,7 +74,7 @@ def generalized_pareto_shape(x: np.ndarray) -> np.ndarray:
     posterior mean of b on a grid, under the authors' data-dependent prior.
 
     Args:
-        x: draws `[N, M]`, ascending, the largest above zero; zeros are ignored.
+        x: Draws `[N, M]`, ascending, the largest above zero; zeros are ignored.
 
     Returns:
         `[N]`.

@@ -39,14 +39,14 @@ def refine(
     optimal q does not move.
 
     Args:
-        log_joint: takes z `[S, B, D]` and returns log p(x, z) `[S, B]`.
-        start: the initial q.
-        full: whether to optimise the full triangular scale or only its diagonal.
-        num_steps: number of steps of Adam, whose learning rate falls linearly to zero.
+        log_joint: Takes z `[S, B, D]` and returns log p(x, z) `[S, B]`.
+        start: The initial q.
+        full: Whether to optimise the full triangular scale or only its diagonal.
+        num_steps: Number of steps of Adam, whose learning rate falls linearly to zero.
         num_pairs: S / 2, number of pairs of opposite draws per step. The error of loc, which is large if the start is
             far off, cancels in the gradient of the scale.
-        learning_rate: the initial learning rate, in standard deviations of the current q.
-        seed: an int32 tensor `[2]`; step t has the seed `fold_in(seed, t)`.
+        learning_rate: The initial learning rate, in standard deviations of the current q.
+        seed: An int32 tensor `[2]`; step t has the seed `fold_in(seed, t)`.
 
     Numerics:
         A step adds scale @ a to loc and replaces the scale by scale @ (1 + L), where the diagonal of 1 + L is updated

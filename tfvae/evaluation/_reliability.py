@@ -12,12 +12,12 @@ def unreliable_message(
     """Returns a sentence on an estimate whose Pareto shapes k are above the threshold.
 
     Args:
-        name: the estimate.
-        num_above: number of examples whose k is above the threshold.
-        num_examples: number of all examples.
+        name: The estimate.
+        num_above: Number of examples whose k is above the threshold.
+        num_examples: Number of all examples.
         num_draws: K.
-        threshold: the threshold for k.
-        largest: the largest k; None if it is not finite.
+        threshold: The threshold for k.
+        largest: The largest k; None if it is not finite.
     """
     about = "" if largest is None else f" (the largest is {largest:.2f})"
     return (

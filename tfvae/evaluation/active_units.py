@@ -21,10 +21,10 @@ def active_units(vae: VAE, data: Any, *, batch_size: int = 500) -> ActiveUnits |
     `diagnostics` finds them as well, also for posteriors whose mean has no closed form, along with other measures.
 
     Args:
-        vae: the model.
-        data: an array `[N, *event]`, a `tfvae.data.Split`, or a data set whose batches contain x, with at least two
+        vae: The model.
+        data: An array `[N, *event]`, a `tfvae.data.Split`, or a data set whose batches contain x, with at least two
             examples.
-        batch_size: number of examples per batch, for arrays and splits.
+        batch_size: Number of examples per batch, for arrays and splits.
 
     Returns:
         `ActiveUnits`; None if z is not a vector of floating-point numbers, or q(z|x) has no finite mean in closed form.

@@ -16,8 +16,8 @@ def independent_log_likelihood(train: np.ndarray, test: np.ndarray, family: Lite
     A VAE that does not exceed it has learned nothing about the dependence between values.
 
     Args:
-        train: examples `[N, *event]`, in the form that the model's likelihood takes.
-        test: examples `[M, *event]`.
+        train: Examples `[N, *event]`, in the form that the model's likelihood takes.
+        test: Examples `[M, *event]`.
         family: "normal", with mean and standard deviation of the training examples, or "bernoulli", with the
             probability (k + 1/2) / (N + 1) for k ones, which is never 0 or 1.
 

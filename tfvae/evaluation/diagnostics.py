@@ -32,15 +32,15 @@ class Diagnostics:
     Attributes:
         rate: E_x KL(q(z|x) || p(z)) in nats, an upper bound on the information of z about x.
         distortion: -E_x E_q log p(x|z) in nats. The ELBO is -(rate + distortion).
-        bits_per_dim: bits per dimension of the ELBO, a bound.
+        bits_per_dim: Bits per dimension of the ELBO, a bound.
         mutual_information: I(x; z) under q in nats, of `mutual_information.diagnostics["num_examples_in_mixture"]` = M
             examples; it cannot exceed log M, the diagnostic "upper_bound".
         aggregated_kl: KL(q(z) || p(z)) of the same examples, nats.
         kl_per_dimension: KL(q(z_d|x) || p(z_d)) for each d; `note` says what they add up to.
-        active_units: the dimensions that respond to x; None if z is not a vector of floats, if q(z|x) has no finite
+        active_units: The dimensions that respond to x; None if z is not a vector of floats, if q(z|x) has no finite
             mean, or if the mean is not known and there is only one draw.
-        collapsed: whether the posterior has collapsed, so that z no longer depends on x.
-        message: a sentence about the collapse.
+        collapsed: Whether the posterior has collapsed, so that z no longer depends on x.
+        message: A sentence about the collapse.
     """
 
     rate: Record
@@ -82,15 +82,15 @@ def diagnostics(
     note, if it is not.
 
     Args:
-        vae: the model.
-        data: an array `[N, *event]`, a `tfvae.data.Split`, or a data set whose batches contain x, with at least two
+        vae: The model.
+        data: An array `[N, *event]`, a `tfvae.data.Split`, or a data set whose batches contain x, with at least two
             examples.
         num_samples: S, number of draws of z per example; Monte Carlo errors need at least 2.
         num_mixture_examples: M, maximum number of examples, chosen at random, that make up q(z). The cost grows like
             M^2 S, and all M examples are encoded at once.
-        num_levels: number of levels of dequantised data, for the bits per dimension; see `bits_per_dim`.
-        batch_size: number of examples per batch, for arrays and splits.
-        seed: an int or an int32 tensor `[2]`.
+        num_levels: Number of levels of dequantised data, for the bits per dimension; see `bits_per_dim`.
+        batch_size: Number of examples per batch, for arrays and splits.
+        seed: An int or an int32 tensor `[2]`.
 
     Returns:
         `Diagnostics`.

@@ -17,7 +17,7 @@ class DimensionKLs:
         mean: `[D]`, or None if the KL of single dimensions is not known; `note` says why.
         standard_error: `[D]`, over examples.
         monte_carlo_standard_error: `[D]`, over seeds; zero for the closed form.
-        note: whether the KL is in closed form, and what the values add up to.
+        note: Whether the KL is in closed form, and what the values add up to.
     """
 
     mean: np.ndarray | None
@@ -53,10 +53,10 @@ class ActiveUnits:
     """The latent dimensions that respond to x: those where the variance of E[z_d|x] over x exceeds `threshold`.
 
     Attributes:
-        variance: the variance of E[z_d|x] over examples, `[D]`.
-        standard_error: the standard error of that variance over examples, `[D]`. A unit within a few standard errors of
+        variance: The variance of E[z_d|x] over examples, `[D]`.
+        standard_error: The standard error of that variance over examples, `[D]`. A unit within a few standard errors of
             the threshold may be on either side.
-        active: a boolean mask `[D]`.
+        active: A boolean mask `[D]`.
         threshold: 0.01.
 
     References:

@@ -22,11 +22,11 @@ def elbo(vae: VAE, data: Any, *, num_samples: int = 2, batch_size: int = 100, se
     The result depends on neither `beta` nor the model's estimator.
 
     Args:
-        vae: the model.
-        data: an array `[N, *event]`, a `tfvae.data.Split`, or a data set whose batches contain x.
+        vae: The model.
+        data: An array `[N, *event]`, a `tfvae.data.Split`, or a data set whose batches contain x.
         num_samples: S, number of draws of z per example. With 1, the Monte Carlo error is unknown (NaN).
-        batch_size: number of examples per batch, for arrays and splits.
-        seed: an int or an int32 tensor `[2]`.
+        batch_size: Number of examples per batch, for arrays and splits.
+        seed: An int or an int32 tensor `[2]`.
 
     Returns:
         A `Record`. Its diagnostics include the means `log_likelihood` and `kl` with their standard errors (that of `kl`

@@ -53,11 +53,11 @@ def prior_samples(
     """Draws the means of p(x|z) for z from the prior; for tables, the distributions of data and draws by column.
 
     Args:
-        vae: the model.
-        num_samples: number of pictures. Distributions of a table's columns use as many draws as there are data.
-        seed: an int or an int32 tensor `[2]`.
-        data: examples `[N, D]` of a table, to compare draws with.
-        display: how to display the pictures; None makes one from `data`, or from the means.
+        vae: The model.
+        num_samples: Number of pictures. Distributions of a table's columns use as many draws as there are data.
+        seed: An int or an int32 tensor `[2]`.
+        data: Examples `[N, D]` of a table, to compare draws with.
+        display: How to display the pictures; None makes one from `data`, or from the means.
     """
     means = np.asarray(ancestral_sample(vae.prior.distribution(), vae.generate, num_samples, seed=seed).mean())
     display = display or Display.of(means if data is None else data)
@@ -80,10 +80,10 @@ def manifold(vae: VAE, x: TensorLike | None = None, *, num_steps: int = 20, disp
     For two latent dimensions this is the plane itself, for more the plane in which E[z|x] varies most over examples.
 
     Args:
-        vae: the model; z is a vector of floats.
-        x: examples `[N, *event]`; required for more than two dimensions.
-        num_steps: number of pictures on each side.
-        display: how to display the pictures; None makes one from `x`.
+        vae: The model; z is a vector of floats.
+        x: Examples `[N, *event]`; required for more than two dimensions.
+        num_steps: Number of pictures on each side.
+        display: How to display the pictures; None makes one from `x`.
 
     Raises:
         ValueError: If the latent space is not a plane and there are no examples.
@@ -135,7 +135,7 @@ def training_curves(history: Mapping[str, Sequence[float]]) -> Figure:
     """Draws ELBO, log-likelihood and KL by epoch, each in a chart with training and validation.
 
     Args:
-        history: columns by name, as in `metrics.csv` or `History.history`; `epoch` counts from 0.
+        history: Columns by name, as in `metrics.csv` or `History.history`; `epoch` counts from 0.
     """
     epochs = np.asarray(history.get("epoch", range(len(next(iter(history.values()), ())))), dtype=float) + 1
     figure = Figure(figsize=(12, 3.6), layout="constrained")
@@ -170,14 +170,14 @@ def traversals(
     """Draws E[x|z] of one example while one latent dimension per row moves from -span to span.
 
     Args:
-        vae: the model; z is a vector of floats.
-        x: one example `[*event]`.
-        dimensions: the dimensions, one per row; None means the first 16. `diagnostics(...).active_units` tells which
+        vae: The model; z is a vector of floats.
+        x: One example `[*event]`.
+        dimensions: The dimensions, one per row; None means the first 16. `diagnostics(...).active_units` tells which
             ones matter.
-        num_steps: number of pictures per row.
-        span: the largest value; values are symmetric around 0.
-        seed: for posteriors without a mean in closed form.
-        display: how to display the pictures; None makes one from the means.
+        num_steps: Number of pictures per row.
+        span: The largest value; values are symmetric around 0.
+        seed: For posteriors without a mean in closed form.
+        display: How to display the pictures; None makes one from the means.
     """
     latent_size = require_vector(vae, "traversals")
     if dimensions is None:
@@ -208,12 +208,12 @@ def interpolations(
     """Draws a row for each pair: x_a, the decoded line from E[z|x_a] to E[z|x_b], and x_b.
 
     Args:
-        vae: the model; z is a vector of floats.
-        x_a: examples `[B, *event]`, on the left.
-        x_b: examples `[B, *event]`, on the right.
-        num_steps: number of decoded pictures per row.
-        seed: for posteriors without a mean in closed form.
-        display: how to display the pictures; None makes one from the examples.
+        vae: The model; z is a vector of floats.
+        x_a: Examples `[B, *event]`, on the left.
+        x_b: Examples `[B, *event]`, on the right.
+        num_steps: Number of decoded pictures per row.
+        seed: For posteriors without a mean in closed form.
+        display: How to display the pictures; None makes one from the examples.
     """
     way = interpolate(vae, x_a, x_b, num_steps, seed=seed)
     rows = np.concatenate([np.asarray(x_a)[:, np.newaxis], way.means, np.asarray(x_b)[:, np.newaxis]], axis=1)
@@ -226,9 +226,9 @@ def prior_vs_posterior(samples: PriorVsPosterior, *, num_images: int = 64, displ
     """Draws E[x|z] for z from the prior, from the aggregated posterior, and from a mixture fitted to it.
 
     Args:
-        samples: the result of `tfvae.evaluation.prior_vs_posterior`.
-        num_images: maximum number of pictures of each.
-        display: how to display the pictures; None makes one from the means.
+        samples: The result of `tfvae.evaluation.prior_vs_posterior`.
+        num_images: Maximum number of pictures of each.
+        display: How to display the pictures; None makes one from the means.
     """
     prior, mixture = samples.prior_accuracy, samples.mixture_accuracy
     panels = (

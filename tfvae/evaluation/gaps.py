@@ -34,13 +34,13 @@ class InferenceGaps:
     log p(x) - ELBO = approximation gap + amortisation gap.
 
     Attributes:
-        family: the covariance of the encoder's q(z|x), "diagonal" or "full".
+        family: The covariance of the encoder's q(z|x), "diagonal" or "full".
         log_marginal: log p(x), by importance sampling from the refined normal with full covariance. If the encoder is
             poor, this is more accurate than `tfvae.evaluation.log_marginal`, which draws from the encoder's q.
-        elbo: of the encoder's q(z|x).
-        elbo_refined_diagonal: of the best normal with a diagonal covariance, found for each example.
-        elbo_refined_full: of the best normal.
-        amortization_gap: the refined ELBO in the encoder's family minus the encoder's ELBO: the cost of one network for
+        elbo: ELBO of the encoder's q(z|x).
+        elbo_refined_diagonal: ELBO of the best normal with a diagonal covariance, found for each example.
+        elbo_refined_full: ELBO of the best normal.
+        amortization_gap: The refined ELBO in the encoder's family minus the encoder's ELBO: the cost of one network for
             all x.
         approximation_gap: log p(x) minus the refined ELBO in the encoder's family: the cost of the family.
         approximation_gap_full: log p(x) minus `elbo_refined_full`: the gap that a full covariance would leave.
@@ -79,16 +79,16 @@ def inference_gaps(
     are enough. Gaps are not clipped, so that noise or too few steps can make a small gap negative.
 
     Args:
-        vae: the model; q(z|x) is a normal distribution, in any spelling, over a vector z.
-        data: an array `[N, *event]`, a `tfvae.data.Split`, or a data set whose batches contain x.
+        vae: The model; q(z|x) is a normal distribution, in any spelling, over a vector z.
+        data: An array `[N, *event]`, a `tfvae.data.Split`, or a data set whose batches contain x.
         num_importance_samples: K, number of draws for log p(x), at least 2.
-        num_steps: number of steps of Adam for each family; 0 means no refinement.
+        num_steps: Number of steps of Adam for each family; 0 means no refinement.
         num_samples: S, number of new draws per example for measuring the ELBOs, at least 2 for their errors to be
             known. All ELBOs use the same noise, so that their differences are more accurate than the ELBOs themselves.
-        num_step_samples: number of draws per example in each step, in opposite pairs; odd numbers are rounded up.
-        learning_rate: initial learning rate of Adam, in standard deviations of q; it falls linearly to zero.
-        batch_size: number of examples per batch.
-        seed: an int or an int32 tensor `[2]`.
+        num_step_samples: Number of draws per example in each step, in opposite pairs; odd numbers are rounded up.
+        learning_rate: Initial learning rate of Adam, in standard deviations of q; it falls linearly to zero.
+        batch_size: Number of examples per batch.
+        seed: An int or an int32 tensor `[2]`.
 
     Returns:
         `InferenceGaps`.

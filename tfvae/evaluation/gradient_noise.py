@@ -19,17 +19,17 @@ class GradientNoise:
     The standard errors are over the repeated draws, by the jackknife; NaN for two repeats.
 
     Attributes:
-        estimator: its name.
+        estimator: Its name.
         group: "encoder", "decoder" or "prior".
         num_parameters: P, number of parameters in the group.
-        mean_norm: the norm of the mean gradient, corrected for its noise.
-        mean_norm_standard_error: the standard error of `mean_norm`; if the signal is below the noise, the size of a
+        mean_norm: The norm of the mean gradient, corrected for its noise.
+        mean_norm_standard_error: The standard error of `mean_norm`; if the signal is below the noise, the size of a
             signal that the noise could hide.
-        variance: the variance of a parameter's gradient, averaged over the P parameters.
-        variance_standard_error: the standard error of `variance`.
+        variance: The variance of a parameter's gradient, averaged over the P parameters.
+        variance_standard_error: The standard error of `variance`.
         signal_to_noise: `mean_norm` / sqrt(P variance); zero if the signal is below the noise, infinite if there is no
             noise.
-        signal_to_noise_standard_error: the standard error of `signal_to_noise`, like that of `mean_norm`.
+        signal_to_noise_standard_error: The standard error of `signal_to_noise`, like that of `mean_norm`.
     """
 
     estimator: str
@@ -49,12 +49,12 @@ class GradientNoise:
         """Creates the measures from R gradients g.
 
         Args:
-            estimator: its name.
-            group: of parameters.
-            num_parameters: in the group.
-            norm: the squared norm of the mean m of the gradients.
-            squares: squared norms of g - m, `[R]`.
-            products: m . g, `[R]`.
+            estimator: Its name.
+            group: Name of the group of parameters.
+            num_parameters: Number of parameters in the group.
+            norm: The squared norm of the mean m of the gradients.
+            squares: Squared norms of g - m, `[R]`.
+            products: M . g, `[R]`.
         """
         n, total = len(squares), squares.sum()
         signal, ratio = _signal(norm, total, n)
@@ -82,9 +82,9 @@ class GradientVariance:
     """Result of `gradient_variance`, with a row for each estimator and group.
 
     Attributes:
-        rows: rows in the order of the estimators.
+        rows: Rows in the order of the estimators.
         num_repeats: R, number of gradients per estimator.
-        batch_size: number of examples in the batch.
+        batch_size: Number of examples in the batch.
     """
 
     rows: tuple[GradientNoise, ...]

@@ -35,11 +35,11 @@ def gradient_variance(
     gradient; the smaller the variance, the better they train.
 
     Args:
-        vae: the model, which is not changed.
-        x: one batch `[B, *event]`, a data set (its first batch is used) or a split (its first 100 examples are used).
-        estimators: an estimator, a list of estimators, which are named by their `repr`, or a dictionary by name.
+        vae: The model, which is not changed.
+        x: One batch `[B, *event]`, a data set (its first batch is used) or a split (its first 100 examples are used).
+        estimators: An estimator, a list of estimators, which are named by their `repr`, or a dictionary by name.
         num_repeats: R, number of repeats, at least 2.
-        seed: an int or an int32 tensor `[2]`; repeat r of every estimator has the seed `fold_in(seed, r)`.
+        seed: An int or an int32 tensor `[2]`; repeat r of every estimator has the seed `fold_in(seed, r)`.
 
     A `ScoreFunction` with a `RunningMean`, if it is not the model's own estimator, is copied, and the running mean of
     the copy is updated with R draws first. A learned baseline is used unchanged.

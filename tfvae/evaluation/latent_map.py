@@ -24,8 +24,8 @@ class Plane(NamedTuple):
 
     Attributes:
         origin: `[D]`.
-        axes: two directions `[2, D]`, whose lengths are the standard deviations along them.
-        shares: the shares of the variance along the directions; fewer than two if there are fewer directions.
+        axes: Two directions `[2, D]`, whose lengths are the standard deviations along them.
+        shares: The shares of the variance along the directions; fewer than two if there are fewer directions.
     """
 
     origin: np.ndarray

@@ -38,13 +38,13 @@ def log_marginal(
     posterior, and `log_marginal_hmc` for models with few latent dimensions.
 
     Args:
-        vae: the model.
-        data: an array `[N, *event]`, a `tfvae.data.Split`, or a data set whose batches contain x.
+        vae: The model.
+        data: An array `[N, *event]`, a `tfvae.data.Split`, or a data set whose batches contain x.
         num_importance_samples: K, number of draws per example.
-        batch_size: number of examples per batch, for arrays and splits. Does not affect the results.
-        chunk_size: number of draws of one example that are decoded at a time, at most 5,000. Affects the results only
+        batch_size: Number of examples per batch, for arrays and splits. Does not affect the results.
+        chunk_size: Number of draws of one example that are decoded at a time, at most 5,000. Affects the results only
             by rounding. A smaller number takes less memory, a larger one is faster on a large machine.
-        seed: an int or an int32 tensor `[2]`. The draws of an example depend on the seed and on its index in the data.
+        seed: An int or an int32 tensor `[2]`. The draws of an example depend on the seed and on its index in the data.
 
     Returns:
         A `Record`. Its diagnostics are K; the median and the smallest effective sample size (sum w)^2 / sum w^2 of the

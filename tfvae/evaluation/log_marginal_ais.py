@@ -25,10 +25,10 @@ class BidirectionalAIS(NamedTuple):
     """Result of `bidirectional_ais`, for simulated examples.
 
     Attributes:
-        lower: a lower bound on log p(x) in expectation, from chains from the start to p(z|x).
-        upper: an upper bound in expectation, from chains from p(z|x) back to the start.
-        gap: upper - lower for each example; its mean is a bound on the mean error of either, in expectation.
-        x: the simulated data `[N, *event]`, for trying other estimators of log p(x).
+        lower: A lower bound on log p(x) in expectation, from chains from the start to p(z|x).
+        upper: An upper bound in expectation, from chains from p(z|x) back to the start.
+        gap: Difference upper - lower for each example; its mean is a bound on the mean error of either, in expectation.
+        x: The simulated data `[N, *event]`, for trying other estimators of log p(x).
     """
 
     lower: Record
@@ -56,15 +56,15 @@ def log_marginal_ais(
     (num_leapfrog_steps + 2)` forward and backward passes of the decoder.
 
     Args:
-        vae: the model; z is a vector of floats.
-        data: an array `[N, *event]`, a `tfvae.data.Split`, or a data set whose batches contain x.
+        vae: The model; z is a vector of floats.
+        data: An array `[N, *event]`, a `tfvae.data.Split`, or a data set whose batches contain x.
         num_chains: C, number of independent chains per example, whose weights are averaged.
         num_steps: T, number of evenly spaced distributions on the geometric path from the start to p(x, z).
-        num_leapfrog_steps: number of leapfrog steps of the HMC step at each distribution.
-        start: the distribution in which chains start, "prior" for p(z) or "posterior" for q(z|x).
-        batch_size: number of examples per batch, for arrays and splits. Random numbers are drawn for a batch as a whole
+        num_leapfrog_steps: Number of leapfrog steps of the HMC step at each distribution.
+        start: The distribution in which chains start, "prior" for p(z) or "posterior" for q(z|x).
+        batch_size: Number of examples per batch, for arrays and splits. Random numbers are drawn for a batch as a whole
             and depend on it.
-        seed: an int or an int32 tensor `[2]`.
+        seed: An int or an int32 tensor `[2]`.
 
     Returns:
         A `Record`. Its diagnostics are the arguments, the median and the smallest effective sample size of the C
@@ -116,14 +116,14 @@ def bidirectional_ais(
     data as far as the model describes them well.
 
     Args:
-        vae: the model; z is a vector of floats.
+        vae: The model; z is a vector of floats.
         num_examples: N, number of examples to simulate.
-        num_chains: see `log_marginal_ais`; all chains back start from the one exact draw.
-        num_steps: see `log_marginal_ais`.
-        num_leapfrog_steps: see `log_marginal_ais`.
-        start: see `log_marginal_ais`.
-        batch_size: see `log_marginal_ais`.
-        seed: an int or an int32 tensor `[2]`.
+        num_chains: See `log_marginal_ais`; all chains back start from the one exact draw.
+        num_steps: See `log_marginal_ais`.
+        num_leapfrog_steps: See `log_marginal_ais`.
+        start: See `log_marginal_ais`.
+        batch_size: See `log_marginal_ais`.
+        seed: An int or an int32 tensor `[2]`.
 
     Returns:
         `BidirectionalAIS`. The Monte Carlo variance of `upper` and of `gap` is NaN: the chains back share their first

@@ -61,17 +61,17 @@ def log_marginal_hmc(
     `log_marginal_ais` scales to more dimensions.
 
     Args:
-        vae: the model; z is a vector of floats.
-        data: an array `[N, *event]`, a `tfvae.data.Split`, or a data set whose batches contain x.
-        num_samples: number of samples per chain for the fit, and again for the estimate.
-        num_burnin: number of burn-in steps per chain, in which the step size of each example is adapted to an
+        vae: The model; z is a vector of floats.
+        data: An array `[N, *event]`, a `tfvae.data.Split`, or a data set whose batches contain x.
+        num_samples: Number of samples per chain for the fit, and again for the estimate.
+        num_burnin: Number of burn-in steps per chain, in which the step size of each example is adapted to an
             acceptance rate of 0.8.
-        num_chains: number of chains per example.
-        max_tree_depth: log2 of the maximum number of gradients per sample.
-        start: the first states of chains: draws from q(z|x) ("posterior"), or, independently of the encoder, draws from
+        num_chains: Number of chains per example.
+        max_tree_depth: Log2 of the maximum number of gradients per sample.
+        start: The first states of chains: draws from q(z|x) ("posterior"), or, independently of the encoder, draws from
             p(z), resampled from 1,000 with probabilities proportional to p(x|z) ("prior").
-        batch_size: number of examples per batch, for arrays and splits.
-        seed: an int or an int32 tensor `[2]`.
+        batch_size: Number of examples per batch, for arrays and splits.
+        seed: An int or an int32 tensor `[2]`.
 
     Returns:
         A `Record`. Its diagnostics are the mean and the smallest acceptance rate, and the median and the smallest

@@ -22,16 +22,16 @@ class PriorVsPosterior:
     """Result of `prior_vs_posterior`: three kinds of latents, each `[S, D]`, and their E[x|z], `[S, *event]`.
 
     Attributes:
-        z_prior: draws from p(z).
-        z_posterior: draws from the aggregated posterior, z ~ q(z|x) for random examples.
-        z_mixture: draws from a mixture of normals fitted to encodings.
+        z_prior: Draws from p(z).
+        z_posterior: Draws from the aggregated posterior, z ~ q(z|x) for random examples.
+        z_mixture: Draws from a mixture of normals fitted to encodings.
         means_prior: E[x|z] of `z_prior`.
         means_posterior: E[x|z] of `z_posterior`.
         means_mixture: E[x|z] of `z_mixture`.
-        prior_accuracy: test accuracy of a classifier that distinguishes `z_prior` from `z_posterior`: 0.5 if their
+        prior_accuracy: Test accuracy of a classifier that distinguishes `z_prior` from `z_posterior`: 0.5 if their
             distributions are equal, 1 if they do not overlap.
-        mixture_accuracy: the same for `z_mixture`.
-        num_components: number of components of the mixture.
+        mixture_accuracy: The same for `z_mixture`.
+        num_components: Number of components of the mixture.
     """
 
     z_prior: np.ndarray
@@ -69,12 +69,12 @@ def prior_vs_posterior(
     decoder was not trained. The mixture shows what a better prior would give.
 
     Args:
-        vae: the model; z is a vector of floats.
-        data: an array `[N, *event]`, a `tfvae.data.Split`, or a data set whose batches contain x.
+        vae: The model; z is a vector of floats.
+        data: An array `[N, *event]`, a `tfvae.data.Split`, or a data set whose batches contain x.
         num_samples: S, number of samples of each kind, at least 4.
-        num_components: number of components of the mixture, which has full covariances.
-        batch_size: number of examples per batch, for arrays and splits.
-        seed: an int or an int32 tensor `[2]`.
+        num_components: Number of components of the mixture, which has full covariances.
+        batch_size: Number of examples per batch, for arrays and splits.
+        seed: An int or an int32 tensor `[2]`.
 
     Returns:
         `PriorVsPosterior`.

@@ -15,13 +15,13 @@ class Record:
     """An average over examples with its standard errors.
 
     Attributes:
-        name: the quantity, e.g. "log_marginal".
+        name: The quantity, e.g. "log_marginal".
         unit: "nats" per example, or "bits" per dimension.
-        per_example: one value per example, `[N]`.
-        monte_carlo_variance: the sampling variance of each value, `[N]`; NaN if there was only one draw.
-        diagnostics: diagnostics of the sampler by name. For log p(x), `density_of_levels` is the number of levels if
+        per_example: One value per example, `[N]`.
+        monte_carlo_variance: The sampling variance of each value, `[N]`; NaN if there was only one draw.
+        diagnostics: Diagnostics of the sampler by name. For log p(x), `density_of_levels` is the number of levels if
             the data are levels and p(x|z) is a density.
-        details: diagnostics of each example, arrays `[N]` by name; not part of `to_dict`.
+        details: Diagnostics of each example, arrays `[N]` by name; not part of `to_dict`.
     """
 
     name: str
@@ -81,8 +81,8 @@ def bits_per_dim(record: Record, num_dimensions: int, num_levels: int | None = N
 
     Args:
         record: `log_marginal` (or `elbo`) of the examples.
-        num_dimensions: number of values in one x.
-        num_levels: for x = (level + u) / num_levels, u uniform on [0, 1), the number of levels. log2(num_levels) is
+        num_dimensions: Number of values in one x.
+        num_levels: For x = (level + u) / num_levels, u uniform on [0, 1), the number of levels. log2(num_levels) is
             added for the width of a level, which gives a bound on the bits of the discrete data. None for data that are
             discrete or truly continuous.
 

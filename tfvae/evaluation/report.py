@@ -134,7 +134,7 @@ def _notes(report: Mapping[str, Any]) -> list[str]:
     """Returns paragraphs on the accuracy of the numbers in the table."""
     paragraphs = [
         "± is one standard error: over the examples, and over the draws, for other seeds on the same examples. The "
-        f"ELBO averages {report['elbo']['num_samples']} draws an example.",
+        f"ELBO averages {report['elbo']['num_samples']} draws per example.",
         reliability(report["log_marginal"])[1],
     ]
     warning = baseline_warning(report)

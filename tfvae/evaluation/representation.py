@@ -24,8 +24,8 @@ class Accuracy:
     """The share of correctly classified test examples.
 
     Attributes:
-        num_correct: number of correctly classified examples.
-        num_examples: number of test examples.
+        num_correct: Number of correctly classified examples.
+        num_examples: Number of test examples.
     """
 
     num_correct: int
@@ -56,11 +56,11 @@ class Representation:
     """Result of `representation`.
 
     Attributes:
-        linear_probe: accuracy of a logistic regression.
-        nearest_neighbors: accuracy of the majority vote of the k nearest neighbours.
-        most_frequent: accuracy of always predicting the most frequent training label, which both should exceed.
-        k: number of neighbours.
-        num_train: number of training examples of the classifiers.
+        linear_probe: Accuracy of a logistic regression.
+        nearest_neighbors: Accuracy of the majority vote of the k nearest neighbours.
+        most_frequent: Accuracy of always predicting the most frequent training label, which both should exceed.
+        k: Number of neighbours.
+        num_train: Number of training examples of the classifiers.
     """
 
     linear_probe: Accuracy
@@ -97,15 +97,15 @@ def representation(
     A linear probe measures whether classes are linearly separable, nearest neighbours whether they form clusters.
 
     Args:
-        vae: the model; z is a vector of floats.
-        train: training examples of the classifiers: an array `[N, *event]`, a `tfvae.data.Split`, or a data set.
-        test: test examples, in the same forms.
-        train_labels: labels `[N]` of the training examples; None uses those of a `Split`.
-        test_labels: labels of the test examples; None uses those of a `Split`.
-        k: number of neighbours that vote.
-        num_samples: number of draws for the mean of a posterior without one in closed form.
-        batch_size: number of examples per batch, for arrays and splits.
-        seed: an int or an int32 tensor `[2]`.
+        vae: The model; z is a vector of floats.
+        train: Training examples of the classifiers: an array `[N, *event]`, a `tfvae.data.Split`, or a data set.
+        test: Test examples, in the same forms.
+        train_labels: Labels `[N]` of the training examples; None uses those of a `Split`.
+        test_labels: Labels of the test examples; None uses those of a `Split`.
+        k: Number of neighbours that vote.
+        num_samples: Number of draws for the mean of a posterior without one in closed form.
+        batch_size: Number of examples per batch, for arrays and splits.
+        seed: An int or an int32 tensor `[2]`.
 
     Returns:
         `Representation`.

@@ -17,9 +17,9 @@ class Traversal(NamedTuple):
     """Result of `latent_traversal`.
 
     Attributes:
-        dimensions: the dimensions that were changed, `[R]`.
-        values: the values of each dimension, `[T]`.
-        z: the latents `[R, T, D]`.
+        dimensions: The dimensions that were changed, `[R]`.
+        values: The values of each dimension, `[T]`.
+        z: The latents `[R, T, D]`.
         means: E[x|z] `[R, T, *event]`.
     """
 
@@ -33,7 +33,7 @@ class Interpolation(NamedTuple):
     """Result of `interpolate`.
 
     Attributes:
-        z: the latents `[B, T, D]`, from E[z|x_a] to E[z|x_b].
+        z: The latents `[B, T, D]`, from E[z|x_a] to E[z|x_b].
         means: E[x|z] `[B, T, *event]`.
     """
 
@@ -53,12 +53,12 @@ def latent_traversal(
     """Changes one latent dimension at a time over a range of values, with the others fixed, and decodes.
 
     Args:
-        vae: the model; z is a vector of floats.
-        x: one example `[*event]`, whose E[z|x] is the starting point; alternatively pass `z`.
-        dimensions: the dimensions to change; None means all.
-        z: the starting point `[D]`, instead of `x`.
-        values: the values of the dimension; None means 11 values from -3 to 3, the range of a standard normal prior.
-        seed: an int or an int32 tensor `[2]`; for posteriors without a mean in closed form.
+        vae: The model; z is a vector of floats.
+        x: One example `[*event]`, whose E[z|x] is the starting point; alternatively pass `z`.
+        dimensions: The dimensions to change; None means all.
+        z: The starting point `[D]`, instead of `x`.
+        values: The values of the dimension; None means 11 values from -3 to 3, the range of a standard normal prior.
+        seed: An int or an int32 tensor `[2]`; for posteriors without a mean in closed form.
 
     Returns:
         `Traversal`.
@@ -96,11 +96,11 @@ def interpolate(vae: VAE, x_a: TensorLike, x_b: TensorLike, num_steps: int = 10,
     """Decodes along the straight line from E[z|x_a] to E[z|x_b], both ends included.
 
     Args:
-        vae: the model; z is a vector of floats.
-        x_a: examples `[B, *event]`.
-        x_b: examples `[B, *event]`.
+        vae: The model; z is a vector of floats.
+        x_a: Examples `[B, *event]`.
+        x_b: Examples `[B, *event]`.
         num_steps: T, number of points on each line, at least 2.
-        seed: an int or an int32 tensor `[2]`; for posteriors without a mean in closed form.
+        seed: An int or an int32 tensor `[2]`; for posteriors without a mean in closed form.
 
     Returns:
         `Interpolation`.

@@ -1,4 +1,4 @@
-"""The networks of a joint distribution: what each is given, how it is built and what it makes."""
+"""Networks of a joint distribution: their inputs, their construction and their outputs."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -16,26 +16,26 @@ from tfvae.typing import Distribution, Tensor
 
 tfd = tfp.distributions
 
-# The name of a joint layer's own input among what a conditional is given.
+# Name of the input of a joint layer in `given`.
 INPUTS = "inputs"
 _RESERVED = (INPUTS, "value", "name")  # the last two name arguments of TFP's joint distributions
 
 
 class Conditionals:
-    """The conditionals of a joint distribution, in the order of drawing.
+    """Conditionals of a joint distribution, in the order of drawing.
 
     Args:
-        parts: by name, a network that ends in a distribution layer, or, where nothing is given, a prior.
-        given: what each is given; see `tfvae.layers.Joint`.
-        owner: the layer that has them, for error messages.
-        has_inputs: whether the owner has an input, which every part may be given.
+        parts: Networks that end in a distribution layer, or priors, by name. A prior depends on no other part.
+        given: Names of the inputs of each part. See `tfvae.layers.Joint`.
+        owner: Name of the joint layer, for error messages.
+        has_inputs: Whether the joint layer has an input, on which every part may depend.
 
     Attributes:
-        given: the names of what each part is given, in the order of drawing.
+        given: Names of the inputs of each part, in the order of drawing.
 
     Raises:
-        TypeError: when a part is no layer or does not end in a distribution layer.
-        ValueError: when there are no parts, a name is reserved, or a part is given what is not drawn before it.
+        TypeError: If a part is not a layer or does not end in a distribution layer.
+        ValueError: If there are no parts, a name is reserved, or a part depends on a part that is not drawn before it.
     """
 
     def __init__(
@@ -77,15 +77,15 @@ class Conditionals:
             )
 
     def _check_layers(self, name: str, network: keras.layers.Layer) -> None:
-        """Refuses layers that mean something else each time a conditional is evaluated: drawing, then for a density."""
+        """Raises ValueError for layers whose effect differs between the evaluations of a conditional."""
         for layer in sublayers(network):
             where = f"Part {name!r} of {self._owner} has the layer '{layer.name}' ({type(layer).__name__})"
             if isinstance(layer, keras.layers.BatchNormalization):
                 raise ValueError(
-                    f"{where}, whose output depends on the other draws: the density would not be that of the draw. "
+                    f"{where}, whose output depends on other draws, so the density would not be that of the draw. "
                     "Use keras.layers.LayerNormalization, or normalize before the joint layer."
                 )
-            regularizers = ("activity_regularizer", "distribution_regularizer")  # of Keras' and of our layers
+            regularizers = ("activity_regularizer", "distribution_regularizer")  # of Keras and of tfvae
             if any(getattr(layer, regularizer, None) is not None for regularizer in regularizers):
                 raise ValueError(
                     f"{where}, whose activity_regularizer would count once for each evaluation. Use a "
@@ -93,7 +93,7 @@ class Conditionals:
                 )
 
     def _chosen(self, name: str, layer: Any, before: list[str], names: Sequence[str] | None) -> tuple[str, ...]:
-        """What a part is given, in the order of drawing."""
+        """Returns the names of the inputs of a part, in the order of drawing."""
         if names is None:
             names = [] if _depends_on_nothing(layer) else input_names(layer) or before
         if isinstance(names, str) or not set(names) <= set(before):
@@ -103,20 +103,20 @@ class Conditionals:
             )
         if _depends_on_nothing(layer) and (names or self._has_inputs):
             raise ValueError(
-                f"Part {name!r} of {self._owner} is a prior, which depends on nothing. Use a layer that is given "
-                f"something. Received: {name}={layer!r}, given {list(names)}"
+                f"Part {name!r} of {self._owner} is a prior, which depends on nothing. Use a network that ends in a "
+                f"distribution layer. Received: {name}={layer!r}, given={list(names)}"
             )
         if not names and not _depends_on_nothing(layer):
             raise ValueError(
-                f"Part {name!r} of {self._owner} is given nothing, but a layer needs something to depend on. Use a "
-                f"prior, such as tfvae.priors.StandardNormal(latent_size). Received: {name}={layer!r}"
+                f"Part {name!r} of {self._owner} is given nothing, but a network needs an input. Use a prior instead, "
+                f"such as tfvae.priors.StandardNormal(latent_size). Received: {name}={layer!r}"
             )
         return tuple(other for other in before if other in names)
 
     # Building -----------------------------------------------------------------------------------------------------
 
     def build(self, inputs: keras.KerasTensor | None = None) -> dict[str, keras.KerasTensor]:
-        """Builds the networks that are not built; returns what stands for a draw of each part `[B, *event]`."""
+        """Builds the networks that are not built, and returns a symbolic draw of each part `[B, *event]`."""
         specs = {} if inputs is None else {INPUTS: inputs}
         self._specs: dict[str, PartSpec] = {}
         for name, names in self.given.items():
@@ -134,7 +134,7 @@ class Conditionals:
         return keras.KerasTensor((given[0].shape[0], width), dtype=self._parts[name].variable_dtype)
 
     def _drawn(self, name: str, given: list[keras.KerasTensor]) -> keras.KerasTensor:
-        """Notes what is known of a part's distribution; returns what stands for a draw."""
+        """Records the known properties of the distribution of a part, and returns a symbolic draw."""
 
         def traced(*values: Tensor) -> None:
             made = self._make(name, [_of_batch(value) for value in values], training=False, states=[])
@@ -156,13 +156,13 @@ class Conditionals:
     def joint(
         self, inputs: Tensor | None = None, *, training: bool | None = False, seed: Tensor | None = None
     ) -> Distribution:
-        """The joint distribution of batch shape `[B]` for inputs `[B, ...]`, or `[]` where there are none.
+        """Returns the joint distribution with batch shape `[B]` for inputs `[B, ...]`, or `[]` without inputs.
 
         Args:
-            inputs: the input of the joint layer.
-            training: whether the networks run in training mode.
-            seed: what layers that draw numbers inside the networks draw from: the same numbers wherever the
-                distribution is evaluated, so that a density is that of the draw.
+            inputs: Input of the joint layer.
+            training: Whether the networks run in training mode.
+            seed: Seed of layers in the networks that make draws. Their draws are equal in all evaluations of the
+                distribution, so that a density is that of the draw.
         """
         states = self._seed_states()
         values = [tf.zeros([2], tf.int32)] * len(states) if seed is None else split_seed(seed, len(states), "joint")
@@ -190,7 +190,7 @@ class Conditionals:
         if not given:
             return layer.distribution()
         flat, batch_shape = flattened(given)
-        # Inside, nothing that a layer does changes a variable.
+        # Layers change no variables in this scope.
         with keras.StatelessScope(states):
             made = layer(self._as_argument(name, flat), training=training)
         if not isinstance(made, tfd.Distribution):
@@ -201,18 +201,18 @@ class Conditionals:
         return as_distribution(made) if batch_shape.shape[0] == 1 else reshape_batch(made, batch_shape)
 
     def _structure(self, name: str) -> Any:
-        """The inputs of a functional model that has several; None for a network of one input."""
+        """Returns the inputs of a functional model with several inputs. None for a network with one input."""
         layer = self._parts[name]
         inputs = layer.input if is_functional(layer) else None
         return inputs if isinstance(inputs, list | tuple | dict) else None
 
     def _as_argument(self, name: str, given: list[Any]) -> Any:
-        """What a network is called with: what its inputs are, or one tensor."""
+        """Returns the argument of a network: the structure of its inputs, or one tensor."""
         structure = self._structure(name)
         if structure is not None and len(structure) != len(given):
             raise ValueError(
                 f"Part {name!r} of {self._owner} has {len(structure)} inputs, but is given {list(self.given[name])}. "
-                "Name what it is given in `given`."
+                "Set the names of its inputs in `given`."
             )
         if isinstance(structure, dict):
             return dict(zip(self.given[name], given, strict=True))
@@ -222,7 +222,7 @@ class Conditionals:
 
 
 def _concatenated(values: list[Tensor], dtype: str) -> Tensor:
-    """Tensors `[N, ...]` as vectors, one after another, `[N, size]`."""
+    """Flattens tensors `[N, ...]` to vectors and concatenates them to `[N, size]`."""
     rows = [tf.reshape(value, [tf.shape(value)[0], math.prod(value.shape[1:])]) for value in values]
     return tf.concat([tf.cast(row, dtype) for row in rows], axis=-1)
 

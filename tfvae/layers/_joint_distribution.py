@@ -1,4 +1,4 @@
-"""A joint distribution of named parts, each of which is made from parts that are drawn before it."""
+"""Joint distribution of named parts, each of which may depend on parts that are drawn before it."""
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
@@ -14,14 +14,14 @@ tfd = tfp.distributions
 
 
 class Given(NamedTuple):
-    """What a conditional depends on: a tensor, and how many of its last axes belong to one example."""
+    """Input of a conditional: a tensor, and the number of its last axes that belong to one example."""
 
     value: Tensor
     event_rank: int
 
 
 class PartSpec(NamedTuple):
-    """What is known of a part's distribution before it is made."""
+    """Properties of the distribution of a part that are known before it is created."""
 
     event_shape: tf.TensorShape
     dtype: tf.DType
@@ -29,12 +29,13 @@ class PartSpec(NamedTuple):
 
 
 class Conditional(NamedTuple):
-    """How one part is made.
+    """Conditional distribution of one part.
 
     Attributes:
-        spec: what is known of the distribution.
-        parents: the names of the parts that it depends on, which are drawn before it.
-        make: takes these parts and returns the distribution, whose batch shape is what their leading axes broadcast to.
+        spec: Known properties of the distribution.
+        parents: Names of the parts that it depends on, which are drawn before it.
+        make: Function from these parts to the distribution. Its batch shape is the broadcast shape of their leading
+            axes.
     """
 
     spec: PartSpec
@@ -43,20 +44,20 @@ class Conditional(NamedTuple):
 
 
 class JointDistributionOfParts(tfp.distributions.JointDistribution):
-    """p(z_1) p(z_2|z_1) ..., of which a draw is a dictionary; TFP's `JointDistributionNamed` for parts that are layers.
+    """Joint distribution p(z_1) p(z_2|z_1) ..., like TFP's `JointDistributionNamed`, for parts that are layers.
 
-    Every axis of a part belongs to its event or to the batch, so that the batch shape is that of one example's parts
-    and densities are summed over parts and nothing else.
+    A draw is a dictionary. Every axis of a part belongs to its event or to the batch, so that all parts have the same
+    batch shape and log-densities are summed only over parts.
 
     Args:
-        conditionals: how each part is made, by name, in the order of drawing.
-        batch_shape: the batch shape of each part, as far as it is known.
-        name: of the distribution.
+        conditionals: Conditionals by name, in the order of drawing.
+        batch_shape: Batch shape of each part, as far as it is known.
+        name: Name of the distribution.
     """
 
     def __init__(self, conditionals: Mapping[str, Conditional], batch_shape: tf.TensorShape, name: str = "joint"):
         parameters = {"conditionals": conditionals, "batch_shape": batch_shape, "name": name}
-        # TFP would trace every network for them, in each call of the layer.
+        # Without this cache, TFP would trace every network in each call of the layer.
         self._cached_static_attributes = self._no_dependency(
             StaticDistributionAttributes(
                 batch_shape=[batch_shape] * len(conditionals),
@@ -76,7 +77,7 @@ class JointDistributionOfParts(tfp.distributions.JointDistribution):
         return tuple(name for name, _ in self._conditionals)
 
     def resolve_graph(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
-        """The names of the parts and of those that each depends on, as in TFP's `JointDistributionNamed`."""
+        """Returns the name and the parents of each part, as TFP's `JointDistributionNamed` does."""
         return tuple((name, conditional.parents) for name, conditional in self._conditionals)
 
     def _model_coroutine(self) -> Any:
@@ -115,10 +116,10 @@ class JointDistributionOfParts(tfp.distributions.JointDistribution):
 
 
 def flattened(given: Sequence[Given]) -> tuple[list[Tensor], Tensor]:
-    """Tensors with one batch axis in place of their leading axes, which are broadcast against each other first.
+    """Broadcasts the leading axes of tensors against each other and merges them to one batch axis.
 
     Returns:
-        The tensors, and what their leading axes broadcast to, an int32 tensor.
+        The tensors, and the broadcast shape of their leading axes, an int32 tensor.
     """
     splits = [value.shape.rank - event_rank for value, event_rank in given]
     batches = [value.shape[:split] for (value, _), split in zip(given, splits, strict=True)]
@@ -137,7 +138,7 @@ def flattened(given: Sequence[Given]) -> tuple[list[Tensor], Tensor]:
 
 
 def _batch_shape(shapes: Sequence[Tensor], static: tf.TensorShape) -> Tensor:
-    """What shapes broadcast to, with those axes constant that are known."""
+    """Returns the broadcast shape, with constants for the axes that are known."""
     if static.is_fully_defined():
         return tf.constant(static.as_list(), tf.int32)
     found = functools.reduce(tf.broadcast_dynamic_shape, shapes)

@@ -1,4 +1,4 @@
-"""A posterior over several parts of z."""
+"""Posterior over several parts of z."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -16,35 +16,36 @@ from tfvae.typing import Distribution, Tensor
 
 @register
 class Joint(DistributionLayer):
-    """A joint distribution q(z_1|h) q(z_2|z_1, h) ... of named parts, each of which is made by a Keras network.
+    """Joint distribution q(z_1|h) q(z_2|z_1, h) ... of named parts, with a Keras network for each conditional.
 
-    The last layer of an encoder whose latents have several parts; a draw is a dictionary of them. `tfvae.priors.Joint`
-    is the prior that goes with it, over the same names in whatever order; a layer may be part of both. The KL of each
+    It is the last layer of an encoder whose latents have several parts. A draw is a dictionary of the parts.
+    `tfvae.priors.Joint` is the matching prior over the same names in any order. Both may share layers. The KL of each
     part is reported (`tfvae.estimators.kl_by_part`).
 
-    A conditional is called with one tensor: what it is given, flattened to vectors and concatenated in the order of
-    drawing, the layer's own input first; a single tensor as it is. A functional model with several inputs is called
-    with a list of them, and one that names its inputs (`keras.Model({"inputs": h, "z1": z1}, ...)`) with those that it
-    names. It sees one batch axis, whatever leading axes draws have.
+    A conditional is called with one tensor. If it has several inputs, they are flattened to vectors and concatenated in
+    the order of drawing, with the input of this layer first. A functional model with several inputs is called with a
+    list, and one with named inputs (`keras.Model({"inputs": h, "z1": z1}, ...)`) with a dictionary of these inputs. All
+    leading axes of draws are merged to one batch axis.
 
     Args:
-        parts: the conditionals by name, in the order of drawing: networks that end in a distribution layer.
-        given: the names of what a part is given, for parts that are not given everything: of parts before it, and
-            "inputs" for the input of this layer. `{"z3": ["z2"]}` makes a Markov chain.
-        seed: seed of layers that draw numbers inside the conditionals, such as `Dropout`; None draws one.
+        parts: Conditionals by name, in the order of drawing: networks that end in a distribution layer.
+        given: Names of the inputs of a part, by its name: of parts before it, and "inputs" for the input of this layer.
+            By default a part gets all of them. `{"z3": ["z2"]}` defines a Markov chain.
+        seed: Seed of layers in the conditionals that make draws, such as `Dropout`. None draws a seed.
         **kwargs: `activity_regularizer`, see `DistributionLayer`; `name`, `dtype`, `trainable` of `keras.layers.Layer`.
 
     Call arguments:
-        inputs: a tensor `[B, ...]`.
-        training: whether the conditionals run in training mode.
+        inputs: A tensor `[B, ...]`.
+        training: Whether the conditionals run in training mode.
 
     Returns:
-        A joint distribution of batch shape `[B]`. As a tensor it is a draw of the part whose name sorts last.
+        A joint distribution with batch shape `[B]`. It converts to a tensor as a draw of the part whose name is last in
+        alphabetical order.
 
     Raises:
         TypeError: If a conditional is not a layer or does not end in a distribution layer.
-        ValueError: If there are no parts, a part is given what is not drawn before it, or a conditional has batch
-            normalization or an activity regularizer, which would count for each evaluation.
+        ValueError: If there are no parts, a part depends on a part that is not drawn before it, or a conditional has
+            batch normalization or an activity regularizer, which would count in each evaluation.
 
     Example:
         >>> size = MultivariateNormalDiag.params_size(2)
@@ -86,7 +87,7 @@ class Joint(DistributionLayer):
         return self._regularize(self._make(inputs, training=training), mask)
 
     def make_distribution(self, inputs: Tensor, *, training: bool | None = None) -> Distribution:
-        """The joint distribution for inputs `[B, ...]`, of batch shape `[B]`."""
+        """Returns the joint distribution for inputs `[B, ...]`, with batch shape `[B]`."""
         return self._conditionals.joint(inputs, training=training, seed=stateless_seed(self.seed_generator))
 
     def _make(self, inputs: Tensor, training: bool | None = None) -> DistributionTensor:

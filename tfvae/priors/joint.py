@@ -1,4 +1,4 @@
-"""A prior over several parts of z."""
+"""Prior over several parts of z."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,33 +12,33 @@ from tfvae.priors.prior import Prior
 from tfvae.typing import Distribution, Tensor
 
 
-@keras.saving.register_keras_serializable(package=PACKAGE, name="JointPrior")  # "Joint" is the layer's
+@keras.saving.register_keras_serializable(package=PACKAGE, name="JointPrior")  # "Joint" is the name of the layer
 class Joint(Prior):
-    """A joint distribution p(z_1) p(z_2|z_1) ... of named parts: priors, and Keras networks given the parts before.
+    """Joint distribution p(z_1) p(z_2|z_1) ... of named parts: priors, and Keras networks of previous parts.
 
-    `tfvae.layers.Joint` is the posterior that goes with it. It may draw in another order: z_1 then z_2 from bottom to
-    top, where the prior draws z_2 then z_1. A layer of the encoder may be part of the prior too; it is one layer, also
-    in a loaded model.
+    `tfvae.layers.Joint` is the matching posterior. It may have another order, for example z_1 and then z_2, while the
+    prior draws z_2 first. Encoder and prior may share a layer, which remains shared in a loaded model.
 
     Args:
-        parts: by name, in the order of drawing. The first is a layer of `tfvae.priors` or a TFP distribution; such a
-            part depends on nothing. The others are networks that end in a distribution layer; what they are called
-            with is described in `tfvae.layers.Joint`.
-        given: the names of the parts that a part is given, for parts that are not given all parts before them.
+        parts: Parts by name, in the order of drawing. The first part is a layer of `tfvae.priors` or a TFP
+            distribution, which depends on nothing. The others are networks that end in a distribution layer. See
+            `tfvae.layers.Joint` for their inputs.
+        given: Names of the inputs of a part, by its name. By default a part gets all parts before it.
         **kwargs: `name`, `dtype`, `trainable` of `keras.layers.Layer`.
 
     Call arguments:
-        z: a dictionary of parts `[..., *event]`.
+        z: A dictionary of parts `[..., *event]`.
 
     Returns:
-        log p(z) in nats, `[...]`.
+        The log-density log p(z) in nats, `[...]`.
 
     Raises:
         TypeError: If a part is neither a layer nor a distribution, or does not end in a distribution layer.
-        ValueError: If there are no parts, the first is not a prior, or a part is given what is not drawn before it.
+        ValueError: If there are no parts, the first is not a prior, or a part depends on a part that is not drawn
+            before it.
 
     Numerics:
-        The networks run in inference mode: the prior is one distribution, whatever a dropout draws.
+        The networks run in inference mode, so that dropout does not change the prior.
 
     Example:
         >>> prior = Joint({
