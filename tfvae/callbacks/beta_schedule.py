@@ -11,6 +11,7 @@ import numpy as np
 from tfvae._checks import number
 from tfvae.callbacks._waiting import WaitingEpoch, compares_epochs
 from tfvae.callbacks.schedules import Schedule
+from tfvae.execution.optimizer_state import batches_per_update, num_updates
 
 
 class BetaSchedule(keras.callbacks.Callback):
@@ -80,21 +81,21 @@ class BetaSchedule(keras.callbacks.Callback):
             )
         batches = (self.params or {}).get("steps")
         if batches:  # else the count of an earlier fit is used
-            self._steps_per_epoch = batches / self._batches_per_step()
+            self._steps_per_epoch = batches / batches_per_update(self.model)
         self._started = False
         self._beta = None
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._epoch = epoch
         self._end_waiting()
-        self._first_step, self._steps_made = self._optimizer_steps(), 0
+        self._first_step, self._steps_made = num_updates(self.model), 0
         if not self._started:
             self._started = True
             self._warn_of_long_warm_up()
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         # Steps are counted within an epoch, because reading the count of the optimizer would wait for the last step.
-        per_step, execution = self._batches_per_step(), getattr(self.model, "execution", None)
+        per_step, execution = batches_per_update(self.model), getattr(self.model, "execution", None)
         num_steps, length = 1 if execution is None else execution.num_steps, (self.params or {}).get("steps")
         num_steps = min(num_steps, length - batch) if length else num_steps
         # Keras counts a call of many steps as full, even if data of unknown length ended within it.
@@ -112,13 +113,13 @@ class BetaSchedule(keras.callbacks.Callback):
         if logs is not None and self._started:
             logs["beta"] = float(keras.ops.convert_to_numpy(self.model.beta))
         if self._steps_per_epoch is None:
-            self._steps_per_epoch = float(self._optimizer_steps() - self._first_step) or None
+            self._steps_per_epoch = float(num_updates(self.model) - self._first_step) or None
             if not getattr(self.schedule, "in_epochs", False):
                 self._warn_of_long_warm_up()  # the number of steps of the run is known only now
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         if self._started:
-            self._first_step = self._optimizer_steps()
+            self._first_step = num_updates(self.model)
             self._epoch += 1
             self._set_beta(self._progress(0))
         self._restore_callbacks()
@@ -167,13 +168,6 @@ class BetaSchedule(keras.callbacks.Callback):
         for callback, start in self._original_starts:
             callback.start_from_epoch = start
         self._original_starts, self._comparing = [], []
-
-    def _optimizer_steps(self) -> int:
-        updates = getattr(self.model, "num_updates", None)  # other Keras models have only the count of the optimizer
-        return int(keras.ops.convert_to_numpy(self.model.optimizer.iterations)) if updates is None else updates
-
-    def _batches_per_step(self) -> int:
-        return getattr(self.model.optimizer, "gradient_accumulation_steps", None) or 1
 
     def _warn_of_long_warm_up(self) -> None:
         warm_up, epochs = getattr(self.schedule, "warm_up", 0.0), (self.params or {}).get("epochs")

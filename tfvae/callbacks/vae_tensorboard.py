@@ -17,10 +17,11 @@ from tfvae.callbacks._tensorboard.examples import Examples, Images
 from tfvae.callbacks._tensorboard.intervals import EVERY, intervals
 from tfvae.callbacks._tensorboard.latents import ACTIVITY, KL, LatentHistory, num_active
 from tfvae.callbacks._tensorboard.pictures import PICTURES, PictureInputs
-from tfvae.callbacks._tensorboard.speed import Speed, optimizer_steps
+from tfvae.callbacks._tensorboard.speed import Speed
 from tfvae.callbacks._tensorboard.step_profile import StepProfile, checked_steps
 from tfvae.callbacks._tensorboard.summaries import Summaries
 from tfvae.callbacks._tensorboard.views import ModelViews
+from tfvae.execution.optimizer_state import learning_rate, num_updates
 from tfvae.models import VAE
 
 _NUM_FOR_GRADIENT = 128  # examples; a step's work
@@ -137,7 +138,7 @@ class VAETensorBoard(keras.callbacks.Callback):
         self._views, self._embedding, self._history = None, None, None
         self._written, self._is_described = {}, False
         self._is_new = not any(self.log_dir.glob("*/events.*"))
-        self._steps_before = optimizer_steps(self.model)
+        self._steps_before = num_updates(self.model)
         if _is_chief():
             self._profile = StepProfile(str(self.log_dir / "train"), self.profile_steps)
         if isinstance(self.model, VAE):
@@ -156,11 +157,11 @@ class VAETensorBoard(keras.callbacks.Callback):
         if self._profile.is_waiting:
             execution = getattr(self.model, "execution", None)
             num_steps = self.model.steps_per_execution if execution is None else execution.num_steps
-            self._profile.before(optimizer_steps(self.model) - self._steps_before, num_steps)
+            self._profile.before(num_updates(self.model) - self._steps_before, num_steps)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         if self._profile.is_waiting:
-            self._profile.after(optimizer_steps(self.model) - self._steps_before)
+            self._profile.after(num_updates(self.model) - self._steps_before)
 
     def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
         # Training is over, and its metrics are not reset yet.
@@ -228,9 +229,9 @@ class VAETensorBoard(keras.callbacks.Callback):
     def _state(self) -> dict[str, float]:
         """Returns the values of learning rate and beta, which the logs do not have."""
         state = {}
-        optimizer = getattr(self.model, "optimizer", None)
-        if optimizer is not None:
-            state["learning_rate"] = float(keras.ops.convert_to_numpy(optimizer.learning_rate))
+        rate = learning_rate(self.model)
+        if rate is not None:
+            state["learning_rate"] = rate
         if isinstance(self.model, VAE):
             state["beta"] = float(keras.ops.convert_to_numpy(self.model.beta))
         return state

@@ -9,7 +9,7 @@ import tensorflow as tf
 from tfvae._checks import whole_number
 from tfvae._seeds import stateless_seed
 from tfvae.estimators import Estimate, Estimator
-from tfvae.execution import Execution
+from tfvae.execution import Execution, optimizer_state
 from tfvae.execution.step_functions import StepFunctions
 from tfvae.models import _validation
 from tfvae.models._checked_input_model import CheckedInputModel
@@ -191,7 +191,7 @@ class CompiledModel(CheckedInputModel):
     @property
     def num_updates(self) -> int:
         """The number of training steps since the model was compiled, over all calls of `fit`."""
-        return int(keras.ops.convert_to_numpy(self.optimizer.iterations))
+        return optimizer_state.num_updates(self)
 
     @num_updates.setter
     def num_updates(self, value: int) -> None:

@@ -7,6 +7,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfvae.execution.optimizer_state import num_updates, optimizer_name, scales_loss
+
 _ADVICE = {
     "log_likelihood": (
         "p(x|z) has no finite log-density for a batch: check the data for NaN, infinite and unscaled values, and keep "
@@ -123,11 +125,9 @@ class StopOnNonFinite(keras.callbacks.Callback):
         # The last call of an epoch may make fewer steps.
         step = min(self._last_batch + 1, num_batches) if num_batches else self._last_batch + 1
         at = "at step" if self._first_batch == self._last_batch or term == "weights" else "at or before step"
-        optimizer = getattr(self.model, "optimizer", None)
         # Loss scaling skips steps, including this one, and does not count them.
-        if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-            optimizer = None
-        total = None if optimizer is None else int(keras.ops.convert_to_numpy(optimizer.iterations))
+        is_counted = optimizer_name(self.model) is not None and not scales_loss(self.model)
+        total = num_updates(self.model) if is_counted else None
         execution = getattr(self.model, "execution", None)
         if term != "weights" and execution is not None and execution.first_non_finite is not None:
             at, step = "at step", self._first_batch + execution.first_non_finite + 1

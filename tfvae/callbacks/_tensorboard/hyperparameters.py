@@ -8,16 +8,17 @@ import keras
 import tensorflow as tf
 from tensorboard.plugins.hparams import api
 
+from tfvae.execution.optimizer_state import learning_rate, optimizer_name
 from tfvae.models import VAE
 
 
 def of_model(model: keras.Model) -> dict[str, Any]:
     """Returns the settings of a compiled model."""
     found: dict[str, Any] = {}
-    optimizer = getattr(model, "optimizer", None)
-    if optimizer is not None:
-        found["optimizer"] = type(optimizer).__name__
-        found["learning_rate"] = float(keras.ops.convert_to_numpy(optimizer.learning_rate))
+    name = optimizer_name(model)
+    if name is not None:
+        found["optimizer"] = name
+        found["learning_rate"] = learning_rate(model)
     found["num_parameters"] = int(sum(variable.value.shape.num_elements() for variable in model.trainable_variables))
     if isinstance(model, VAE):
         found["estimator"] = repr(model.estimator)

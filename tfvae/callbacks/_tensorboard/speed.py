@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from tfvae.execution.optimizer_state import num_updates
 from tfvae.models import VAE
 
 
@@ -22,7 +23,7 @@ class Speed:
         """Starts the clock at the beginning of an epoch."""
         self.of_training, self.of_validation = {}, {}
         self._validation_started = None
-        self._steps_before = optimizer_steps(model)
+        self._steps_before = num_updates(model)
         self._started = time.perf_counter()
 
     def training_ends(self, model: keras.Model) -> None:
@@ -31,7 +32,7 @@ class Speed:
         if started is None:
             return
         # Reading either value waits until the device has finished.
-        examples, steps = _examples_seen(model), optimizer_steps(model) - self._steps_before
+        examples, steps = _examples_seen(model), num_updates(model) - self._steps_before
         seconds = time.perf_counter() - started
         if examples:
             self.of_training = {"images_per_second": examples / seconds}
@@ -45,12 +46,6 @@ class Speed:
         examples = _examples_seen(model)
         if started is not None and examples:
             self.of_validation = {"images_per_second": examples / (time.perf_counter() - started)}
-
-
-def optimizer_steps(model: keras.Model) -> int:
-    """Returns the number of steps that the model has been trained for."""
-    optimizer = getattr(model, "optimizer", None)
-    return 0 if optimizer is None else int(keras.ops.convert_to_numpy(optimizer.iterations))
 
 
 def _examples_seen(model: keras.Model) -> float:
