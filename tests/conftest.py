@@ -22,16 +22,12 @@ if TYPE_CHECKING:
 BESIDE_REPOSITORY = Path(__file__).parents[2] / "shared" / "data"
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _spare_the_garbage_collector():
-    """Leaves the imported modules out of every full collection: half a million objects that are no garbage."""
-    gc.collect()
-    gc.freeze()
-
-
 @pytest.fixture(scope="module", autouse=True)
 def _free_graphs():
     """Frees the graphs that a file's tests have traced, so that a worker does not grow with each of them.
+
+    What remains, modules and caches of a million objects, is set aside: walking over it at each full collection would
+    take longer than the tests.
 
     Three tables would hold them for ever. TensorFlow registers the gradient of every `tf.custom_gradient` in every
     graph under a name with a number, TFP has one cache of what all bijectors have computed, and its samplers of gamma,
@@ -52,6 +48,7 @@ def _free_graphs():
     for function in _functions_of_tfp():
         function._function_cache.clear()
     gc.collect()
+    gc.freeze()
 
 
 def _functions_of_tfp():

@@ -102,7 +102,7 @@ def test_posteriors_without_a_mean_are_averaged():
         ({"train_labels": np.zeros(149)}, r"\(150,\)"),
         ({"train_labels": np.zeros(150)}, "at least 2"),
         ({"train_labels": np.arange(150) % 2, "k": 151}, "k=151"),
-        ({"train_labels": np.arange(150) % 2, "k": 0}, "k is"),
+        ({"train_labels": np.arange(150) % 2, "k": 0}, "`k` must be an integer of at least 1"),
     ],
 )
 def test_bad_input_is_one_clear_error(vae, arguments, message):
