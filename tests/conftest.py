@@ -24,7 +24,9 @@ BESIDE_REPOSITORY = Path(__file__).parents[2] / "shared" / "data"
 
 @pytest.fixture(scope="module", autouse=True)
 def _free_graphs():
-    """Frees the graphs that a file's tests have traced, so that a worker does not grow with each of them.
+    """Frees the graphs that earlier files' tests have traced, so that a worker does not grow with each of them.
+
+    At the start of the next file, nothing refers to the last test of a file any more.
 
     What remains, modules and caches of a million objects, is set aside: walking over it at each full collection would
     take longer than the tests.
@@ -33,7 +35,8 @@ def _free_graphs():
     graph under a name with a number, TFP has one cache of what all bijectors have computed, and its samplers of gamma,
     Poisson and binomial draws are functions of a module, traced for every shape and dtype.
     """
-    yield
+    if "tensorflow_probability" not in sys.modules:
+        return
     import tensorflow_probability as tfp
     from tensorflow.python.framework import ops
 
