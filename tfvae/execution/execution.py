@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from tfvae.execution.device_batches import DeviceBatches
+from tfvae.typing import Tensor
 
 
 @dataclasses.dataclass
@@ -75,12 +77,20 @@ class Schedule:
         """Key of the compiled program, which depends on the variables that it assigns."""
         return tuple(id(variable) for variable in self.variables)
 
-    def stacked(self, first: int, num_steps: int) -> list[np.ndarray]:
-        """Returns the values from step `first` on, padded to `num_steps` with the last value."""
+    def stacked(self, first: int, num_steps: int) -> list[Tensor]:
+        """Returns the values from step `first` on as tensors, padded to `num_steps` with the last value."""
         padded = (np.concatenate([some, np.repeat(some[-1:], first + num_steps)]) for some in self.values)
-        return [values[first : first + num_steps] for values in padded]
+        return [
+            tf.constant(values[first : first + num_steps], variable.dtype)
+            for variable, values in zip(self.variables, padded, strict=True)
+        ]
 
-    def assign(self, step: int) -> None:
-        """Assigns each variable its value in a step."""
-        for variable, values in zip(self.variables, self.values, strict=True):
-            variable.assign(values[step])
+    def assign(self, values: Sequence[Any], step: Any) -> None:
+        """Assigns each variable its value in a step.
+
+        Args:
+            values: `self.values`, or those of `stacked` within a compiled program.
+            step: Index of the step, an integer or a scalar tensor.
+        """
+        for variable, some in zip(self.variables, values, strict=True):
+            variable.assign(some[step])

@@ -6,6 +6,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfvae.execution.execution import Schedule
+from tfvae.execution.step_loop import all_finite
 from tfvae.typing import Tensor
 
 
@@ -40,10 +41,7 @@ class ReplicatedSteps:
             execution.num_made, execution.first_non_finite = 1, None
             return self._run_one(next(iterator))
         limit = min(execution.num_steps, execution.limit or execution.num_steps)
-        values = [
-            tf.constant(some, variable.dtype)
-            for variable, some in zip(schedule.variables, schedule.stacked(0, execution.num_steps), strict=True)
-        ]
+        values = schedule.stacked(0, execution.num_steps)
         made, bad, logs = self._program(schedule)(iterator, tf.constant(limit), values)
         execution.num_made = int(made)
         execution.first_non_finite = int(bad) if int(bad) < int(made) else None
@@ -53,27 +51,24 @@ class ReplicatedSteps:
 
     def _program(self, schedule: Schedule) -> Callable[..., Any]:
         if schedule.key not in self._runs:
-            variables = schedule.variables
 
             def run(iterator: Any, limit: Tensor, values: list[Tensor]) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-                return self._steps(iterator, limit, variables, values)
+                return self._steps(iterator, limit, schedule, values)
 
             self._runs[schedule.key] = tf.function(run, autograph=False, reduce_retracing=True)
         return self._runs[schedule.key]
 
     def _steps(
-        self, iterator: Any, limit: Tensor, variables: list[Any], values: list[Tensor]
+        self, iterator: Any, limit: Tensor, schedule: Schedule, values: list[Tensor]
     ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         """Returns the number of steps made, the first step that was not finite (`limit` if none), and the logs."""
 
         def body(made: Tensor, batch: Any, bad: Tensor, logs: dict[str, Tensor]) -> Any:
-            for variable, some in zip(variables, values, strict=True):
-                variable.assign(some[made])
+            schedule.assign(values, made)
             new = self._one(batch.get_value())
             was_finite = bad == limit
             logs = {name: tf.where(was_finite, new[name], logs[name]) for name in logs}
-            is_finite = tf.reduce_all([tf.math.is_finite(value) for value in new.values()])
-            bad = tf.where(tf.logical_and(was_finite, ~is_finite), made, bad)
+            bad = tf.where(tf.logical_and(was_finite, ~all_finite(new)), made, bad)
             following = tf.cond(made + 1 < limit, iterator.get_next_as_optional, lambda: batch)
             return made + 1, following, bad, logs
 

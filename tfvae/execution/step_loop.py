@@ -158,12 +158,7 @@ class StepLoop:
         """Makes steps with the first `count` batches of a stack."""
         if self._empty_logs is None:
             self._prepare(stack)
-        values = [
-            tf.constant(some, variable.dtype)
-            for variable, some in zip(
-                schedule.variables, schedule.stacked(self._execution.num_made, self._num_steps), strict=True
-            )
-        ]
+        values = schedule.stacked(self._execution.num_made, self._num_steps)
         arguments = stack, tf.constant(count), values, self._empty_logs, self._source
         try:
             new, bad = self._program(schedule)(*arguments)
@@ -176,9 +171,9 @@ class StepLoop:
 
     def _run_single(self, batch: Any, schedule: Schedule, logs: dict[str, Tensor]) -> dict[str, Tensor]:
         """Makes one step."""
-        schedule.assign(self._execution.num_made)
+        schedule.assign(schedule.values, self._execution.num_made)
         new = self._step(batch, self._source)
-        return self._record(1, new, logs, 1 if bool(_all_finite(new)) else 0)
+        return self._record(1, new, logs, 1 if bool(all_finite(new)) else 0)
 
     def _record(self, count: int, new: dict[str, Tensor], logs: dict[str, Tensor], bad: int) -> dict[str, Tensor]:
         """Counts steps, of which step `bad` is the first that was not finite, and returns the logs to report."""
@@ -208,18 +203,16 @@ class StepLoop:
     def _program(self, schedule: Schedule) -> Callable[..., Any]:
         """Returns the compiled loop that assigns the variables of a schedule before each step."""
         if schedule.key not in self._runs:
-            variables = schedule.variables
 
             def run(
                 stack: Any, count: Tensor, values: list[Tensor], logs: Any, source: Tensor | None
             ) -> tuple[dict[str, Tensor], Tensor]:
                 def body(i: Tensor, logs: Any, bad: Tensor) -> Any:
-                    for variable, some in zip(variables, values, strict=True):
-                        variable.assign(some[i])
+                    schedule.assign(values, i)
                     new = self._step(tf.nest.map_structure(lambda leaf: leaf[i], stack), source)
                     was_finite = bad == count
                     logs = tf.nest.map_structure(lambda a, b: tf.where(was_finite, a, b), new, logs)
-                    return i + 1, logs, tf.where(tf.logical_and(was_finite, ~_all_finite(new)), i, bad)
+                    return i + 1, logs, tf.where(tf.logical_and(was_finite, ~all_finite(new)), i, bad)
 
                 start = (tf.constant(0), logs, count)
                 return tf.while_loop(lambda i, *_: i < count, body, start, parallel_iterations=1)[1:]
@@ -236,7 +229,8 @@ def _can_stack(element_spec: Any) -> bool:
     )
 
 
-def _all_finite(logs: dict[str, Tensor]) -> Tensor:
+def all_finite(logs: dict[str, Tensor]) -> Tensor:
+    """Whether all logs of a step are finite, a scalar tensor."""
     return tf.reduce_all([tf.math.is_finite(tf.cast(log, tf.float32)) for log in tf.nest.flatten(logs)])
 
 
