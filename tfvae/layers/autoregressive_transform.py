@@ -9,6 +9,7 @@ import tensorflow_probability as tfp
 from tfvae._serialization import register
 from tfvae.layers._coercion import DistributionTensor, as_distribution
 from tfvae.layers._masked_autoregressive import masked_autoregressive_flow
+from tfvae.layers._symbolic import symbolic_value
 from tfvae.layers.distribution_layer import DistributionLayer
 from tfvae.networks import AutoregressiveNetwork
 from tfvae.typing import Distribution, Tensor
@@ -111,13 +112,10 @@ class AutoregressiveTransform(DistributionLayer):
         """Returns the shape and dtype of the tensor value, for an input whose own value has the given spec."""
         inputs = args[0] if args else kwargs["inputs"]
 
-        def value(u: Tensor) -> Tensor:
-            return self._make(tfd.Independent(tfd.Normal(u, tf.ones_like(u)), 1)).value
+        def value(u: Tensor) -> Any:
+            return self._value_spec(self._make(tfd.Independent(tfd.Normal(u, tf.ones_like(u)), 1)))
 
-        trace = tf.function(value, autograph=False)
-        with keras.StatelessScope():  # a trace must not advance the seed
-            outputs = trace.get_concrete_function(tf.TensorSpec(inputs.shape, inputs.dtype)).structured_outputs
-        return keras.KerasTensor(outputs.shape, dtype=outputs.dtype.name)
+        return symbolic_value(value, (inputs,))
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "made": keras.saving.serialize_keras_object(self.made)}

@@ -16,6 +16,7 @@ from tfvae.layers._captured_variables import captured_variables, specs_config, s
 from tfvae.layers._coercion import DistributionTensor
 from tfvae.layers._conversion import Conversion
 from tfvae.layers._masks import joint_mask
+from tfvae.layers._symbolic import symbolic_value
 from tfvae.layers.kl_divergence_regularizer import KLDivergenceRegularizer
 from tfvae.typing import ConvertToTensorFn, Distribution, Tensor
 
@@ -244,9 +245,15 @@ class DistributionLayer(keras.layers.Layer):
 
     def compute_output_spec(self, *args: Any, mask: Any = None, **kwargs: Any) -> keras.KerasTensor:
         """Returns the shape and dtype of the tensor value, which represents the distribution in a functional model."""
-        with keras.StatelessScope():  # a trace must not advance the seed
-            value = self._trace(args, kwargs)
-        return keras.KerasTensor(value.shape, dtype=value.dtype.name)
+        return symbolic_value(lambda *args, **kwargs: self._value_spec(self._make(*args, **kwargs)), args, kwargs)
+
+    def _value_spec(self, distribution: DistributionTensor) -> Any:
+        """Returns a shape and dtype: those of a sample need no draw, which is most of the work of a symbolic call."""
+        batch_shape, event_shape = distribution.batch_shape, distribution.event_shape
+        is_known = isinstance(event_shape, tf.TensorShape) and (batch_shape + event_shape).rank is not None
+        if self.convert_to_tensor_fn.name == "sample" and is_known:
+            return tf.TensorSpec(batch_shape + event_shape, distribution.dtype)
+        return distribution.value
 
     def _trace(self, args: Any, kwargs: Any) -> Any:
         """Returns the tensor value of a symbolic call."""
