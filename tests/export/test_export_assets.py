@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from google.protobuf import text_format
-from small_models import small_vae
 from tensorflow_serving.apis import prediction_log_pb2
 from tensorflow_serving.config import model_server_config_pb2
 
@@ -19,9 +18,8 @@ NAMES = {*SIGNATURES, *MEANS, DEFAULT}
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    about = {"data": {"name": "toys"}, "elbo": {"mean": -3.5, "standard_error": 0.25}}
-    return tfvae.export.save(small_vae(), tmp_path_factory.mktemp("models") / "toy" / "3", about=about)
+def folder(image_model):
+    return image_model
 
 
 def requests(folder):
@@ -38,7 +36,7 @@ def requests(folder):
 def test_warm_up_requests_are_answered(folder):
     loaded, seen = tf.saved_model.load(str(folder)).signatures, {}
     for request in requests(folder):
-        assert request.model_spec.name == "toy"
+        assert request.model_spec.name == "image"
         inputs = {name: tf.make_ndarray(tensor) for name, tensor in request.inputs.items()}
         answer = loaded[request.model_spec.signature_name](
             **{name: tf.constant(value) for name, value in inputs.items()}
@@ -65,11 +63,11 @@ def test_the_session_loader_answers_them_too(folder):
 def test_manifest_says_what_the_model_is(folder):
     manifest = tfvae.export.read_manifest(folder)
     assert (manifest["tfvae"], manifest["dtype"]) == (tfvae.__version__, "float32")
-    assert (manifest["event_shape"], manifest["latent_shape"]) == ([4, 2], [2])
+    assert (manifest["event_shape"], manifest["latent_shape"]) == ([8, 8, 1], [3])
     assert manifest["about"]["elbo"] == {"mean": -3.5, "standard_error": 0.25}
     assert set(manifest["signatures"]) == NAMES
-    assert manifest["signatures"]["elbo"]["inputs"] == {"x": [None, 4, 2], "num_samples": [], "seed": [2]}
-    assert manifest["signatures"]["likelihood"]["outputs"] == {"mean": [None, 4, 2]}
+    assert manifest["signatures"]["elbo"]["inputs"] == {"x": [None, 8, 8, 1], "num_samples": [], "seed": [2]}
+    assert manifest["signatures"]["likelihood"]["outputs"] == {"mean": [None, 8, 8, 1]}
     files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert {*manifest["files"]} == files - {"assets.extra/tfvae.json"}
     assert "assets.extra/tf_serving_warmup_requests" in files
@@ -108,7 +106,7 @@ def test_a_damaged_manifest_and_none_are_one_error(folder, tmp_path):
 def test_a_changed_manifest_and_one_of_a_later_version_are_refused(folder, tmp_path):
     path = shutil.copytree(folder, tmp_path / "copy") / "assets.extra" / "tfvae.json"
     written = json.loads(path.read_text())
-    changes = {"event_shape": [2, 4], "about": {}, "files": {k: v for k, v in list(written["files"].items())[1:]}}
+    changes = {"event_shape": [8, 8, 2], "about": {}, "files": {k: v for k, v in list(written["files"].items())[1:]}}
     for name, value in changes.items():
         path.write_text(json.dumps({**written, name: value}))
         with pytest.raises(ValueError, match=r"tfvae.json has been changed since it was written"):
@@ -123,9 +121,10 @@ def test_a_changed_manifest_and_one_of_a_later_version_are_refused(folder, tmp_p
     tfvae.export.load(tmp_path / "copy")
 
 
-def test_configuration_is_tensorflow_servings(folder):
-    (folder.parents[1] / "toy" / "not-a-version").mkdir()
-    path = tfvae.export.save_serving_config(folder.parents[1], base_path="/srv")
+def test_configuration_is_tensorflow_servings(folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "toy" / "3")
+    (tmp_path / "toy" / "not-a-version").mkdir()
+    path = tfvae.export.save_serving_config(tmp_path, base_path="/srv")
     config = text_format.Parse(path.read_text(), model_server_config_pb2.ModelServerConfig())
     (model,) = config.model_config_list.config
     assert (model.name, model.base_path, model.model_platform) == ("toy", "/srv/toy", "tensorflow")

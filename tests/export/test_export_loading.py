@@ -15,8 +15,8 @@ from tfvae.export.manifest import write_manifest
 
 
 @pytest.fixture
-def copy(vector_model, tmp_path):
-    return shutil.copytree(vector_model, tmp_path / "copy")
+def copy(image_model, tmp_path):
+    return shutil.copytree(image_model, tmp_path / "copy")
 
 
 def sign(folder):
@@ -25,11 +25,10 @@ def sign(folder):
     write_manifest(folder, {key: value for key, value in manifest.items() if key not in ("tfvae", "format", "files")})
 
 
-def test_an_exported_model(vector_model, vector_vae):
-    loaded = tfvae.export.load(vector_model)
-    x, seed = np.ones([2, 5], np.float32), tf.constant([1, 2])
-    answer = loaded.signatures["reconstruct"](x=tf.constant(x), seed=seed)
-    np.testing.assert_allclose(answer["mean"], vector_vae.reconstruct(x, seed=seed), rtol=1e-5, atol=1e-5)
+def test_an_exported_model(image_model, image_vae, images):
+    loaded, seed = tfvae.export.load(image_model), tf.constant([1, 2])
+    answer = loaded.signatures["reconstruct"](x=tf.constant(images), seed=seed)
+    np.testing.assert_allclose(answer["mean"], image_vae.reconstruct(images, seed=seed), rtol=1e-5, atol=1e-5)
 
 
 def test_no_folder(tmp_path):
@@ -122,20 +121,25 @@ class RunsWhenOpened(tf.saved_model.experimental.TrackableResource):
 
 
 @pytest.fixture
-def foreign(tmp_path, vector_model):
+def foreign(tmp_path, image_model):
     """A SavedModel of plain TensorFlow that runs a program when it is opened, with our signatures; and its mark."""
     mark, module = tmp_path / "mark", tf.Module()
     module.resource = RunsWhenOpened(mark)
-    manifest, signatures = tfvae.export.read_manifest(vector_model), {}
-    for name, described in manifest["signatures"].items():
-        signatures[name] = copy_of(described, module.resource)
-    tf.saved_model.save(module, str(tmp_path / "foreign"), signatures=signatures)
-    mark.unlink(missing_ok=True)
-    return tmp_path / "foreign", mark
+    return save_as(tmp_path / "foreign", module, image_model, module.resource), mark
+
+
+def save_as(folder, module, model, resource=None):
+    """Saves a module with the signatures of a model."""
+    described = tfvae.export.read_manifest(model)["signatures"]
+    signatures = {name: copy_of(signature, resource) for name, signature in described.items()}
+    tf.saved_model.save(module, str(folder), signatures=signatures)
+    for mark in folder.parent.glob("mark"):  # what it runs as it is saved
+        mark.unlink()
+    return folder
 
 
 def copy_of(described, resource):
-    """A function with the inputs and outputs of a signature, which uses the resource and answers zeros."""
+    """A function with the inputs and outputs of a signature, which uses the resource, if any, and answers zeros."""
     whole = {"num_samples", "seed"}
     specs = [
         tf.TensorSpec(shape, tf.int32 if name in whole else tf.float32, name)
@@ -144,19 +148,20 @@ def copy_of(described, resource):
 
     @tf.function(input_signature=specs)
     def function(*inputs):
-        tf.raw_ops.LookupTableSizeV2(table_handle=resource.resource_handle)
+        if resource is not None:
+            tf.raw_ops.LookupTableSizeV2(table_handle=resource.resource_handle)
         rows = tf.shape(inputs[0])[0] if inputs[0].shape.rank else inputs[0]
         return {name: tf.zeros([rows, *shape[1:]]) for name, shape in described["outputs"].items()}
 
     return function
 
 
-def test_a_foreign_model_is_refused_before_anything_of_it_runs(foreign, vector_model):
+def test_a_foreign_model_is_refused_before_anything_of_it_runs(foreign, image_model):
     """Without a manifest, with one of another model, and with one that a forger has written for it."""
     folder, mark = foreign
     with pytest.raises(ValueError, match=r"it has no assets\.extra/tfvae\.json.*It has not been opened"):
         tfvae.export.load(folder)
-    shutil.copytree(vector_model / "assets.extra", folder / "assets.extra")
+    shutil.copytree(image_model / "assets.extra", folder / "assets.extra")
     with pytest.raises(ValueError, match=r"is damaged or incomplete: .*\.pb has a wrong checksum"):
         tfvae.export.load(folder)
     sign(folder)
@@ -182,16 +187,12 @@ class RunsWhenRestored(tf.__internal__.tracking.AutoTrackable):
             return tf.identity(restored_tensors["value"])
 
 
-def test_a_model_that_runs_something_as_it_is_restored_is_refused(vector_vae, tmp_path, monkeypatch):
-    mark, save = tmp_path / "mark", tf.saved_model.save
-
-    def save_with_another_object(module, *arguments, **options):
-        module.model_variables = [*module.model_variables, RunsWhenRestored(mark)]
-        return save(module, *arguments, **options)
-
-    monkeypatch.setattr(tf.saved_model, "save", save_with_another_object)
-    folder = tfvae.export.save(vector_vae, tmp_path / "model")
-    mark.unlink(missing_ok=True)
+def test_a_model_that_runs_something_as_it_is_restored_is_refused(image_model, tmp_path):
+    mark, module = tmp_path / "mark", tf.Module()
+    module.model_variables = [RunsWhenRestored(mark)]
+    folder = save_as(tmp_path / "model", module, image_model)
+    shutil.copytree(image_model / "assets.extra", folder / "assets.extra")
+    sign(folder)
     with pytest.raises(ValueError, match=r"functions that restore it, which may run.*It has not been opened"):
         tfvae.export.load(folder)
     assert not mark.exists()
@@ -219,14 +220,14 @@ def test_objects_that_may_run_something_are_refused(copy, change, words):
         tfvae.export.load(copy)
 
 
-def test_a_manifest_that_describes_another_model_is_refused(vector_model):
+def test_a_manifest_that_describes_another_model_is_refused(image_model):
     """Its shapes, and files that it does not vouch for."""
-    manifest = tfvae.export.read_manifest(vector_model)
-    check_written_by_save(vector_model, manifest)
+    manifest = tfvae.export.read_manifest(image_model)
+    check_written_by_save(image_model, manifest)
     encode = {**manifest["signatures"]["encode"], "inputs": {"x": [None, 6], "seed": [2]}}
     for other in ({**manifest["signatures"], "encode": encode}, {}, None, [1]):
         with pytest.raises(ValueError, match=r"its signatures are not those that assets\.extra/tfvae\.json describes"):
-            check_written_by_save(vector_model, {**manifest, "signatures": other})
+            check_written_by_save(image_model, {**manifest, "signatures": other})
     files = {name: checksum for name, checksum in manifest["files"].items() if name != "saved_model.pb"}
     with pytest.raises(ValueError, match=r"has no checksum of saved_model\.pb"):
-        check_written_by_save(vector_model, {**manifest, "files": files})
+        check_written_by_save(image_model, {**manifest, "files": files})

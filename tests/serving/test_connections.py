@@ -55,15 +55,20 @@ def serving():
             thread.join()
 
 
-@pytest.fixture
-def connect(monkeypatch):
-    """Clients have one second, the connections half a second more."""
-    monkeypatch.setattr(receiving, "SECONDS_FOR_CLIENTS", 1)
-    monkeypatch.setattr(connections, "SECONDS_FOR_CLIENTS", 1)
-    monkeypatch.setattr(connections, "_GRACE_SECONDS", 0.5)
-    monkeypatch.setattr(connections, "_TICKS", 1)
+@pytest.fixture(scope="module")
+def connect():
     with serving() as (_, connect):
         yield connect
+
+
+@pytest.fixture
+def hurry(monkeypatch, connect):
+    """Clients have half a second, the connections a quarter more."""
+    monkeypatch.setattr(receiving, "SECONDS_FOR_CLIENTS", 0.5)
+    monkeypatch.setattr(connections, "SECONDS_FOR_CLIENTS", 0.5)
+    monkeypatch.setattr(connections, "_GRACE_SECONDS", 0.25)
+    monkeypatch.setattr(connections, "_TICKS", 1)
+    return connect
 
 
 def ask(connection, request):
@@ -81,23 +86,23 @@ def send_slowly(connection, sent):
     """A byte at a time until the server says or does something."""
     for byte in sent:
         connection.sendall(bytes([byte]))
-        if select.select([connection], [], [], 0.1)[0]:
+        if select.select([connection], [], [], 0.05)[0]:
             return
     pytest.fail("the server has waited for all of it")
 
 
-def test_head_that_does_not_come_ends_the_connection(connect):
-    with connect() as silent, connect() as slow:
+def test_head_that_does_not_come_ends_the_connection(hurry):
+    with hurry() as silent, hurry() as slow:
         send_slowly(slow, HEALTH[:-4].ljust(100, b"x"))
         assert ask(slow, b"") is None
         assert ask(silent, b"") is None
 
 
-def test_body_that_does_not_come_is_told_so(connect):
-    with connect() as slow, connect() as other:
+def test_body_that_does_not_come_is_told_so(hurry):
+    with hurry() as slow, hurry() as other:
         slow.sendall(HEAD.replace(b"10", b"100"))
         send_slowly(slow, 100 * b"x")
-        assert ask(slow, b"") == (408, b'{"error":"The body was not received within 1 seconds."}')
+        assert ask(slow, b"") == (408, b'{"error":"The body was not received within 0.5 seconds."}')
         assert ask(slow, b"") is None
         assert ask(other, HEALTH) == (200, b"0")  # nothing is held for it any more
 
@@ -121,10 +126,10 @@ def test_clients_that_ask_whether_to_send_are_told_at_once(connect):
         assert ask(client, head)[0] == 413
 
 
-def test_answer_that_is_not_taken_ends_the_connection(connect):
-    with connect() as slow:
+def test_answer_that_is_not_taken_ends_the_connection(hurry):
+    with hurry() as slow:
         slow.sendall(HEALTH.replace(b"healthz", b"long"))
-        time.sleep(3)
+        time.sleep(1.5)
         taken = 0
         with contextlib.suppress(ConnectionError):
             while part := slow.recv(MEBIBYTES):
@@ -132,12 +137,12 @@ def test_answer_that_is_not_taken_ends_the_connection(connect):
         assert taken < 64 * MEBIBYTES
 
 
-def test_connection_that_is_used_may_stay(connect):
-    with connect() as connection:
-        until = time.monotonic() + 3
+def test_connection_that_is_used_may_stay(hurry):
+    with hurry() as connection:
+        until = time.monotonic() + 1.5
         while time.monotonic() < until:
             connection.sendall(HEAD[:30])
-            time.sleep(0.2)
+            time.sleep(0.1)
             assert ask(connection, HEAD[30:] + 10 * b"x") == (200, b"10")
 
 

@@ -12,13 +12,9 @@ import io
 import json
 import re
 import shlex
-import signal
 import socket
-import subprocess
-import sys
 import threading
 import tracemalloc
-import urllib.request
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 
@@ -585,7 +581,8 @@ def test_metrics_count_what_happened(folder):
 
 
 def test_models_are_found(folder, tmp_path, loaded):
-    assert (ServedModel(folder.parent).name, ServedModel(folder.parent).version) == ("toy", 3)
+    found = ServedModel(folder.parent)
+    assert (found.name, found.version) == ("toy", 3)
     assert ServedModel(folder, name="other").name == "other"
     with pytest.raises(ValueError, match="part of URLs"):
         ServedModel(folder, name="a b")
@@ -598,27 +595,6 @@ def test_models_are_found(folder, tmp_path, loaded):
     run = ServedModel(tmp_path)
     assert (run.name, run.version) == (tmp_path.name, 1)
     np.testing.assert_array_equal(run.run("likelihood", {"z": Z})["mean"], expected(loaded, "likelihood")["mean"])
-
-
-def test_command_serves_a_client_that_knows_nothing_of_it(folder, loaded):
-    """A process on a free port, urllib as its client, Ctrl-C at the end; a port that is taken is one sentence."""
-    command = [sys.executable, "-m", "tfvae.cli", "serve", str(folder), "--port"]
-    with subprocess.Popen([*command, "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
-        try:
-            port = re.search(r"http://127\.0\.0\.1:(\d+)/v1/models/toy", server.stdout.readline())[1]
-            body = predict(signature_name="decode", inputs=INPUTS["decode"])
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}{PREDICT}", body, timeout=60) as answer:
-                found = json.load(answer)["outputs"]
-            np.testing.assert_array_equal(np.asarray(found["sample"]), expected(loaded, "decode")["sample"])
-            taken = subprocess.run([*command, port], capture_output=True, text=True, timeout=300)
-            assert taken.returncode == 1
-            assert f"Port {port} of 127.0.0.1 is already in use" in taken.stderr
-            server.send_signal(signal.SIGINT)
-            said, errors = server.communicate(timeout=60)
-        finally:
-            server.kill()
-    assert (server.returncode, errors) == (0, "")
-    assert said.splitlines()[-1] == "stopped"
 
 
 def test_garbage_collection_does_not_pause_the_server():

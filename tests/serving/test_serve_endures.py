@@ -1,4 +1,4 @@
-"""The server under a thousand odd requests, and under very many good ones."""
+"""The server as a process: a plain client, a thousand odd requests, very many good ones, and its end."""
 
 import json
 import os
@@ -15,8 +15,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import schemathesis
+import tensorflow as tf
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+
+from tfvae.cli.app import main
+from tfvae.serving import running
 
 MODEL = Path(__file__).parents[2] / "saved_models" / "digits_vae" / "1"
 PREDICT = "/v1/models/digits_vae:predict"
@@ -33,14 +37,19 @@ class Server:
     def __enter__(self):
         command = [sys.executable, "-m", "tfvae.cli", "serve", str(MODEL), "--port", "0", "--max-rows", "4"]
         command += self.options
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        self.address = re.search(r"http://127\.0\.0\.1:\d+", self.process.stdout.readline())[0]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.address = re.search(r"(http://127\.0\.0\.1:\d+)/v1/models/digits_vae", self.process.stdout.readline())[1]
         return self
 
     def __exit__(self, *error):
-        self.process.send_signal(signal.SIGTERM)
+        if self.process.returncode is None:
+            self.end(signal.SIGTERM)
+
+    def end(self, number):
+        """What it has said since it began to serve, and its errors."""
+        self.process.send_signal(number)
         try:
-            self.process.communicate(timeout=60)
+            return self.process.communicate(timeout=60)
         finally:
             self.process.kill()
 
@@ -62,6 +71,25 @@ class Server:
 def server():
     with Server() as server:
         yield server
+
+
+def test_a_client_that_knows_nothing_of_it_is_answered(server):
+    inputs = {"z": np.random.default_rng(1).normal(size=(3, 8)).tolist(), "seed": [3, -7]}
+    status, answer = server.post(json.dumps({"signature_name": "decode", "inputs": inputs}).encode())
+    tensors = {"z": tf.constant(inputs["z"]), "seed": tf.constant(inputs["seed"])}
+    wanted = tf.saved_model.load(str(MODEL)).signatures["decode"](**tensors)
+    assert status == 200
+    np.testing.assert_array_equal(np.asarray(json.loads(answer)["outputs"]["sample"]), wanted["sample"])
+
+
+def test_a_port_that_is_taken_is_one_sentence(server, monkeypatch, capsys):
+    monkeypatch.setattr(running, "make_server", lambda app: pytest.fail("it serves"))
+    port = server.address.rpartition(":")[2]
+    monkeypatch.setattr(sys, "argv", ["tfvae", "serve", str(MODEL), "--port", port])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 1
+    assert f"Port {port} of 127.0.0.1 is already in use" in capsys.readouterr().err
 
 
 def mutated():
@@ -176,3 +204,10 @@ def test_the_end_does_not_wait_for_a_long_computation():
         assert server.process.returncode == 0
         status, answer = asked.result(timeout=60)
         assert (status, b"shutting down before" in answer) == (503, True)
+
+
+def test_ctrl_c_ends_it_without_a_word_of_trouble(server):
+    """Last: it is the end of the server of the tests above."""
+    said, errors = server.end(signal.SIGINT)
+    assert (server.process.returncode, errors) == (0, "")
+    assert said.splitlines()[-1] == "stopped"

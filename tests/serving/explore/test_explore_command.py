@@ -2,14 +2,16 @@
 
 import shutil
 import webbrowser
+from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
 
-import tfvae
 from tfvae import serving
 from tfvae.cli import app as command_line
 from tfvae.training.run_folder import RunFolder
+
+SERVED = Path(__file__).parents[3] / "saved_models" / "digits_vae" / "1"
 
 
 @pytest.fixture
@@ -37,7 +39,7 @@ def explore(monkeypatch, capsys):
 def test_the_page_stands_beside_the_rest_api(explore, digits_run, tmp_path):
     path = tmp_path / "my digits"  # of which no part of an address has the space
     shutil.copytree(digits_run.folder.path, path)
-    tfvae.export.save(digits_run.vae, RunFolder(path).saved_model)
+    shutil.copytree(SERVED, RunFolder(path).saved_model)
     code, [(app, host, port)], opened, said = explore(path, "--open", "-n", 50, "--split", "train")
     assert code == 0
     assert (host, port) == ("127.0.0.1", 8600)
