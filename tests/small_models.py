@@ -1,6 +1,7 @@
 """Small models of images and vectors, with weights that are not special, their data, and dtype policies."""
 
 import contextlib
+import functools
 
 import keras
 import numpy as np
@@ -33,6 +34,17 @@ def without_xla():
         patch.setattr(
             tfvae.models.VAE, "compile", lambda self, *a, **kw: compiled(self, *a, **{**kw, "jit_compile": False})
         )
+        yield
+
+
+@contextlib.contextmanager
+def few_signatures(*names):
+    """Within a block `export.save` writes these functions, and the two that its warm-up needs: less to trace."""
+    from tfvae.export import saving, signatures
+
+    few = functools.partial(signatures.Signatures, names=("encode", "sample", *names))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(saving, "Signatures", few)
         yield
 
 

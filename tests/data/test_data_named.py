@@ -46,6 +46,7 @@ def test_mnist_figures(mnist):
     assert mnist.train.name == "mnist/train"
 
 
+@pytest.mark.slow  # its test data are read always, in test_data_tfds
 def test_binarized_mnist_figures(binarized_mnist):
     splits = (binarized_mnist.train, binarized_mnist.validation, binarized_mnist.test)
     assert [len(split) for split in splits] == [50000, 10000, 10000]

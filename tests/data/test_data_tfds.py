@@ -16,21 +16,22 @@ tfds = pytest.importorskip("tensorflow_datasets")
 
 @pytest.fixture
 def prepared_part(tfds_folder, tmp_path):
-    """A copy of the prepared MNIST that holds its 10,000 test images alone, as the split of the name given."""
+    """A copy of a prepared MNIST that holds its 10,000 test images alone, as the splits of the names given."""
 
-    def make(split):
-        source = tfds_folder / "mnist" / "3.0.1"
-        target = tmp_path / "mnist" / "3.0.1"
+    def make(*splits, name="mnist"):
+        (source,) = (tfds_folder / name).iterdir()
+        target = tmp_path / name / source.name
         target.mkdir(parents=True)
-        for name in ("features.json", "dataset_info.json"):
-            shutil.copy(source / name, target / name)
+        for file in ("features.json", "dataset_info.json"):
+            shutil.copy(source / file, target / file)
         description = json.loads((target / "dataset_info.json").read_text())
         kept = next(entry for entry in description["splits"] if entry["name"] == "test")
-        description["splits"] = [{**kept, "name": split}]
+        description["splits"] = [{**kept, "name": split} for split in splits]
         (target / "dataset_info.json").write_text(json.dumps(description))
-        shard = "mnist-{}.tfrecord-00000-of-00001"
-        shutil.copy(source / shard.format("test"), target / shard.format(split))
-        return target / shard.format(split)
+        shards = [target / f"{name}-{split}.tfrecord-00000-of-00001" for split in splits]
+        for shard in shards:
+            shutil.copy(source / f"{name}-test.tfrecord-00000-of-00001", shard)
+        return shards[0]
 
     return make
 
@@ -53,6 +54,15 @@ def test_long_name_and_a_data_set_with_training_data_alone(prepared_part, tmp_pa
     assert (train.raw.shape, train.num_levels) == ((10000, 28, 28, 1), 256)
     assert train.x.mean(dtype=np.float64) == pytest.approx(0.132515, abs=1e-6)
     assert np.bincount(train.labels).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+
+
+def test_binary_images_without_labels_and_two_splits(prepared_part, tmp_path):
+    prepared_part("train", "validation", name="binarized_mnist")
+    splits = load("binarized_mnist", data_dir=tmp_path)
+    assert (splits.num_levels, splits.test) == (2, None)
+    for split in (splits.train, splits.validation):  # which are the data set's test data
+        assert (len(split), split.is_binary, split.labels) == (10_000, True, None)
+        assert split.raw.mean() == pytest.approx(0.132512, abs=1e-6)
 
 
 def test_no_training_split(prepared_part, tmp_path):

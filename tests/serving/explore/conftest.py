@@ -1,4 +1,4 @@
-"""A small trained run, one server for it, and one headless Chromium, for all tests of the page."""
+"""A small run, one server for it, and one headless Chromium, for all tests of the page."""
 
 import os
 import shutil

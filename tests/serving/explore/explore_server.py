@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 
+import numpy as np
 import uvicorn
 from fastapi import FastAPI
 
@@ -16,13 +17,20 @@ from tfvae.training.run_data import RunData
 from tfvae.training.run_folder import RunFolder
 
 
-def make_run(path, settings, epochs=4):
-    """A run folder with what exploring needs of one: its configuration and a trained model."""
+def make_run(path, settings, epochs=None):
+    """A run folder with what exploring needs of one: its configuration and a model, trained or with random weights."""
     config = RunConfig.from_dict(settings)
     splits = tfvae.data.load(config.data.name)
     config = resolve(config, splits)
     vae = build_vae(config, splits)
-    vae.fit(RunData(config, splits).train().x, epochs=epochs, batch_size=100, verbose=0)
+    if epochs is None:
+        rng = np.random.default_rng(3)  # of which the digits' posterior means lie about the origin
+        for variable in vae.trainable_variables:
+            if variable.path.endswith("kernel"):
+                variable.assign_add(0.3 * rng.normal(size=variable.shape))
+        vae.optimizer.build(vae.trainable_variables)
+    else:
+        vae.fit(RunData(config, splits).train().x, epochs=epochs, batch_size=100, verbose=0)
     folder = RunFolder(path)
     folder.claim(config.to_toml())
     vae.save(folder.model)

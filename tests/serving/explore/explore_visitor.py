@@ -71,7 +71,7 @@ class Visitor:
 
     def rest(self):
         """Lets what is under way end: questions, the background, what is said after a move."""
-        self.page.wait_for_timeout(400)
+        self.page.wait_for_timeout(300)
 
     def pixels(self, selector):
         """A canvas as 8-bit levels `[H, W, 3]`."""
