@@ -20,6 +20,7 @@ import tfvae
 from tfvae._npz import NpzWriter
 from tfvae._seeds import fold_in, stateless_seed
 from tfvae.cli.app import main
+from tfvae.export.manifest import CONVERTED_MANIFEST
 from tfvae.models.queries import ancestral_sample, reconstruction
 from tfvae.training.config import RunConfig
 from tfvae.training.run_folder import RunFolder
@@ -42,7 +43,7 @@ def tfvae_command(monkeypatch, capfd):
     return run
 
 
-TRAIN = ("--hidden", "16,8", "--epochs", "3", "--num-importance-samples", "10")
+TRAIN = ("--hidden", "16,8", "--epochs", "3", "--batch-size", "479", "--num-importance-samples", "10")
 
 
 @contextlib.contextmanager
@@ -172,10 +173,13 @@ def test_export_to_another_place(run_folder, tfvae_command, tmp_path):
 def test_export_to_other_runtimes(run_folder, tfvae_command, target, package, files):
     pytest.importorskip(package, reason=f"needs the extra {target}: pip install 'tfvae[{target}]'")
     path, *_ = run_folder
-    options = [["--precision", "float16"], ["--precision", "float32,int8"]] if target == "litert" else [[], []]
-    for precision in options:  # what is in the run folder already is replaced
-        code, out, err = tfvae_command("export", path, "--to", target, *precision)
-        assert (code, err) == (0, "")  # nothing of what the converters print
+    (path / target).mkdir()  # what is in the run folder already is replaced
+    for name in (CONVERTED_MANIFEST.name, "old.tflite"):
+        (path / target / name).write_text("{}")
+    precision = ["--precision", "float32,int8"] if target == "litert" else []
+    code, out, err = tfvae_command("export", path, "--to", target, *precision)
+    assert (code, err) == (0, "")  # nothing of what the converters print
+    assert not (path / target / "old.tflite").exists()
     assert f"files: {path / target}\n" in out
     assert "718 training examples" in out
     for word in ("size", "largest", "max off", "mean off", "loc", "scale", "mean", "KiB", *files):

@@ -82,6 +82,11 @@ def image_model(image_vae, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def image_loaded(image_model):
+    return tfvae.export.load(image_model)
+
+
+@pytest.fixture(scope="session")
 def vector_vae() -> tfvae.models.VAE:
     return make_vector_vae()
 

@@ -33,8 +33,8 @@ def requests(folder):
     return [log.predict_log.request for log in logs]
 
 
-def test_warm_up_requests_are_answered(folder):
-    loaded, seen = tf.saved_model.load(str(folder)).signatures, {}
+def test_warm_up_requests_are_answered(folder, image_loaded):
+    loaded, seen = image_loaded.signatures, {}
     for request in requests(folder):
         assert request.model_spec.name == "image"
         inputs = {name: tf.make_ndarray(tensor) for name, tensor in request.inputs.items()}
@@ -49,6 +49,7 @@ def test_warm_up_requests_are_answered(folder):
     assert all(sizes == {1, 8} for name, sizes in seen.items() if name != "sample")
 
 
+@pytest.mark.slow  # it is asked for every signature always, in test_export_signatures
 def test_the_session_loader_answers_them_too(folder):
     asked = requests(folder)
     with tf.compat.v1.Session(graph=tf.Graph()) as session:

@@ -25,9 +25,9 @@ def sign(folder):
     write_manifest(folder, {key: value for key, value in manifest.items() if key not in ("tfvae", "format", "files")})
 
 
-def test_an_exported_model(image_model, image_vae, images):
-    loaded, seed = tfvae.export.load(image_model), tf.constant([1, 2])
-    answer = loaded.signatures["reconstruct"](x=tf.constant(images), seed=seed)
+def test_an_exported_model(image_loaded, image_vae, images):
+    seed = tf.constant([1, 2])
+    answer = image_loaded.signatures["reconstruct"](x=tf.constant(images), seed=seed)
     np.testing.assert_allclose(answer["mean"], image_vae.reconstruct(images, seed=seed), rtol=1e-5, atol=1e-5)
 
 
@@ -57,7 +57,6 @@ def test_the_folder_of_the_versions(copy):
             [0.0, 0.1, 0.7, 0.999],
         ),
         ("saved_model.pb", 0.1),
-        ("variables/variables.index", 0.0),
         ("variables/variables.index", 0.7),
         ("variables/variables.data-00000-of-00001", 0.999),
     ),
@@ -71,7 +70,13 @@ def test_truncated_files(copy, name, kept):
         tfvae.export.load(copy)
 
 
-@pytest.mark.parametrize("name", ["variables/variables.index", "variables/variables.data-00000-of-00001"])
+@pytest.mark.parametrize(
+    "name",
+    slow_except(
+        ["variables/variables.index", "variables/variables.data-00000-of-00001"],
+        "variables/variables.data-00000-of-00001",
+    ),
+)
 def test_missing_files(copy, name):
     (copy / name).unlink()
     sign(copy)

@@ -122,6 +122,7 @@ def test_scales_do_not_take_the_range_of_locs_in_int8(tmp_path):
     assert loc.mean_abs < 0.01 * loc.largest
 
 
+@pytest.mark.slow
 def test_the_shipped_model(tmp_path):
     """Its LiteRT files answer as its SavedModel does, on all digits."""
     folder = Path(__file__).parents[2] / "saved_models"

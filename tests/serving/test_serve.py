@@ -433,14 +433,19 @@ def test_curl_may_leave_out_the_content_type(client):
 
 
 @pytest.mark.parametrize("batching", [True, False])
-def test_joined_requests_are_answered_as_each_alone(folder, loaded, batching):
+def test_joined_requests_are_answered_as_each_alone(model, loaded, batching, monkeypatch):
     """Forty clients at once, of two signatures and several sizes, and five whose draws depend on their place."""
-    model, rng = ServedModel(folder), np.random.default_rng(7)
+    rng = np.random.default_rng(7)
     asked = [("likelihood", rng.normal(size=(1 + i % 5, 2)).astype("float32")) for i in range(30)]
     asked += [("posterior", rng.uniform(size=(2, 4, 2)).astype("float32")) for _ in range(10)]
     computed = []
     run = model.run
-    model.run = lambda name, inputs: computed.append((name, len(next(iter(inputs.values()))))) or run(name, inputs)
+
+    def counted(name, inputs):
+        computed.append((name, len(next(iter(inputs.values())))))
+        return run(name, inputs)
+
+    monkeypatch.setattr(model, "run", counted)
     app = make_app(model, limits=Limits(batch_rows=16), batching=batching)
 
     async def ask_all():
@@ -467,8 +472,8 @@ def test_joined_requests_are_answered_as_each_alone(folder, loaded, batching):
     assert sum(name == "decode" for name, _ in computed) == 5
 
 
-def test_too_many_at_once_are_told_so(folder):
-    app = make_app(ServedModel(folder), limits=Limits(waiting=4))
+def test_too_many_at_once_are_told_so(model):
+    app = make_app(model, limits=Limits(waiting=4))
 
     async def ask_all():
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://host") as client:
@@ -564,8 +569,8 @@ def test_examples_are_joined_only_where_they_are_answered_as_alone(folder, model
     }
 
 
-def test_metrics_count_what_happened(folder):
-    with TestClient(make_app(ServedModel(folder))) as client:
+def test_metrics_count_what_happened(model):
+    with TestClient(make_app(model)) as client:
         client.post(PREDICT, json={"signature_name": "likelihood", "inputs": Z.tolist()})
         client.post(PREDICT, json={"signature_name": "likelihood", "inputs": 5})
         text = client.get("/metrics").text
