@@ -36,8 +36,9 @@ class AtMean:
     """The ELBO with z at the posterior's mean: an estimate without chance."""
 
     def __call__(self, problem, *, beta=1.0, seed=None):
-        log_likelihood = problem.generate(problem.posterior.mean()).log_prob(problem.x)
-        kl = problem.posterior.kl_divergence(problem.prior)
+        z, scale = problem.posterior.mean(), problem.posterior.stddev()
+        log_likelihood = problem.generate(z).log_prob(problem.x)
+        kl = tf.reduce_sum((z**2 + scale**2 - 1.0) / 2.0 - tf.math.log(scale), axis=-1)
         return Estimate(beta * kl - log_likelihood, log_likelihood - kl, log_likelihood, kl)
 
 
