@@ -267,11 +267,11 @@ def generated(examples, spec=None):
     return tf.data.Dataset.from_generator(lambda: iter(examples), output_signature=spec)
 
 
-def test_a_data_set_that_does_not_know_its_shape_gets_the_models(vae):
+def test_a_data_set_that_does_not_know_its_shape_gets_the_models(eager_vae):
     data = generated(X).batch(4)
-    expected = vae.evaluate(batches(X), verbose=0)
+    expected = eager_vae.evaluate(batches(X), verbose=0)
     for unknown in (data, tf.data.Dataset.zip({"image": data})):
-        np.testing.assert_allclose(vae.evaluate(unknown, verbose=0), expected, rtol=1e-6)
+        np.testing.assert_allclose(eager_vae.evaluate(unknown, verbose=0), expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize("first_other", [2, 4, 8])

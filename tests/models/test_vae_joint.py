@@ -38,7 +38,15 @@ def oracle(scale=1.0):
     return VAE(encoder, OracleDecoder(), joint.prior(tf.float32), seed=0)
 
 
-def test_log_marginal_of_the_exact_posterior():
+@pytest.fixture
+def no_graphs():
+    """Functions of TensorFlow run as Python does."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+def test_log_marginal_of_the_exact_posterior(no_graphs):
     record = evaluation.log_marginal(oracle(), X, num_importance_samples=30)
     np.testing.assert_allclose(record.per_example, joint.MODEL.log_marginal(X.astype("float64")), atol=1e-4)
 
@@ -67,7 +75,7 @@ def test_diagnostics():
     assert abs(total - result.rate.mean) < 5 * error
 
 
-def test_what_cannot_look_inside_z_says_so():
+def test_what_cannot_look_inside_z_says_so(no_graphs):
     vae = oracle()
     labels = np.arange(14) % 2
     for call in (
@@ -187,14 +195,6 @@ def make(name):
     return VAE(encoder, decoder(), prior(), estimator, seed=2)
 
 
-def test_parts_with_names_and_batches_of_their_own():
-    vae = make("named parts")
-    estimate = vae.estimate(DATA[:4], seed=3)
-    assert estimate.bound.shape == (4,)
-    assert np.isfinite(estimate.surrogate_loss).all()
-    assert vae.sample(3, seed=0).shape == (3, 4)
-
-
 @pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.slow)])
 @pytest.mark.slow
 def test_fit_and_evaluations_in_graphs(jit_compile):
@@ -226,15 +226,7 @@ def test_a_model_lives(tmp_path, name):
     np.testing.assert_allclose(loaded.sample(3, seed=0), vae.sample(3, seed=0))
 
 
-@pytest.fixture
-def no_graphs():
-    """Functions of TensorFlow run as Python does."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
-
-
-def test_noise_of_gradients(no_graphs):
+def test_noise_of_gradients():
     found = evaluation.gradient_variance(make("learned prior"), DATA, [SGVB()], num_repeats=3)
     assert [row.group for row in found.rows] == ["encoder", "decoder", "prior"]
     assert all(row.variance > 0.0 for row in found.rows)
