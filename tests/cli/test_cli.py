@@ -20,7 +20,6 @@ import tfvae
 from tfvae._npz import NpzWriter
 from tfvae._seeds import fold_in, stateless_seed
 from tfvae.cli.app import main
-from tfvae.export.manifest import CONVERTED_MANIFEST
 from tfvae.models.queries import ancestral_sample, reconstruction
 from tfvae.training.config import RunConfig
 from tfvae.training.run_folder import RunFolder
@@ -173,13 +172,13 @@ def test_export_to_another_place(run_folder, tfvae_command, tmp_path):
 def test_export_to_other_runtimes(run_folder, tfvae_command, target, package, files):
     pytest.importorskip(package, reason=f"needs the extra {target}: pip install 'tfvae[{target}]'")
     path, *_ = run_folder
-    (path / target).mkdir()  # what is in the run folder already is replaced
-    for name in (CONVERTED_MANIFEST.name, "old.tflite"):
-        (path / target / name).write_text("{}")
+    before = path / target / ("float16/encoder.tflite" if target == "litert" else "old.onnx")
+    before.parent.mkdir(parents=True)
+    before.write_bytes(b"old")  # what is in the run folder already is replaced
     precision = ["--precision", "float32,int8"] if target == "litert" else []
     code, out, err = tfvae_command("export", path, "--to", target, *precision)
     assert (code, err) == (0, "")  # nothing of what the converters print
-    assert not (path / target / "old.tflite").exists()
+    assert not before.exists()
     assert f"files: {path / target}\n" in out
     assert "718 training examples" in out
     for word in ("size", "largest", "max off", "mean off", "loc", "scale", "mean", "KiB", *files):
