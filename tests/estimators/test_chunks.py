@@ -68,7 +68,22 @@ def both_ways(log_likelihood, z, variables):
 
 @pytest.mark.parametrize(
     ("mode", "chunk_size"),
-    [("eager", 1), ("eager", 3), ("eager", 4), ("eager", 10), ("eager", 99), ("graph", 4), ("graph", 99), ("xla", 4)],
+    slow_except(
+        [
+            ("eager", 1),
+            ("eager", 3),
+            ("eager", 4),
+            ("eager", 10),
+            ("eager", 99),
+            ("graph", 4),
+            ("graph", 99),
+            ("xla", 4),
+        ],
+        ("eager", 4),
+        ("eager", 10),
+        ("eager", 99),
+        ("xla", 4),
+    ),
 )
 def test_value_and_gradients(decoder, mode, chunk_size):
     x, z = numbers()
@@ -169,7 +184,11 @@ def estimate_and_gradients(decoder, estimator, mode="eager"):
     return (run if mode == "eager" else tf.function(run, autograph=False, jit_compile=mode == "xla"))(*values)
 
 
-@pytest.mark.parametrize("make", WITH_CHUNKS, ids=NAMES)
+# By all weights, by a path alone, by the largest weight, by a score, and with dreams.
+ONE_OF_EACH_KIND = [WITH_CHUNKS[number] for number in (0, 1, 6, 7, 9)]
+
+
+@pytest.mark.parametrize("make", slow_except(WITH_CHUNKS, *ONE_OF_EACH_KIND), ids=NAMES)
 def test_estimators_have_the_same_numbers_with_chunks(decoder, make):
     chunked, whole = (estimate_and_gradients(decoder, make(chunk_size)) for chunk_size in (5, None))
     for ours, theirs in zip(chunked, whole, strict=True):
@@ -178,12 +197,12 @@ def test_estimators_have_the_same_numbers_with_chunks(decoder, make):
 
 @pytest.mark.parametrize(
     ("make", "mode"),
-    slow_except(
-        itertools.product(WITH_CHUNKS, ["graph", "xla"]), (WITH_CHUNKS[0], "graph"), (WITH_CHUNKS[-1], "graph")
-    ),
+    slow_except(itertools.product(WITH_CHUNKS, ["graph", "xla"]), (WITH_CHUNKS[-1], "graph")),
 )
 def test_estimators_with_chunks_in_graphs(decoder, make, mode):
-    chunked, whole = (estimate_and_gradients(decoder, make(chunk_size), mode) for chunk_size in (4, None))
+    chunked = estimate_and_gradients(decoder, make(4), mode)
+    # XLA makes other normal numbers of a seed, a graph the same.
+    whole = estimate_and_gradients(decoder, make(None), "eager" if mode == "graph" else mode)
     for ours, theirs in zip(chunked, whole, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-11)
 
@@ -211,17 +230,18 @@ def test_estimators_decode_no_more_draws_at_a_time_than_asked(make):
 
 
 def test_in_a_vae():
-    """A step of training with chunks is the step without."""
+    """The gradient of a step of training with chunks is that of the step without."""
     x = np.random.default_rng(0).normal(size=(6, DATA)).astype("float32")
-    weights = []
+    keras.utils.set_random_seed(1)
+    encoder = keras.Sequential([keras.layers.Dense(2 * LATENT), IndependentNormal(LATENT)])
+    network = keras.Sequential([keras.layers.Dense(5, activation="tanh"), keras.layers.Dense(2 * DATA)])
+    network.add(IndependentNormal(DATA))
+    vae = VAE(encoder, network, seed=2)
+    gradients = []
     for chunk_size in (None, 2):
-        keras.utils.set_random_seed(1)
-        encoder = keras.Sequential([keras.layers.Dense(2 * LATENT), IndependentNormal(LATENT)])
-        network = keras.Sequential([keras.layers.Dense(5, activation="tanh"), keras.layers.Dense(2 * DATA)])
-        network.add(IndependentNormal(DATA))
-        vae = VAE(encoder, network, estimator=ImportanceWeighted(3, chunk_size=chunk_size), seed=2)
-        vae.compile(keras.optimizers.SGD(0.1), run_eagerly=True)
-        vae.fit(x, verbose=0)
-        weights.append(vae.get_weights())
-    for ours, theirs in zip(*weights, strict=True):
+        estimator = ImportanceWeighted(3, chunk_size=chunk_size)
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(vae.estimate(x, estimator=estimator, training=True, seed=3).surrogate_loss)
+        gradients.append(tape.gradient(loss, [weight.value for weight in vae.trainable_variables]))
+    for ours, theirs in zip(*gradients, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)

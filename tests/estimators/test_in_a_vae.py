@@ -72,6 +72,12 @@ def make_vae(estimator, *, discrete=False, beta=1.0):
     return VAE(encoder, decoder, prior, estimator, beta=beta, seed=4)
 
 
+@pytest.fixture(scope="module")
+def plain():
+    """For what changes nothing of it."""
+    return make_vae(None)
+
+
 def learned_baseline():
     return keras.Sequential([keras.layers.Dense(4, activation="tanh"), keras.layers.Dense(1)])
 
@@ -117,6 +123,7 @@ def test_training_raises_the_bound(estimator, jit_compile):
     assert history["elbo"][-1] > history["elbo"][0] + 0.7
 
 
+@pytest.mark.slow  # test_multi_sample asks it of the estimators themselves
 def test_the_reported_bound_does_not_follow_beta():
     x = tf.constant(images())
     for estimator in (SGVB(), DReG(3)):
@@ -232,7 +239,10 @@ def test_configurations_through_json():
         assert repr(direct) == repr(estimator)
 
 
-@pytest.mark.parametrize("estimator", [Renyi(-math.inf, 4), ReweightedWakeSleep(2, "sleep")], ids=repr)
+IN_FILES = [Renyi(-math.inf, 4), ReweightedWakeSleep(2, "sleep")]
+
+
+@pytest.mark.parametrize("estimator", slow_except(IN_FILES, IN_FILES[0]), ids=repr)
 def test_files(tmp_path, estimator):
     vae = make_vae(estimator)
     vae.save(tmp_path / "vae.keras")
@@ -296,25 +306,25 @@ def test_a_posterior_without_a_path(encoder):
 
 def test_fit_refuses_a_posterior_without_a_path():
     vae = vae_without_a_path(one_hot_encoder, None)
-    vae.compile()
+    vae.compile(run_eagerly=True)
     with pytest.raises(ValueError, match=r"SGVB.*ScoreFunction.*VIMCO"):
         vae.fit(images(), verbose=0)
 
 
 @pytest.mark.parametrize("estimator", [SGVB(kl="analytic"), ScoreFunction(kl="analytic")], ids=repr)
-def test_an_analytic_kl_that_does_not_exist(estimator):
+def test_an_analytic_kl_that_does_not_exist(plain, estimator):
     x = tf.constant(images())
     laplace = tfd.Independent(tfd.Laplace(tf.zeros([8, LATENT]), tf.ones([8, LATENT])), 1)
     prior = tfd.MultivariateNormalDiag(tf.zeros(LATENT))
     with pytest.raises(NotImplementedError, match=r"No closed form.*monte_carlo.*Received: posterior=.*Laplace"):
-        estimator(Problem(x, laplace, prior, make_vae(None).generate))
+        estimator(Problem(x, laplace, prior, plain.generate))
     if isinstance(estimator, ScoreFunction):  # a discrete posterior, and a prior that knows of dependence
         bits = tfd.Independent(tfd.Bernoulli(logits=tf.zeros([8, LATENT]), dtype=tf.float32), 1)
         components = tfd.Independent(tfd.Bernoulli(logits=tf.eye(LATENT), dtype=tf.float32), 1)
         mixture = tfd.MixtureSameFamily(tfd.Categorical(logits=tf.zeros(LATENT)), components)
         with pytest.raises(NotImplementedError, match=r"No closed form.*monte_carlo.*prior=.*Mixture"):
-            estimator(Problem(x, bits, mixture, make_vae(None).generate))
-        assert ScoreFunction()(Problem(x, bits, mixture, make_vae(None).generate)).bound.shape == (8,)
+            estimator(Problem(x, bits, mixture, plain.generate))
+        assert ScoreFunction()(Problem(x, bits, mixture, plain.generate)).bound.shape == (8,)
 
 
 @pytest.mark.parametrize("count", [0, -3, 2.5, True, "4", None])
@@ -335,7 +345,7 @@ def test_impossible_counts(count):
                 estimator(chunk_size=count)
 
 
-def test_impossible_arguments():
+def test_impossible_arguments(plain):
     with pytest.raises(ValueError, match=r"at least 2\. Received: num_importance_samples=1"):
         VIMCO(1)
     for share in (-0.1, 1.1, math.nan, "a", None):
@@ -356,11 +366,10 @@ def test_impossible_arguments():
             TypeError, match=r"`baseline` must be None, tfvae.estimators.RunningMean.*Received: baseline="
         ):
             ScoreFunction(baseline=baseline)
-    vae = make_vae(None)
+    problem = plain.problem(tf.constant(images()))._replace(infer=None)
     for estimator in (WakeSleep(), ReweightedWakeSleep(3, "sleep")):
-        x = tf.constant(images())
         with pytest.raises(ValueError, match="Received: infer=None"):
-            estimator(vae.problem(x)._replace(infer=None))
+            estimator(problem)
 
 
 @pytest.mark.parametrize(
@@ -371,11 +380,11 @@ def test_impossible_arguments():
         (5, "Received: estimator=5"),
     ],
 )
-def test_what_is_no_estimator(estimator, message):
+def test_what_is_no_estimator(plain, estimator, message):
     with pytest.raises(TypeError, match=message):
         make_vae(estimator)
     with pytest.raises(TypeError, match=message):
-        make_vae(None).estimate(images(), estimator=estimator)
+        plain.estimate(images(), estimator=estimator)
 
 
 def test_a_baseline_of_several_numbers_an_example():
@@ -383,6 +392,6 @@ def test_a_baseline_of_several_numbers_an_example():
     message = r"one number per example.*Received: values of shape \(8, 3\) from baseline='critic'"
     with pytest.raises(ValueError, match=message):
         vae.estimate(images())
-    vae.compile(jit_compile=False)
+    vae.compile(run_eagerly=True)
     with pytest.raises(ValueError, match="one number per example"):
         vae.fit(images(), verbose=0)

@@ -1,5 +1,6 @@
 """The KL part by part, held to closed forms."""
 
+import itertools
 from typing import Any, NamedTuple
 
 import keras
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
+from slow import slow_except
 
 from tfvae import layers, priors
 from tfvae.estimators import (
@@ -68,8 +70,10 @@ def exact_kl(q_order, p_order):
     return tfd.kl_divergence(q, tfd.MultivariateNormalTriL(mean_p, np.linalg.cholesky(cov_p))).numpy()
 
 
-@pytest.mark.parametrize("q_name", MAKE)
-@pytest.mark.parametrize("p_name", MAKE)
+@pytest.mark.parametrize(
+    ("q_name", "p_name"),
+    slow_except(itertools.product(MAKE, MAKE), ("top down", "top down"), ("bottom up", "top down")),
+)
 def test_the_sum_of_the_parts_is_the_kl(q_name, p_name):
     (make_q, q_order), (make_p, p_order) = MAKE[q_name], MAKE[p_name]
     q, p = make_q(tf.constant(LOC), 0.8), make_p(tf.zeros(5, tf.float64), 1.1)
@@ -146,9 +150,10 @@ def case():
     return Case(problem, posterior.trainable_variables + prior.trainable_variables)
 
 
-@pytest.mark.parametrize(
-    "estimator", [SGVB(2), SGVB(2, "monte_carlo"), ImportanceWeighted(2), DReG(2), ScoreFunction(2)], ids=repr
-)
+REPORTING = [SGVB(2), SGVB(2, "monte_carlo"), ImportanceWeighted(2), DReG(2), ScoreFunction(2)]
+
+
+@pytest.mark.parametrize("estimator", slow_except(REPORTING, *REPORTING[::2]), ids=repr)
 def test_estimates_report_the_kl_of_each_part(case, estimator):
     estimate = estimator(case.problem, seed=1)
     assert list(estimate.terms) == ["kl_z1", "kl_z2"]

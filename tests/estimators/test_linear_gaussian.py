@@ -50,15 +50,14 @@ def test_the_oracle_agrees_with_itself():
     np.testing.assert_allclose(joint.log_prob(x), MODEL.log_marginal(x), rtol=1e-10)
 
 
-@pytest.mark.parametrize("seed", range(5))
-@pytest.mark.parametrize("num_samples", [1, 7])
+@pytest.mark.parametrize(("num_samples", "seed"), slow_except(itertools.product([1, 7], range(5)), (1, 0), (7, 1)))
 def test_exact_posterior_makes_the_bound_log_marginal_whatever_the_seed(seed, num_samples):
     x = MODEL.data(6, seed)
     result = estimate(x, MODEL.posterior(x), A, num_samples, seed)
     np.testing.assert_allclose(result.bound, MODEL.log_marginal(x), rtol=1e-10)
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", slow_except(range(5), 0))
 def test_exact_posterior_in_float32(seed):
     x = MODEL.data(6, seed)
     result = estimate(x, MODEL.posterior(x, tf.float32), A, 1, seed, dtype=tf.float32)
@@ -152,7 +151,7 @@ def test_expected_gradient_is_the_elbos(kl):
 # (3) Gradients against central differences, the noise held fixed ---------------------------------------------------
 
 
-@pytest.mark.parametrize(("kl", "beta"), slow_except(itertools.product([A, B], [1.0, 0.3]), (A, 0.3), (B, 0.3)))
+@pytest.mark.parametrize(("kl", "beta"), slow_except(itertools.product([A, B], [1.0, 0.3]), (A, 0.3)))
 def test_gradients_of_the_surrogate(kl, beta):
     x = MODEL.data(2)
     loc, _ = mismatched(x)
@@ -192,9 +191,9 @@ def test_gradients_of_the_surrogate(kl, beta):
 # (4) The contract of an Estimate -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kl", [A, B])
-@pytest.mark.parametrize("num_samples", [1, 7])
-@pytest.mark.parametrize("batch_size", [1, 6])
+@pytest.mark.parametrize(
+    ("kl", "num_samples", "batch_size"), slow_except(itertools.product([A, B], [1, 7], [1, 6]), (A, 7, 1), (B, 1, 6))
+)
 def test_contract(kl, num_samples, batch_size):
     x = MODEL.data(batch_size)
     q = diag(*mismatched(x))
@@ -246,9 +245,7 @@ def test_both_estimators_draw_the_same_latents():
     np.testing.assert_allclose(a.log_likelihood, b.log_likelihood, rtol=1e-12)
 
 
-@pytest.mark.parametrize(
-    ("kl", "jit_compile"), slow_except(itertools.product([A, B], [False, True]), (A, True), (B, False))
-)
+@pytest.mark.parametrize(("kl", "jit_compile"), slow_except(itertools.product([A, B], [False, True]), (B, False)))
 def test_compiles_with_an_unknown_batch_size(kl, jit_compile):
     x = MODEL.data(5)
     model_posterior = MODEL.posterior(x)
