@@ -19,6 +19,12 @@ def make_vae(train, likelihood="bernoulli", estimator="aevb", **changes):
     return build_vae(train.event_shape, likelihood=likelihood, estimator=ESTIMATORS[estimator], **sizes)
 
 
+@pytest.fixture(scope="module")
+def learner(train):
+    """For tests that begin with a restart: its step is traced once."""
+    return AlgorithmOne(make_vae(train), train, seed=3, jit_compile=False)
+
+
 @pytest.mark.parametrize("likelihood", ["bernoulli", "normal"])
 def test_first_weights_are_drawn_with_variance_a_hundredth(train, likelihood):
     vae = make_vae(train, likelihood, hidden=300)
@@ -52,8 +58,7 @@ def test_loss_is_the_negative_of_algorithm_1s_objective_divided_by_n(train):
     np.testing.assert_allclose(loss, -objective / len(train), rtol=1e-5)
 
 
-def test_first_step_of_adagrad_is_the_sign_of_the_gradient(train):
-    learner = AlgorithmOne(make_vae(train), train, seed=0, jit_compile=False)
+def test_first_step_of_adagrad_is_the_sign_of_the_gradient(learner):
     learner.restart(0.02)
     before = [weight.numpy() for weight in learner.vae.trainable_variables]
     learner.advance(100)
@@ -68,8 +73,9 @@ def test_first_step_of_adagrad_is_the_sign_of_the_gradient(train):
 @pytest.mark.parametrize(
     ("estimator", "jit_compile"), [("aevb", False), pytest.param("wake_sleep", True, marks=pytest.mark.slow)]
 )
-def test_goes_on_bit_for_bit(train, tmp_path, estimator, jit_compile):
-    learner = AlgorithmOne(make_vae(train, estimator=estimator), train, seed=3, jit_compile=jit_compile)
+def test_goes_on_bit_for_bit(train, learner, tmp_path, estimator, jit_compile):
+    if estimator != "aevb":
+        learner = AlgorithmOne(make_vae(train, estimator=estimator), train, seed=3, jit_compile=jit_compile)
     learner.restart(0.1)
     learner.advance(1_000)
     learner.restart(0.02)
@@ -85,8 +91,7 @@ def test_goes_on_bit_for_bit(train, tmp_path, estimator, jit_compile):
         np.testing.assert_array_equal(a, b)
 
 
-def test_learning_rate_of_a_saved_model_is_kept(train, tmp_path):
-    learner = AlgorithmOne(make_vae(train), train, seed=0, jit_compile=False)
+def test_learning_rate_of_a_saved_model_is_kept(learner, tmp_path):
     learner.restart(0.1)
     learner.save(tmp_path)
     learner.restart(0.01)
@@ -94,8 +99,7 @@ def test_learning_rate_of_a_saved_model_is_kept(train, tmp_path):
     np.testing.assert_allclose(learner.vae.optimizer.learning_rate, 0.1)
 
 
-def test_training_raises_the_bound(train):
-    learner = AlgorithmOne(make_vae(train), train, seed=0, jit_compile=False)
+def test_training_raises_the_bound(train, learner):
     learner.restart(0.1)
     before = np.mean(learner.vae.elbo(train.x, num_samples=5, seed=0))
     learner.advance(30_000)

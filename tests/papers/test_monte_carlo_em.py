@@ -18,9 +18,20 @@ def learner(num_examples, model=MODEL, seed=0):
     return MonteCarloEM(exact_vae(model), data, seed=seed), data
 
 
-def test_chains_sample_the_posterior():
-    em, data = learner(600)
-    em.restart(0.0)  # the weights stay
+@pytest.fixture(scope="module")
+def _of_600():
+    return learner(600)
+
+
+@pytest.fixture
+def of_600(_of_600):
+    """At its first weights and chains; the weights stay."""
+    _of_600[0].restart(0.0)
+    return _of_600
+
+
+def test_chains_sample_the_posterior(of_600):
+    em, data = of_600
     em.advance(5 * 600 * 120)  # 120 passes
     residual = em.chains.z.numpy() - MODEL.posterior_mean(data.x)  # [N, D]
     root = np.linalg.cholesky(np.linalg.inv(MODEL.posterior_covariance))
@@ -30,18 +41,16 @@ def test_chains_sample_the_posterior():
     assert 0.85 < em.chains.acceptance < 0.95
 
 
-def test_mean_acceptance_is_right_from_the_first_transition_on():
-    em, _ = learner(230)
+def test_mean_acceptance_is_right_from_the_first_transition_on(of_600):
+    em, _ = of_600
     assert math.isnan(em.chains.acceptance)
-    em.restart(0.0)
     em.chains.step_size.assign(1e-4)  # everything is accepted
     em.advance(5 * 100 * 3)
     np.testing.assert_allclose(em.chains.acceptance, 1.0, atol=0.01)
 
 
-def test_every_example_has_its_turn():
-    em, _ = learner(230)  # two minibatches of 100 a pass
-    em.restart(0.0)
+def test_every_example_has_its_turn(of_600):
+    em, _ = of_600  # six minibatches of 100 a pass
     before = em.chains.z.numpy()
     em.advance(5 * 100)
     moved = np.any(em.chains.z.numpy() != before, axis=1)
