@@ -23,7 +23,6 @@ from tfvae.training import RunConfig, load_run, run, train
 from tfvae.training.checkpoints import Checkpoints, read_checkpoint, write_checkpoint
 from tfvae.training.epoch_clock import EpochClock
 from tfvae.training.fast_forward import FastForward
-from tfvae.training.resume import MAX_REWINDS
 from tfvae.training.run_folder import RunFolder
 from tfvae.training.training_state import TrainingState
 
@@ -93,6 +92,7 @@ def steps_of_events(folder):
 # In the middle of an epoch ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow  # test_run asks it of its run
 def test_checkpoints_within_epochs_come_where_they_are_asked_for(reference):
     names = [path.name for _, path in reference.saved_checkpoints()]
     # The newest three, of which one is the best.
@@ -219,9 +219,15 @@ def test_a_saved_model_trains_on_as_it_would_have_with_layers_that_draw(tmp_path
         np.testing.assert_array_equal(a, b)
 
 
-def test_state_goes_through_a_file(tmp_path):
+@pytest.fixture(scope="module")
+def model():
+    """For what changes nothing but the optimizer's count."""
+    return with_dropout()
+
+
+def test_state_goes_through_a_file(tmp_path, model):
     state = TrainingState(4, 17, ((0.1, float(np.float32(1 / 3))), (2.0,)), 1.5, -83.25, 2, "epoch,elbo\n0,-1\n")
-    folder, vae = RunFolder(tmp_path), with_dropout()
+    folder, vae = RunFolder(tmp_path), model
     path = write_checkpoint(folder, vae, state)
     assert path.name == "epoch-00004-step-0000017.keras"
     assert TrainingState.read(path) == state
@@ -232,11 +238,11 @@ def test_state_goes_through_a_file(tmp_path):
         TrainingState.read(tmp_path / "vae.keras")
 
 
-def test_the_newest_and_the_best_are_kept(tmp_path):
+def test_the_newest_and_the_best_are_kept(tmp_path, model):
     folder, start = RunFolder(tmp_path), TrainingState()
     assert folder.best_checkpoint() is None
     callback = Checkpoints(folder, start, EpochClock(start), every=1, keep=2)
-    callback.set_model(with_dropout())
+    callback.set_model(model)
     callback.set_params({"epochs": 9, "steps": 5})
     kept = []
     for epoch, elbo in enumerate([-50.0, -40.0, -45.0, math.nan, -41.0, -39.5, -60.0, -70.0]):
@@ -250,12 +256,11 @@ def test_the_newest_and_the_best_are_kept(tmp_path):
     assert folder.best_checkpoint() == folder.checkpoint(8)
 
 
-def test_epochs_before_beta_is_settled_are_not_the_best(tmp_path):
+def test_epochs_before_beta_is_settled_are_not_the_best(tmp_path, model):
     folder, start = RunFolder(tmp_path), TrainingState()
     callback = Checkpoints(folder, start, EpochClock(start), every=1, keep=3)
     schedule = tfvae.callbacks.BetaSchedule(tfvae.callbacks.LinearWarmUp(num_epochs=2))
     schedule.share_callbacks([callback])
-    model = with_dropout()
     for one in (schedule, callback):
         one.set_model(model)
         one.set_params({"epochs": 3, "steps": 1})
@@ -277,8 +282,8 @@ def whole(folder):
     return {path: path.read_bytes() for path in folder.checkpoints.iterdir()}
 
 
-def test_a_full_disk_leaves_the_last_checkpoint_and_says_how_to_go_on(tmp_path, monkeypatch):
-    folder, vae = RunFolder(tmp_path / "run"), with_dropout()
+def test_a_full_disk_leaves_the_last_checkpoint_and_says_how_to_go_on(tmp_path, model, monkeypatch):
+    folder, vae = RunFolder(tmp_path / "run"), model
     write_checkpoint(folder, vae, TrainingState(1))
     before = whole(folder)
 
@@ -294,8 +299,8 @@ def test_a_full_disk_leaves_the_last_checkpoint_and_says_how_to_go_on(tmp_path, 
         assert whole(folder) == before
 
 
-def test_a_write_that_the_system_cuts_short_leaves_the_last_checkpoint(tmp_path):
-    folder, vae = RunFolder(tmp_path / "run"), with_dropout()
+def test_a_write_that_the_system_cuts_short_leaves_the_last_checkpoint(tmp_path, model):
+    folder, vae = RunFolder(tmp_path / "run"), model
     path = write_checkpoint(folder, vae, TrainingState(1))
     before, size = whole(folder), path.stat().st_size
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -353,10 +358,11 @@ def test_a_run_without_a_checkpoint_starts_anew(reference, tmp_path):
     assert json.loads(folder.environment.read_text())["packages"]
 
 
-def test_a_finished_run_without_checkpoints_is_left_alone(reference, tmp_path):
+@pytest.mark.usefixtures("_quick")
+def test_a_finished_run_without_checkpoints_is_left_alone(tmp_path):
     folder = RunFolder(tmp_path / "run")
-    folder.claim(reference.config.read_text())
-    folder.model.write_bytes(reference.model.read_bytes())
+    folder.claim(small().to_toml())
+    folder.model.write_bytes(b"a model")
     before = {path: path.read_bytes() for path in folder.path.iterdir()}
     with pytest.raises(ValueError, match="has no checkpoint to resume from"):
         train(small(), folder.path, resume=True)
@@ -419,9 +425,10 @@ def test_rewinds_have_an_end(tmp_path, monkeypatch):
         raise NonFiniteLossError("The loss is not finite.", epoch=1, step=2, term="kl", value=math.inf)
 
     monkeypatch.setattr(run, "_fit", fit)
+    monkeypatch.setattr(run, "MAX_REWINDS", 2)  # each builds the model anew
     with pytest.raises(NonFiniteLossError):
         train(small(on_nan="rewind", learning_rate=0.5), tmp_path / "run")
-    assert rates == [0.5 / 2**n for n in range(MAX_REWINDS + 1)]
+    assert rates == [0.5, 0.25, 0.125]
     with pytest.raises(NonFiniteLossError):  # the count is kept
         train(small(on_nan="rewind", learning_rate=0.5), tmp_path / "run", resume=True)
-    assert len(rates) == MAX_REWINDS + 2
+    assert len(rates) == 4

@@ -108,9 +108,7 @@ def test_a_model_that_is_no_vae_is_passed_over_too(tmp_path):
     folder.config.write_text("[model]\nlatent_size = 2\n")
     assert isinstance(load_run(folder.path).vae, VAE)
     other.save(folder.model)
-    with pytest.raises(
-        ValueError, match=r"model\.keras contains a Keras model of class Sequential, but a tfvae"
-    ):
+    with pytest.raises(ValueError, match=r"model\.keras contains a Keras model of class Sequential, but a tfvae"):
         load_run(folder.path)
     for path in (folder.model, folder.checkpoint(1), folder.checkpoint(3)):
         path.unlink()

@@ -22,8 +22,10 @@ from small_models import without_xla
 import tfvae
 from tfvae.training import RunConfig, build_vae, environment, load_run, run, train
 from tfvae.training.build import resolve
+from tfvae.training.checkpoints import write_checkpoint
 from tfvae.training.run_data import RunData
 from tfvae.training.run_folder import RunFolder
+from tfvae.training.training_state import TrainingState
 
 
 def small(**training):
@@ -47,9 +49,27 @@ def _without_xla():
 STAGES = []
 
 
+def with_checkpoints_within_epochs(**training):
+    """144 steps an epoch, of which a call makes 50."""
+    return small(batch_size=10, checkpoint_steps=50, **training)
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    return train(small(), tmp_path_factory.mktemp("runs") / "run", on_stage=STAGES.append)
+    """One test alone takes it, where slow tests do not run: two processes would train it twice."""
+    config = with_checkpoints_within_epochs()
+    return train(config, tmp_path_factory.mktemp("runs") / "run", on_stage=STAGES.append)
+
+
+@pytest.fixture
+def four_epochs(tmp_path):
+    """A folder with what resuming needs, as if after four epochs."""
+    splits = tfvae.data.load("digits")
+    config = resolve(small(), splits)
+    folder = RunFolder(tmp_path / "run")
+    folder.claim(config.to_toml())
+    write_checkpoint(folder, build_vae(config, splits), TrainingState(4, settings=config.to_dict()))
+    return folder
 
 
 def test_run_folder_holds_everything(finished):
@@ -83,10 +103,23 @@ def test_run_folder_holds_everything(finished):
         assert min(picture.shape[:2]) > 200
         assert picture[..., :3].std() > 0.02  # something is drawn
         assert f"figures/{name}.png" in folder.report_markdown.read_text()
+    assert_checkpoints_are_where_they_are_asked_for(folder)
+    assert_reported_numbers_are_those_of_the_saved_model(folder, report)
 
 
-def test_reported_numbers_are_those_of_the_saved_model(finished):
-    folder, report = finished
+def assert_checkpoints_are_where_they_are_asked_for(folder):
+    names = [path.name for _, path in folder.saved_checkpoints()]
+    # The newest three, of which one is the best.
+    assert names == ["epoch-00003-step-0000050.keras", "epoch-00003-step-0000100.keras", "epoch-00004.keras"]
+    state = TrainingState.read(folder.checkpoints / names[1])
+    assert (state.epochs, state.steps, state.validation_elbo) == (3, 100, None)
+    assert [means[1] for means in state.running_means] == [1000.0] * 4  # examples seen in the epoch
+    assert len(state.history.splitlines()) == 4
+    optimizer = tfvae.load_model(folder.checkpoints / names[1]).optimizer
+    assert int(optimizer.iterations) == 3 * 144 + 100
+
+
+def assert_reported_numbers_are_those_of_the_saved_model(folder, report):
     vae = tfvae.load_model(folder.model)
     splits = tfvae.data.load("digits")
     split = RunData(load_run(folder.path).config, splits).evaluation
@@ -104,18 +137,18 @@ def test_reported_numbers_are_those_of_the_saved_model(finished):
 @pytest.mark.slow
 def test_same_seed_same_run(finished, tmp_path):
     _folder, report = finished
-    _, again = train(small(), tmp_path / "again")
+    _, again = train(with_checkpoints_within_epochs(), tmp_path / "again")
     assert again["elbo"] == report["elbo"]
     assert again["log_marginal"] == report["log_marginal"]
-    _, other = train(small(seed=1), tmp_path / "other")
+    _, other = train(with_checkpoints_within_epochs(seed=1), tmp_path / "other")
     assert other["elbo"]["mean"] != report["elbo"]["mean"]
 
 
 @pytest.mark.slow
 def test_resumed_run_ends_as_the_uninterrupted_one(finished, tmp_path):
     folder, report = finished
-    train(small(epochs=2), tmp_path / "run")
-    _, resumed = train(small(), tmp_path / "run", resume=True)
+    train(with_checkpoints_within_epochs(epochs=2), tmp_path / "run")
+    _, resumed = train(with_checkpoints_within_epochs(), tmp_path / "run", resume=True)
     for a, b in zip(tfvae.load_model(folder.model).weights, load_run(tmp_path / "run").vae.weights, strict=True):
         np.testing.assert_array_equal(a, b)
     assert resumed["elbo"] == report["elbo"]
@@ -124,8 +157,8 @@ def test_resumed_run_ends_as_the_uninterrupted_one(finished, tmp_path):
     assert history["elbo"] == folder.history()["elbo"]
 
 
-def test_two_processes_do_not_train_one_run(finished):
-    folder, _ = finished
+def test_two_processes_do_not_train_one_run(four_epochs):
+    folder = four_epochs
     other = RunFolder(folder.path)
     other.lock()
     before = {path: path.stat().st_mtime_ns for path in folder.path.rglob("*")}
@@ -176,8 +209,8 @@ def test_nan_stops_the_run_and_keeps_the_last_good_checkpoint(tmp_path):
     assert all(np.isfinite(weight).all() for weight in weights)
 
 
-def test_folder_that_holds_a_run_is_left_alone(finished):
-    folder, _ = finished
+def test_folder_that_holds_a_run_is_left_alone(four_epochs):
+    folder = four_epochs
     before = {path: path.stat().st_mtime_ns for path in folder.path.rglob("*")}
     with pytest.raises(ValueError, match=r"contains a run.*--resume.*--run-dir"):
         train(small(), folder.path)
