@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
 from google.protobuf import text_format
+from slow import slow_except
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import plugin_data_pb2
 from tensorboard.plugins.projector import ProjectorConfig
@@ -80,10 +81,10 @@ def test_a_resumed_fit_goes_on_with_the_table(vae, images, tmp_path):
     assert [list(row) for row in table(tmp_path)] == [["epoch", "kl_0", "kl_1", "kl_2", "kl_3"]]
 
 
-def test_collapse_is_said(make_vae, images, tmp_path, read_events, show):
+def test_collapse_is_said(vae, make_vae, images, tmp_path, read_events, show):
     # Softplus of nothing is a standard deviation below one: the rate stays a number.
     for scale, said in ((1.0, "No posterior collapse: "), (1e-4, "Posterior collapse: 0 of 3 latent units are active")):
-        folder, vae = tmp_path / str(scale), make_vae(encoder_scale=scale)
+        folder, vae = tmp_path / str(scale), vae if scale == 1.0 else make_vae(encoder_scale=scale)
         rate = float(vae.estimate(images).kl.numpy().mean())
         show(vae, VAETensorBoard(folder, images, only("latents")), kl=rate)
         text = read_events(folder / "train").text["latents/collapse"][1]
@@ -126,7 +127,7 @@ def plane_vae(latent_size):
     return tfvae.models.VAE(encoder, decoder, seed=0)
 
 
-@pytest.mark.parametrize("latent_size", [2, 3])
+@pytest.mark.parametrize("latent_size", slow_except([2, 3], 2))
 def test_pictures_show_what_they_say(latent_size, images):
     vae = plane_vae(latent_size)
     views = ModelViews(vae, seed=0)
