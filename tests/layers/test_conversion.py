@@ -76,7 +76,7 @@ def test_spellings_survive_config_and_file(name, logits, tmp_path):
     inputs = keras.Input((6,))
     keras.Model(inputs, IndependentBernoulli((2, 3), fn)(inputs)).save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
-    np.testing.assert_allclose(loaded.predict(logits, verbose=0), expected(logits), rtol=1e-5)
+    np.testing.assert_allclose(loaded(logits), expected(logits), rtol=1e-5)
 
 
 @pytest.mark.parametrize("fn", ["sample", tfd.Distribution.sample, tfd.Bernoulli.sample])

@@ -119,7 +119,7 @@ def test_gradients_of_moments_are_those_of_the_sums():
         np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-10)
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("jit_compile", slow_except([False, True], True))
 def test_moments_in_graph_and_xla_with_unknown_batch(jit_compile):
     spec = [tf.TensorSpec([None, None], tf.float64)] * 2
 
@@ -418,6 +418,7 @@ def test_extreme_parameters_of_mixtures_are_finite_and_their_gradients_too(loc, 
     assert np.isfinite(tape.gradient(log_p, params)).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_mixture_mean_and_gradient_in_graph_and_xla(jit_compile):
     params = mixture_parameters(4, event_shape=(2, 3), num_components=2)

@@ -96,7 +96,24 @@ def parameters_of(layer, *batch_shape, dtype="float32", seed=0):
     return tf.constant(np.random.default_rng(seed).normal(size=(*batch_shape, layer.parameters_size)), dtype)
 
 
-@pytest.mark.parametrize("name", list(CLASSES))
+# Of each kind one: every rank, constants, numbers of classes, events of the class's own, parameters of several shapes.
+@pytest.mark.parametrize(
+    "name",
+    slow_except(
+        CLASSES,
+        "Bernoulli",
+        "Beta",
+        "Categorical",
+        "Cauchy",
+        "ContinuousBernoulli",
+        "DirichletMultinomial",
+        "Exponential",
+        "MultivariateNormalTriL",
+        "SinhArcsinh",
+        "TruncatedNormal",
+        "WishartTriL",
+    ),
+)
 def test_parameters_are_those_that_the_class_declares(name):
     layer = layer_of(name)
     parameters = parameters_of(layer, 4)
@@ -119,9 +136,7 @@ def test_parameters_are_those_that_the_class_declares(name):
 
 @pytest.mark.parametrize(
     "name",
-    slow_except(
-        CLASSES, "Gamma", "TruncatedNormal", "Categorical", "Binomial", "MultivariateNormalDiag", "SinhArcsinh"
-    ),
+    slow_except(CLASSES, "Gamma", "TruncatedNormal", "Categorical", "Binomial", "MultivariateNormalDiag"),
 )
 def test_config_and_file(name, tmp_path):
     layer = layer_of(name, seed=1)
@@ -144,7 +159,7 @@ def test_config_and_file(name, tmp_path):
         itertools.product(
             [False, True], ["Gamma", "Dirichlet", "Beta", "StudentT", "MultivariateNormalDiag", "Poisson"]
         ),
-        (True, "Beta"),
+        (False, "Poisson"),
     ),
 )
 def test_fits_with_an_unknown_batch_size(name, jit_compile):

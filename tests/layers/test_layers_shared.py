@@ -157,8 +157,8 @@ CASES = {
     "lambda": Case(tfvae.layers.DistributionLambda, {"make_distribution_fn": make_laplace}, 10, (5,)),
 }
 SIZED = [name for name in CASES if name != "lambda"]
-# Of every kind one: own parameterisation, declared, mixture, a sampler of its own, around another layer, a function.
-KINDS = ("diag", "bernoulli", "generic", "mixture_same_family", "von_mises_fisher", "standardized", "lambda")
+# Of every kind one: own parameterisation, declared, TFP's, around another layer, a sampler of its own, a function.
+KINDS = ("diag", "bernoulli", "generic", "mixture_same_family", "von_mises_fisher", "lambda")
 
 
 @pytest.fixture(params=slow_except(CASES, *KINDS))
@@ -166,7 +166,11 @@ def case(request):
     return CASES[request.param]
 
 
-@pytest.fixture(params=list(CASES))
+# All but those that have no more than an event shape to keep, as "bernoulli" has.
+SHAPED = {"laplace", "continuous_bernoulli", "beta", "negative_binomial", "logistic", "poisson"}
+
+
+@pytest.fixture(params=slow_except(CASES, *(set(CASES) - SHAPED)))
 def every_case(request):
     return CASES[request.param]
 
@@ -210,7 +214,7 @@ def test_eager_call_is_distribution_and_tensor(case):
 
 
 @pytest.mark.parametrize(
-    "batch_shape", [(), (2, 5), (0,), *(pytest.param(shape, marks=pytest.mark.slow) for shape in ((4,), (0, 3)))]
+    "batch_shape", [(), (0,), *(pytest.param(shape, marks=pytest.mark.slow) for shape in ((4,), (2, 5), (0, 3)))]
 )
 def test_any_number_of_batch_axes(case, batch_shape):
     y = case.make()(some_parameters(case, *batch_shape))
@@ -239,9 +243,7 @@ def log_prob_and_gradient(layer, parameters, x):
     slow_except(
         itertools.product(CASES, [None, 4], [False, True]),
         ("diag", None, True),
-        ("diag", 4, False),
         ("bernoulli", None, False),
-        ("beta", None, False),
         ("generic", None, True),
         ("mixture_same_family", None, False),
         ("discretized_mixture", None, False),
@@ -273,7 +275,7 @@ def test_graph_and_xla_give_the_eager_numbers(case, jit_compile, batch_size):
     ("case", "jit_compile"),
     slow_except(
         itertools.product(CASES, [False, True]),
-        *itertools.product(("diag",), [False, True]),
+        ("diag", True),
         ("bernoulli", False),
         ("beta_binomial", True),
         ("generic", False),
@@ -289,23 +291,20 @@ def test_samples_in_graph_and_xla_follow_the_seed(case, jit_compile):
         return
     parameters = tf.constant(some_parameters(case, 4))
 
-    def two_samples():
+    def two_samples(compiled=True):
         layer = case.make(seed=5)
-        sample = tf.function(
-            lambda t: tf.convert_to_tensor(layer(t)),
-            input_signature=[tf.TensorSpec([None, case.size], tf.float32)],
-            jit_compile=jit_compile,
-        )
+        sample = lambda t: tf.convert_to_tensor(layer(t))  # noqa: E731
+        if compiled:
+            signature = [tf.TensorSpec([None, case.size], tf.float32)]
+            sample = tf.function(sample, input_signature=signature, jit_compile=jit_compile)
         return sample(parameters).numpy(), sample(parameters).numpy()
 
-    (first, second), (first_again, second_again) = two_samples(), two_samples()
-    np.testing.assert_array_equal(first, first_again)
-    np.testing.assert_array_equal(second, second_again)
+    first, second = two_samples()
     assert np.any(first != second), "the seed must advance with each call"
-    if (
-        not jit_compile
-    ):  # under XLA the same seed gives other floats: TensorFlow's `alg="auto_select"` picks by compiler
-        np.testing.assert_allclose(first, case.make(seed=5)(parameters), rtol=1e-5, atol=1e-5)
+    if jit_compile:  # there the same seed gives other floats: TensorFlow's `alg="auto_select"` picks by compiler
+        np.testing.assert_array_equal(two_samples(), (first, second))
+    else:
+        np.testing.assert_allclose(two_samples(compiled=False), (first, second), rtol=1e-5, atol=1e-5)
 
 
 def test_another_seed_is_another_sample(case):
@@ -322,7 +321,7 @@ def test_converted_value_is_computed_once(case):
     np.testing.assert_array_equal(y + 0.0, tf.convert_to_tensor(y))
 
 
-@pytest.mark.parametrize("case", slow_except(CASES, "diag", "mixture_same_family", "lambda"), indirect=True)
+@pytest.mark.parametrize("case", slow_except(CASES, "diag", "lambda"), indirect=True)
 def test_two_consumers_in_a_model_see_the_same_sample(case):
     inputs = keras.Input((case.size,))
     y = case.make()(inputs)
@@ -333,25 +332,42 @@ def test_two_consumers_in_a_model_see_the_same_sample(case):
 
 
 SPELLED = (
-    ("diag", "functional"),
-    ("diag", "sequential"),
-    ("diag", "subclassed"),
-    ("bernoulli", "functional"),
-    ("mixture_same_family", "sequential"),
-    ("standardized", "functional"),
-    ("lambda", "subclassed"),
+    "diag-functional",
+    "diag-sequential",
+    "diag-subclassed",
+    "mixture_same_family-sequential",
+    "lambda-subclassed",
 )
 
 
-@pytest.mark.parametrize(("case", "name"), slow_except(itertools.product(CASES, MODELS), *SPELLED), indirect=["case"])
-def test_models_return_the_distribution(case, name):
-    model = MODELS[name](case)
+@pytest.fixture(scope="module", params=slow_except(map("-".join, itertools.product(CASES, MODELS)), *SPELLED))
+def spelled(request):
+    """A layer's case, and a model of it."""
+    name, model = request.param.split("-")
+    return CASES[name], MODELS[model](CASES[name], seed=3)
+
+
+def test_models_return_the_distribution(spelled):
+    case, model = spelled
     x = np.ones((4, 4), "float32")
     y = model(x)
     assert isinstance(y, tfd.Distribution)
     assert y.batch_shape == (4,)
     assert y.event_shape == case.event_shape
+    model.compile(jit_compile=False)
     assert model.predict(x, verbose=0).shape == (4, *case.event_shape)
+
+
+def test_keras_file_round_trip_in_safe_mode(spelled, tmp_path):
+    """What is loaded is the same model, where its random numbers stood."""
+    case, model = spelled
+    x = np.random.default_rng(0).normal(size=(4, 4)).astype("float32")
+    np.asarray(model(x))
+    path = tmp_path / "model.keras"
+    model.save(path)
+    loaded = keras.saving.load_model(path, safe_mode=True)
+    np.testing.assert_array_equal(model(x).log_prob(some_data(case, 4)), loaded(x).log_prob(some_data(case, 4)))
+    np.testing.assert_array_equal(np.asarray(model(x)), np.asarray(loaded(x)))
 
 
 def test_symbolic_shape(case):
@@ -380,8 +396,6 @@ def test_building_symbolically_leaves_the_seed_alone(case):
         [*itertools.product(CASES, MODELS, [False]), *itertools.product(CASES, ["functional"], [True])],
         ("diag", "functional", True),
         ("bernoulli", "sequential", False),
-        ("mixture_same_family", "functional", False),
-        ("von_mises_fisher", "functional", True),
         ("lambda", "subclassed", False),
     ),
     indirect=["case"],
@@ -432,27 +446,6 @@ def test_config_through_json(every_case):
     np.testing.assert_array_equal(layer(parameters), again(parameters))
 
 
-@pytest.mark.parametrize(("case", "name"), slow_except(itertools.product(CASES, MODELS), *SPELLED), indirect=["case"])
-def test_keras_file_round_trip_in_safe_mode(case, name, tmp_path):
-    model = MODELS[name](case, seed=3)
-    x = np.random.default_rng(0).normal(size=(4, 4)).astype("float32")
-    model(x)
-    path = tmp_path / "model.keras"
-    model.save(path)
-    loaded = keras.saving.load_model(path, safe_mode=True)
-    np.testing.assert_array_equal(model(x).log_prob(some_data(case, 4)), loaded(x).log_prob(some_data(case, 4)))
-    np.testing.assert_array_equal(np.asarray(model(x)), np.asarray(loaded(x)))
-
-
-def test_the_file_holds_where_the_random_numbers_stand(tmp_path):
-    model = functional(CASES["diag"], seed=3)
-    x = np.ones((4, 4), "float32")
-    np.asarray(model(x))
-    model.save(tmp_path / "model.keras")
-    loaded = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
-    np.testing.assert_array_equal(np.asarray(model(x)), np.asarray(loaded(x)))
-
-
 @pytest.mark.parametrize(
     ("case", "policy"),
     slow_except(
@@ -476,7 +469,7 @@ def test_mixed_precision_keeps_the_distribution_in_float32(case, policy, set_pol
         loss = tf.reduce_mean(model(x).log_prob(some_data(case, 4)))
     gradients = tape.gradient(loss, model.trainable_variables)
     assert all(np.isfinite(g).all() for g in gradients)
-    model.compile("sgd", loss=lambda x, rv: -rv.log_prob(x), jit_compile=False)
+    model.compile("sgd", loss=lambda x, rv: -rv.log_prob(x), run_eagerly=True)
     assert np.isfinite(model.fit(x, some_data(case, 4), verbose=0).history["loss"]).all()
 
 
@@ -492,7 +485,7 @@ def test_inputs_are_cast_to_the_layers_dtype(case, set_policy):
     np.testing.assert_allclose(double.log_prob(x), single.log_prob(x), rtol=1e-4)
 
 
-@pytest.mark.parametrize("case", slow_except(CASES, "diag", "generic", "von_mises_fisher"), indirect=True)
+@pytest.mark.parametrize("case", slow_except(CASES, "diag"), indirect=True)
 def test_float64_policy(case, set_policy):
     set_policy("float64")
     model = functional(case)
@@ -563,7 +556,7 @@ def test_ordinary_layers_losses_and_metrics_take_the_value():
     value, more = model.predict(x, verbose=0)
     np.testing.assert_allclose(more[:, :2], value)
     single = keras.Model(inputs, y)
-    single.compile("sgd", loss="mse", metrics=["mae"], jit_compile=False)
+    single.compile("sgd", loss="mse", metrics=["mae"], run_eagerly=True)
     loss, mae = single.evaluate(x, np.zeros((6, 2), "float32"), verbose=0)
     np.testing.assert_allclose([loss, mae], [np.mean(value**2), np.mean(np.abs(value))], rtol=1e-5)
 
@@ -599,7 +592,7 @@ class Around(keras.Model):
         return self.inner(inputs)
 
 
-@pytest.mark.parametrize("case", slow_except(CASES, "diag", "von_mises_fisher"), indirect=True)
+@pytest.mark.parametrize("case", slow_except(CASES, "diag"), indirect=True)
 def test_network_inside_a_subclassed_model_is_built_by_tracing(case):
     for inputs in (np.ones((4, 4), "float32"), keras.Input((4,))):
         model = Around(sequential(case))

@@ -266,7 +266,7 @@ NORMALS = (
 )
 
 
-@pytest.mark.parametrize("name", slow_except(NAMES, *KINDS))
+@pytest.mark.parametrize("name", slow_except(NAMES, *(set(KINDS) - {"generic"})))
 def test_shapes_of_samples(name):
     first, *_, last = instances(name)
     for (make, event_shape, size, _), batch_shape in ((first, ()), (last, (0,)), (last, (2, 5))):
@@ -276,7 +276,7 @@ def test_shapes_of_samples(name):
     assert_shape_and_finite(x, (3, 2, *last.event_shape))
 
 
-@pytest.mark.parametrize("name", slow_except(NAMES, *KINDS))
+@pytest.mark.parametrize("name", slow_except(NAMES, "bernoulli", "mixture_same_family", "diag"))
 def test_shapes_in_a_graph_of_unknown_batch_size(name):
     for make, event_shape, size, data in instances(name):
         layer = make()
@@ -326,7 +326,7 @@ def test_symbolic_shapes(name):
         assert two_axes.shape == (2, None, *event_shape)
 
 
-@pytest.mark.parametrize("name", slow_except(NAMES, *KINDS, "tril", "low_rank", "discretized_logistic", PIXELS))
+@pytest.mark.parametrize("name", slow_except(NAMES, *(set(KINDS) - {"generic"}), "low_rank", PIXELS))
 def test_a_batch_is_each_example_alone(name):
     first, *_, last = instances(name)
     for make, event_shape, size, data in (first, last):
@@ -354,7 +354,9 @@ def test_elements_are_independent_and_parameters_lie_where_they_are_said_to(name
         np.testing.assert_allclose(tf.reshape(y.mean(), [4, -1]), elements.mean(), rtol=1e-6)
 
 
-@pytest.mark.parametrize("name", list(INDEPENDENT))
+@pytest.mark.parametrize(
+    "name", slow_except(INDEPENDENT, "bernoulli", "normal", "discretized_logistic", "categorical", "generic")
+)
 def test_one_parameter_changes_only_its_own_element(name):
     case, event_shape = INDEPENDENT[name], (2, 3)
     size = case.num_parameters * 6
@@ -471,7 +473,6 @@ def likelihood_model(instance, **kwargs):
             "mixture_of_one_hot",
             "von_mises_fisher",
         ],
-        "bernoulli",
         "tril",
     ),
 )

@@ -261,7 +261,7 @@ def test_log_marginal_with_a_relaxed_posterior():
     found = evaluation.log_marginal(vae, X, num_importance_samples=5000)
     error = np.sqrt(found.monte_carlo_variance)
     assert np.all(np.abs(found.per_example - 4 * np.log(0.5)) < 5 * error)
-    vae.compile("adam", jit_compile=False)
+    vae.compile("adam", run_eagerly=True)
     assert np.isfinite(vae.fit(np.tile(X, (50, 1)), verbose=0).history["loss"]).all()
 
 

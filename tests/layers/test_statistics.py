@@ -415,21 +415,17 @@ DRAWN = [
         ("diag", "conversion"),
         ("low_rank", "sample"),
         ("von_mises_fisher", "conversion"),
-        ("von_mises_fisher", "compiled conversion"),
         ("bernoulli", "compiled conversion"),
         ("continuous_bernoulli", "conversion"),
         ("beta_binomial", "conversion"),
         ("discretized_logistic", "conversion"),
         ("discretized_logistic_mixture", "conversion"),
-        ("standardized", "sample"),
         ("student_t", "conversion"),
         ("poisson", "conversion"),
         ("categorical", "sample"),
-        ("one_hot", "sample"),
         ("mixture_of_one_hot", "conversion"),
         ("mixture_same_family", "conversion"),
         ("generic", "sample"),
-        ("lambda", "sample"),
         ("autoregressive", "sample"),
         ("gaussian_process", "conversion"),
     ),
@@ -501,7 +497,7 @@ def test_which_samples_are_reparameterised():
     assert [name for name in TILED if types[name] == tfd.FULLY_REPARAMETERIZED] == REPARAMETERIZED
 
 
-@pytest.mark.parametrize("name", REPARAMETERIZED)
+@pytest.mark.parametrize("name", slow_except(REPARAMETERIZED, *(set(REPARAMETERIZED) - {"beta"})))
 def test_gradient_through_samples_is_that_of_log_prob(name):
     """d E[f(x)] / d parameters = E[f(x) d log p(x) / d parameters], where samples are reparameterised."""
     parameters = tf.constant(np.tile(CASES[name].parameters, (NUM_SAMPLES, 1)), tf.float32)
@@ -517,7 +513,7 @@ def test_gradient_through_samples_is_that_of_log_prob(name):
     assert_mean_is(through_samples - by_log_prob, 0.0)
 
 
-@pytest.mark.parametrize("name", slow_except(CASES, *KINDS, "autoregressive"))
+@pytest.mark.parametrize("name", slow_except(CASES, *(set(KINDS) - {"beta_binomial"}), "autoregressive"))
 def test_draw_and_score_together(name):
     distribution = distribution_of(name)
     x, log_prob = distribution.experimental_sample_and_log_prob(50, seed=(SEED, 3))

@@ -132,8 +132,8 @@ def some_parameters(size, *batch_shape, dtype="float64", scale=1.5, seed=0):
     slow_except(
         itertools.product(EQUAL, ["float32", "float64"]),
         *itertools.product(["one hot", "mixture of one hot", "mixture of tril"], ["float64"]),
-        *((f"{kind} {shape}", "float64") for kind in ("logistic", "mixture of normal") for shape in RANKS[::2]),
-        *((f"{kind} {shape}", "float32") for kind in ("poisson", "mixture of logistic") for shape in RANKS[1::2]),
+        *((f"{kind} {shape}", "float64") for kind in ("logistic", "mixture of normal") for shape in RANKS[:4:2]),
+        *((f"{kind} {RANKS[3]}", "float32") for kind in ("poisson", "mixture of logistic")),
     ),
 )
 def test_equal_to_tfp(name, dtype):
@@ -263,13 +263,13 @@ MADE = {
 }
 
 
-@pytest.mark.parametrize("name", slow_except(MADE, "mixture of one hot", "poisson", "mixture of tril"))
+@pytest.mark.parametrize("name", slow_except(MADE, "mixture of one hot"))
 def test_several_draws(name):
     cls, arguments = MADE[name]
     layer = cls(*arguments, convert_to_tensor_fn=lambda s: s.sample(5))
     model = functional([keras.layers.Dense(layer.parameters_size), layer], 2)
     assert model.output_shape == (5, None, 3)
-    model.compile("sgd", loss=negative_log_likelihood, jit_compile=False)
+    model.compile("sgd", loss=negative_log_likelihood, run_eagerly=True)
     x, y = np.ones((4, 2), "float32"), np.eye(3, dtype="float32")[[0, 2, 1, 1]]
     np.testing.assert_allclose(model.evaluate(x, y, verbose=0), -np.mean(model(x).log_prob(y)), rtol=1e-5)
     draws = np.asarray(model(np.ones((40, 2), "float32")))
@@ -329,7 +329,8 @@ def test_mixture_of_one_hot_reaches_the_likelihood_of_the_truth(api):
     assert np.mean(model(x).log_prob(y)) > truth - 0.002
 
 
-@pytest.mark.parametrize("api", slow_except(APIS, "subclassed"))
+@pytest.mark.parametrize("api", list(APIS))
+@pytest.mark.slow
 def test_independent_poisson_finds_the_weights(api):
     rng = np.random.default_rng(1)
     x = rng.uniform(size=(2000, 3)).astype("float32")
@@ -378,19 +379,9 @@ MIXTURES = {
 
 
 @pytest.mark.parametrize(
-    ("name", "api"),
-    [
-        ("same family", "functional"),
-        *(
-            pytest.param(name, api, marks=pytest.mark.slow)
-            for name, api in [
-                *(("same family", api) for api in ("sequential", "subclassed")),
-                ("normal", "functional"),
-                ("logistic", "subclassed"),
-            ]
-        ),
-    ],
+    ("name", "api"), [*(("same family", api) for api in APIS), ("normal", "functional"), ("logistic", "subclassed")]
 )
+@pytest.mark.slow
 def test_mixture_density_network_on_a_cardioid(name, api):
     keras.utils.set_random_seed(0)
     x, y = cardioid()
@@ -471,7 +462,7 @@ def test_weights_of_the_component_layer_train_and_are_saved(tmp_path):
     layer = layers.MixtureSameFamily(3, component_layer)
     model = functional([keras.layers.Dense(layers.MixtureSameFamily.params_size(3, 5)), layer], 2)
     assert len(model.trainable_weights) == 4
-    model.compile("sgd", loss=negative_log_likelihood, jit_compile=False)
+    model.compile("sgd", loss=negative_log_likelihood, run_eagerly=True)
     before = model.get_weights()
     x = np.random.default_rng(0).normal(size=(8, 2)).astype("float32")
     model.fit(x, x, verbose=0)
@@ -573,7 +564,7 @@ def test_variable_layer_before_data_whose_last_axis_has_length_one():
             layers.IndependentNormal((2, 1), convert_to_tensor_fn=lambda distribution: distribution.sample(1)),
         ]
     )
-    model.compile("sgd", loss=negative_log_likelihood, jit_compile=False)
+    model.compile("sgd", loss=negative_log_likelihood, run_eagerly=True)
     expected = -np.mean(tfd.Normal(0.0, np.log(2.0)).log_prob(y).numpy().sum((1, 2)))
     np.testing.assert_allclose(model.evaluate(np.zeros((50, 0)), y, verbose=0), expected, rtol=1e-5)
 
@@ -592,7 +583,7 @@ def test_variable_layer_trains_without_being_built_and_under_a_tape():
 
 def test_variable_layer_constraint_holds_after_a_step():
     model = keras.Sequential([layers.VariableLayer(2, initializer="ones", constraint="non_neg")])
-    model.compile(keras.optimizers.SGD(10.0), loss=lambda y, prediction: keras.ops.sum(prediction), jit_compile=False)
+    model.compile(keras.optimizers.SGD(10.0), loss=lambda y, prediction: keras.ops.sum(prediction), run_eagerly=True)
     model.fit(np.zeros((1, 1)), np.zeros((1, 2)), verbose=0)
     np.testing.assert_array_equal(model.layers[0].constant, [0.0, 0.0])
 

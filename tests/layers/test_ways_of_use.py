@@ -51,7 +51,7 @@ def test_several_outputs_with_losses_and_metrics_by_name():
         loss=losses,
         loss_weights={"size": 2.0, "kind": 0.5},
         metrics={"size": [spread], "kind": ["mae"]},
-        jit_compile=False,
+        run_eagerly=True,
     )
     y = {"size": RNG.normal(size=(16, 2)), "kind": RNG.integers(0, 2, size=(16, 5))}
     made = model(X)
@@ -63,6 +63,7 @@ def test_several_outputs_with_losses_and_metrics_by_name():
     assert 0.0 <= logs["kind_mae"] <= 1.0
     weights = {"size": RNG.uniform(size=16), "kind": RNG.uniform(size=16)}
     assert np.isfinite(model.fit(X, y, sample_weight=weights, verbose=0).history["loss"]).all()
+    model.run_eagerly, model.jit_compile = False, False
     predicted = model.predict(X, verbose=0)
     assert predicted["size"].shape == (16, 2)
     assert predicted["kind"].shape == (16, 5)
@@ -148,7 +149,7 @@ def test_masks_pass_and_leave_out_masked_steps():
     parameters = keras.layers.Dense(4)(keras.layers.Masking()(inputs))
     outputs = IndependentNormal((3,))(keras.layers.Dense(6)(q(parameters)))
     model = keras.Model(inputs, outputs)
-    model.compile("sgd", loss=negative_log_likelihood, jit_compile=False)
+    model.compile("sgd", loss=negative_log_likelihood, run_eagerly=True)
     mask = np.any(x != 0.0, axis=-1)
     assert mask.sum() == 16
     posterior = keras.Model(inputs, q.output)(x)
@@ -183,7 +184,7 @@ def test_kl_is_the_same_scale_with_leading_sample_axes(use_exact_kl):
         z = q.sample(2000)
         spread_of_one = np.std(np.mean(q.log_prob(z) - standard_normal().log_prob(z), axis=1)) * np.sqrt(16)
         assert abs(float(model.losses[0]) - exact) < 5 * spread_of_one / np.sqrt(32000)
-    model.compile("sgd", loss=negative_log_likelihood, jit_compile=False)
+    model.compile("sgd", loss=negative_log_likelihood, run_eagerly=True)
     assert np.isfinite(model.fit(X, X, verbose=0).history["loss"]).all()
 
 
@@ -341,8 +342,9 @@ def test_joint_distribution_converts_to_its_last_part():
     expected = tfd.MultivariateNormalDiag(parameters).log_prob(z)
     expected += tfd.MultivariateNormalDiag(z[:, :2], [0.5, 0.5]).log_prob(y)
     np.testing.assert_allclose(made.log_prob([z, y]), expected, rtol=1e-5)
-    model.compile("sgd", loss=lambda y, rv: -rv.log_prob([tf.zeros([16, 3]), y]), jit_compile=False)
+    model.compile("sgd", loss=lambda y, rv: -rv.log_prob([tf.zeros([16, 3]), y]), run_eagerly=True)
     assert np.isfinite(model.fit(X, y, batch_size=16, verbose=0).history["loss"]).all()
+    model.run_eagerly, model.jit_compile = False, False
     assert model.predict(X, verbose=0).shape == (16, 2)
 
 

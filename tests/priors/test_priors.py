@@ -264,11 +264,10 @@ def test_only_the_normal_has_an_exact_kl_and_it_is_right(name):
 
 @pytest.mark.parametrize(
     ("name", "leading"),
-    [
-        pytest.param(name, leading, marks=() if i % 3 == j % 3 else pytest.mark.slow)
-        for i, name in enumerate(PRIORS)
-        for j, leading in enumerate([(), (4,), (2, 5), (0,)])
-    ],
+    slow_except(
+        itertools.product(PRIORS, [(), (4,), (2, 5), (0,)]),
+        *zip(PRIORS, [(), (4,), (2, 5), (0,)], strict=True),
+    ),
 )
 def test_any_leading_axes(name, leading):
     prior = shake(PRIORS[name](make_encoder()))
@@ -283,7 +282,8 @@ def test_any_leading_axes(name, leading):
 
 
 @pytest.mark.parametrize(
-    ("name", "jit_compile"), slow_except(itertools.product(PRIORS, [False, True]), ("VampPrior", True), ("Flow", True))
+    ("name", "jit_compile"),
+    slow_except(itertools.product(PRIORS, [False, True]), ("VampPrior", False), ("Flow", False)),
 )
 def test_graph_and_xla_with_an_unknown_batch_size(name, jit_compile):
     prior = shake(PRIORS[name](make_encoder()))
@@ -333,7 +333,9 @@ def test_seeds(name):
 @pytest.mark.parametrize(
     ("name", "policy"),
     slow_except(
-        itertools.product(PRIORS, ["float64", "mixed_float16"]), ("VampPrior", "float64"), ("Flow", "mixed_float16")
+        itertools.product(PRIORS, ["float64", "mixed_float16"]),
+        ("VampPrior", "float64"),
+        ("MixtureOfGaussians", "mixed_float16"),
     ),
 )
 def test_precision(name, policy, set_policy):
@@ -368,7 +370,6 @@ ENCODERS = {
     slow_except(
         [*((name, "sequential") for name in PRIORS), ("VampPrior", "of unknown input"), ("VampPrior", "functional")],
         ("Flow", "sequential"),
-        ("VampPrior", "sequential"),
         ("VampPrior", "of unknown input"),
     ),
 )
@@ -402,7 +403,7 @@ def test_fit_under_xla_moves_the_prior(name):
     assert vae.sample(3, seed=0).shape == (3, *X)
 
 
-@pytest.mark.parametrize("name", slow_except(["Normal", "MixtureOfGaussians", "Flow"], "Normal", "Flow"))
+@pytest.mark.parametrize("name", slow_except(["Normal", "MixtureOfGaussians", "Flow"], "Normal"))
 def test_a_prior_that_is_frozen_does_not_train(name, tmp_path):
     vae = vae_with(name)
     vae.prior.trainable = False
@@ -412,7 +413,7 @@ def test_a_prior_that_is_frozen_does_not_train(name, tmp_path):
     assert len(tfvae.load_model(tmp_path / "vae.keras").trainable_variables) == len(expected)
 
 
-@pytest.mark.parametrize("name", slow_except(PRIORS, "MixtureOfGaussians", "VampPrior", "Flow"))
+@pytest.mark.parametrize("name", slow_except(PRIORS, "Flow"))
 def test_keras_file_round_trip_in_safe_mode(name, tmp_path):
     vae, x = shake(vae_with(name)), images(4)
     vae.save(tmp_path / "vae.keras")
@@ -424,8 +425,8 @@ def test_keras_file_round_trip_in_safe_mode(name, tmp_path):
 
 
 def test_training_goes_on_from_the_file(tmp_path):
-    vae, x = vae_with("VampPrior"), images(12)
-    vae.compile(keras.optimizers.Adam(0.01), jit_compile=False)
+    vae, x = vae_with("VampPrior"), images(8)
+    vae.compile(keras.optimizers.Adam(0.01), run_eagerly=True)
     vae.fit(x, batch_size=4, shuffle=False, verbose=0)
     vae.save(tmp_path / "vae.keras")
     loaded = tfvae.load_model(tmp_path / "vae.keras")
@@ -435,7 +436,7 @@ def test_training_goes_on_from_the_file(tmp_path):
         np.testing.assert_array_equal(one, same)
 
 
-@pytest.mark.parametrize("name", slow_except(PRIORS, "Normal", "VampPrior"))
+@pytest.mark.parametrize("name", slow_except(PRIORS, "Normal"))
 def test_config_and_weights_file(name, tmp_path):
     vae, x = shake(vae_with(name)), images(4)
     vae.save_weights(tmp_path / "vae.weights.h5")
@@ -450,7 +451,7 @@ def test_config_and_weights_file(name, tmp_path):
 def test_made_under_a_strategy(name):
     with tf.distribute.MirroredStrategy(["/cpu:0"]).scope():
         vae = vae_with(name)
-        vae.compile(keras.optimizers.SGD(0.1), jit_compile=False)
+        vae.compile(keras.optimizers.SGD(0.1), run_eagerly=True)
     assert all(hasattr(v.value, "values") for v in own_variables(vae.prior)), "variables of the strategy's"
     if name in ("VampPrior", "Flow"):
         x, before = images(8), [v.numpy() for v in own_variables(vae.prior)]
@@ -543,7 +544,7 @@ def test_functional_model_trains_the_prior_and_survives_its_file(name, flat, tmp
     assert len({id(v) for v in model.trainable_variables}) == len(model.trainable_variables)
     model.compile(keras.optimizers.SGD(0.05), loss=negative_log_likelihood, run_eagerly=True)
     before = [v.numpy() for v in model.trainable_variables]
-    model.fit([x] if flat else x, x, batch_size=4, epochs=2, verbose=0)
+    model.fit([x] if flat else x, x, batch_size=8, epochs=2, verbose=0)
     for variable, old in zip(model.trainable_variables, before, strict=True):
         assert np.any(variable.numpy() != old), variable.path
     model.save(tmp_path / "model.keras")
@@ -565,16 +566,18 @@ def test_functional_model_trains_the_prior_and_survives_its_file(name, flat, tmp
 
 @pytest.mark.parametrize("encoder", slow_except(ENCODERS, "sequential"))
 def test_the_encoder_is_one_in_every_copy(encoder, tmp_path):
-    vae = vae_with("VampPrior", ENCODERS[encoder]())
+    vae, x = shake(vae_with("VampPrior", ENCODERS[encoder]())), images(3)
+    expected = vae.elbo(x, seed=1)
     vae.save(tmp_path / "vae.keras")
     copies = [
         tfvae.load_model(tmp_path / "vae.keras"),
         keras.models.clone_model(vae),
         VAE.from_config(json.loads(json.dumps(vae.get_config()))),
     ]
-    for copy in copies:
-        copy.set_weights(vae.get_weights())
-        np.testing.assert_array_equal(copy.elbo(images(3), seed=1), vae.elbo(images(3), seed=1))
+    for copy, is_loaded in zip(copies, (True, False, False), strict=True):
+        if not is_loaded:
+            copy.set_weights(vae.get_weights())
+        np.testing.assert_array_equal(copy.elbo(x, seed=1), expected)
         assert copy.prior.encoder is copy.encoder
         assert copy.encoder is not vae.encoder
         assert len(copy.weights) == len(vae.weights)
@@ -643,19 +646,18 @@ def test_adapt_to_binary_data_leaves_a_gradient():
     np.testing.assert_allclose(np.minimum(u, 1 - u), np.full((K, *X), 0.05), rtol=1e-4)
 
 
-@pytest.mark.parametrize(
-    ("data", "message"),
-    [
+def test_adapt_refuses():
+    encoder = make_encoder()
+    prior = VampPrior(encoder, K)
+    for data, message in (
         (np.zeros((4, *X), "float32"), r"at least 5 .* shape \(4, 2, 1\)"),
         (np.zeros((9, 4, 2), "float32"), r"shape \(9, 4, 2\)"),
         (np.zeros((9, *X), "uint8"), "floating-point.*uint8"),
-    ],
-)
-def test_adapt_refuses(data, message):
-    with pytest.raises(ValueError, match=message):
-        VampPrior(make_encoder(), K).adapt(data)
+    ):
+        with pytest.raises(ValueError, match=message):
+            prior.adapt(data)
     with pytest.raises(ValueError, match="inverse"):
-        VampPrior(make_encoder(), K, activation="softplus").adapt(images(9))
+        VampPrior(encoder, K, activation="softplus").adapt(images(9))
 
 
 def test_pseudo_inputs_add_no_loss_and_move_no_state():
@@ -676,7 +678,7 @@ def test_pseudo_inputs_add_no_loss_and_move_no_state():
     assert not encoder.losses
     for variable, old in zip(encoder.variables, before, strict=True):
         np.testing.assert_array_equal(variable, old)
-    vae.compile(keras.optimizers.SGD(0.0), jit_compile=False)
+    vae.compile(keras.optimizers.SGD(0.0), run_eagerly=True)
     metrics = vae.evaluate(x, return_dict=True, verbose=0)
     parameters = keras.Sequential(encoder.layers[:-1])(x).numpy()
     expected = 0.1 * np.sum(parameters.astype("float64") ** 2) / len(x)
@@ -739,6 +741,7 @@ def test_impossible_sizes_are_one_clear_error(make, message):
         make()
 
 
+@pytest.mark.parametrize("name", slow_except(PRIORS, "Normal", "MixtureOfGaussians"))
 def test_the_analytic_estimator_names_the_other_one(name):
     vae = vae_with(name)
     vae.estimator = SGVB()
