@@ -42,7 +42,7 @@ def tfvae_command(monkeypatch, capfd):
     return run
 
 
-TRAIN = ("--hidden", "16,8", "--epochs", "3", "--batch-size", "479", "--num-importance-samples", "10")
+TRAIN = ("--hidden", "16,8", "--epochs", "3", "--num-importance-samples", "10")
 
 
 @contextlib.contextmanager
