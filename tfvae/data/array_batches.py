@@ -14,6 +14,9 @@ from tfvae.data.passes import pass_keys
 from tfvae.data.requirements import Draw, count_batches
 from tfvae.typing import Tensor
 
+# Python control flow in these functions is about Python values, and the conversion of AutoGraph takes long.
+do_not_convert = tf.autograph.experimental.do_not_convert
+
 
 def make_batches(
     raw: Tensor,
@@ -43,6 +46,7 @@ def make_batches(
     y = None if labels is None else on_host(labels)
     static_shape = (batch_size if drop_remainder else None, *raw.shape[1:])
 
+    @do_not_convert
     def fetch(key: Tensor, index: Tensor, row: Tensor | None = None) -> Any:
         start = index * batch_size
 
@@ -58,10 +62,11 @@ def make_batches(
     seed = noise.checked_seed(seed)
     keys = pass_keys(seed) if shuffle or draw is not None else None
     if keys is not None:
-        plan = keys.flat_map(functools.partial(_one_pass, num_examples, batch_size, num_batches, shuffle))
+        one_pass = functools.partial(_one_pass, num_examples, batch_size, num_batches, shuffle)
+        plan = keys.flat_map(do_not_convert(one_pass))
         plan = plan.apply(tf.data.experimental.assert_cardinality(num_batches))
     else:
-        plan = tf.data.Dataset.range(num_batches).map(lambda index: (tf.zeros([2], tf.int64), index))
+        plan = tf.data.Dataset.range(num_batches).map(do_not_convert(lambda index: (tf.zeros([2], tf.int64), index)))
     dataset = plan.map(fetch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)
     if y is not None:
         return dataset

@@ -15,6 +15,8 @@ from tfvae.data.requirements import Draw, count_batches
 from tfvae.data.shard_blocks import ShardBlocks
 from tfvae.typing import Tensor
 
+# Python control flow in these functions is about Python values, and the conversion of AutoGraph takes long.
+do_not_convert = tf.autograph.experimental.do_not_convert
 _WINDOW_BYTES = 2**22
 _PREFETCHED_BYTES = 2**24
 _MOST_PREFETCHED = 100
@@ -37,8 +39,9 @@ def make_sharded_batches(
     num_examples = sum(source.num_examples)
     num_batches = count_batches(num_examples, batch_size, drop_remainder)
     window = max(1, _WINDOW_BYTES // header.record_size) if shuffle_buffer is None else shuffle_buffer
-    blocks = functools.partial(source.of_file, labels=labels)
+    blocks = do_not_convert(functools.partial(source.of_file, labels=labels))
 
+    @do_not_convert
     def one_pass(key: Tensor) -> tf.data.Dataset:
         if shuffle:
             order = tf.random.experimental.stateless_shuffle(tf.range(num_files, dtype=tf.int64), key)
@@ -48,7 +51,11 @@ def make_sharded_batches(
                 num_parallel_calls=tf.data.AUTOTUNE,
                 deterministic=True,
             )
-            stream = stream.rebatch(min(window, num_examples)).enumerate().map(functools.partial(_permuted, key))
+            stream = (
+                stream.rebatch(min(window, num_examples))
+                .enumerate()
+                .map(do_not_convert(functools.partial(_permuted, key)))
+            )
         else:
             stream = tf.data.Dataset.range(num_files).flat_map(blocks)
         stream = stream.rebatch(batch_size, drop_remainder=drop_remainder)
@@ -56,6 +63,7 @@ def make_sharded_batches(
             tf.data.Dataset.from_tensors(key).repeat(num_batches), tf.data.Dataset.range(num_batches), stream
         )
 
+    @do_not_convert
     def fetch(key: Tensor, index: Tensor, batch: Any) -> Any:
         raw, y = batch if labels else (batch, None)
         x = finish(raw, num_levels, draw, lambda: tf.random.experimental.stateless_fold_in(key, index))

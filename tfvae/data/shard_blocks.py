@@ -17,6 +17,8 @@ from tfvae.data.passes import signed_seed
 from tfvae.data.shard_header import ShardHeader
 from tfvae.typing import Tensor
 
+# Python control flow in these functions is about Python values, and the conversion of AutoGraph takes long.
+do_not_convert = tf.autograph.experimental.do_not_convert
 _BLOCK_BYTES = 2**16
 
 
@@ -51,6 +53,7 @@ class ShardBlocks:
         header = self.header
         path = tf.gather(tf.constant([os.fspath(path) for path in self.files]), file)
 
+        @do_not_convert
         def parse(block: Tensor, records: Tensor) -> Any:
             stored = tf.io.decode_raw(records, tf.as_dtype(header.dtype))
             raw, num_levels = stored[:, : header.num_values] if header.has_labels else stored, header.num_levels
@@ -68,7 +71,7 @@ class ShardBlocks:
         """Yields all blocks in order, as a `Split` would store them: arrays, or pairs with labels."""
         num_blocks = sum(-(-num_examples // self.size) for num_examples in self.num_examples)
         files = tf.data.Dataset.range(len(self.files))
-        dataset = files.flat_map(lambda file: self.of_file(file, labels=self.header.has_labels))
+        dataset = files.flat_map(do_not_convert(lambda file: self.of_file(file, labels=self.header.has_labels)))
         return dataset.apply(tf.data.experimental.assert_cardinality(num_blocks)).prefetch(2).as_numpy_iterator()
 
 
