@@ -3,6 +3,20 @@
 from tfvae import _backend as _backend
 from tfvae.networks.autoregressive_network import AutoregressiveNetwork
 from tfvae.networks.convolutional import conv_decoder, conv_encoder
+from tfvae.networks.gated_mlp import GatedDense, gated_mlp
 from tfvae.networks.mlp import mlp
+from tfvae.networks.residual import residual_decoder, residual_encoder, residual_mlp
+from tfvae.networks.residual_block import ResidualBlock
 
-__all__ = ["AutoregressiveNetwork", "conv_decoder", "conv_encoder", "mlp"]
+__all__ = [
+    "AutoregressiveNetwork",
+    "GatedDense",
+    "ResidualBlock",
+    "conv_decoder",
+    "conv_encoder",
+    "gated_mlp",
+    "mlp",
+    "residual_decoder",
+    "residual_encoder",
+    "residual_mlp",
+]

@@ -1,16 +1,28 @@
-"""Convolutional encoder and decoder for images of any size."""
+"""Convolutional encoder and decoder for images, series and volumes of any size."""
 
 from collections.abc import Sequence
 
 import keras
 
-from tfvae.networks._checks import image_shape_of, positive_size, positive_sizes
-
-_KERNEL_SIZE = 4  # a multiple of the stride, to avoid checkerboard artifacts
+from tfvae.networks._checks import positive_size, positive_sizes
+from tfvae.networks._spatial import (
+    doubling,
+    first_layers,
+    halving,
+    image_shape_of,
+    last_layers,
+    num_parameters_of,
+    spatial_axes,
+)
 
 
 def conv_encoder(
-    output_size: int, filters: Sequence[int] = (32, 64), activation: str = "relu", *, name: str | None = None
+    output_size: int,
+    filters: Sequence[int] = (32, 64),
+    activation: str = "relu",
+    *,
+    num_axes: int = 2,
+    name: str | None = None,
 ) -> keras.Sequential:
     """Creates a convolutional network that halves an image once per entry of `filters`, and maps it to parameters.
 
@@ -18,19 +30,20 @@ def conv_encoder(
         output_size: Number of outputs, `params_size(...)` of the next distribution layer.
         filters: Number of channels after each halving.
         activation: Activation of the convolutions.
+        num_axes: Number of spatial axes: 1 for series, 2 for images, 3 for volumes.
         name: Name of the model.
 
     Returns:
-        A model from `[B, height, width, channels]` to `[B, output_size]`.
+        A model from `[B, length, channels]`, `[B, height, width, channels]` or `[B, depth, height, width, channels]` to
+        `[B, output_size]`.
 
     Raises:
-        ValueError: If a size is below 1.
+        ValueError: If a size is below 1, or `num_axes` is not 1, 2 or 3.
     """
     filters = positive_sizes(filters, "filters")
     output_size = positive_size(output_size, "output_size")
-    convolutions = [
-        keras.layers.Conv2D(size, _KERNEL_SIZE, strides=2, padding="same", activation=activation) for size in filters
-    ]
+    num_axes = spatial_axes(num_axes)
+    convolutions = [halving(num_axes, size, activation) for size in filters]
     return keras.Sequential([*convolutions, keras.layers.Flatten(), keras.layers.Dense(output_size)], name=name)
 
 
@@ -44,10 +57,11 @@ def conv_decoder(
 ) -> keras.Sequential:
     """Creates a convolutional network that maps latents to a small image, and doubles it once per entry of `filters`.
 
-    The image is cropped, so any height and width is possible.
+    The image is cropped, so any size is possible.
 
     Args:
-        image_shape: Shape of one event, `(height, width, channels)`.
+        image_shape: Shape of one event: `(length, channels)`, `(height, width, channels)` or `(depth, height, width,
+            channels)`.
         output_size: Number of outputs, `params_size(image_shape)` of the next distribution layer. It must be a multiple
             of the size of the event.
         filters: Number of channels before each doubling.
@@ -59,37 +73,12 @@ def conv_decoder(
         distribution in turn (all locs, then all scales).
 
     Raises:
-        ValueError: If `image_shape` is not the shape of an image, a size is below 1, or `output_size` is not a multiple
-            of the size of the event.
+        ValueError: If `image_shape` is not such a shape, there is no size or one below 1, or `output_size` is not a
+            multiple of the size of the event.
     """
-    height, width, channels = image_shape_of(image_shape)
-    filters = positive_sizes(filters, "filters")
-    num_parameters, rest = divmod(int(output_size), height * width * channels)
-    if rest or num_parameters < 1:
-        raise ValueError(
-            f"`output_size` must be a multiple of the {height * width * channels} values in an image of shape "
-            f"{(height, width, channels)}. Use params_size(image_shape) of the distribution layer. "
-            f"Received: output_size={output_size}"
-        )
-    # The smallest image that covers the target after len(filters) doublings; the excess is cropped at the end.
-    scale = 2 ** len(filters)
-    small_height, small_width = -(-height // scale), -(-width // scale)
-    extra_height, extra_width = small_height * scale - height, small_width * scale - width
-    layers = [
-        keras.layers.Dense(small_height * small_width * filters[0], activation=activation),
-        keras.layers.Reshape((small_height, small_width, filters[0])),
-    ]
-    for size in [*filters[1:], filters[-1]]:
-        layers.append(
-            keras.layers.Conv2DTranspose(size, _KERNEL_SIZE, strides=2, padding="same", activation=activation)
-        )
-    layers.append(keras.layers.Conv2D(num_parameters * channels, 3, padding="same"))
-    if extra_height or extra_width:
-        top, left = extra_height // 2, extra_width // 2
-        layers.append(keras.layers.Cropping2D(((top, extra_height - top), (left, extra_width - left))))
-    if num_parameters > 1:
-        layers += [
-            keras.layers.Reshape((height, width, num_parameters, channels)),
-            keras.layers.Permute((3, 1, 2, 4)),
-        ]
-    return keras.Sequential([*layers, keras.layers.Flatten()], name=name)
+    shape = image_shape_of(image_shape)
+    filters = positive_sizes(filters, "filters", can_be_empty=False)
+    num_parameters, num_axes = num_parameters_of(output_size, shape), len(shape) - 1
+    layers = first_layers(shape, len(filters), filters[0], activation)
+    layers += [doubling(num_axes, size, activation) for size in [*filters[1:], filters[-1]]]
+    return keras.Sequential([*layers, *last_layers(shape, len(filters), num_parameters)], name=name)
