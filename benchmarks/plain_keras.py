@@ -17,7 +17,7 @@ import tensorflow as tf
 
 import tfvae
 from tfvae.training import RunConfig, build_vae
-from tfvae.training.build import resolve
+from tfvae.training.resolve import resolve
 
 LATENT_SIZE, HIDDEN, BATCH_SIZE = 20, 500, 100
 

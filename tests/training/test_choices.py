@@ -6,8 +6,8 @@ import pytest
 from tfvae.data import load, write_shards
 from tfvae.data.splits import make_splits
 from tfvae.training import RunConfig
-from tfvae.training.build import resolve
 from tfvae.training.choices import choices
+from tfvae.training.resolve import resolve
 
 RNG = np.random.default_rng(0)
 UNIT = RNG.uniform(size=(40, 6, 5))

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tfvae.training import RunConfig
-from tfvae.training.config import ACTIVATIONS
+from tfvae.training.settings import ACTIVATIONS
 
 
 def test_defaults_are_the_digits_with_their_preset():

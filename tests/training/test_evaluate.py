@@ -13,10 +13,10 @@ from tfvae.evaluation import figures
 from tfvae.evaluation.report import rows
 from tfvae.training import RunConfig, build_vae, train
 from tfvae.training.attempts import Attempts, one_sentence
-from tfvae.training.build import resolve
 from tfvae.training.evaluate import _collapse, about_run, evaluate
 from tfvae.training.event_files import write_reported
 from tfvae.training.per_example import read_per_example, write_per_example
+from tfvae.training.resolve import resolve
 from tfvae.training.run import hparams_of
 from tfvae.training.run_data import RunData
 from tfvae.training.run_folder import RunFolder

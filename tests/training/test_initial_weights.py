@@ -7,7 +7,7 @@ import tfvae
 from tfvae.data.splits import make_splits
 from tfvae.evaluation import independent_log_likelihood
 from tfvae.training import RunConfig, build_vae
-from tfvae.training.build import resolve
+from tfvae.training.resolve import resolve
 from tfvae.training.run_data import RunData
 
 

@@ -21,8 +21,8 @@ from small_models import without_xla
 
 import tfvae
 from tfvae.training import RunConfig, build_vae, environment, load_run, run, train
-from tfvae.training.build import resolve
 from tfvae.training.checkpoints import write_checkpoint
+from tfvae.training.resolve import resolve
 from tfvae.training.run_data import RunData
 from tfvae.training.run_folder import RunFolder
 from tfvae.training.training_state import TrainingState

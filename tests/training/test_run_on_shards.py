@@ -10,8 +10,9 @@ from slow import slow_except
 import tfvae
 from tfvae.data import DataError, Splits, load, write_shards
 from tfvae.training import RunConfig, load_run, run_data, train
-from tfvae.training.build import build_vae, resolve
+from tfvae.training.build import build_vae
 from tfvae.training.evaluate import evaluate
+from tfvae.training.resolve import resolve
 from tfvae.training.run_data import RunData
 
 

@@ -15,9 +15,10 @@ from tfvae._errors import quoted, reason
 from tfvae._files import replacing
 from tfvae.models import VAE
 from tfvae.models.load import load_vae
-from tfvae.training.config import RESUMABLE, EvaluationConfig, RunConfig
+from tfvae.training.config import RESUMABLE, RunConfig
 from tfvae.training.epoch_clock import EpochClock
 from tfvae.training.run_folder import RunFolder
+from tfvae.training.settings import EvaluationConfig
 from tfvae.training.training_state import TrainingState
 
 _HOW_TO_CONTINUE = "Restore the setting, or start a new run: `tfvae train --config RUN/config.toml`."

@@ -18,7 +18,7 @@ from tfvae.data.sharded_split import reporting_damaged_shards
 from tfvae.export.manifest import write_about
 from tfvae.models import VAE
 from tfvae.models.load import load_vae
-from tfvae.training.build import build_vae, resolve
+from tfvae.training.build import build_vae
 from tfvae.training.checkpoints import Checkpoints
 from tfvae.training.choices import choices
 from tfvae.training.config import RunConfig
@@ -27,6 +27,7 @@ from tfvae.training.epoch_clock import EpochClock
 from tfvae.training.evaluate import about_run, evaluate
 from tfvae.training.event_files import write_reported
 from tfvae.training.fast_forward import FastForward
+from tfvae.training.resolve import resolve
 from tfvae.training.resume import MAX_REWINDS, restore, resume_from, rewind
 from tfvae.training.run_data import RunData
 from tfvae.training.run_folder import RunFolder

@@ -11,8 +11,9 @@ from fastapi import FastAPI
 
 import tfvae
 from tfvae.serving.explore import add_explore
-from tfvae.training.build import build_vae, resolve
+from tfvae.training.build import build_vae
 from tfvae.training.config import RunConfig
+from tfvae.training.resolve import resolve
 from tfvae.training.run_data import RunData
 from tfvae.training.run_folder import RunFolder
 
