@@ -24,6 +24,7 @@ ORDER = (
     "callbacks",
     "evaluation",
     "export",
+    "parts",
     "training",
     "serving",
     "papers",

@@ -18,6 +18,7 @@ PAGES = (
     "docs/contributing.md",
     "docs/estimators.md",
     "docs/evaluation.md",
+    "docs/experiments.md",
     "docs/layers.md",
     "docs/litert.md",
     "docs/reparameterisation.md",

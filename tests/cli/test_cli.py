@@ -226,7 +226,7 @@ def test_export_to_litert_without_the_training_data(run_folder, tfvae_command, t
         (["train", "--data", "mnits"], ["mnits", "digits", "mnist", "tfds:NAME", ".npz"]),
         (["train", "--data", "missing.npz"], ["missing.npz"]),
         (["train", "--latent-size", "0"], ["latent_size", "from 1 to"]),
-        (["train", "--network", "cnn"], ["mlp, conv", "cnn"]),
+        (["train", "--network", "cnn"], ["conv, resnet", "cnn"]),
         (["train", "--config", "none.toml"], ["none.toml"]),
         (["train", "--resume", "nowhere"], ["nowhere", "not a run folder"]),
         (["train", "--resume", "nowhere", "--latent-size", "3"], ["--epochs"]),

@@ -31,6 +31,18 @@ def test_toml_round_trip(tmp_path):
     assert RunConfig.from_toml(path) == config
 
 
+def test_a_part_is_a_name_or_a_table():
+    first = {"model": {"prior": {"kind": "vamp", "num_components": 5}, "network": {"kind": "conv", "filters": [8]}}}
+    config = RunConfig.from_dict(first)
+    assert (config.model.network, config.model.filters) == ("conv", (8,)), "a setting of the table has one place"
+    changed = RunConfig.from_dict(first, {"model": {"prior": {"num_components": 100}, "filters": [4, 4]}})
+    assert changed.model.prior == {"kind": "vamp", "num_components": 100}
+    assert changed.model.filters == (4, 4)
+    assert RunConfig.from_dict(first, {"model": {"prior": "normal"}}).model.prior == "normal"
+    adam = RunConfig.from_dict({"training": {"optimizer": {"kind": "adamw", "learning_rate": 1e-2}}})
+    assert (adam.training.optimizer, adam.training.learning_rate) == ("adamw", 1e-2)
+
+
 def test_a_run_of_an_earlier_version_is_not_standardized(tmp_path):
     (tmp_path / "config.toml").write_text('[data]\nname = "own.npy"\n[model]\nlikelihood = "normal"\n')
     assert RunConfig.of_run(tmp_path / "config.toml").model.standardize == "off"
@@ -48,7 +60,16 @@ def test_a_run_of_an_earlier_version_is_not_standardized(tmp_path):
         ({"model": {"filters": [32, 1_000_001]}}, "model.filters must be a list of integers from 1 to 1000000"),
         ({"model": {"activation": "nope"}}, "one of auto, .*relu.*Received: model.activation='nope'"),
         ({"model": {"hidden": []}}, "model.hidden"),
-        ({"model": {"network": "cnn"}}, "model.network must be one of mlp, conv. Received: model.network='cnn'"),
+        ({"model": {"network": "cnn"}}, "model.network must be one of conv, .*mlp.*Received: model.network='cnn'"),
+        ({"model": {"prior": "vmap"}}, "model.prior must be one of .*Did you mean 'vamp'"),
+        ({"model": {"likelihood": {"num_components": 5}}}, "model.likelihood needs a `kind`"),
+        ({"training": {"beta": {"kind": "free_bit"}}}, "training.beta must be one of .*Did you mean 'free_bits'"),
+        ({"training": {"callbacks": ["early_stop"]}}, "training.callbacks must be .*Did you mean 'early_stopping'"),
+        ({"training": {"precision": "float8"}}, "training.precision must be one of float32, mixed_float16"),
+        (
+            {"training": {"on_nan": "rewind", "learning_rate": {"kind": "cosine_decay"}}},
+            'training.learning_rate must be a number with training.on_nan = "rewind"',
+        ),
         ({"training": {"epochs": True}}, "training.epochs"),
         ({"training": {"learning_rate": 0}}, "training.learning_rate"),
         ({"training": {"seed": -1}}, "training.seed"),

@@ -35,17 +35,22 @@ def test_normal_mlp_starts_at_means_and_scales():
     np.testing.assert_allclose(found.stddev()[0], x.std(axis=0), rtol=1e-4)
 
 
-@pytest.mark.parametrize("likelihood", ["bernoulli", "normal"])
-def test_conv_starts_at_each_channels_mean(likelihood):
-    x = np.random.default_rng(0).integers(0, 256, (50, 9, 7, 2)).astype("uint8")
+@pytest.mark.parametrize(
+    ("network", "likelihood", "spatial"),
+    [("conv", "bernoulli", (9, 7)), ("conv", "normal", (9, 7)), ("resnet", "normal", (5, 4, 3))],
+)
+def test_conv_starts_at_each_channels_mean(network, likelihood, spatial):
+    x = np.random.default_rng(0).integers(0, 256, (50, *spatial, 2)).astype("uint8")
     x[..., 1] //= 2
     splits = tfvae.data.Splits("own", tfvae.data.Split(x, num_levels=256))
-    tables = {"data": {"name": "own"}, "model": {"network": "conv", "filters": (4,), "likelihood": likelihood}}
+    model = {"network": network, "filters": (4,), "likelihood": likelihood, "standardize": "off"}
+    tables = {"data": {"name": "own"}, "model": model}
     config = resolve(RunConfig.from_dict(tables), splits)
     found = np.asarray(decoded_at_zero_weights(build_vae(config, splits)).mean())[0]
-    expected = RunData(config, splits).train().x.mean(axis=(0, 1, 2))
-    np.testing.assert_allclose(found.mean(axis=(0, 1)), expected, atol=0.01)
-    assert found.std(axis=(0, 1)).max() < 1e-5
+    expected = RunData(config, splits).train().x.mean(axis=tuple(range(len(spatial) + 1)))
+    places = tuple(range(len(spatial)))
+    np.testing.assert_allclose(found.mean(axis=places), expected, atol=0.01)
+    assert found.std(axis=places).max() < 1e-5
 
 
 def test_a_standardized_model_starts_at_independent_normals_in_any_unit():

@@ -8,7 +8,7 @@ import typer
 
 from tfvae._errors import reason, without_graph
 from tfvae._version import __version__
-from tfvae.cli import data, explore, reproduce, runs, serving, train
+from tfvae.cli import data, explore, new, parts, reproduce, runs, serving, train
 
 app = typer.Typer(
     name="tfvae",
@@ -20,6 +20,8 @@ app = typer.Typer(
 )
 for command in (
     train.train,
+    new.new,
+    parts.parts,
     runs.evaluate,
     runs.compare,
     runs.report,

@@ -1,5 +1,7 @@
 """Options of `tfvae train`."""
 
+import os
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,6 +11,8 @@ from tfvae._errors import quoted
 from tfvae.cli import checks
 from tfvae.cli.loading import commands
 from tfvae.training.config import RESUMABLE, RunConfig
+from tfvae.training.overrides import overrides
+from tfvae.training.own_code import require_allowed
 from tfvae.training.run_folder import RunFolder
 
 
@@ -24,6 +28,21 @@ def train(
         Path | None,
         typer.Option(help="TOML file with settings, such as the config.toml of a run. Options override it."),
     ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="TABLE.KEY=VALUE",
+            help="Any setting, such as model.prior=vamp or model.prior.num_components=100; can be repeated.",
+        ),
+    ] = None,
+    allow_code: Annotated[
+        bool,
+        typer.Option(
+            "--allow-code",
+            help="Import and run networks that the settings name as module:function, also from the current folder.",
+        ),
+    ] = False,
     resume: Annotated[Path | None, typer.Option(help="Run folder to resume from its newest checkpoint.")] = None,
     latent_size: Annotated[
         int | None, typer.Option(help="Number of latent dimensions.", show_default="20; digits: 10")
@@ -31,19 +50,23 @@ def train(
     hidden: Annotated[
         str | None,
         typer.Option(
-            help="Units of the hidden layers of the mlp, e.g. 500 or 200,200.", show_default="500; frey_face: 200"
+            help="Units of the hidden layers of an mlp, e.g. 500 or 200,200.", show_default="500; frey_face: 200"
         ),
     ] = None,
-    network: Annotated[str | None, typer.Option(help="mlp or conv.", show_default="mlp")] = None,
+    network: Annotated[
+        str | None, typer.Option(help="mlp, gated_mlp, residual_mlp, conv or resnet.", show_default="mlp")
+    ] = None,
     filters: Annotated[
-        str | None, typer.Option(help="Filters of the levels of the conv network, e.g. 32,64.", show_default="32,64")
+        str | None, typer.Option(help="Filters of the levels of conv or resnet, e.g. 32,64.", show_default="32,64")
     ] = None,
     activation: Annotated[
-        str | None, typer.Option(help="Activation function.", show_default="mlp: tanh; conv: relu")
+        str | None, typer.Option(help="Activation function.", show_default="mlp: tanh; conv: relu; resnet: swish")
     ] = None,
-    posterior: Annotated[str | None, typer.Option(help="diag or tril (full covariance).", show_default="diag")] = None,
+    posterior: Annotated[
+        str | None, typer.Option(help="diag, tril (full covariance) or another.", show_default="diag")
+    ] = None,
     likelihood: Annotated[
-        str | None, typer.Option(help="auto, bernoulli or normal.", show_default="auto; frey_face: normal")
+        str | None, typer.Option(help="auto, bernoulli, normal or another.", show_default="auto; frey_face: normal")
     ] = None,
     standardize: Annotated[
         str | None,
@@ -73,7 +96,7 @@ def train(
         int | None, typer.Option(help="Samples of z per example in training.", show_default="1")
     ] = None,
     kl: Annotated[
-        str | None, typer.Option(help="analytic (estimator B) or monte_carlo (estimator A).", show_default="analytic")
+        str | None, typer.Option(help="auto, analytic (estimator B) or monte_carlo (estimator A).", show_default="auto")
     ] = None,
     beta: Annotated[float | None, typer.Option(help="Weight of the KL.", show_default="1")] = None,
     num_importance_samples: Annotated[
@@ -132,8 +155,9 @@ def train(
         "evaluation": {"num_importance_samples": num_importance_samples},
     }
     given = {table: {k: v for k, v in values.items() if v is not None} for table, values in options.items()}
+    changes = [given, *overrides(set_ or [])]
     if resume is not None:
-        if run_dir is not None or config is not None or _not_resumable(given):
+        if run_dir is not None or config is not None or _not_resumable(changes):
             raise ValueError(
                 "--resume keeps the configuration of the run. Only --epochs, --learning-rate, --beta, --keep, "
                 "--checkpoint-steps, --on-nan and --strategy can be combined with it. To change other settings, start "
@@ -141,18 +165,29 @@ def train(
             )
         folder = RunFolder(resume)
         folder.require_run()
-        settings = RunConfig.of_run(folder.config, given)
+        settings = RunConfig.of_run(folder.config, *changes)
     else:
-        settings = RunConfig.from_dict(given) if config is None else RunConfig.from_toml(config, given)
+        settings = RunConfig.from_dict(*changes) if config is None else RunConfig.from_toml(config, *changes)
         checks.check_new_run(run_dir)
+    require_allowed(settings.model, allow_code)
     checks.check_data(settings.data.name)
+    if allow_code:
+        sys.path.insert(0, os.getcwd())  # as for `python -m`
     commands("training").train(
-        settings, run_dir if resume is None else resume, resume=resume is not None, given=given["training"]
+        settings,
+        run_dir if resume is None else resume,
+        resume=resume is not None,
+        given=_training(changes),
+        allow_code=allow_code,
     )
 
 
-def _not_resumable(given: dict[str, dict[str, Any]]) -> set[str]:
-    return {key for table in given.values() for key in table}.difference(RESUMABLE)
+def _not_resumable(changes: list[dict[str, dict[str, Any]]]) -> set[str]:
+    return {key for given in changes for table in given.values() for key in table}.difference(RESUMABLE)
+
+
+def _training(changes: list[dict[str, dict[str, Any]]]) -> set[str]:
+    return {key for given in changes for key in given.get("training", {})}
 
 
 def _sizes(text: str | None) -> tuple[int, ...] | None:

@@ -15,9 +15,7 @@ from tfvae.typing import Distribution, KLKind, Tensor
 tfd = tfp.distributions
 
 
-def kl_by_part(
-    posterior: Any, prior: Any, z: Mapping[str, Tensor], *, kl: KLKind = "auto"
-) -> dict[str, Tensor]:
+def kl_by_part(posterior: Any, prior: Any, z: Mapping[str, Tensor], *, kl: KLKind = "auto") -> dict[str, Tensor]:
     """Computes the KL of each part of z for draws. The expectation of the sum is KL(q(z|x) || p(z)).
 
     KL(q || p) = sum_l E_q[log q(z_l | z_<l, x) - log p(z_l | its parents)], where z_<l are the parts that q draws

@@ -7,7 +7,18 @@ from tfvae.priors.joint import Joint
 from tfvae.priors.mixture_of_gaussians import MixtureOfGaussians
 from tfvae.priors.normal import Normal
 from tfvae.priors.prior import Prior
+from tfvae.priors.spherical_uniform import SphericalUniform
 from tfvae.priors.standard_normal import StandardNormal
 from tfvae.priors.vamp_prior import VampPrior
 
-__all__ = ["Fixed", "Flow", "Joint", "MixtureOfGaussians", "Normal", "Prior", "StandardNormal", "VampPrior"]
+__all__ = [
+    "Fixed",
+    "Flow",
+    "Joint",
+    "MixtureOfGaussians",
+    "Normal",
+    "Prior",
+    "SphericalUniform",
+    "StandardNormal",
+    "VampPrior",
+]

@@ -1,7 +1,6 @@
 """Training runs: from a configuration to a folder with model, logs, figures, report and exports."""
 
-from tfvae.training.config import RunConfig
-from tfvae.training.settings import DataConfig, EvaluationConfig, ModelConfig, TrainingConfig
+from tfvae.training.config import DataConfig, EvaluationConfig, ModelConfig, RunConfig, TrainingConfig
 
 __all__ = [
     "DataConfig",

@@ -3,10 +3,11 @@
 from typing import Any
 
 from tfvae import evaluation
+from tfvae.training.likelihoods import DENSITIES
 from tfvae.training.run_data import RunData
 
 
-def measure_baseline(data: RunData) -> dict[str, Any]:
+def measure_baseline(data: RunData) -> dict[str, Any] | None:
     """Measures the log-likelihood of the reported examples under independent distributions fitted to training data.
 
     For a training split on disk, the first examples are used.
@@ -15,7 +16,10 @@ def measure_baseline(data: RunData) -> dict[str, Any]:
         data: The data of the run.
 
     Returns:
-        The entry of the report.
+        The entry of the report. None for a likelihood without a baseline of its kind.
     """
-    family = data.config.model.likelihood
+    kind = data.config.model.likelihood_kind
+    family = "bernoulli" if kind == "bernoulli" else "normal" if kind in DENSITIES else None
+    if family is None:
+        return None
     return evaluation.independent_log_likelihood(data.train().x, data.evaluation.x, family).to_dict()  # type: ignore[arg-type]

@@ -1,70 +1,128 @@
 """Creates a model from a configuration and data."""
 
+import contextlib
+import inspect
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import keras
 
-from tfvae import estimators, layers, networks, priors
+from tfvae import layers, priors
 from tfvae.data import Splits
 from tfvae.models import VAE
+from tfvae.parts import FAMILIES, is_own_code, kinds, part_of
+from tfvae.parts.building import build, call, constructor
+from tfvae.training.beta import number_or_weighting
 from tfvae.training.config import RunConfig
 from tfvae.training.initial_weights import start_at_marginals, start_at_unit_normal
+from tfvae.training.own_code import require_allowed
 from tfvae.training.run_data import RunData
 from tfvae.training.settings import ModelConfig
 
-_POSTERIORS: dict[str, Any] = {"diag": layers.MultivariateNormalDiag, "tril": layers.MultivariateNormalTriL}
-_LIKELIHOODS: dict[str, Any] = {"bernoulli": layers.IndependentBernoulli, "normal": layers.IndependentNormal}
+
+def build_vae(config: RunConfig, splits: Splits, *, allow_code: bool = False) -> VAE:
+    """Builds and compiles the model of a resolved configuration. The same seed and data give the same weights.
+
+    Args:
+        config: Resolved configuration.
+        splits: Data.
+        allow_code: Whether the configuration may name networks of the user's own, whose module is then imported.
+
+    Raises:
+        ValueError: If a part cannot be made, or the network is the user's own without `allow_code`.
+    """
+    require_allowed(config.model, allow_code)
+    with _dtype_policy(config.training.precision):
+        return _build(config, splits)
 
 
-def build_vae(config: RunConfig, splits: Splits) -> VAE:
-    """Builds and compiles the model of a resolved configuration. The same seed and data give the same weights."""
-    event_shape = splits.event_shape
-    keras.utils.set_random_seed(config.training.seed)
-    posterior = _POSTERIORS[config.model.posterior]
-    likelihood = _LIKELIHOODS[config.model.likelihood]
+def _build(config: RunConfig, splits: Splits) -> VAE:
+    model, training, event_shape = config.model, config.training, splits.event_shape
+    keras.utils.set_random_seed(training.seed)
+    of_z = {"event_size": model.latent_size, "event_shape": (model.latent_size,)}
+    of_x = {"event_shape": event_shape, **({"event_size": event_shape[0]} if len(event_shape) == 1 else {})}
     encoder_body, decoder_body = _bodies(
-        config.model,
+        model,
         event_shape,
-        posterior.params_size(config.model.latent_size),
-        likelihood.params_size(event_shape),
+        _params_size(model.posterior, "model.posterior", of_z),
+        _params_size(model.likelihood, "model.likelihood", of_x),
     )
-    encoder = [encoder_body, posterior(config.model.latent_size, name="posterior")]
-    decoder = [decoder_body, likelihood(event_shape, name="likelihood")]
+    posterior = build(model.posterior, "model.posterior", **of_z, name="posterior")
+    encoder = [encoder_body, *(posterior if isinstance(posterior, list) else [posterior])]
+    decoder = [decoder_body, build(model.likelihood, "model.likelihood", **of_x, name="likelihood")]
     adapted: list[Any] = []
-    if config.model.standardize == "on":
+    if model.standardize == "on":
         adapted = [
             layers.Standardization(name="standardization"),
-            layers.Standardized(likelihood(event_shape, name="standardized"), name="likelihood"),
+            layers.Standardized(
+                build(model.likelihood, "model.likelihood", **of_x, name="standardized"), name="likelihood"
+            ),
         ]
         encoder, decoder = [adapted[0], *encoder], [decoder_body, adapted[1]]
+    network = keras.Sequential(encoder, name="encoder")
+    of_prior = {"latent_size": model.latent_size, "encoder": network, "input_shape": event_shape, "seed": training.seed}
     vae = VAE(
-        keras.Sequential(encoder, name="encoder"),
+        network,
         keras.Sequential(decoder, name="decoder"),
-        prior=priors.StandardNormal(config.model.latent_size, name="prior"),
-        estimator=estimators.SGVB(config.training.num_samples, kl=config.training.kl),  # type: ignore[arg-type]
-        beta=config.training.beta,
-        seed=config.training.seed,
+        prior=build(model.prior, "model.prior", **of_prior, name="prior"),
+        estimator=build(training.estimator, "training.estimator", num_samples=training.num_samples, kl=training.kl),
+        beta=number_or_weighting(training.beta),
+        seed=training.seed,
         name="vae",
     )
     train = RunData(config, splits).train()
     if adapted:
         for layer in adapted:
             layer.adapt(train.x)
-        start_at_unit_normal(vae)
-    else:
-        start_at_marginals(vae, train, config.model.likelihood)
-    vae.compile(keras.optimizers.Adam(config.training.learning_rate))
+        if not is_own_code(model.network_kind):
+            start_at_unit_normal(vae)
+    elif not is_own_code(model.network_kind):
+        start_at_marginals(vae, train, model.likelihood_kind)
+    if isinstance(vae.prior, priors.VampPrior):
+        vae.prior.adapt(train.x, seed=training.seed)
+    rate = training.learning_rate
+    learning_rate = build(rate, "training.learning_rate") if isinstance(rate, Mapping) else rate
+    vae.compile(build(training.optimizer, "training.optimizer", learning_rate=learning_rate))
     return vae
 
 
 def _bodies(
     model: ModelConfig, event_shape: tuple[int, ...], num_encoded: int, num_decoded: int
 ) -> tuple[keras.Model, keras.Model]:
-    if model.network == "conv":
-        encoder = networks.conv_encoder(num_encoded, model.filters, model.activation, name="encoder_body")
-        decoder = networks.conv_decoder(
-            event_shape, num_decoded, model.filters[::-1], model.activation, name="decoder_body"
-        )
-        return encoder, decoder
-    encoder = networks.mlp(num_encoded, model.hidden, model.activation, name="encoder_body")
-    return encoder, networks.mlp(num_decoded, model.hidden[::-1], model.activation, name="decoder_body")
+    kind, arguments = part_of(model.network, "model.network")
+    encoder, decoder = (
+        (kind, arguments.pop("decoder")) if is_own_code(kind) else (kinds.ENCODERS[kind], kinds.DECODERS[kind])
+    )
+    shared = {
+        "hidden": model.hidden,
+        "filters": model.filters,
+        "activation": model.activation,
+        "image_shape": event_shape,
+        "num_axes": len(event_shape) - 1,
+    }
+    reverse = {"hidden": model.hidden[::-1], "filters": model.filters[::-1]}
+    of_encoder = {**shared, "output_size": num_encoded, "name": "encoder_body"}
+    of_decoder = {**shared, **reverse, "output_size": num_decoded, "name": "decoder_body"}
+    return (
+        call(encoder, "model.network", arguments, of_encoder),
+        call(decoder, "model.network", arguments, of_decoder),
+    )
+
+
+def _params_size(value: Any, setting: str, available: Mapping[str, Any]) -> int:
+    """Returns the number of outputs of the network before a distribution layer."""
+    kind, arguments = part_of(value, setting)
+    path = FAMILIES[setting].kinds[kind]
+    known = inspect.signature(constructor(path).params_size).parameters
+    needed = {name: each for name, each in {**available, **arguments}.items() if name in known}
+    return call(path, setting, needed, {}, method="params_size")
+
+
+@contextlib.contextmanager
+def _dtype_policy(name: str) -> Iterator[None]:
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)

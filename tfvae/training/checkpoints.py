@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,10 @@ from tfvae._errors import quoted, reason
 from tfvae._files import replacing
 from tfvae.models import VAE
 from tfvae.models.load import load_vae
-from tfvae.training.config import RESUMABLE, RunConfig
+from tfvae.training.config import RESUMABLE, EvaluationConfig, RunConfig
 from tfvae.training.epoch_clock import EpochClock
+from tfvae.training.run_callbacks import states_of
 from tfvae.training.run_folder import RunFolder
-from tfvae.training.settings import EvaluationConfig
 from tfvae.training.training_state import TrainingState
 
 _HOW_TO_CONTINUE = "Restore the setting, or start a new run: `tfvae train --config RUN/config.toml`."
@@ -42,6 +42,8 @@ class Checkpoints(keras.callbacks.Callback):
         every: Number of epochs between two checkpoints.
         every_steps: Approximate number of steps between two checkpoints within an epoch. 0 saves only between epochs.
         keep: Number of newest checkpoints to keep, besides the one with the highest validation ELBO.
+        comparing: Callbacks before this one whose state is part of a checkpoint.
+        keep_best: Whether to save one too after each epoch with the highest validation ELBO so far.
         stop_wanted: Function that is called after each execution and epoch. If it returns True, a checkpoint is saved
             and `fit` ends with a KeyboardInterrupt.
 
@@ -60,6 +62,8 @@ class Checkpoints(keras.callbacks.Callback):
         every: int,
         every_steps: int = 0,
         keep: int = 3,
+        comparing: Sequence[keras.callbacks.Callback] = (),
+        keep_best: bool = False,
         stop_wanted: Callable[[], bool] = lambda: False,
     ):
         super().__init__()
@@ -70,9 +74,17 @@ class Checkpoints(keras.callbacks.Callback):
         self.every_steps = every_steps  # `fit` ends its calls after about this many steps
         self.start_from_epoch = 0  # a `BetaSchedule` increases it, and earlier epochs are not compared
         self._keep = keep
+        self._comparing = comparing
+        self._keep_best = keep_best
+        self._highest = -math.inf
         self._stop_wanted = stop_wanted
         self._epoch = 0
         self._batch = 0
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        best = self._folder.best_checkpoint() if self._keep_best else None
+        if best is not None:
+            self._highest = TrainingState.read(best).validation_elbo or -math.inf
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._epoch = epoch
@@ -101,15 +113,25 @@ class Checkpoints(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         done, stop = epoch + 1, self._stop_wanted()
-        if stop or done % self._every == 0 or done == self.params["epochs"]:
-            elbo = (logs or {}).get("val_elbo", math.nan) if epoch >= self.start_from_epoch else math.nan
+        elbo = (logs or {}).get("val_elbo", math.nan) if epoch >= self.start_from_epoch else math.nan
+        is_best = self._keep_best and elbo > self._highest
+        self._highest = max(elbo, self._highest) if math.isfinite(elbo) else self._highest
+        is_last = done == self.params["epochs"] or self.model.stop_training
+        if stop or is_best or is_last or done % self._every == 0:
             self._save(epochs=done, validation_elbo=float(elbo) if math.isfinite(elbo) else None)
         if stop:
             raise KeyboardInterrupt
 
     def _save(self, **position: Any) -> None:
         history = self._folder.metrics.read_text("utf-8") if self._folder.metrics.exists() else ""
-        state = TrainingState(**position, history=history, rewinds=self._start.rewinds, settings=self._start.settings)
+        state = TrainingState(
+            **position,
+            history=history,
+            rewinds=self._start.rewinds,
+            settings=self._start.settings,
+            callbacks=states_of(self._comparing),
+            has_ended=bool(self._comparing) and self.model.stop_training,
+        )
         saved = write_checkpoint(self._folder, self.model, state)
         best = self._folder.best_checkpoint()
         for _, path in self._folder.saved_checkpoints()[: -self._keep]:

@@ -1,10 +1,13 @@
 """Automatic choices of `tfvae train` for the data, and their descriptions."""
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tfvae.data import ShardedSplit, Split, Splits
+from tfvae.parts import kinds
 from tfvae.training.config import RunConfig
+from tfvae.training.likelihoods import DENSITIES, check_values, is_density_of_levels
+from tfvae.training.settings import ModelConfig
 
 # Automatic number of epochs for own data: at least this many steps, within these limits.
 _MIN_STEPS = 1000
@@ -22,18 +25,19 @@ class Choice(NamedTuple):
         return f"  {self.name:<13} {self.value}" + (f"  ({self.option})" if self.option else "")
 
 
-def choose_likelihood(config: RunConfig, splits: Splits) -> str:
+def choose_likelihood(config: RunConfig, splits: Splits) -> Any:
     """Chooses the likelihood. By default it is Bernoulli for binary data and gray images, otherwise normal.
 
     Raises:
-        ValueError: If a Bernoulli likelihood is requested and values lie outside [0, 1].
+        ValueError: If the likelihood that is requested does not fit the values.
     """
     likelihood, train = config.model.likelihood, splits.train
+    check_values(config.model.likelihood_kind, splits)
     if likelihood == "auto":
         is_gray_image = train.is_image and splits.event_shape[-1] == 1
         return "bernoulli" if train.is_binary or (is_gray_image and _in_unit_interval(splits)) else "normal"
     outside = next((split for split in _available_splits(splits) if not split.in_unit_interval), None)
-    if likelihood == "bernoulli" and outside is not None:
+    if config.model.likelihood_kind == "bernoulli" and outside is not None:
         low, high = outside.value_range
         raise ValueError(
             "A Bernoulli likelihood requires values in [0, 1]. Scale the data to [0, 1] (store 8-bit images as uint8), "
@@ -43,16 +47,16 @@ def choose_likelihood(config: RunConfig, splits: Splits) -> str:
 
 
 def choose_binarize(config: RunConfig, splits: Splits, likelihood: str) -> str:
-    """Chooses the binarisation. It is "none" for binary data and for a normal likelihood.
+    """Chooses the binarisation. It is "none" for binary data and for a likelihood other than Bernoulli.
 
     Raises:
-        ValueError: If binarisation is requested with a normal likelihood.
+        ValueError: If binarisation is requested with a likelihood other than Bernoulli.
     """
     binarize = config.data.binarize
     if likelihood != "bernoulli":
         if binarize not in ("auto", "none"):
             raise ValueError(
-                f"`binarize` requires a Bernoulli likelihood, but the likelihood of {splits.name} is normal. Use "
+                f"`binarize` requires a Bernoulli likelihood, but the likelihood of {splits.name} is {likelihood}. Use "
                 "`--likelihood bernoulli --binarize ...` (for values in [0, 1]) or `--binarize none`. "
                 f"Received: binarize={binarize!r}"
             )
@@ -72,8 +76,8 @@ def choose_standardize(config: RunConfig, splits: Splits, likelihood: str) -> st
     if likelihood != "normal":
         if standardize == "on":
             raise ValueError(
-                f"`standardize` requires a normal likelihood, but the likelihood of {splits.name} is Bernoulli. Use "
-                "--likelihood normal, or omit --standardize. Received: standardize='on'"
+                f"`standardize` requires a normal likelihood, but the likelihood of {splits.name} is "
+                f"{likelihood.capitalize()}. Use --likelihood normal, or omit --standardize. Received: standardize='on'"
             )
         return "off"
     if standardize == "auto":
@@ -91,24 +95,28 @@ def choose_epochs(config: RunConfig, splits: Splits) -> int:
 def choose_select(config: RunConfig, splits: Splits) -> str:
     """Chooses which model to keep. "auto" never selects by the test split, even if that is the only one monitored."""
     select = config.training.select
+    if config.training.keep_best:
+        if splits.validation is None:
+            raise ValueError(
+                "training.keep_best needs validation data, and a test split must not choose the model. Give the data a "
+                f"validation split, or leave it out. Received: {splits.name} without a validation split"
+            )
+        return "best"
     return ("last" if splits.validation is None else "best") if select == "auto" else select
 
 
 def choices(config: RunConfig, splits: Splits) -> list[Choice]:
     """Describes what a resolved configuration does with the data, for the terminal and the report."""
     model, training = config.model, config.training
-    layers = (
-        f"mlp, hidden layers of {_listed(model.hidden)} units, {model.activation}"
-        if model.network == "mlp"
-        else f"conv, {_listed(model.filters)} filters, {model.activation}"
-    )
     passes = f"{_count(training.epochs, 'epoch')} of {_count(_steps(config, splits), 'step')}"
     kept = {"last": "the last model is kept", "best": "the model of the best validation ELBO is kept"}[training.select]
     return [
         Choice("data", _data(splits), ""),
         Choice("likelihood", *_likelihood(config, splits)),
         _values(config, splits.train),
-        Choice("network", f"{layers}, {model.latent_size} latent dimensions", "--network, --hidden, --latent-size"),
+        Choice(
+            "network", f"{_network(model)}, {model.latent_size} latent dimensions", "--network, --hidden, --latent-size"
+        ),
         Choice("training", f"{passes}, {kept}", "--epochs, --batch-size, --learning-rate, --select"),
     ]
 
@@ -117,6 +125,14 @@ def _data(splits: Splits) -> str:
     sizes = [f"{len(split):,} {split.name.rsplit('/', 1)[-1]}" for split in _available_splits(splits)]
     train = splits.train
     return f"{' + '.join(sizes)} examples of shape {splits.event_shape}, {_kind(train)}"
+
+
+def _network(model: ModelConfig) -> str:
+    if not model.network_sizes:
+        return model.network_kind
+    sizes = _listed(model.network_sizes)
+    layers = f"hidden layers of {sizes} units" if model.network_kind in kinds.OF_ANY_SHAPE else f"{sizes} filters"
+    return f"{model.network_kind}, {layers}, {model.activation}"
 
 
 def _kind(train: Split | ShardedSplit) -> str:
@@ -132,7 +148,11 @@ def _kind(train: Split | ShardedSplit) -> str:
 
 def _likelihood(config: RunConfig, splits: Splits) -> tuple[str, str]:
     train = splits.train
-    if config.model.likelihood == "bernoulli":
+    kind = config.model.likelihood_kind
+    if kind not in ("bernoulli", "normal"):
+        what = "a density of real values" if kind in DENSITIES else "a probability of each value"
+        return f"{kind}, {what}", "--likelihood normal"
+    if kind == "bernoulli":
         return f"Bernoulli, for {'zeros and ones' if train.is_binary else 'values in [0, 1]'}", "--likelihood normal"
     if train.num_levels is None and train.channel_added and _in_unit_interval(splits):
         return (
@@ -143,7 +163,7 @@ def _likelihood(config: RunConfig, splits: Splits) -> tuple[str, str]:
 
 
 def _values(config: RunConfig, train: Split | ShardedSplit) -> Choice:
-    if config.model.likelihood == "bernoulli":
+    if config.model.likelihood_kind == "bernoulli":
         how = {
             "none": "unchanged",
             "dynamic": "sampled as 0 or 1 with the gray value as probability, again in each epoch",
@@ -152,12 +172,13 @@ def _values(config: RunConfig, train: Split | ShardedSplit) -> Choice:
         }[config.data.binarize]
         return Choice("values", how, "" if train.is_binary else "--binarize dynamic, static, threshold or none")
     parts = []
-    if train.num_levels is not None:
+    if is_density_of_levels(config.model.likelihood_kind, train):
         parts.append(f"uniform noise with the width of one level is added to the {train.num_levels} levels")
     if config.model.standardize == "on":
         parts.append("standardised inside the model, log p(x) keeps the units of the data")
         return Choice("values", "; ".join(parts), "--standardize off")
-    return Choice("values", "; ".join(parts) or "unchanged", "--standardize on")
+    option = "--standardize on" if config.model.likelihood_kind == "normal" else ""
+    return Choice("values", "; ".join(parts) or "unchanged", option)
 
 
 def _count(number: int, noun: str) -> str:

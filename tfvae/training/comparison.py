@@ -5,7 +5,7 @@ import io
 import json
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,12 @@ from tfvae._errors import reading
 from tfvae._files import write_bytes, write_text
 from tfvae._markdown import table_row
 from tfvae._reported import number, value_with_error
+from tfvae.parts import part_of
 from tfvae.training.config import RunConfig
 from tfvae.training.differences import Difference, difference
 from tfvae.training.per_example import PerExample, read_per_example
 from tfvae.training.run_folder import RunFolder
+from tfvae.training.settings import ModelConfig, TrainingConfig
 
 COLUMNS = ("run", "model", "estimator", "ELBO", "log p(x)", "active units", "epochs", "training")
 MEASURED = {"ELBO": "elbo", "log p(x)": "log_marginal"}
@@ -57,6 +59,7 @@ class ComparedRun:
     def data(self) -> str:
         """Description of the evaluation. Numbers of runs are only comparable if it is the same."""
         likelihood = self.report["config"]["model"]["likelihood"]
+        likelihood = likelihood["kind"] if isinstance(likelihood, Mapping) else likelihood
         return (
             f"{self.report['split']}, {number(self.report['elbo'], 'num_examples'):,} examples, binarisation "
             f"{self.config.data.binarize}, {likelihood} likelihood, log p(x) from "
@@ -67,12 +70,12 @@ class ComparedRun:
     def cells(self) -> dict[str, str]:
         """Row of the table, by column."""
         model, training, report = self.config.model, self.config.training, self.report
-        layers = model.filters if model.network == "conv" else model.hidden
         active = report.get("active_units")
+        network = " ".join(filter(None, [model.network_kind, "-".join(map(str, model.network_sizes))]))
         latents = f"{model.latent_size} latent{'s' if model.latent_size > 1 else ''}"
         return {
             "run": self.name,
-            "model": f"{model.network} {'-'.join(map(str, layers))}, {latents}, {model.posterior}",
+            "model": f"{network}, {latents}, {_distributions(model)}",
             "estimator": _estimator(training),
             "ELBO": value_with_error(report["elbo"]),
             "log p(x)": value_with_error(report["log_marginal"]),
@@ -94,7 +97,7 @@ def read_runs(run_dirs: Sequence[str | os.PathLike[str]]) -> list[ComparedRun]:
     if len(set(resolved)) < max(2, len(paths)):
         raise ValueError(f"A comparison requires two or more different runs. Received: {', '.join(map(str, paths))}")
     names = _shortest_names(resolved)
-    return [_read(path, name) for path, name in zip(paths, names, strict=True)]
+    return [read_run(path, name) for path, name in zip(paths, names, strict=True)]
 
 
 def groups(runs: Sequence[ComparedRun]) -> dict[str, list[ComparedRun]]:
@@ -239,7 +242,8 @@ def write_comparison(runs: Sequence[ComparedRun], folder: str | os.PathLike[str]
     return write_text(Path(folder) / "comparison.md", comparison_markdown(runs))
 
 
-def _read(path: Path, name: str) -> ComparedRun:
+def read_run(path: Path, name: str) -> ComparedRun:
+    """Reads the report of a run, with the name it has in a comparison. Raises ValueError if there is none."""
     folder = RunFolder(path)
     folder.require_run()
     if not folder.report_json.is_file():
@@ -262,9 +266,22 @@ def _shortest_names(paths: Sequence[Path]) -> list[str]:
     return names
 
 
-def _estimator(training: Any) -> str:
-    letter = "B" if training.kl == "analytic" else "A"
-    parts = [f"{letter}, L = {training.num_samples}"]
-    if training.beta != 1.0:
-        parts.append(f"beta = {training.beta:g}")
+def _distributions(model: ModelConfig) -> str:
+    posterior, _ = part_of(model.posterior, "model.posterior")
+    prior, _ = part_of(model.prior, "model.prior")
+    return posterior if prior == "standard_normal" else f"{posterior}, prior {prior}"
+
+
+def _estimator(training: TrainingConfig) -> str:
+    kind, arguments = part_of(training.estimator, "training.estimator")
+    if kind == "sgvb":
+        letter = {"analytic": "B", "monte_carlo": "A", "auto": "B"}[training.kl]
+        parts = [f"{letter}, L = {training.num_samples}"]
+    else:
+        parts = [", ".join([kind, *(f"{name} = {value}" for name, value in arguments.items())])]
+    beta = training.beta
+    if isinstance(beta, str | Mapping):
+        parts.append(f"beta: {part_of(beta, 'training.beta')[0]}")
+    elif beta != 1.0:
+        parts.append(f"beta = {beta:g}")
     return ", ".join(parts)

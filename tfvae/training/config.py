@@ -10,6 +10,7 @@ from typing import Any, Self
 import tomli_w
 
 from tfvae._errors import quoted, reading, shortened
+from tfvae.parts import FAMILIES, merged
 from tfvae.training.settings import DataConfig, EvaluationConfig, ModelConfig, TrainingConfig
 
 # Training settings that may change when a run is resumed.
@@ -51,7 +52,7 @@ class RunConfig:
             ValueError: If a table or key is unknown, or a value is out of range.
         """
         classes: dict[str, Any] = {field.name: field.default_factory for field in dataclasses.fields(cls)}
-        merged: dict[str, dict[str, Any]] = {name: {} for name in classes}
+        result: dict[str, dict[str, Any]] = {name: {} for name in classes}
         given = [table for table in tables if table]
         from tfvae.data import known_names  # imported here, because `tfvae --help` does not need NumPy
 
@@ -60,10 +61,10 @@ class RunConfig:
         preset = _PRESETS.get(str(name), {} if str(name) in known_names() else _OWN_DATA)
         for table in (preset, *given):
             for section, values in table.items():
-                if section not in merged:
+                if section not in result:
                     unknown = shortened(section)
                     raise ValueError(
-                        f"Unknown table [{unknown}] in the configuration. Expected one of: {', '.join(sorted(merged))}."
+                        f"Unknown table [{unknown}] in the configuration. Expected one of: {', '.join(sorted(result))}."
                     )
                 if not isinstance(values, Mapping):
                     raise ValueError(
@@ -77,10 +78,14 @@ class RunConfig:
                         raise ValueError(
                             f"Unknown setting {section}.{unknown}. Expected one of: {', '.join(sorted(known))}."
                         )
-                    merged[section][key] = value
-        if merged["model"].get("likelihood") == "normal" and not any("binarize" in table for table in data):
-            merged["data"].pop("binarize", None)  # the preset is for the default likelihood of its data
-        return cls(**{name: classes[name](**values) for name, values in merged.items()})
+                    if f"{section}.{key}" in FAMILIES:
+                        _merge_part(result[section], section, key, value)
+                    else:
+                        result[section][key] = value
+        likelihood = result["model"].get("likelihood", "auto")
+        if likelihood not in ("auto", "bernoulli") and not any("binarize" in table for table in data):
+            result["data"].pop("binarize", None)  # the preset is for the default likelihood of its data
+        return cls(**{name: classes[name](**values) for name, values in result.items()})
 
     @classmethod
     def from_toml(cls, path: str | os.PathLike[str], *overrides: Mapping[str, Mapping[str, Any]]) -> Self:
@@ -118,6 +123,21 @@ class RunConfig:
     def to_toml(self) -> str:
         """Returns the content of a file for `from_toml`."""
         return tomli_w.dumps(self.to_dict())
+
+
+def _merge_part(settings: dict[str, Any], section: str, key: str, value: Any) -> None:
+    """Changes a part among the settings of a table, and the settings that are its arguments."""
+    family = FAMILIES[f"{section}.{key}"]
+    part = merged(settings.get(key, family.default), value)
+    if isinstance(part, Mapping):
+        shared = {name: part[name] for name in family.shared if name in part}
+        for name, each in shared.items():
+            _merge_part(settings, section, name, each) if f"{section}.{name}" in FAMILIES else settings.update(
+                {name: each}
+            )
+        rest = {name: each for name, each in part.items() if name not in shared}
+        part = rest["kind"] if list(rest) == ["kind"] else rest
+    settings[key] = part
 
 
 def read_toml(path: str | os.PathLike[str]) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from tfvae.training.baseline import measure_baseline
 from tfvae.training.choices import choices
 from tfvae.training.config import RunConfig
 from tfvae.training.examine import examine
+from tfvae.training.likelihoods import COUNTS
 from tfvae.training.per_example import write_per_example
 from tfvae.training.run_data import RunData, dequantizes
 from tfvae.training.saved_run import Run
@@ -61,7 +62,7 @@ def evaluate(
         {
             "active_units": None if active is None else active.to_dict(),
             "collapse": _collapse(elbo, active),
-            "title": f"{splits.name}: {config.model.network}, {config.model.latent_size} latent dimensions",
+            "title": f"{splits.name}: {config.model.network_kind}, {config.model.latent_size} latent dimensions",
             "split": raw.name,
             "epochs": epochs,
             "training_seconds": round(seconds, 3),
@@ -131,7 +132,7 @@ def _note(config: RunConfig, raw: Split) -> str:
             f"The data are {raw.num_levels} levels plus uniform noise with the width of one level, drawn once with a "
             "fixed seed. log p(x) is the density of (level + noise) / levels, and bits per dimension refer to levels."
         )
-    if config.model.likelihood == "bernoulli" and not raw.is_binary:
+    if config.model.likelihood_kind == "bernoulli" and not raw.is_binary:
         return (
             "The data are gray values under a Bernoulli likelihood. The numbers are cross-entropies, not "
             "log-probabilities of the values."
@@ -141,6 +142,10 @@ def _note(config: RunConfig, raw: Split) -> str:
             "The model standardises each feature. log p(x) is a density in the units of the data and depends on them, "
             "and bits per dimension can be negative."
         )
+    if raw.num_levels is not None and not raw.is_binary:
+        return f"The data are {raw.num_levels} levels. log p(x) is a log-probability of levels."
+    if config.model.likelihood_kind in COUNTS:
+        return "The data are whole numbers. log p(x) is a log-probability."
     if raw.num_levels is None:
         grid = value_grid(raw.raw[:1000])
         kind = "continuous" if grid is None else f"{grid.num_levels} equidistant values, treated as continuous"

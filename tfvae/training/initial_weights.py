@@ -23,12 +23,14 @@ def start_at_marginals(vae: VAE, split: Split, likelihood: str) -> None:
     Args:
         vae: Model whose decoder is a network of `tfvae.networks` followed by a distribution layer.
         split: Training data after preprocessing.
-        likelihood: "bernoulli" (the bias is a logit) or "normal" (a mean, then a raw scale).
+        likelihood: "bernoulli" (the bias is a logit) or "normal" (a mean, then a raw scale). Others start as they are.
 
     References:
         Burda, Grosse & Salakhutdinov, Importance Weighted Autoencoders, 2015, arXiv 1509.00519, whose published code
         starts at the logits of the pixels' means.
     """
+    if likelihood not in ("bernoulli", "normal"):
+        return
     x = split.x
     mean = x.mean(axis=0, dtype=np.float64)
     if likelihood == "bernoulli":
@@ -38,8 +40,9 @@ def start_at_marginals(vae: VAE, split: Split, likelihood: str) -> None:
         scale = np.maximum(x.std(axis=0, dtype=np.float64), _MIN_SCALE)
         parameters = np.stack([mean, scale + np.log(-np.expm1(-scale))])  # the inverse of softplus
     layer = _last_with_bias(vae.decoder)
-    if isinstance(layer, keras.layers.Conv2D):
-        parameters = parameters.mean(axis=(1, 2))  # [parameter, channel], the order of the filters
+    if isinstance(layer, keras.layers.Conv1D | keras.layers.Conv2D | keras.layers.Conv3D):
+        spatial = tuple(range(1, parameters.ndim - 1))
+        parameters = parameters.mean(axis=spatial)  # [parameter, channel], the order of the filters
     layer.bias.assign(parameters.reshape(-1))
 
 
@@ -63,5 +66,5 @@ def start_at_unit_normal(vae: VAE) -> None:
 
 def _last_with_bias(network: keras.Sequential) -> keras.layers.Layer:
     """Returns the layer that outputs the parameters of the distribution."""
-    body = next(layer for layer in network.layers if isinstance(layer, keras.Sequential))
+    body = next(layer for layer in network.layers if isinstance(layer, keras.Model))
     return [layer for layer in body.layers if getattr(layer, "bias", None) is not None][-1]

@@ -1,11 +1,16 @@
 """A configuration with every choice made for the data."""
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+from tfvae._errors import quoted
 from tfvae._targets import expanded
 from tfvae.data import Splits, known_names
 from tfvae.data.shard_header import is_shards
+from tfvae.parts import FAMILIES, is_own_code, kinds, merged, part_of
+from tfvae.parts.building import arguments_of, resolved
 from tfvae.training.choices import (
     choose_binarize,
     choose_epochs,
@@ -14,6 +19,11 @@ from tfvae.training.choices import (
     choose_standardize,
 )
 from tfvae.training.config import RunConfig
+from tfvae.training.likelihoods import GRAY_VALUES
+from tfvae.training.settings import ModelConfig, TrainingConfig
+
+# Activations of the hidden layers, for "auto".
+_ACTIVATIONS = {"gated_mlp": "linear", "mlp": "tanh", "residual_mlp": "swish", "resnet": "swish"}
 
 
 def resolve(config: RunConfig, splits: Splits) -> RunConfig:
@@ -22,23 +32,110 @@ def resolve(config: RunConfig, splits: Splits) -> RunConfig:
     Raises:
         ValueError: If the data do not fit the configuration.
     """
-    model, data = config.model, config.data
-    likelihood = choose_likelihood(config, splits)
+    model, data, training = config.model, config.data, config.training
+    _check_prior(model)
+    _check_estimator(training)
+    config = dataclasses.replace(config, model=dataclasses.replace(model, likelihood=choose_likelihood(config, splits)))
+    likelihood = config.model.likelihood_kind
     name = data.name
     path = Path(name) if name in known_names() else expanded(name)
     if name not in known_names() and ((path.suffix in (".npy", ".npz") and path.exists()) or is_shards(path)):
         name = str(path.resolve())  # the run can be evaluated from any folder
-    activation = {"mlp": "tanh", "conv": "relu"}[model.network] if model.activation == "auto" else model.activation
     return dataclasses.replace(
         config,
         data=dataclasses.replace(data, name=name, binarize=choose_binarize(config, splits, likelihood)),
         model=dataclasses.replace(
-            model,
-            likelihood=likelihood,
-            activation=activation,
+            config.model,
+            network=_resolved_network(model, splits.event_shape),
+            posterior=resolved(model.posterior, "model.posterior"),
+            likelihood=resolved(_with_levels(config.model.likelihood, splits), "model.likelihood"),
+            prior=resolved(model.prior, "model.prior"),
+            activation=_ACTIVATIONS.get(model.network_kind, "relu") if model.activation == "auto" else model.activation,
             standardize=choose_standardize(config, splits, likelihood),
         ),
         training=dataclasses.replace(
-            config.training, epochs=choose_epochs(config, splits), select=choose_select(config, splits)
+            training,
+            optimizer=resolved(training.optimizer, "training.optimizer"),
+            learning_rate=_resolved(training.learning_rate, "training.learning_rate"),
+            estimator=resolved(training.estimator, "training.estimator"),
+            kl=_choose_kl(config),
+            beta=_resolved(training.beta, "training.beta"),
+            callbacks=tuple(_callback(each) for each in training.callbacks),
+            epochs=choose_epochs(config, splits),
+            select=choose_select(config, splits),
         ),
     )
+
+
+def _resolved_network(model: ModelConfig, event_shape: tuple[int, ...]) -> Any:
+    """Returns the network with its defaults. Code of the user's own is not imported, and has none."""
+    kind = model.network_kind
+    if is_own_code(kind):
+        return model.network
+    if kind not in kinds.OF_ANY_SHAPE and len(event_shape) not in (2, 3, 4):
+        raise ValueError(
+            f"model.network must be one of {', '.join(kinds.OF_ANY_SHAPE)} for examples of shape {event_shape}: {kind} "
+            "requires 1 to 3 spatial axes and channels, such as (height, width, channels). "
+            f"Received: model.network={quoted(model.network)}"
+        )
+    return resolved(model.network, "model.network")
+
+
+def _with_levels(likelihood: Any, splits: Splits) -> Any:
+    """Returns a likelihood of gray values with the number of levels of the data."""
+    kind, _ = part_of(likelihood, "model.likelihood")
+    if kind not in GRAY_VALUES:
+        return likelihood
+    num_levels = 2 if splits.train.is_binary else splits.train.num_levels
+    return merged({"kind": kind, "num_bins": num_levels}, likelihood if isinstance(likelihood, Mapping) else {})
+
+
+def _callback(value: Any) -> Any:
+    """Returns a callback with the direction of what it monitors, which Keras knows for losses only."""
+    kind, arguments = part_of(value, "training.callbacks")
+    monitor = str(arguments.get("monitor", "val_elbo"))
+    mode = "max" if monitor.removeprefix("val_") in ("elbo", "log_likelihood") else "min"
+    return resolved({"kind": kind, "monitor": monitor, "mode": mode, **arguments}, "training.callbacks")
+
+
+def _resolved(value: Any, setting: str) -> Any:
+    """Returns a number, or a part with its defaults."""
+    return resolved(value, setting) if isinstance(value, str | Mapping) else value
+
+
+def _check_prior(model: ModelConfig) -> None:
+    """Raises ValueError if posterior and prior are not on the same space."""
+    posterior, _ = part_of(model.posterior, "model.posterior")
+    prior, _ = part_of(model.prior, "model.prior")
+    if (posterior == "von_mises_fisher") != (prior in ("spherical_uniform", "vamp")) and "vamp" != prior:
+        fitting = (
+            "spherical_uniform or vamp"
+            if posterior == "von_mises_fisher"
+            else ", ".join(kind for kind in FAMILIES["model.prior"].kinds if kind != "spherical_uniform")
+        )
+        raise ValueError(
+            f"model.prior must be {fitting} with the posterior {posterior}: both must be distributions over the same "
+            f"space. Received: model.prior={prior!r}"
+        )
+
+
+def _check_estimator(training: TrainingConfig) -> None:
+    """Raises ValueError if the number of draws has no effect on the estimator."""
+    kind, _ = part_of(training.estimator, "training.estimator")
+    known = arguments_of("training.estimator", kind)
+    if "num_samples" not in known and training.num_samples != TrainingConfig.num_samples:
+        raise ValueError(
+            f"training.num_samples has no effect: the estimator {kind} has no argument num_samples. Its arguments: "
+            f"{', '.join(known) or 'none'}. Received: training.num_samples={training.num_samples}"
+        )
+
+
+def _choose_kl(config: RunConfig) -> str:
+    """Chooses how the KL is computed. By default it is analytic for pairs of posterior and prior with a closed form."""
+    kl, model = config.training.kl, config.model
+    if kl != "auto":
+        return kl
+    posterior, _ = part_of(model.posterior, "model.posterior")
+    prior, _ = part_of(model.prior, "model.prior")
+    are_normal = posterior in ("diag", "diag_plus_low_rank", "tril") and prior in ("normal", "standard_normal")
+    return "analytic" if are_normal or prior == "spherical_uniform" else "monte_carlo"

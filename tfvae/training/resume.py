@@ -4,6 +4,7 @@ import dataclasses
 import logging
 from collections.abc import Collection
 
+from tfvae._errors import quoted
 from tfvae._files import write_text
 from tfvae.data import Splits
 from tfvae.models import VAE
@@ -20,7 +21,9 @@ MAX_REWINDS = 5
 _LEARNING_RATE_FACTOR = 0.5
 
 
-def restore(folder: RunFolder, config: RunConfig, splits: Splits) -> tuple[VAE, TrainingState]:
+def restore(
+    folder: RunFolder, config: RunConfig, splits: Splits, allow_code: bool = False
+) -> tuple[VAE, TrainingState]:
     """Loads the newest checkpoint, or builds the initial model if there is none. Writes nothing.
 
     Raises:
@@ -40,7 +43,7 @@ def restore(folder: RunFolder, config: RunConfig, splits: Splits) -> tuple[VAE, 
             f"Choose a larger number of epochs. Nothing was changed. Received: --epochs {wanted}"
         )
     state = dataclasses.replace(state, settings=config.to_dict())
-    return build_vae(config, splits) if vae is None else vae, state
+    return build_vae(config, splits, allow_code=allow_code) if vae is None else vae, state
 
 
 def resume_from(
@@ -64,6 +67,12 @@ def resume_from(
     before, now = RunConfig.of_run(folder.config).training, config.training
     names = ("learning_rate", "beta")
     changed = {name for name in names if name in given or getattr(before, name) != getattr(now, name)}
+    for name in changed:
+        if not isinstance(getattr(now, name), int | float) or not isinstance(getattr(before, name), int | float):
+            raise ValueError(
+                f"training.{name} of a run can be changed from a number to another number only. Start a new run for "
+                f"another schedule or part. Received: training.{name}={quoted(getattr(now, name))}"
+            )
     if "learning_rate" in changed:
         vae.learning_rate = now.learning_rate
         state = dataclasses.replace(state, rewinds=0)
@@ -75,10 +84,10 @@ def resume_from(
     return state
 
 
-def rewind(folder: RunFolder, config: RunConfig, splits: Splits) -> tuple[VAE, TrainingState]:
+def rewind(folder: RunFolder, config: RunConfig, splits: Splits, allow_code: bool = False) -> tuple[VAE, TrainingState]:
     """Loads the newest checkpoint, or builds the initial model, halves the learning rate and saves the result."""
     vae, state = read_checkpoint(folder, config)
-    vae = build_vae(config, splits) if vae is None else vae
+    vae = build_vae(config, splits, allow_code=allow_code) if vae is None else vae
     vae.scale_learning_rate(_LEARNING_RATE_FACTOR)
     state = dataclasses.replace(state, rewinds=state.rewinds + 1, settings=config.to_dict())
     write_checkpoint(folder, vae, state)

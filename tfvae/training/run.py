@@ -18,6 +18,8 @@ from tfvae.data.sharded_split import reporting_damaged_shards
 from tfvae.export.manifest import write_about
 from tfvae.models import VAE
 from tfvae.models.load import load_vae
+from tfvae.parts import described
+from tfvae.training.beta import schedule_callbacks
 from tfvae.training.build import build_vae
 from tfvae.training.checkpoints import Checkpoints
 from tfvae.training.choices import choices
@@ -27,8 +29,10 @@ from tfvae.training.epoch_clock import EpochClock
 from tfvae.training.evaluate import about_run, evaluate
 from tfvae.training.event_files import write_reported
 from tfvae.training.fast_forward import FastForward
+from tfvae.training.own_code import import_own_code
 from tfvae.training.resolve import resolve
 from tfvae.training.resume import MAX_REWINDS, restore, resume_from, rewind
+from tfvae.training.run_callbacks import RestoredCallbacks, make_callbacks
 from tfvae.training.run_data import RunData
 from tfvae.training.run_folder import RunFolder
 from tfvae.training.saved_run import Run
@@ -47,6 +51,7 @@ def train(
     *,
     resume: bool = False,
     given: Collection[str] = (),
+    allow_code: bool = False,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     on_stage: Callable[[str], None] = lambda stage: None,
     on_start: Callable[[RunFolder, int], None] = lambda folder, num_examples: None,
@@ -62,6 +67,7 @@ def train(
         resume: Whether to resume from the newest checkpoint in `run_dir`, or from the start if it has no checkpoint.
         given: For a resumed run, "learning_rate" or "beta" if they are taken from `config`, even if they equal the
             setting in the folder. Otherwise they keep the value of the checkpoint.
+        allow_code: Whether the configuration may name networks of the user's own, whose modules are then imported.
         callbacks: Additional Keras callbacks, such as a progress bar. Checkpoints do not contain their state.
         on_stage: Function that is called with a line of text when a stage begins.
         on_start: Function that is called with the folder and the number of training examples when training begins.
@@ -72,18 +78,19 @@ def train(
         The folder and the content of `report.json`, which is empty for workers other than the chief.
 
     Raises:
-        ValueError: If data or settings are invalid, the folder contains a run already, or another process trains the
-            run.
+        ValueError: If data or settings are invalid, a network is the user's own without `allow_code`, the folder
+            contains a run already, or another process trains the run.
         NonFiniteLossError: If the loss becomes NaN or infinite. The newest checkpoint is from before. With
             `training.on_nan = "rewind"`, only after five rewinds.
         OSError: If a checkpoint cannot be written. The previous checkpoint is not changed.
     """
+    import_own_code(config.model, allow_code)
     folder = RunFolder(_default_run_dir(config) if run_dir is None else run_dir)
     folder.require_run() if resume else folder.require_free()
     strategy = make_strategy(config.training.strategy)
     with worker_folder(strategy, folder) as own:
         try:
-            return _train(config, own, strategy, resume, given, callbacks, on_stage, on_start, stop_wanted)
+            return _train(config, own, strategy, resume, given, allow_code, callbacks, on_stage, on_start, stop_wanted)
         finally:
             own.unlock()
 
@@ -94,6 +101,7 @@ def _train(
     strategy: Any,
     resume: bool,
     given: Collection[str],
+    allow_code: bool,
     callbacks: Sequence[keras.callbacks.Callback],
     on_stage: Callable[[str], None],
     on_start: Callable[[RunFolder, int], None],
@@ -108,9 +116,9 @@ def _train(
         on_stage(str(choice))
     with scope(strategy):
         if resume:
-            vae, state = restore(folder, config, splits)
+            vae, state = restore(folder, config, splits, allow_code)
         else:
-            vae, state = build_vae(config, splits), TrainingState(settings=config.to_dict())
+            vae, state = build_vae(config, splits, allow_code=allow_code), TrainingState(settings=config.to_dict())
     data = RunData(config, splits)
     vae.check_data(data.validation.x)
     if resume:
@@ -125,7 +133,7 @@ def _train(
     if state.epochs < config.training.epochs:
         folder.model.unlink(missing_ok=True)  # when a run is extended, the checkpoint of its last epoch is the same
     with reporting_damaged_shards(splits.train):
-        while state.epochs < config.training.epochs:
+        while state.epochs < config.training.epochs and not state.has_ended:
             try:
                 _fit(vae, data, folder, state, callbacks, stop_wanted)
                 break
@@ -133,7 +141,7 @@ def _train(
                 if config.training.on_nan != "rewind" or state.rewinds == MAX_REWINDS:
                     raise
                 with scope(strategy):
-                    vae, state = rewind(folder, config, splits)
+                    vae, state = rewind(folder, config, splits, allow_code)
                 _report_rewind(error, vae, state, on_stage)
     if not is_chief(strategy):
         return folder, {}
@@ -185,7 +193,7 @@ def hparams_of(config: RunConfig, splits: Splits) -> dict[str, Any]:
     usual = resolve(RunConfig.from_dict({"data": {"name": config.data.name}}), splits).to_dict()
     tables = config.to_dict()
     chosen = {
-        name: value
+        name: described(value)
         for table in ("model", "training")
         for name, value in tables[table].items()
         if value != usual[table][name]
@@ -204,7 +212,7 @@ def _fit(
 ) -> None:
     config, epochs = data.config, data.config.training.epochs
     every = max(1, epochs // _SNAPSHOTS)
-    clock = EpochClock(start)
+    clock, comparing = EpochClock(start), make_callbacks(config.training)
     vae.fit(
         data.batches(epochs_done=start.epochs),
         steps_per_epoch=data.steps_per_epoch,
@@ -216,6 +224,9 @@ def _fit(
             StopOnNonFinite(),
             FastForward(start),
             clock,
+            *schedule_callbacks(config.training.beta),
+            *comparing,
+            RestoredCallbacks(comparing, start.callbacks),
             *callbacks,  # changes at the end of an epoch are part of its checkpoint
             keras.callbacks.CSVLogger(str(folder.metrics), append=True),
             VAETensorBoard(
@@ -231,6 +242,8 @@ def _fit(
                 every=every,
                 every_steps=config.training.checkpoint_steps,
                 keep=config.training.keep,
+                comparing=comparing,
+                keep_best=config.training.keep_best,
                 stop_wanted=stop_wanted,
             ),
         ],

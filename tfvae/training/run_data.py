@@ -11,6 +11,7 @@ from tfvae.data import ShardedSplit, Split, Splits
 from tfvae.data.batches import endless
 from tfvae.data.split_like import SplitLike
 from tfvae.training.config import RunConfig
+from tfvae.training.likelihoods import is_density_of_levels
 
 # Maximum number of examples, and of their bytes, that are read into memory from a split on disk.
 _MAX_IN_MEMORY = 10_000
@@ -105,7 +106,7 @@ def evaluation_split(config: RunConfig, split: SplitT) -> SplitT:
 
 def dequantizes(config: RunConfig, split: SplitLike) -> bool:
     """Whether a density is fitted to data with levels, which requires noise with the width of a level."""
-    return config.model.likelihood == "normal" and split.num_levels is not None
+    return is_density_of_levels(config.model.likelihood_kind, split)
 
 
 def first_in_memory(split: Split | ShardedSplit, n: int | None = None) -> Split:

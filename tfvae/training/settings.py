@@ -2,13 +2,17 @@
 
 import dataclasses
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 from tfvae._errors import quoted
+from tfvae.parts import is_own_code, kinds
+from tfvae.parts.part import part_of
 
 _MAX_COUNT = 2**31 - 1  # TensorFlow counts with 32 bits
 _COUNT = f"an integer from 1 to {_MAX_COUNT}"
 _MAX_SIZE = 1_000_000  # units of a layer; the weights between two larger ones would exceed any memory
+PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16", "float64")
 # Activations of Keras that a layer accepts by name, listed here to report mistakes before Keras is imported. Without
 # glu, which halves the units, and threshold, which needs arguments.
 ACTIVATIONS = (
@@ -43,33 +47,47 @@ class DataConfig:
 class ModelConfig:
     """Settings of the model.
 
+    A part is a name, or a table with `kind` and arguments of the constructor: docs/experiments.md.
+
     Attributes:
-        network: "mlp" (as in the paper) or "conv".
-        hidden: Units of each hidden layer of the mlp. The decoder has them in reverse order.
-        filters: Filters of each level of the conv network.
-        activation: Keras activation of the hidden layers. "auto" is tanh for the mlp and relu for conv.
+        network: Networks of encoder and decoder, a part: "mlp" (as in the paper), "gated_mlp" or "residual_mlp" for
+            data of any shape, "conv" or "resnet" for data with 1 to 3 spatial axes and channels. With `allow_code`, a
+            table with "module:function" as `kind`, for the encoder, and as `decoder`.
+        hidden: Units of each hidden layer of the network, if it has some. The decoder has them in reverse order.
+        filters: Filters of each level of the network, if it has some. The decoder has them in reverse order.
+        activation: Keras activation of the hidden layers. "auto" is tanh for the mlp, none ("linear") for the
+            gated mlp, swish for residual networks and relu for others.
         latent_size: Number of latent dimensions D.
-        posterior: "diag" or "tril" (full covariance).
-        likelihood: "bernoulli", "normal" or "auto". "auto" is bernoulli for binary data and for images in [0, 1] with
-            one channel (8-bit ones, or floats stored as (N, H, W, 1)), otherwise normal.
+        posterior: Distribution of q(z|x), a part: "diag", "tril" (full covariance) or another distribution layer.
+        likelihood: Distribution of p(x|z), a part, or "auto", which is bernoulli for binary data and for images in
+            [0, 1] with one channel (8-bit ones, or floats stored as (N, H, W, 1)), otherwise normal.
+        prior: Distribution of p(z), a part: "standard_normal", or another prior.
         standardize: Whether the model subtracts the mean of each feature and divides by its standard deviation. "auto"
             is "on" for a normal likelihood of data other than images, otherwise "off". log p(x) always has the units of
             the data.
     """
 
-    network: str = "mlp"
+    network: Any = "mlp"
     hidden: tuple[int, ...] = (500,)
     filters: tuple[int, ...] = (32, 64)
     activation: str = "auto"
     latent_size: int = 20
-    posterior: str = "diag"
-    likelihood: str = "auto"
+    posterior: Any = "diag"
+    likelihood: Any = "auto"
+    prior: Any = "standard_normal"
     standardize: str = "auto"
 
     def __post_init__(self) -> None:
-        _require_choice(self.network, "model.network", ("mlp", "conv"))
-        _require_choice(self.posterior, "model.posterior", ("diag", "tril"))
-        _require_choice(self.likelihood, "model.likelihood", ("auto", "bernoulli", "normal"))
+        for name in ("network", "posterior", "prior"):
+            part_of(getattr(self, name), f"model.{name}")
+        if self.likelihood != "auto":
+            part_of(self.likelihood, "model.likelihood")
+        kind, arguments = part_of(self.network, "model.network")
+        if is_own_code(kind) and not is_own_code(arguments.get("decoder")):
+            raise ValueError(
+                f"model.network needs the function that makes the decoder, as in model.network = {{kind = "
+                f'{quoted(kind)}, decoder = "my_module:make_decoder"}}. Received: model.network={quoted(self.network)}'
+            )
         _require_choice(self.standardize, "model.standardize", ("auto", "on", "off"))
         for name in ("hidden", "filters"):
             sizes = getattr(self, name)
@@ -81,6 +99,23 @@ class ModelConfig:
         expected = f"an integer from 1 to {_MAX_SIZE}"
         _require(_is_size(self.latent_size), "model.latent_size", expected, self.latent_size)
 
+    @property
+    def likelihood_kind(self) -> str:
+        """The name of the likelihood, or "auto"."""
+        return "auto" if self.likelihood == "auto" else part_of(self.likelihood, "model.likelihood")[0]
+
+    @property
+    def network_kind(self) -> str:
+        """The name of the network."""
+        return part_of(self.network, "model.network")[0]
+
+    @property
+    def network_sizes(self) -> tuple[int, ...]:
+        """The units of the hidden layers of the network, or its filters; none for the user's own code."""
+        if is_own_code(self.network_kind):
+            return ()
+        return self.hidden if self.network_kind in kinds.OF_ANY_SHAPE else self.filters
+
 
 @dataclasses.dataclass(frozen=True)
 class TrainingConfig:
@@ -90,13 +125,20 @@ class TrainingConfig:
         epochs: Passes over the training data. 0, the default for own data, chooses from 10 to 100 epochs so that there
             are about 1,000 steps.
         batch_size: Number of examples per step (M in the paper).
-        learning_rate: Learning rate of Adam.
-        num_samples: Number of draws of z per example (S; L in the paper).
-        kl: "analytic" (estimator B) or "monte_carlo" (estimator A).
-        beta: Weight of the KL.
+        optimizer: Optimizer of Keras, a part.
+        learning_rate: Learning rate of the optimizer: a number, or a schedule of Keras, a part.
+        estimator: Estimator of the bound and its gradient, a part.
+        num_samples: Number of draws of z per example (S; L in the paper), for estimators with this argument.
+        kl: "analytic" (estimator B), "monte_carlo" (estimator A) or "auto", which is analytic where a closed form
+            exists. For estimators with this argument.
+        beta: Weight of the KL: a number, or a schedule or weighting of the KL, a part.
+        precision: Dtype policy of Keras: "float32", "mixed_float16", "mixed_bfloat16" or "float64".
         seed: Random seed of the initial weights, the order and noise of the data, and all draws.
         select: Which model to keep: "last", or "best", the checkpoint with the highest validation ELBO. "auto", the
             default for own data, is "best" if there is a validation split, otherwise "last".
+        keep_best: Whether to save a checkpoint after each epoch with the highest validation ELBO so far, and to keep
+            the model of the best one. `select = "best"` alone chooses among the checkpoints that are written anyway.
+        callbacks: Callbacks of Keras that compare epochs, a list of parts: "early_stopping", "reduce_lr_on_plateau".
         keep: Number of newest checkpoints to keep, besides the best.
         checkpoint_steps: Steps between two checkpoints within an epoch. 0 saves only between epochs.
         on_nan: Reaction to a loss that is not finite: "stop", or "rewind" to the newest checkpoint with half the
@@ -107,12 +149,17 @@ class TrainingConfig:
 
     epochs: int = 10
     batch_size: int = 100
-    learning_rate: float = 1e-3
+    optimizer: Any = "adam"
+    learning_rate: Any = 1e-3
+    estimator: Any = "sgvb"
     num_samples: int = 1
-    kl: str = "analytic"
-    beta: float = 1.0
+    kl: str = "auto"
+    beta: Any = 1.0
+    precision: str = "float32"
     seed: int = 0
     select: str = "last"
+    keep_best: bool = False
+    callbacks: tuple[Any, ...] = ()
     keep: int = 3
     checkpoint_steps: int = 0
     on_nan: str = "stop"
@@ -123,12 +170,30 @@ class TrainingConfig:
             _require(_is_count(getattr(self, name)), f"training.{name}", _COUNT, getattr(self, name))
         is_count = _is_count(self.epochs) or (self.epochs == 0 and not isinstance(self.epochs, bool))
         _require(is_count, "training.epochs", f"an integer from 0 to {_MAX_COUNT}", self.epochs)
+        for name in ("optimizer", "estimator"):
+            part_of(getattr(self, name), f"training.{name}")
         rate, beta = self.learning_rate, self.beta
-        _require(_is_number(rate) and rate > 0, "training.learning_rate", "a number above 0", rate)
-        _require(_is_number(beta) and beta >= 0, "training.beta", "a number of at least 0", beta)
-        _require_choice(self.kl, "training.kl", ("analytic", "monte_carlo"))
+        if isinstance(rate, str | Mapping):
+            part_of(rate, "training.learning_rate")
+        else:
+            _require(_is_number(rate) and rate > 0, "training.learning_rate", "a number above 0", rate)
+        if isinstance(beta, str | Mapping):
+            part_of(beta, "training.beta")
+        else:
+            _require(_is_number(beta) and beta >= 0, "training.beta", "a number of at least 0", beta)
+        _require_choice(self.kl, "training.kl", ("auto", "analytic", "monte_carlo"))
+        _require(isinstance(self.keep_best, bool), "training.keep_best", "true or false", self.keep_best)
+        callbacks = self.callbacks
+        _require(isinstance(callbacks, list | tuple), "training.callbacks", "a list", callbacks)
+        for callback in callbacks:
+            part_of(callback, "training.callbacks")
+        object.__setattr__(self, "callbacks", tuple(callbacks))
+        _require_choice(self.precision, "training.precision", PRECISIONS)
         _require_choice(self.select, "training.select", ("auto", "last", "best"))
         _require_choice(self.on_nan, "training.on_nan", ("stop", "rewind"))
+        halves = self.on_nan == "rewind"
+        expected = 'a number with training.on_nan = "rewind", which halves it'
+        _require(not (halves and isinstance(rate, str | Mapping)), "training.learning_rate", expected, rate)
         _require_choice(self.strategy, "training.strategy", ("none", "mirrored", "multi_worker"))
         steps = self.checkpoint_steps
         valid = (type(steps) is int and steps == 0) or _is_count(steps)

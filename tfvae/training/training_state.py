@@ -27,6 +27,8 @@ class TrainingState:
         rewinds: Number of rewinds after a loss that was not finite.
         history: Content of `metrics.csv`.
         settings: Configuration of the training. None for checkpoints of earlier versions.
+        callbacks: State of each of `training.callbacks`.
+        has_ended: Whether one of them has ended the training.
     """
 
     epochs: int = 0
@@ -37,6 +39,8 @@ class TrainingState:
     rewinds: int = 0
     history: str = ""
     settings: dict[str, Any] | None = None
+    callbacks: tuple[dict[str, Any], ...] = ()
+    has_ended: bool = False
 
     def add_to(self, path: str | os.PathLike[str]) -> None:
         """Writes the state into a `.keras` file, which is a zip archive."""
@@ -55,7 +59,8 @@ class TrainingState:
                 found = json.loads(archive.read(_MEMBER))
             _require_state(found)
             means = tuple(tuple(values) for values in found.pop("running_means"))
-            return cls(**found, running_means=means)
+            states = tuple(found.pop("callbacks", ()))
+            return cls(**found, running_means=means, callbacks=states)
         except Exception as error:  # the type depends on the position of the damage
             raise ValueError(
                 f"{os.fspath(path)} is not a checkpoint of a run, or is damaged: {reason(error)}."
@@ -72,10 +77,19 @@ def _require_state(found: Any) -> None:
     settings = found.get("settings")  # earlier versions wrote none
     if settings is not None and not (isinstance(settings, dict) and all(map(_is_table, settings.values()))):
         raise ValueError(f"settings cannot be {quoted(settings)}")
+    states = found.get("callbacks", [])
+    if not (isinstance(states, list) and all(_is_table(s) and all(map(_is_remembered, s.values())) for s in states)):
+        raise ValueError(f"callbacks cannot be {quoted(states)}")
+    if not isinstance(found.get("has_ended", False), bool):
+        raise ValueError(f"has_ended cannot be {quoted(found['has_ended'])}")
 
 
 def _is_table(value: Any) -> bool:
     return isinstance(value, dict)
+
+
+def _is_remembered(value: Any) -> bool:
+    return value is None or type(value) in (bool, int, float)
 
 
 def _is_count(value: Any) -> bool:

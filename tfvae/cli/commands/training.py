@@ -24,7 +24,9 @@ from tfvae.training.run_folder import RunFolder
 from tfvae.training.saved_run import load_run
 
 
-def train(config: RunConfig, run_dir: Path | None, *, resume: bool, given: Collection[str] = ()) -> None:
+def train(
+    config: RunConfig, run_dir: Path | None, *, resume: bool, given: Collection[str] = (), allow_code: bool = False
+) -> None:
     """Runs `tfvae train`. `given` are the training settings given on the command line."""
     started: list[RunFolder] = []
     with TrainingProgress(console) as progress, Interruptible() as interruptible:
@@ -44,6 +46,7 @@ def train(config: RunConfig, run_dir: Path | None, *, resume: bool, given: Colle
                     run_dir,
                     resume=resume,
                     given=given,
+                    allow_code=allow_code,
                     callbacks=[progress, interruptible],
                     on_stage=on_stage,
                     on_start=on_start,

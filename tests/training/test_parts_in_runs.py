@@ -1,0 +1,170 @@
+"""Models that are put together from the parts of a file, and parts that do not fit."""
+
+import tomllib
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from slow import slow_except
+
+import tfvae
+from tfvae.data import load
+from tfvae.data.splits import make_splits
+from tfvae.training import RunConfig, build_vae
+from tfvae.training.beta import schedule_callbacks
+from tfvae.training.resolve import resolve
+from tfvae.training.run_callbacks import RestoredCallbacks, make_callbacks, states_of
+from tfvae.training.run_data import RunData
+from tfvae.training.training_state import TrainingState
+
+
+def config_of(splits, **settings):
+    tables = {
+        "data": {"name": "digits" if splits.name == "digits" else "own.npy"},
+        "model": {"latent_size": 2, "hidden": [4]},
+        "training": {"epochs": 1},
+    }
+    for name, value in settings.items():
+        tables["model" if name in ("posterior", "prior", "likelihood", "network") else "training"][name] = value
+    return resolve(RunConfig.from_dict(tables), splits)
+
+
+def built(splits, **settings):
+    config = config_of(splits, **settings)
+    assert RunConfig.from_dict(tomllib.loads(config.to_toml())) == config, "the file makes the same run"
+    return config, build_vae(config, splits)
+
+
+FITTING = {
+    "low rank": {"posterior": {"kind": "diag_plus_low_rank", "rank": 2}},
+    "laplace": {"posterior": "laplace"},
+    "student": {"posterior": "student_t"},
+    "flow posterior": {"posterior": {"kind": "autoregressive_flow", "num_transforms": 2}},
+    "sphere": {"posterior": "von_mises_fisher", "prior": "spherical_uniform"},
+    "flow prior": {"prior": {"kind": "flow", "num_transforms": 1, "hidden_units": [4]}},
+    "mixture": {"prior": {"kind": "mixture", "num_components": 3}},
+    "vamp": {"prior": {"kind": "vamp", "num_components": 3}, "estimator": "iwae"},
+    "levels": {"likelihood": {"kind": "discretized_logistic_mixture", "num_components": 2}},
+    "one level mixture": {"likelihood": "discretized_logistic"},
+    "density": {"likelihood": {"kind": "mixture_normal", "num_components": 2}},
+    "continuous": {"likelihood": "continuous_bernoulli"},
+    "generic": {"likelihood": {"kind": "generic", "distribution_class": "Gumbel"}},
+    "discrete gradients": {"posterior": {"kind": "mixture_normal", "num_components": 2}, "estimator": "vimco"},
+    "baseline": {"estimator": {"kind": "score_function", "baseline": "running_mean"}},
+    "wake-sleep": {"estimator": "wake_sleep"},
+    "free bits": {"beta": {"kind": "free_bits", "nats": 0.5}, "optimizer": "lion"},
+    "half precision": {"precision": "mixed_bfloat16", "prior": "normal"},
+    "double precision": {"precision": "float64"},
+    "decay": {"learning_rate": {"kind": "cosine_decay", "initial_learning_rate": 0.01, "decay_steps": 9}},
+    "conv": {"network": {"kind": "conv", "filters": [2]}},
+}
+FAST = ("flow posterior", "sphere", "vamp", "levels", "baseline", "free bits", "half precision", "decay")
+
+
+@pytest.fixture(scope="module")
+def splits():
+    return load("digits")
+
+
+@pytest.mark.parametrize("name", slow_except(FITTING, *FAST))
+def test_parts_make_a_model(name, splits):
+    config, vae = built(splits, **FITTING[name])
+    x = RunData(config, splits).train(20).x
+    with tf.device("CPU"):
+        bound = vae.estimate(x.astype(vae.variable_dtype)).bound
+    assert bound.shape == (20,)
+    assert np.isfinite(bound).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FITTING)
+def test_parts_train_and_survive_a_file(name, splits, tmp_path):
+    config, vae = built(splits, **FITTING[name])
+    x = RunData(config, splits).train(200).x
+    history = vae.fit(x, batch_size=100, epochs=2, verbose=0)
+    assert np.isfinite(history.history["loss"]).all()
+    vae.save(tmp_path / "model.keras")
+    loaded = tfvae.load_model(tmp_path / "model.keras")
+    one, other = (model.estimate(x[:5].astype(model.variable_dtype), seed=3).bound for model in (vae, loaded))
+    np.testing.assert_array_equal(one, other)
+
+
+def test_the_numbers_of_the_parts_arrive(splits):
+    config, vae = built(splits, prior={"kind": "vamp", "num_components": 3}, estimator={"kind": "dreg"})
+    assert isinstance(vae.estimator, tfvae.estimators.DReG)
+    assert vae.estimator.num_importance_samples == 5
+    assert isinstance(vae.optimizer, keras.optimizers.Adam)
+    pseudo, train = vae.prior.pseudo_inputs().numpy(), RunData(config, splits).train().x
+    assert all((each == train).all(axis=(1, 2, 3)).any() for each in pseudo), "they start at examples"
+    assert config.model.prior["num_components"] == 3
+    assert config.training.optimizer["beta_1"] == 0.9
+
+
+def test_a_schedule_of_beta_is_a_callback(splits):
+    config = config_of(splits, beta={"kind": "linear_warm_up", "num_epochs": 10})
+    (callback,) = schedule_callbacks(config.training.beta)
+    assert callback.schedule.num_epochs == 10
+    assert schedule_callbacks(2.0) == []
+
+
+TABLE = make_splits("own", {"train": np.random.default_rng(0).normal(size=(40, 3))}, {}, "own.npy")
+
+
+@pytest.mark.parametrize(
+    ("settings", "data", "message"),
+    [
+        (
+            {"posterior": "von_mises_fisher"},
+            None,
+            "model.prior must be spherical_uniform or vamp with",
+        ),
+        ({"prior": "spherical_uniform"}, None, "model.prior must be flow, mixture, .* with the posterior diag"),
+        ({"likelihood": "poisson"}, None, "model.likelihood = 'poisson' needs whole numbers"),
+        (
+            {"likelihood": "discretized_logistic"},
+            TABLE,
+            "model.likelihood = 'discretized_logistic' needs data with",
+        ),
+        ({"likelihood": "bernoulli"}, TABLE, r"values in \[0, 1\]"),
+        ({"estimator": "vimco", "num_samples": 5}, None, "training.num_samples has no effect: the estimator vimco"),
+        ({"keep_best": True}, TABLE, "training.keep_best needs validation data"),
+    ],
+)
+def test_what_does_not_fit_is_one_error_that_says_what_does(settings, data, message, splits):
+    with pytest.raises(ValueError, match=message):
+        config_of(data or splits, **settings)
+
+
+def test_callbacks_remember_after_a_file(tmp_path):
+    stopping = {"kind": "early_stopping", "monitor": "val_elbo", "mode": "max", "patience": 2}
+    plateau = {"kind": "reduce_lr_on_plateau", "monitor": "val_elbo", "mode": "max", "patience": 1, "factor": 0.5}
+    config = RunConfig.from_dict({"training": {"callbacks": [stopping, plateau]}}).training
+    model = tfvae.models.VAE(
+        keras.Sequential([keras.Input((2,)), keras.layers.Dense(2), tfvae.layers.MultivariateNormalDiag(1)]),
+        keras.Sequential([keras.layers.Dense(2), tfvae.layers.IndependentBernoulli((2,))]),
+    )
+    model.compile(keras.optimizers.Adam(0.01))
+
+    def started(states):
+        callbacks = make_callbacks(config)
+        for callback in (*callbacks, RestoredCallbacks(callbacks, states)):
+            callback.set_model(model)
+            callback.on_train_begin()
+        model.stop_training = False
+        return callbacks
+
+    def see(callbacks, epoch, elbo):
+        for callback in callbacks:
+            callback.on_epoch_end(epoch, {"val_elbo": elbo})
+        return states_of(callbacks), model.stop_training
+
+    whole = started(())
+    path = tmp_path / "checkpoint.keras"
+    for epoch, elbo in enumerate((-5.0, -4.0, -4.5)):
+        state, has_ended = see(whole, epoch, elbo)
+    assert (state[0]["best"], state[0]["wait"], has_ended) == (-4.0, 1, False)
+    TrainingState(epochs=3, callbacks=state).add_to(path)
+    resumed = started(TrainingState.read(path).callbacks)
+    assert see(resumed, 3, -4.2) == see(whole, 3, -4.2)
+    assert model.stop_training, "the third epoch without a better one"

@@ -1,0 +1,117 @@
+"""Names of parts, one dictionary for each package. A new part is one line here.
+
+The values are "module:name", so that a misspelt kind is reported before TensorFlow is imported.
+"""
+
+# Distribution layers, for posteriors and likelihoods.
+LAYERS = {
+    "bernoulli": "tfvae.layers:IndependentBernoulli",
+    "beta": "tfvae.layers:IndependentBeta",
+    "beta_binomial": "tfvae.layers:BetaBinomial",
+    "categorical": "tfvae.layers:IndependentCategorical",
+    "categorical_mixture_of_one_hot_categorical": "tfvae.layers:CategoricalMixtureOfOneHotCategorical",
+    "continuous_bernoulli": "tfvae.layers:IndependentContinuousBernoulli",
+    "diag": "tfvae.layers:MultivariateNormalDiag",
+    "diag_plus_low_rank": "tfvae.layers:MultivariateNormalDiagPlusLowRank",
+    "discretized_logistic": "tfvae.layers:DiscretizedLogistic",
+    "discretized_logistic_mixture": "tfvae.layers:DiscretizedLogisticMixture",
+    "generic": "tfvae.layers:GenericDistribution",
+    "laplace": "tfvae.layers:IndependentLaplace",
+    "logistic": "tfvae.layers:IndependentLogistic",
+    "mixture_logistic": "tfvae.layers:MixtureLogistic",
+    "mixture_normal": "tfvae.layers:MixtureNormal",
+    "negative_binomial": "tfvae.layers:IndependentNegativeBinomial",
+    "normal": "tfvae.layers:IndependentNormal",
+    "one_hot_categorical": "tfvae.layers:OneHotCategorical",
+    "poisson": "tfvae.layers:IndependentPoisson",
+    "student_t": "tfvae.layers:IndependentStudentT",
+    "tril": "tfvae.layers:MultivariateNormalTriL",
+    "von_mises_fisher": "tfvae.layers:VonMisesFisher",
+}
+
+# Layers that are posteriors too: of real values, or of unit vectors.
+POSTERIORS = {
+    "autoregressive_flow": "tfvae.training.flow_posterior:autoregressive_flow",
+    **{
+        kind: LAYERS[kind]
+        for kind in (
+            "diag", "diag_plus_low_rank", "laplace", "logistic", "mixture_logistic", "mixture_normal", "student_t",
+            "tril", "von_mises_fisher",
+        )
+    },
+}  # fmt: skip
+
+PRIORS = {
+    "flow": "tfvae.priors:Flow",
+    "mixture": "tfvae.priors:MixtureOfGaussians",
+    "normal": "tfvae.priors:Normal",
+    "spherical_uniform": "tfvae.priors:SphericalUniform",
+    "standard_normal": "tfvae.priors:StandardNormal",
+    "vamp": "tfvae.priors:VampPrior",
+}
+
+ESTIMATORS = {
+    "ciwae": "tfvae.estimators:CIWAE",
+    "dreg": "tfvae.estimators:DReG",
+    "iwae": "tfvae.estimators:ImportanceWeighted",
+    "miwae": "tfvae.estimators:MIWAE",
+    "piwae": "tfvae.estimators:PIWAE",
+    "renyi": "tfvae.estimators:Renyi",
+    "reweighted_wake_sleep": "tfvae.estimators:ReweightedWakeSleep",
+    "score_function": "tfvae.estimators:ScoreFunction",
+    "sgvb": "tfvae.estimators:SGVB",
+    "sticking_the_landing": "tfvae.estimators:StickingTheLanding",
+    "vimco": "tfvae.estimators:VIMCO",
+    "wake_sleep": "tfvae.estimators:WakeSleep",
+}
+
+# Baselines of the score function.
+BASELINES = {"running_mean": "tfvae.estimators:RunningMean"}
+
+# What the KL costs: a weighting, or a schedule of its weight.
+WEIGHTINGS = {"capacity": "tfvae.estimators:Capacity", "free_bits": "tfvae.estimators:FreeBits"}
+SCHEDULES = {
+    "constant": "tfvae.callbacks:Constant",
+    "cyclical": "tfvae.callbacks:Cyclical",
+    "linear_warm_up": "tfvae.callbacks:LinearWarmUp",
+}
+
+# The networks of encoder and decoder: those that flatten an example, and those of its 1 to 3 spatial axes.
+OF_ANY_SHAPE = {
+    "gated_mlp": "tfvae.networks:gated_mlp",
+    "mlp": "tfvae.networks:mlp",
+    "residual_mlp": "tfvae.networks:residual_mlp",
+}
+ENCODERS = {"conv": "tfvae.networks:conv_encoder", "resnet": "tfvae.networks:residual_encoder", **OF_ANY_SHAPE}
+DECODERS = {"conv": "tfvae.networks:conv_decoder", "resnet": "tfvae.networks:residual_decoder", **OF_ANY_SHAPE}
+
+OPTIMIZERS = {
+    "adadelta": "keras.optimizers:Adadelta",
+    "adafactor": "keras.optimizers:Adafactor",
+    "adagrad": "keras.optimizers:Adagrad",
+    "adam": "keras.optimizers:Adam",
+    "adamax": "keras.optimizers:Adamax",
+    "adamw": "keras.optimizers:AdamW",
+    "ftrl": "keras.optimizers:Ftrl",
+    "lamb": "keras.optimizers:Lamb",
+    "lion": "keras.optimizers:Lion",
+    "muon": "keras.optimizers:Muon",
+    "nadam": "keras.optimizers:Nadam",
+    "rmsprop": "keras.optimizers:RMSprop",
+    "sgd": "keras.optimizers:SGD",
+}
+
+LEARNING_RATES = {
+    "cosine_decay": "keras.optimizers.schedules:CosineDecay",
+    "cosine_decay_restarts": "keras.optimizers.schedules:CosineDecayRestarts",
+    "exponential_decay": "keras.optimizers.schedules:ExponentialDecay",
+    "inverse_time_decay": "keras.optimizers.schedules:InverseTimeDecay",
+    "piecewise_constant_decay": "keras.optimizers.schedules:PiecewiseConstantDecay",
+    "polynomial_decay": "keras.optimizers.schedules:PolynomialDecay",
+}
+
+# Callbacks that compare epochs.
+CALLBACKS = {
+    "early_stopping": "keras.callbacks:EarlyStopping",
+    "reduce_lr_on_plateau": "keras.callbacks:ReduceLROnPlateau",
+}

@@ -1,0 +1,66 @@
+"""Descriptions of the parts, for the command line."""
+
+import inspect
+from typing import Any
+
+from tfvae._errors import quoted
+from tfvae.parts.building import arguments_of, constructor
+from tfvae.parts.part import FAMILIES, nearest
+
+
+def families() -> dict[str, str]:
+    """Returns the settings of all families by their short names, such as "prior"."""
+    return {setting.rpartition(".")[2]: setting for setting in FAMILIES}
+
+
+def setting_of(name: str) -> str:
+    """Returns the setting of a family by its short name.
+
+    Raises:
+        ValueError: If there is no such family.
+    """
+    known = families()
+    if name not in known:
+        raise ValueError(
+            f"There is no kind of part {quoted(name)}.{nearest(name, known)} Expected one of: {', '.join(known)}."
+        )
+    return known[name]
+
+
+def summary(setting: str, kind: str) -> str:
+    """Returns the first sentence of a part's documentation."""
+    text = inspect.getdoc(constructor(FAMILIES[setting].kinds[kind])) or ""
+    return text.split("\n\n")[0].replace("\n", " ")
+
+
+def signature(setting: str, kind: str) -> str:
+    """Returns the arguments of a part that can be given in a file, with their defaults."""
+    return ", ".join(
+        each.name if each.default is each.empty else f"{each.name} = {_written(each.default)}"
+        for each in arguments_of(setting, kind).values()
+    )
+
+
+def documentation(setting: str, kind: str) -> str:
+    """Returns the whole documentation of a part.
+
+    Raises:
+        ValueError: If there is no such kind.
+    """
+    known = FAMILIES[setting].kinds
+    if kind not in known:
+        noun = FAMILIES[setting].noun
+        raise ValueError(
+            f"There is no {noun} {quoted(kind)}.{nearest(kind, known)} Expected one of: {', '.join(known)}."
+        )
+    return inspect.getdoc(constructor(known[kind])) or ""
+
+
+def _written(value: Any) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple | list):
+        return f"[{', '.join(map(_written, value))}]"
+    return f'"{value}"' if isinstance(value, str) else f"{value}"
