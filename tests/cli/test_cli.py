@@ -184,7 +184,9 @@ def test_export_to_other_runtimes(run_folder, tfvae_command, target, package, fi
     for word in ("size", "largest", "max off", "mean off", "loc", "scale", "mean", "KiB", *files):
         assert word in out
     manifest = tfvae.export.read_manifest(path / target)
-    assert list(manifest["files"]) == sorted(files)
+    about = {"MODEL_CARD.md", *(f"figures/{figure.name}" for figure in (path / "figures").glob("*.png"))}
+    assert sorted(set(manifest["files"]) - about) == sorted(files)
+    assert (path / target / "MODEL_CARD.md").read_text() == manifest["card"]
     assert manifest["about"]["data"]["name"] == "digits"
     x = tfvae.data.load("digits").train.thresholded().x[1::2]
     mean = tfvae.load_model(path / "model.keras").encode(x).mean().numpy()

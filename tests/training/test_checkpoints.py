@@ -43,6 +43,7 @@ def _quick():
         patch.setattr(run, "about_run", dict)
         patch.setattr(run.export, "save", lambda *a, **kw: None)
         patch.setattr(run, "write_about", lambda *a, **kw: None)
+        patch.setattr(run, "add_card", lambda *a, **kw: None)
         yield
 
 

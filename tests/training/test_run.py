@@ -103,8 +103,24 @@ def test_run_folder_holds_everything(finished):
         assert min(picture.shape[:2]) > 200
         assert picture[..., :3].std() > 0.02  # something is drawn
         assert f"figures/{name}.png" in folder.report_markdown.read_text()
+    assert_the_model_has_a_card(folder, report)
     assert_checkpoints_are_where_they_are_asked_for(folder)
     assert_reported_numbers_are_those_of_the_saved_model(folder, report)
+
+
+def assert_the_model_has_a_card(folder, report):
+    manifest, extra = tfvae.export.read_manifest(folder.saved_model), folder.saved_model / "assets.extra"
+    card = (extra / "MODEL_CARD.md").read_text()
+    assert card == manifest["card"]
+    assert f"| log p(x), 20 importance samples | {report['log_marginal']['mean']:.3f} ±" in card
+    assert {"## Intended use", "| prior p(z) | standard_normal |", f"- tfvae: {tfvae.__version__}"} <= set(
+        card.splitlines()
+    )
+    for name in ("manifold", "training_curves"):
+        assert (extra / "figures" / f"{name}.png").read_bytes() == (folder.figures / f"{name}.png").read_bytes()
+        assert f"(figures/{name}.png)" in card
+        assert f"assets.extra/figures/{name}.png" in manifest["files"]
+    tfvae.export.load(folder.saved_model)  # which checks the files
 
 
 def assert_checkpoints_are_where_they_are_asked_for(folder):

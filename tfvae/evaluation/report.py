@@ -88,7 +88,7 @@ def report_markdown(report: Mapping[str, Any], figures: Sequence[str]) -> str:
         "| --- | ---: | ---: | --- |",
         *(f"| {name.strip()} | {' | '.join(cells)} |" for name, *cells in rows(report)),
         "",
-        *_notes(report),
+        *report_notes(report),
         f"{report['note']}",
         *_choices(report),
         *examination_markdown(report),
@@ -130,7 +130,7 @@ def _failures(report: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _notes(report: Mapping[str, Any]) -> list[str]:
+def report_notes(report: Mapping[str, Any]) -> list[str]:
     """Returns paragraphs on the accuracy of the numbers in the table."""
     paragraphs = [
         "± is one standard error: over the examples, and over the draws, for other seeds on the same examples. The "

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from tfvae._errors import quoted, reading, shortened
-from tfvae._files import write_json
+from tfvae._files import write_bytes, write_json, write_text
 from tfvae._version import __version__
 
 MANIFEST = Path("assets.extra") / "tfvae.json"  # TensorFlow Serving allows other files in this folder
 CONVERTED_MANIFEST = Path("tfvae.json")
+CARD = "MODEL_CARD.md"
 _FORMAT = 1
 _CHUNK = 2**20
 
@@ -33,8 +34,9 @@ def read_manifest(path: str | PathLike[str]) -> dict[str, Any] | None:
     Returns:
         A dictionary with `tfvae` (the version), `event_shape`, `latent_shape`, `dtype` (of the model in Python, while
         the signatures are float32), `signatures` (by name, the shapes of `inputs` and `outputs`, with None for any
-        length), `about` (the argument of `save`; for a run its data, their preprocessing, and its bounds) and `files`
-        (SHA-256 by name). For LiteRT and ONNX files it also has `measured`, the deviations from the model.
+        length), `about` (the argument of `save`; for a run its data, their preprocessing, and its bounds), `files`
+        (SHA-256 by name) and, for a run, `card`, the text of its model card. For LiteRT and ONNX files it also has
+        `measured`, the deviations from the model.
 
     Raises:
         ValueError: If the manifest is damaged, has been changed, or was written by a later version.
@@ -63,12 +65,42 @@ def write_about(path: str | PathLike[str], about: Mapping[str, Any]) -> None:
     Raises:
         ValueError: If the manifest is missing or damaged.
     """
+    _change(path, {"about": dict(about)})
+
+
+def write_card(path: str | PathLike[str], card: str, figures: Mapping[str, bytes]) -> Path:
+    """Adds a model card to an exported model, or replaces it. The manifest gets its text and the checksums.
+
+    Args:
+        path: Folder of an exported model.
+        card: The card, as Markdown.
+        figures: PNG files by name, which the card shows as `figures/NAME.png`.
+
+    Returns:
+        The path of the card.
+
+    Raises:
+        ValueError: If the manifest is missing or damaged.
+    """
+    folder = (Path(path) / _manifest_name(path)).parent
+    content = read_manifest(path)
+    written = [write_bytes(folder / "figures" / f"{name}.png", figure) for name, figure in figures.items()]
+    written.append(write_text(folder / CARD, card))
+    files = {file.relative_to(path).as_posix(): _sha256(file) for file in written}
+    _change(path, {"card": card, "files": {**(content or {}).get("files", {}), **files}})
+    return folder / CARD
+
+
+def _change(path: str | PathLike[str], entries: Mapping[str, Any]) -> None:
     content = read_manifest(path)
     if content is None:
         raise ValueError(f"`path` must be the folder of a model exported by tfvae. Received: path={str(path)!r}")
-    whole = {**content, "about": dict(about)}
-    name = MANIFEST if (Path(path) / MANIFEST).is_file() else CONVERTED_MANIFEST
-    write_json(Path(path) / name, {**whole, "checksum": _checksum(whole)})
+    whole = {**content, **entries}
+    write_json(Path(path) / _manifest_name(path), {**whole, "checksum": _checksum(whole)})
+
+
+def _manifest_name(path: str | PathLike[str]) -> Path:
+    return MANIFEST if (Path(path) / MANIFEST).is_file() else CONVERTED_MANIFEST
 
 
 def check_files(folder: Path, manifest: Mapping[str, Any]) -> None:

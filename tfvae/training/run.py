@@ -29,6 +29,7 @@ from tfvae.training.epoch_clock import EpochClock
 from tfvae.training.evaluate import about_run, evaluate
 from tfvae.training.event_files import write_reported
 from tfvae.training.fast_forward import FastForward
+from tfvae.training.model_card import add_card
 from tfvae.training.own_code import import_own_code
 from tfvae.training.resolve import resolve
 from tfvae.training.resume import MAX_REWINDS, restore, resume_from, rewind
@@ -154,6 +155,7 @@ def _train(
     report = evaluate(Run(folder, config, vae), data, on_stage=on_stage)
     write_reported(folder.tensorboard, report)
     write_about(folder.saved_model, about_run(report))
+    add_card(folder.saved_model, folder, report)
     return folder, report
 
 

@@ -18,6 +18,7 @@ from tfvae.data import ShardedSplit, Split
 from tfvae.export import ConvertedModel
 from tfvae.export.saving_litert import PRECISIONS
 from tfvae.training.evaluate import about_run
+from tfvae.training.model_card import add_card
 from tfvae.training.run_data import evaluation_split
 from tfvae.training.saved_run import Run, load_run
 
@@ -29,25 +30,35 @@ class _ExportRequest:
     run: Run
     output: Path | None
     overwrite: bool
-    about: dict[str, Any] | None
+    report: dict[str, Any] | None
     precisions: Sequence[Any]
+
+    @property
+    def about(self) -> dict[str, Any] | None:
+        return None if self.report is None else about_run(self.report)
+
+    def add_card(self, path: Path) -> None:
+        if self.report is not None:
+            say(f"model card: {add_card(path, self.run.folder, self.report)}")
 
 
 def export(run_dir: Path, to: str, output: Path | None, *, overwrite: bool, precision: str | None = None) -> None:
     """Runs `tfvae export`."""
     run = load_run(run_dir)
-    about = None
+    report = None
     if run.folder.report_json.is_file():
         with reading(run.folder.report_json, f"`tfvae evaluate {run_dir}` rewrites it."):
-            about = about_run(json.loads(run.folder.report_json.read_text("utf-8")))
+            report = json.loads(run.folder.report_json.read_text("utf-8"))
+            about_run(report)
     precisions = PRECISIONS if precision is None else precision.split(",")
-    _TARGETS[to](_ExportRequest(run, output, overwrite or output is None, about, precisions))
+    _TARGETS[to](_ExportRequest(run, output, overwrite or output is None, report, precisions))
 
 
 def _saved_model(request: _ExportRequest) -> None:
     target = request.output or request.run.folder.saved_model
     path = tfvae_export.save(request.run.vae, target, overwrite=request.overwrite, about=request.about)
     say(f"SavedModel: {path}")
+    request.add_card(Path(path))
 
 
 def _litert(request: _ExportRequest) -> None:
@@ -73,6 +84,7 @@ def _convert(
             **options,
         )
     _show(title, converted)
+    request.add_card(Path(converted.path))
 
 
 _TARGETS: dict[str, Callable[[_ExportRequest], None]] = {"saved-model": _saved_model, "litert": _litert, "onnx": _onnx}
