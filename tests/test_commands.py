@@ -26,6 +26,7 @@ from typer.main import get_command
 import tfvae
 from tfvae import serving
 from tfvae.cli.app import app
+from tfvae.sweeps import read_plan
 from tfvae.training.config import RunConfig
 
 COMMANDS = [command for page in PAGES for command in commands(page)]
@@ -96,7 +97,7 @@ def read_export(words):
 
 def read_tensorboard(words):
     option, folder = words
-    assert (option, folder) in (("--logdir", "runs"), ("--logdir", "logs"))
+    assert (option, folder) in (("--logdir", "runs"), ("--logdir", "logs"), ("--logdir", "sweeps/sweep/runs"))
 
 
 PROGRAMS = {
@@ -134,14 +135,41 @@ def test_names_of_tfvae_are_there(page):
             found = getattr(found, part) if is_there else importlib.import_module(".".join(["tfvae", *parts[: i + 1]]))
 
 
-def settings_shown():
+def files_shown():
     return [code for page in PAGES for language, code in blocks(page) if language == "toml"]
+
+
+def sweeps_shown():
+    return [code for code in files_shown() if not {"grid", "random", "runs"}.isdisjoint(tomllib.loads(code))]
+
+
+def settings_shown():
+    return [code for code in files_shown() if code not in sweeps_shown()]
+
+
+# In the place of sweeps of hours.
+SWEEP = """[data]
+name = "digits"
+[training]
+epochs = 1
+[evaluation]
+num_importance_samples = 10
+[grid]
+training.beta = [1.0, 2.0]
+"""
 
 
 def test_settings_that_are_shown_are_a_configuration():
     assert settings_shown()
     for code in settings_shown():
         assert RunConfig.from_dict(tomllib.loads(code)).data.name == "mnist"
+
+
+def test_sweeps_that_are_shown_have_runs(tmp_path):
+    assert sweeps_shown()
+    for code in sweeps_shown():
+        (tmp_path / "sweep.toml").write_text(code)
+        assert len(read_plan(tmp_path / "sweep.toml").runs) > 3
 
 
 # What makes a command short, in place of minutes or hours; of an option that is given twice the last one counts.
@@ -166,6 +194,7 @@ def test_commands_in_blocks_run(page, tmp_path, tfds_folder, find_archives):
     for name in ("own.npy", "faces.npy"):
         np.save(tmp_path / name, faces)
     (tmp_path / "mnist.toml").write_text(next(code for code in settings_shown() if "binarize" in code))
+    (tmp_path / "sweep.toml").write_text(SWEEP)
     (tmp_path / "RUN").symlink_to("runs/frey")
     environment = {**os.environ, "TFDS_DATA_DIR": str(tfds_folder), "TFVAE_DATA_DIR": str(archives)}
     for command in commands(page):

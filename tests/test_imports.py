@@ -26,6 +26,7 @@ ORDER = (
     "export",
     "parts",
     "training",
+    "sweeps",
     "serving",
     "papers",
     "cli",

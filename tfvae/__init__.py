@@ -31,6 +31,7 @@ _SUBPACKAGES = frozenset(
         "parts",
         "priors",
         "serving",
+        "sweeps",
         "training",
     }
 )
@@ -52,6 +53,7 @@ __all__ = [
     "parts",
     "priors",
     "serving",
+    "sweeps",
     "training",
 ]
 

@@ -8,7 +8,7 @@ import typer
 
 from tfvae._errors import reason, without_graph
 from tfvae._version import __version__
-from tfvae.cli import data, explore, new, parts, reproduce, runs, serving, train
+from tfvae.cli import data, explore, new, parts, reproduce, runs, serving, sweep, train
 
 app = typer.Typer(
     name="tfvae",
@@ -22,6 +22,7 @@ for command in (
     train.train,
     new.new,
     parts.parts,
+    sweep.sweep,
     runs.evaluate,
     runs.compare,
     runs.report,

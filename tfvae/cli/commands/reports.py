@@ -7,6 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from tfvae.cli.commands.output import console, say
+from tfvae.sweeps.results import finished_runs
 from tfvae.training.comparison import (
     COLUMNS,
     MEASURED,
@@ -24,8 +25,8 @@ _NUMBERS = ("run", "ELBO", "log p(x)", "active units")
 
 
 def compare(run_dirs: list[Path], output: Path) -> None:
-    """Runs `tfvae compare`."""
-    runs = read_runs(run_dirs)
+    """Runs `tfvae compare`. A sweep stands for its finished runs."""
+    runs = read_runs([run for path in run_dirs for run in finished_runs(path)])
     for data, group in groups(runs).items():
         say(f"On {data}:")
         console.print(_side_by_side_table(group) if len(group) <= _MAX_SIDE_BY_SIDE else _stacked_table(group))

@@ -1,0 +1,48 @@
+"""Options of `tfvae sweep`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def sweep(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="TOML file of the sweep.")],
+    sweep_dir: Annotated[
+        Path | None, typer.Option(help="Folder of the sweep.", show_default="sweeps/NAME OF THE FILE")
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Number of runs at the same time.")] = 1,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Start failed runs again.")] = False,
+) -> None:
+    """Run a grid, a list or random draws of settings with several seeds; the table has errors and differences."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from tfvae.sweeps.plan import read_plan
+    from tfvae.sweeps.results import about, read_rows, table
+    from tfvae.sweeps.running import run_sweep
+
+    console = Console()
+    folder = Path("sweeps") / file.stem if sweep_dir is None else sweep_dir
+    try:
+        path = run_sweep(
+            file,
+            folder,
+            num_jobs=jobs,
+            retry_failed=retry_failed,
+            on_stage=lambda text: console.print(text, markup=False, highlight=False, soft_wrap=True),
+        )
+    except KeyboardInterrupt:
+        raise InterruptedError(
+            f"interrupted. Finished runs are kept. Go on with `tfvae sweep {file} --sweep-dir {folder}`."
+        ) from None
+    rows = read_rows(read_plan(file), folder)
+    header, lines = table(rows)
+    shown = Table(*header)
+    for line in lines:
+        shown.add_row(*line)
+    console.print(shown)
+    console.print(about(rows), highlight=False)
+    for name in ("sweep.md", "sweep.csv", "sweep.png"):
+        console.print(f"  {path.with_name(name)}", highlight=False, soft_wrap=True)
+    console.print(f"  tensorboard --logdir {folder / 'runs'}", highlight=False, soft_wrap=True)
