@@ -120,6 +120,11 @@ TABLE = make_splits("own", {"train": np.random.default_rng(0).normal(size=(40, 3
             "model.prior must be spherical_uniform or vamp with",
         ),
         ({"prior": "spherical_uniform"}, None, "model.prior must be flow, mixture, .* with the posterior diag"),
+        (
+            {"posterior": {"kind": "mixture_normal", "num_components": 2}},
+            None,
+            "training.estimator must be .*score_function, vimco.* with the posterior mixture_normal",
+        ),
         ({"likelihood": "poisson"}, None, "model.likelihood = 'poisson' needs whole numbers"),
         (
             {"likelihood": "discretized_logistic"},

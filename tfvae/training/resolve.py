@@ -26,6 +26,11 @@ from tfvae.training.settings import ModelConfig, TrainingConfig
 _ACTIVATIONS = {"gated_mlp": "linear", "mlp": "tanh", "residual_mlp": "swish", "resnet": "swish"}
 
 
+# Posteriors whose draws are not reparameterised, and estimators that need no such draws.
+_NOT_REPARAMETERISED = ("mixture_logistic", "mixture_normal")
+_OF_ANY_POSTERIOR = ("reweighted_wake_sleep", "score_function", "vimco", "wake_sleep")
+
+
 def resolve(config: RunConfig, splits: Splits) -> RunConfig:
     """Returns the configuration with every "auto" replaced by a choice for the data.
 
@@ -34,7 +39,7 @@ def resolve(config: RunConfig, splits: Splits) -> RunConfig:
     """
     model, data, training = config.model, config.data, config.training
     _check_prior(model)
-    _check_estimator(training)
+    _check_estimator(model, training)
     config = dataclasses.replace(config, model=dataclasses.replace(model, likelihood=choose_likelihood(config, splits)))
     likelihood = config.model.likelihood_kind
     name = data.name
@@ -119,9 +124,15 @@ def _check_prior(model: ModelConfig) -> None:
         )
 
 
-def _check_estimator(training: TrainingConfig) -> None:
-    """Raises ValueError if the number of draws has no effect on the estimator."""
+def _check_estimator(model: ModelConfig, training: TrainingConfig) -> None:
+    """Raises ValueError if the estimator does not fit the posterior, or the number of draws has no effect on it."""
     kind, _ = part_of(training.estimator, "training.estimator")
+    posterior, _ = part_of(model.posterior, "model.posterior")
+    if posterior in _NOT_REPARAMETERISED and kind not in _OF_ANY_POSTERIOR:
+        raise ValueError(
+            f"training.estimator must be {', '.join(_OF_ANY_POSTERIOR)} with the posterior {posterior}: its draws are "
+            f"not reparameterised. Received: training.estimator={kind!r}"
+        )
     known = arguments_of("training.estimator", kind)
     if "num_samples" not in known and training.num_samples != TrainingConfig.num_samples:
         raise ValueError(
