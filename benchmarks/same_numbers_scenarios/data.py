@@ -46,7 +46,8 @@ def on(make_data, estimator=None, **kwargs):
 
 def split(**options):
     """The scenario of a fit on batches of gray images, shuffled."""
-    return on(lambda: Split(GRAY, num_levels=17).batches(BATCH_SIZE, shuffle=True, seed=3, **options))
+    labels = LABELS if options.get("labels") else None
+    return on(lambda: Split(GRAY, labels, num_levels=17).batches(BATCH_SIZE, shuffle=True, seed=3, **options))
 
 
 def repeated(folder):

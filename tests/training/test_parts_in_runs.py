@@ -1,5 +1,6 @@
 """Models that are put together from the parts of a file, and parts that do not fit."""
 
+import dataclasses
 import tomllib
 
 import keras
@@ -13,9 +14,12 @@ from tfvae.data import load
 from tfvae.data.splits import make_splits
 from tfvae.training import RunConfig, build_vae
 from tfvae.training.beta import schedule_callbacks
+from tfvae.training.evaluate import _note
 from tfvae.training.resolve import resolve
+from tfvae.training.resume import resume_from
 from tfvae.training.run_callbacks import RestoredCallbacks, make_callbacks, states_of
 from tfvae.training.run_data import RunData
+from tfvae.training.run_folder import RunFolder
 from tfvae.training.training_state import TrainingState
 
 
@@ -106,6 +110,29 @@ def test_a_schedule_of_beta_is_a_callback(splits):
     (callback,) = schedule_callbacks(config.training.beta)
     assert callback.schedule.num_epochs == 10
     assert schedule_callbacks(2.0) == []
+
+
+@pytest.mark.parametrize(
+    ("likelihood", "words"),
+    [
+        ("discretized_logistic", "The data are 17 levels. log p(x) is a log-probability of levels."),
+        ("bernoulli", "thresholded at one half"),
+        ("laplace", "uniform noise with the width of one level"),
+    ],
+)
+def test_the_report_says_what_the_numbers_are(likelihood, words, splits):
+    assert words in _note(config_of(splits, likelihood=likelihood), splits.test)
+
+
+def test_a_schedule_cannot_become_a_number_on_the_way(splits, tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    config = config_of(splits, beta={"kind": "constant", "value": 2.0})
+    folder.claim(config.to_toml())
+    number = dataclasses.replace(config, training=dataclasses.replace(config.training, beta=1.0))
+    with pytest.raises(
+        ValueError, match=r"training\.beta of a run can be changed from a number to another number only"
+    ):
+        resume_from(folder, number, None, TrainingState(), ())
 
 
 TABLE = make_splits("own", {"train": np.random.default_rng(0).normal(size=(40, 3))}, {}, "own.npy")
