@@ -111,6 +111,7 @@ def test_numbers_of_numpy_are_plain_ones(kind):
 # In a fit ------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_each_step_sees_its_beta_and_the_logs_have_it(vae, images):
     recorder, history = fit(vae, images, LinearWarmUp(num_epochs=1.5, end=0.9), epochs=2)
     expected = [0.9 * min(step / 9, 1.0) for step in range(12)]

@@ -36,6 +36,7 @@ def exact():
 
 
 @pytest.mark.parametrize("seed", [0, pytest.param(8, marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_gaps_of_the_exact_posterior_are_zero(exact, seed):
     gaps = inference_gaps(exact, DATA, **FEW, batch_size=6, seed=seed)
     assert gaps.family == "full"

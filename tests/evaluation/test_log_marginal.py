@@ -111,6 +111,7 @@ def test_against_plain_tensorflow_probability(vae, reference):
     assert np.all(error < 0.2)
 
 
+@pytest.mark.slow
 def test_latents_in_parts():
     """Two linear-Gaussian models side by side: with the exact posterior every weight is the product of the two."""
     models = [make_linear_gaussian(2, 4, seed=1), make_linear_gaussian(3, 2, sigma=0.4, seed=2)]

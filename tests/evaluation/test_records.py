@@ -89,6 +89,7 @@ def test_the_error_over_draws_is_known_by_default(exact):
     assert math.isnan(evaluation.elbo(vae, x, num_samples=1).monte_carlo_standard_error)
 
 
+@pytest.mark.slow
 def test_log_marginal_with_a_wrong_posterior_approaches_log_p_from_below():
     vae, x, log_px = linear_gaussian_vae(posterior_scale=1.7)
     elbo = evaluation.elbo(vae, x, num_samples=200)

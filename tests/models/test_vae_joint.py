@@ -238,6 +238,7 @@ def test_a_model_lives(tmp_path, name):
     np.testing.assert_allclose(loaded.sample(3, seed=0), vae.sample(3, seed=0))
 
 
+@pytest.mark.slow
 def test_noise_of_gradients():
     found = evaluation.gradient_variance(make("learned prior"), DATA, [SGVB()], num_repeats=3)
     assert [row.group for row in found.rows] == ["encoder", "decoder", "prior"]

@@ -75,6 +75,7 @@ def test_it_is_saved_in_safe_mode_with_its_precision(tmp_path):
     np.testing.assert_array_equal(loaded(x), expected)
 
 
+@pytest.mark.slow
 def test_gradients_of_residual_and_gated_layers_under_xla_are_those_without():
     keras.utils.set_random_seed(0)
     model = keras.Sequential([networks.ResidualBlock("group"), networks.GatedDense(4), networks.ResidualBlock("layer")])

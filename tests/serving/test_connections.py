@@ -137,6 +137,7 @@ def test_answer_that_is_not_taken_ends_the_connection(hurry):
         assert taken < 64 * MEBIBYTES
 
 
+@pytest.mark.slow
 def test_connection_that_is_used_may_stay(hurry):
     with hurry() as connection:
         until = time.monotonic() + 1.5

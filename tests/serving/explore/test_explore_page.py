@@ -421,6 +421,7 @@ def test_a_collapsed_model_can_be_explored_all_the_same(browser, address, decode
         assert visitor.settles_on("#decoded", lambda: decoded_mean(visitor.decoded[-1]))
 
 
+@pytest.mark.slow
 def test_it_strolls_by_itself_until_it_is_touched(browser, address):
     # The dimension that is swept first is the first in the list.
     answers = {"model": lambda body: json.dumps({**json.loads(body), "widest": [0, 1]})}
