@@ -14,6 +14,7 @@ import numpy as np
 from tfvae._errors import quoted
 from tfvae.parts import described
 from tfvae.training.config import RunConfig, read_toml
+from tfvae.training.run_folder import RunFolder
 
 _TABLES = ("data", "model", "training", "evaluation")
 _WAYS = ("grid", "runs", "random")
@@ -36,6 +37,22 @@ class PlannedRun:
     config: RunConfig
     folder: Path
 
+    def run_folder(self, sweep: Path) -> RunFolder:
+        """Returns its run folder."""
+        return RunFolder(sweep / self.folder)
+
+    def settings_file(self, sweep: Path) -> Path:
+        """Returns the path of the settings with which it starts."""
+        return (sweep / self.folder).with_suffix(".toml")
+
+    def log_file(self, sweep: Path) -> Path:
+        """Returns the path of what its process prints."""
+        return (sweep / self.folder).with_suffix(".log")
+
+    def failure_file(self, sweep: Path) -> Path:
+        """Returns the path of the reason for which it failed. The file exists only if it did."""
+        return (sweep / self.folder).with_suffix(".failed.txt")
+
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
@@ -43,12 +60,10 @@ class Plan:
 
     Attributes:
         variants: Names of the rows of the table, in order. The others are compared with the first.
-        seeds: The random seeds, which are the same for each variant.
         runs: The runs, all variants of the first seed first.
     """
 
     variants: tuple[str, ...]
-    seeds: tuple[int, ...]
     runs: tuple[PlannedRun, ...]
 
 
@@ -85,16 +100,15 @@ def read_plan(path: str | os.PathLike[str]) -> Plan:
     twice = {name for name in names if names.count(name) > 1}
     if twice:
         raise ValueError(f"Each row of a sweep needs its own name. Received: {quoted(min(twice))} more than once")
-    seeds = _seeds(tables)
     runs = []
-    for seed in seeds:
+    for seed in _seeds(tables):
         for index, (name, change) in enumerate(rows):
             try:
                 config = RunConfig.from_dict(base, change, {"training": {"seed": seed}})
             except ValueError as error:
                 raise ValueError(f"{os.fspath(path)}, row {quoted(name)}: {error}") from error
             runs.append(PlannedRun(name, seed, config, Path("runs") / _slug(index, name) / f"seed-{seed}"))
-    return Plan(tuple(names), seeds, tuple(runs))
+    return Plan(tuple(names), tuple(runs))
 
 
 def _rows(tables: Mapping[str, Any], way: str) -> list[tuple[str, dict[str, Any]]]:

@@ -88,10 +88,10 @@ def read_rows(plan: Plan, folder: Path) -> list[Row]:
     rows = {variant: Row(variant, {}, {}) for variant in plan.variants}
     for run in plan.runs:
         row = rows[run.variant]
-        failed = (folder / run.folder).with_suffix(".failed.txt")
+        failed = run.failure_file(folder)
         if failed.exists():
             row.failures[run.seed] = failed.read_text("utf-8").strip()
-        elif (folder / run.folder / "report.json").exists():
+        elif run.run_folder(folder).report_json.exists():
             try:
                 row.runs[run.seed] = read_run(folder / run.folder, f"{run.variant}, seed {run.seed}")
             except ValueError as error:

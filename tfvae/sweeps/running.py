@@ -14,7 +14,6 @@ from tfvae._files import take_lock, write_bytes, write_text
 from tfvae.sweeps.plan import Plan, PlannedRun, read_plan
 from tfvae.sweeps.results import write_results
 from tfvae.training.config import RunConfig
-from tfvae.training.run_folder import RunFolder
 
 _POLL_SECONDS = 0.2
 _MIN_SIGNAL_CODE = 128  # a shell adds the number of the signal
@@ -61,19 +60,10 @@ def run_sweep(
             os.close(lock)
 
 
-def failure_path(folder: Path, run: PlannedRun) -> Path:
-    """Returns the path of the file with the reason for which a run failed."""
-    return (folder / run.folder).with_suffix(".failed.txt")
-
-
-def _config_path(folder: Path, run: PlannedRun) -> Path:
-    return (folder / run.folder).with_suffix(".toml")
-
-
 def _check_settings(plan: Plan, folder: Path) -> None:
     """Raises ValueError if a run in the folder has other settings than the one that is planned."""
     for run in plan.runs:
-        path = _config_path(folder, run)
+        path = run.settings_file(folder)
         if path.exists() and RunConfig.from_toml(path) != run.config:
             raise ValueError(
                 f"{folder} contains the run {run.folder} with other settings. Choose another folder with --sweep-dir. "
@@ -82,13 +72,10 @@ def _check_settings(plan: Plan, folder: Path) -> None:
 
 
 def _run_all(plan: Plan, folder: Path, num_jobs: int, retry_failed: bool, on_stage: Callable[[str], None]) -> None:
-    waiting = [run for run in plan.runs if not _is_finished(folder, run)]
-    for run in list(waiting):
-        if failure_path(folder, run).exists():
-            if retry_failed:
-                failure_path(folder, run).unlink()
-            else:
-                waiting.remove(run)
+    if retry_failed:
+        for run in plan.runs:
+            run.failure_file(folder).unlink(missing_ok=True)
+    waiting = [run for run in plan.runs if not _has_ended(folder, run)]
     total = len(plan.runs)
     running: list[tuple[PlannedRun, subprocess.Popen[bytes]]] = []
     if len(waiting) < total:
@@ -101,11 +88,11 @@ def _run_all(plan: Plan, folder: Path, num_jobs: int, retry_failed: bool, on_sta
                 on_stage(f"[{done + len(running) + 1}/{total}] {run.variant}, seed {run.seed}")
                 running.append((run, _start(folder, run, num_jobs)))
             time.sleep(_POLL_SECONDS)
-            ended = [(run, process) for run, process in running if process.poll() is not None]
-            running = [each for each in running if each not in ended]
-            for run, process in ended:
-                done += 1
-                _finish(folder, run, process.returncode, on_stage)
+            for run, process in list(running):
+                if process.poll() is not None:
+                    running.remove((run, process))
+                    done += 1
+                    _finish(folder, run, process.returncode, on_stage)
     except BaseException:
         for _, process in running:
             with contextlib.suppress(ProcessLookupError):
@@ -115,18 +102,19 @@ def _run_all(plan: Plan, folder: Path, num_jobs: int, retry_failed: bool, on_sta
         raise
 
 
-def _is_finished(folder: Path, run: PlannedRun) -> bool:
-    return RunFolder(folder / run.folder).report_json.exists()
+def _has_ended(folder: Path, run: PlannedRun) -> bool:
+    return run.run_folder(folder).report_json.exists() or run.failure_file(folder).exists()
 
 
 def _start(folder: Path, run: PlannedRun, num_jobs: int) -> subprocess.Popen[bytes]:
-    path, config = folder / run.folder, _config_path(folder, run)
-    _wait_until_free(path)
-    if not config.exists():
-        write_text(config, run.config.to_toml())
-    options = ["--resume", str(path)] if RunFolder(path).config.exists() else ["--config", str(config)]
-    options += [] if options[0] == "--resume" else ["--run-dir", str(path)]
-    with (folder / run.folder).with_suffix(".log").open("ab") as log:
+    run_folder, settings = run.run_folder(folder), run.settings_file(folder)
+    _wait_until_free(run_folder.path)
+    if not settings.exists():
+        write_text(settings, run.config.to_toml())
+    options = ["--config", str(settings), "--run-dir", str(run_folder.path)]
+    if run_folder.config.exists():
+        options = ["--resume", str(run_folder.path)]
+    with run.log_file(folder).open("ab") as log:
         return subprocess.Popen(  # noqa: S603
             [sys.executable, "-m", "tfvae.cli", "train", *options],
             stdout=log,
@@ -166,13 +154,13 @@ def _finish(folder: Path, run: PlannedRun, code: int, on_stage: Callable[[str], 
             f"The process of {run.variant}, seed {run.seed} was stopped. Start the sweep again, and it goes on. "
             f"Received: exit code {code}"
         )
-    write_text(failure_path(folder, run), reason + "\n")
+    write_text(run.failure_file(folder), reason + "\n")
     on_stage(f"failed: {run.variant}, seed {run.seed}: {reason}")
 
 
 def _reason(folder: Path, run: PlannedRun) -> str:
     """Returns the error at the end of the log of a run."""
-    path = (folder / run.folder).with_suffix(".log")
+    path = run.log_file(folder)
     lines = [line.strip() for line in path.read_text("utf-8", "replace").splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith(("error:", "Error:"))]
     if errors:
