@@ -69,7 +69,8 @@ def _functions_of_tfp():
 def set_policy():
     """`keras.config.set_dtype_policy`, undone after the test."""
     import keras
-    from small_models import dtype_policy
+
+    from tfvae._dtype_policy import dtype_policy
 
     with dtype_policy(keras.config.dtype_policy()):
         yield keras.config.set_dtype_policy

@@ -16,17 +16,6 @@ def random_bits(num_examples, shape, seed=0):
 
 
 @contextlib.contextmanager
-def dtype_policy(policy):
-    """Keras' dtype policy within a block."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(policy)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
-
-
-@contextlib.contextmanager
 def without_xla():
     """Whole runs that compile quickly: within a block no VAE has XLA programs, whatever is asked for."""
     compiled = tfvae.models.VAE.compile

@@ -20,11 +20,11 @@ import typer
 from absl import flags
 from absl.testing import flagsaver
 from documented import PAGES, ROOT, blocks, commands, is_python
-from small_models import dtype_policy
 from typer.main import get_command
 
 import tfvae
 from tfvae import serving
+from tfvae._dtype_policy import dtype_policy
 from tfvae.cli.app import app
 from tfvae.sweeps import read_plan
 from tfvae.training.config import RunConfig

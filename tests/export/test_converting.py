@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
-from small_models import dtype_policy, small_vae
+from small_models import small_vae
 
 import tfvae
+from tfvae._dtype_policy import dtype_policy
 from tfvae.data import Split
 from tfvae.export import Deviation, converting
 from tfvae.export.converting import File, Format, save_converted

@@ -6,9 +6,9 @@ import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
 from slow import slow_except
-from small_models import dtype_policy
 
 import tfvae
+from tfvae._dtype_policy import dtype_policy
 from tfvae._seeds import fold_in
 from tfvae.estimators.monte_carlo import CHUNK_SIZE
 from tfvae.export.checks import event_shape_of

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from slow import slow_except
-from small_models import dtype_policy
 
 import tfvae
 from tfvae import estimators, layers, networks, priors
+from tfvae._dtype_policy import dtype_policy
 from tfvae.callbacks import NonFiniteLossError, StopOnNonFinite
 
 SHAPE, D, N, BATCH_SIZE = (6, 5, 1), 3, 40, 8

@@ -3,9 +3,9 @@
 import keras
 import numpy as np
 import pytest
-from small_models import dtype_policy
 
 from tfvae import networks
+from tfvae._dtype_policy import dtype_policy
 
 
 def test_a_gated_layer_is_its_formula():

@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from small_models import dtype_policy
 
 from tfvae import layers, networks
+from tfvae._dtype_policy import dtype_policy
 from tfvae.models import VAE
 from tfvae.networks.residual_block import normalized
 

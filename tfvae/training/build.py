@@ -1,13 +1,13 @@
 """Creates a model from a configuration and data."""
 
-import contextlib
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 
 from tfvae import layers, priors
+from tfvae._dtype_policy import dtype_policy
 from tfvae.data import Splits
 from tfvae.models import VAE
 from tfvae.parts import FAMILIES, is_own_code, kinds, part_of
@@ -32,7 +32,7 @@ def build_vae(config: RunConfig, splits: Splits, *, allow_code: bool = False) ->
         ValueError: If a part cannot be made, or the network is the user's own without `allow_code`.
     """
     require_allowed(config.model, allow_code)
-    with _dtype_policy(config.training.precision):
+    with dtype_policy(config.training.precision):
         return _build(config, splits)
 
 
@@ -116,13 +116,3 @@ def _params_size(value: Any, setting: str, available: Mapping[str, Any]) -> int:
     known = inspect.signature(constructor(path).params_size).parameters
     needed = {name: each for name, each in {**available, **arguments}.items() if name in known}
     return call(path, setting, needed, {}, method="params_size")
-
-
-@contextlib.contextmanager
-def _dtype_policy(name: str) -> Iterator[None]:
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(name)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
