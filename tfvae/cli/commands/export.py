@@ -16,9 +16,10 @@ from tfvae.cli.commands.output import console, say
 from tfvae.cli.loading import messages_hidden
 from tfvae.data import ShardedSplit, Split
 from tfvae.export import ConvertedModel
+from tfvae.export.manifest import write_card
 from tfvae.export.saving_litert import PRECISIONS
 from tfvae.training.evaluate import about_run
-from tfvae.training.model_card import add_card
+from tfvae.training.model_card import figures_of, model_card
 from tfvae.training.run_data import evaluation_split
 from tfvae.training.saved_run import Run, load_run
 
@@ -30,28 +31,25 @@ class _ExportRequest:
     run: Run
     output: Path | None
     overwrite: bool
-    report: dict[str, Any] | None
+    about: dict[str, Any] | None
+    card: str | None
     precisions: Sequence[Any]
 
-    @property
-    def about(self) -> dict[str, Any] | None:
-        return None if self.report is None else about_run(self.report)
-
     def add_card(self, path: Path) -> None:
-        if self.report is not None:
-            say(f"model card: {add_card(path, self.run.folder, self.report)}")
+        if self.card is not None:
+            say(f"model card: {write_card(path, self.card, figures_of(self.run.folder))}")
 
 
 def export(run_dir: Path, to: str, output: Path | None, *, overwrite: bool, precision: str | None = None) -> None:
     """Runs `tfvae export`."""
     run = load_run(run_dir)
-    report = None
+    about = card = None
     if run.folder.report_json.is_file():
         with reading(run.folder.report_json, f"`tfvae evaluate {run_dir}` rewrites it."):
             report = json.loads(run.folder.report_json.read_text("utf-8"))
-            about_run(report)
+            about, card = about_run(report), model_card(run.folder, report)
     precisions = PRECISIONS if precision is None else precision.split(",")
-    _TARGETS[to](_ExportRequest(run, output, overwrite or output is None, report, precisions))
+    _TARGETS[to](_ExportRequest(run, output, overwrite or output is None, about, card, precisions))
 
 
 def _saved_model(request: _ExportRequest) -> None:
