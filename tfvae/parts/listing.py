@@ -1,11 +1,11 @@
 """Descriptions of the parts, for the command line."""
 
 import inspect
-from typing import Any
 
 from tfvae._errors import quoted
 from tfvae.parts.building import arguments_of, constructor
 from tfvae.parts.part import FAMILIES, nearest
+from tfvae.parts.written import written
 
 
 def families() -> dict[str, str]:
@@ -36,7 +36,7 @@ def summary(setting: str, kind: str) -> str:
 def signature(setting: str, kind: str) -> str:
     """Returns the arguments of a part that can be given in a file, with their defaults."""
     return ", ".join(
-        each.name if each.default is each.empty else f"{each.name} = {_written(each.default)}"
+        each.name if each.default is each.empty else f"{each.name} = {written(each.default)}"
         for each in arguments_of(setting, kind).values()
     )
 
@@ -54,13 +54,3 @@ def documentation(setting: str, kind: str) -> str:
             f"There is no {noun} {quoted(kind)}.{nearest(kind, known)} Expected one of: {', '.join(known)}."
         )
     return inspect.getdoc(constructor(known[kind])) or ""
-
-
-def _written(value: Any) -> str:
-    if value is None:
-        return "none"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, tuple | list):
-        return f"[{', '.join(map(_written, value))}]"
-    return f'"{value}"' if isinstance(value, str) else f"{value}"

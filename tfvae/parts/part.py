@@ -87,6 +87,11 @@ def part_of(value: Any, setting: str) -> tuple[str, dict[str, Any]]:
     return kind, table
 
 
+def is_part(value: Any) -> bool:
+    """Whether the value of a setting that is a number or a part, such as beta, is a part."""
+    return isinstance(value, str | Mapping)
+
+
 def is_own_code(kind: Any) -> bool:
     """Whether a kind names a function of the user's own, as "module:function"."""
     return isinstance(kind, str) and re.fullmatch(r"\w+(\.\w+)*:\w+", kind) is not None

@@ -1,12 +1,10 @@
 """A commented file of settings for data."""
 
 import textwrap
-from typing import Any
-
-import tomli_w
 
 from tfvae.data import Splits
 from tfvae.parts import FAMILIES
+from tfvae.parts.written import written
 from tfvae.training.choices import choices
 from tfvae.training.config import RunConfig
 from tfvae.training.likelihoods import COUNTS, DENSITIES, GRAY_VALUES
@@ -53,7 +51,7 @@ def commented_file(config: RunConfig, splits: Splits) -> str:
     for table, settings in found.to_dict().items():
         lines += ["", f"[{table}]"]
         for name, value in settings.items():
-            line, comment = f"{name} = {_written(value)}", _comment(f"{table}.{name}", splits)
+            line, comment = f"{name} = {written(value)}", _comment(f"{table}.{name}", splits)
             is_long = len(f"{line}  # {comment}") > _MAX_WIDTH
             lines += (
                 textwrap.wrap(comment, _MAX_WIDTH, initial_indent="# ", subsequent_indent="#   ") if is_long else []
@@ -80,12 +78,3 @@ def _fitting(splits: Splits) -> list[str]:
     if splits.train.num_levels is not None or splits.train.is_binary:
         return [*sorted(GRAY_VALUES), *fitting]
     return [*fitting, *(f"{kind} (whole numbers)" for kind in sorted(COUNTS))]
-
-
-def _written(value: Any) -> str:
-    """Returns a value as TOML on one line."""
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{name} = {_written(each)}" for name, each in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(_written, value)) + "]"
-    return tomli_w.dumps({"value": value}).partition("=")[2].strip()

@@ -18,7 +18,7 @@ from tfvae._errors import reading
 from tfvae._files import write_bytes, write_text
 from tfvae._markdown import table_row
 from tfvae._reported import number, value_with_error
-from tfvae.parts import part_of
+from tfvae.parts import is_part, part_of
 from tfvae.training.config import RunConfig
 from tfvae.training.differences import Difference, difference
 from tfvae.training.per_example import PerExample, read_per_example
@@ -280,7 +280,7 @@ def _estimator(training: TrainingConfig) -> str:
     else:
         parts = [", ".join([kind, *(f"{name} = {value}" for name, value in arguments.items())])]
     beta = training.beta
-    if isinstance(beta, str | Mapping):
+    if is_part(beta):
         parts.append(f"beta: {part_of(beta, 'training.beta')[0]}")
     elif beta != 1.0:
         parts.append(f"beta = {beta:g}")

@@ -9,7 +9,7 @@ from tfvae._errors import quoted
 from tfvae._targets import expanded
 from tfvae.data import Splits, known_names
 from tfvae.data.shard_header import is_shards
-from tfvae.parts import FAMILIES, is_own_code, kinds, merged, part_of
+from tfvae.parts import FAMILIES, is_own_code, is_part, kinds, merged, part_of
 from tfvae.parts.building import arguments_of, resolved
 from tfvae.training.choices import (
     choose_binarize,
@@ -105,14 +105,14 @@ def _callback(value: Any) -> Any:
 
 def _resolved(value: Any, setting: str) -> Any:
     """Returns a number, or a part with its defaults."""
-    return resolved(value, setting) if isinstance(value, str | Mapping) else value
+    return resolved(value, setting) if is_part(value) else value
 
 
 def _check_prior(model: ModelConfig) -> None:
     """Raises ValueError if posterior and prior are not on the same space."""
     posterior, _ = part_of(model.posterior, "model.posterior")
     prior, _ = part_of(model.prior, "model.prior")
-    if (posterior == "von_mises_fisher") != (prior in ("spherical_uniform", "vamp")) and "vamp" != prior:
+    if prior != "vamp" and (posterior == "von_mises_fisher") != (prior == "spherical_uniform"):
         fitting = (
             "spherical_uniform or vamp"
             if posterior == "von_mises_fisher"

@@ -2,12 +2,10 @@
 
 import dataclasses
 import sys
-from collections.abc import Mapping
 from typing import Any
 
 from tfvae._errors import quoted
-from tfvae.parts import is_own_code, kinds
-from tfvae.parts.part import part_of
+from tfvae.parts import is_own_code, is_part, kinds, part_of
 
 _MAX_COUNT = 2**31 - 1  # TensorFlow counts with 32 bits
 _COUNT = f"an integer from 1 to {_MAX_COUNT}"
@@ -173,11 +171,11 @@ class TrainingConfig:
         for name in ("optimizer", "estimator"):
             part_of(getattr(self, name), f"training.{name}")
         rate, beta = self.learning_rate, self.beta
-        if isinstance(rate, str | Mapping):
+        if is_part(rate):
             part_of(rate, "training.learning_rate")
         else:
             _require(_is_number(rate) and rate > 0, "training.learning_rate", "a number above 0", rate)
-        if isinstance(beta, str | Mapping):
+        if is_part(beta):
             part_of(beta, "training.beta")
         else:
             _require(_is_number(beta) and beta >= 0, "training.beta", "a number of at least 0", beta)
@@ -193,7 +191,7 @@ class TrainingConfig:
         _require_choice(self.on_nan, "training.on_nan", ("stop", "rewind"))
         halves = self.on_nan == "rewind"
         expected = 'a number with training.on_nan = "rewind", which halves it'
-        _require(not (halves and isinstance(rate, str | Mapping)), "training.learning_rate", expected, rate)
+        _require(not (halves and is_part(rate)), "training.learning_rate", expected, rate)
         _require_choice(self.strategy, "training.strategy", ("none", "mirrored", "multi_worker"))
         steps = self.checkpoint_steps
         valid = (type(steps) is int and steps == 0) or _is_count(steps)
