@@ -308,6 +308,21 @@ def test_splits_on_the_device_give_the_batches_of_their_data_set(split, options,
             np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("steps_per_execution", "jit_compile"), [(2, False), pytest.param(50, True, marks=slow)]
+)  # in several calls and in one
+def test_validation_batches_on_the_device_give_the_numbers_of_their_data_set(steps_per_execution, jit_compile):
+    split = tfvae.data.Split(LEVELS / np.float32(4))
+    found = []
+    for validation in (split.batches(6), split.batches(6).map(lambda x: x)):  # the second one is read by an iterator
+        vae = make_plain_vae(jit_compile=jit_compile, steps_per_execution=steps_per_execution)
+        history = vae.fit(images(16), batch_size=8, epochs=2, validation_data=validation, verbose=0).history
+        found.append((history, [variable.numpy().tolist() for variable in vae.variables]))
+        assert vae.execution.validation is None
+    assert found[0] == found[1]
+    assert found[0][0]["val_elbo"][0] != found[0][0]["val_elbo"][1]
+
+
 @pytest.mark.slow
 def test_fits_on_other_data_are_compiled_for_them():
     """The program of a fit takes its examples from the right place, and finishes them in the right way."""

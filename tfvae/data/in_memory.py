@@ -1,6 +1,8 @@
 """The arrays behind batches, for callers that keep the examples on a device and gather batches by index."""
 
 import dataclasses
+import functools
+from collections.abc import Iterator
 
 import numpy as np
 import tensorflow as tf
@@ -30,12 +32,20 @@ class InMemoryBatches:
     shuffle: bool
     keys: tf.data.Dataset | None
 
+    @functools.cached_property
+    def _keys_in_turn(self) -> Iterator[Tensor]:
+        # One iterator for all passes, because an iterator takes longer to start than a small model to train on a batch.
+        # Autotuning would let it draw keys ahead, which the dataset then lacks.
+        options = tf.data.Options()
+        options.autotune.enabled = False
+        return iter(self.keys.repeat().with_options(options))  # type: ignore[union-attr]
+
     def next_pass(self) -> dict[str, np.ndarray]:
         """Returns the next pass as the dataset would make it: `rows` `[n]` in order, and a `key` for each batch."""
         rows = np.arange(min(len(self.examples), self.num_batches * self.batch_size), dtype="int32")
         if self.keys is None:
             return {"rows": rows, "key": np.zeros((self.num_batches, 2), "int64")}
-        key = next(iter(self.keys))
+        key = next(self._keys_in_turn)
         if self.shuffle:
             order = tf.random.experimental.stateless_shuffle(tf.range(len(self.examples), dtype=tf.int64), key)
             rows = order.numpy()[: len(rows)].astype("int32")

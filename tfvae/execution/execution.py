@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfvae.execution.device_batches import DeviceBatches
+from tfvae.execution.stacked_batches import StackedBatches
 from tfvae.typing import Tensor
 
 
@@ -21,6 +22,7 @@ class Execution:
         scheduled: Pairs `(variable, values)`: the value of the variable in each step of the next call. See `schedule`.
         moving: Variables that the present call assigns.
         batches: Training batches if they are rows of an array on the device, else None.
+        validation: Validation batches of a fit if they stay on the device, else None.
         is_running: Whether a fit or an evaluation is running.
         num_made: Number of steps that the last call made.
         first_non_finite: Index within the last call of the first step whose loss was not finite. None if all were
@@ -32,6 +34,7 @@ class Execution:
     scheduled: list[tuple[Any, np.ndarray]] = dataclasses.field(default_factory=list)
     moving: list[Any] = dataclasses.field(default_factory=list)
     batches: DeviceBatches | None = None
+    validation: StackedBatches | None = None
     is_running: bool = False
     num_made: int = 0
     first_non_finite: int | None = None

@@ -5,7 +5,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfvae.execution.replicated_steps import ReplicatedSteps
-from tfvae.execution.step_loop import StepLoop
+from tfvae.execution.step_loop import BatchesOf, StepLoop
 
 _MAX_FUNCTIONS = 8
 
@@ -39,13 +39,11 @@ class StepFunctions:
 
     def train(self, keras_function: Any, *, force: bool) -> Any:
         """Returns the train function for `model.execution`, or `keras_function` if steps cannot run in a loop."""
-        batches = self._model.execution.batches
-        fetch = None if batches is None else batches.fetch
-        return self._get("train", self._model.train_step, fetch, keras_function, force)
+        return self._get("train", self._model.train_step, lambda execution: execution.batches, keras_function, force)
 
     def test(self, keras_function: Any, *, force: bool) -> Any:
         """Returns the test function for `model.execution`, or `keras_function` if steps cannot run in a loop."""
-        return self._get("test", self._model.test_step, None, keras_function, force)
+        return self._get("test", self._model.test_step, lambda execution: execution.validation, keras_function, force)
 
     def _compiled_for(self) -> list[Any]:
         """Returns the objects that compiled functions depend on: optimizer, parts, variables and flags of layers."""
@@ -53,12 +51,14 @@ class StepFunctions:
         flags = (layer.trainable for layer in model._flatten_layers())
         return [model.optimizer, *model.compiled_parts(), *model.trainable_variables, *model.variables, *flags]
 
-    def _get(self, name: str, step: Any, fetch: Any, keras_function: Any, force: bool) -> Any:
+    def _get(self, name: str, step: Any, batches_of: BatchesOf, keras_function: Any, force: bool) -> Any:
+        batches = batches_of(self._model.execution)
+        fetch = None if batches is None else batches.fetch
         made, key = self._functions[name], (self._model.execution.num_steps, fetch)
         if force or self.are_outdated(name):
             made.clear()
         self._compiled_objects[name] = self._compiled_for()
-        made[key] = made.pop(key, None) or self._new(step, fetch, keras_function)  # the last is the latest
+        made[key] = made.pop(key, None) or self._new(step, batches_of, keras_function)  # the last is the latest
         if len(made) > _MAX_FUNCTIONS:
             del made[next(iter(made))]
         function = made[key]
@@ -66,7 +66,7 @@ class StepFunctions:
             function.restart()
         return function
 
-    def _new(self, step: Any, fetch: Any, keras_function: Any) -> Any:
+    def _new(self, step: Any, batches_of: BatchesOf, keras_function: Any) -> Any:
         model = self._model
         if model._distribute_strategy is not None and not model.run_eagerly:
             return ReplicatedSteps(model, step)
@@ -75,4 +75,4 @@ class StepFunctions:
         jit_compile = model.requested_jit_compile
         if jit_compile == "auto" and not all(layer.supports_jit for layer in model._flatten_layers()):
             jit_compile = False
-        return StepLoop(step, model.execution, fetch=fetch, jit_compile=jit_compile, instead=keras_function)
+        return StepLoop(step, model.execution, batches_of=batches_of, jit_compile=jit_compile, instead=keras_function)

@@ -8,9 +8,12 @@ import tensorflow as tf
 
 from tfvae.execution.device_batches import DeviceBatches
 from tfvae.execution.execution import Execution, Schedule
+from tfvae.execution.stacked_batches import StackedBatches
 from tfvae.typing import Tensor
 
 _log = logging.getLogger("tfvae")
+
+BatchesOf = Callable[[Execution], DeviceBatches | StackedBatches | None]
 
 # Error messages of TensorFlow for a program that XLA cannot compile.
 _UNCOMPILABLE = ("unsupported operations", "not compilable", "compile-time constant")
@@ -19,15 +22,15 @@ _UNCOMPILABLE = ("unsupported operations", "not compilable", "compile-time const
 class StepLoop:
     """Train or test function for Keras that makes many steps per call.
 
-    Batches from an iterator or from `DeviceBatches` are stacked `[num_steps, B, ...]`, and a compiled program loops
-    over the stack. A batch of another size than the first one (the last of an epoch) is a separate step without XLA,
+    Batches from an iterator or on the device are stacked `[num_steps, B, ...]`, and a compiled program loops over the
+    stack. A batch of another size than the first one (the last of an epoch) is a separate step without XLA,
     because XLA would compile another program for its size.
 
     Args:
         step: Function from a batch to logs, a dictionary of scalars.
         execution: The number of steps of a call and the variables to assign in each step. It is updated by each call.
-        fetch: Function from examples and a batch to x if batches come from `execution.batches`, which have the same
-            `fetch`. None if they come from the iterator.
+        batches_of: Function from an `Execution` to its batches on the device, which have the same `fetch` in all calls.
+            None if batches come from the iterator.
         jit_compile: Whether XLA compiles the loop. "auto" uses XLA unless it is slower or impossible.
         instead: Function to call if batches cannot be stacked.
 
@@ -40,15 +43,18 @@ class StepLoop:
         step: Callable[[Any], dict[str, Tensor]],
         execution: Execution,
         *,
-        fetch: Callable[[Any, Any], Any] | None,
+        batches_of: BatchesOf,
         jit_compile: bool | str,
         instead: Callable[[Any], dict[str, Tensor]],
     ):
+        batches = batches_of(execution)
+        fetch = None if batches is None else batches.fetch
+
         def fetched(batch: Any, source: Tensor | None) -> dict[str, Tensor]:
             return step(batch if fetch is None else fetch(source, batch))
 
         self._step = tf.function(fetched, autograph=False, reduce_retracing=True)
-        self._fetch = fetch
+        self._batches_of = batches_of
         self._execution = execution
         self._num_steps = execution.num_steps
         self._jit_compile = jit_compile
@@ -61,8 +67,8 @@ class StepLoop:
         self._collect = tf.function(self._collected, autograph=False)
 
     @property
-    def _batches(self) -> DeviceBatches | None:
-        return None if self._fetch is None else self._execution.batches
+    def _batches(self) -> DeviceBatches | StackedBatches | None:
+        return self._batches_of(self._execution)
 
     @property
     def _source(self) -> Tensor | None:
@@ -98,7 +104,7 @@ class StepLoop:
         if self._batches is not None:
             stack, count, remainder = self._batches.take(self._num_steps, limit)
             stack, remainder = tf.nest.map_structure(
-                lambda leaf: None if leaf is None else tf.constant(leaf), (stack, remainder)
+                lambda leaf: None if leaf is None else tf.convert_to_tensor(leaf), (stack, remainder)
             )
             return stack, count, remainder
         sizes = self._batch_sizes or [0] * len(tf.nest.flatten(iterator.element_spec))

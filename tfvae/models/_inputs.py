@@ -15,6 +15,7 @@ from tfvae.data import ShardedSplit, Split, Splits, reading
 from tfvae.data.batches import Batches
 from tfvae.data.examples import single, unpack, x_key
 from tfvae.execution.device_batches import ArrayExamples, DeviceBatches
+from tfvae.execution.stacked_batches import StackedBatches, fits_in_memory
 from tfvae.models._checks import check_static
 from tfvae.models._weights import as_weights
 from tfvae.typing import Tensor
@@ -191,6 +192,15 @@ def device_batches(x: Any, batch_size: int | None, shuffle: Any, dtype: str) -> 
         return None
     # The examples of a data set are in the memory of the host.
     return DeviceBatches(dataclasses.replace(examples, examples=tf.identity(examples.examples)))
+
+
+def validation_batches(data: Any) -> StackedBatches | None:
+    """Returns the batches of a data set of `Split.batches` without noise, which are the same in each pass, if small."""
+    if not isinstance(data, Batches) or data.arrays.keys is not None or not data.arrays.num_batches:
+        return None
+    if not fits_in_memory(len(data.arrays.examples), data.element_spec):
+        return None
+    return StackedBatches(data)
 
 
 def first_batch(data: Any) -> tuple[Any, Any]:

@@ -14,6 +14,7 @@ from tfvae.execution.device_batches import DeviceBatches
 from tfvae.execution.plan import EpochEnd, steps_per_call
 from tfvae.execution.progress import expect_end
 from tfvae.execution.replicas import for_workers
+from tfvae.execution.stacked_batches import StackedBatches
 from tfvae.models import _checks, _inputs, training_step
 from tfvae.models._compiled_model import CompiledModel
 from tfvae.models._stop_on_non_finite import StopOnNonFinite
@@ -39,7 +40,9 @@ class TrainedModel(CompiledModel):
         self.preview_batch: Any = None
 
     @contextlib.contextmanager
-    def _configured_execution(self, num_steps: int, batches: DeviceBatches | None = None) -> Iterator[None]:
+    def _configured_execution(
+        self, num_steps: int, batches: DeviceBatches | None = None, validation: StackedBatches | None = None
+    ) -> Iterator[None]:
         """Sets the steps per call and the source of batches during a fit or an evaluation.
 
         After an evaluation within `fit`, called by a callback, the settings of the fit are restored.
@@ -48,7 +51,7 @@ class TrainedModel(CompiledModel):
         functions = self.train_function, self.test_function, self.steps_per_execution
         if self._compile_arguments["steps_per_execution"] != "auto":
             num_steps = self.steps_per_execution
-        vars(self.execution).update(vars(Execution(num_steps, batches=batches, is_running=True)))
+        vars(self.execution).update(vars(Execution(num_steps, batches=batches, validation=validation, is_running=True)))
         self.train_function, self.test_function, self.steps_per_execution = None, None, num_steps
         try:
             yield
@@ -57,7 +60,8 @@ class TrainedModel(CompiledModel):
                 vars(self.execution).update(before)
                 self.train_function, self.test_function, self.steps_per_execution = functions
             else:
-                self.execution.batches, self.execution.is_running = None, False
+                self.execution.batches, self.execution.validation = None, None
+                self.execution.is_running = False
                 self.steps_per_execution = functions[-1]  # `predict` uses it too
 
     def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
@@ -121,6 +125,11 @@ class TrainedModel(CompiledModel):
         if batches is not None:
             x, batch_size, preview = batches.placeholder(), None, np.zeros(1)
             steps_per_epoch = steps_per_epoch or batches.num_batches
+        validation = None
+        if self._step_functions.can_loop and validation_steps is None:
+            validation = _inputs.validation_batches(validation_data)
+        if validation is not None:
+            validation_data, validation_steps = validation.placeholder(), validation.num_batches
         num_steps = steps_per_call(x, preview, batch_size, steps_per_epoch, together)
         callbacks = with_callbacks(
             callbacks,
@@ -131,7 +140,7 @@ class TrainedModel(CompiledModel):
         )
         with (
             sharing_callbacks(together),
-            self._configured_execution(num_steps, batches),
+            self._configured_execution(num_steps, batches, validation),
             _inputs.reporting_shapes(self.event_shape),
         ):
             return super().fit(
@@ -142,7 +151,7 @@ class TrainedModel(CompiledModel):
                 verbose=verbose,
                 callbacks=callbacks,
                 validation_split=validation_split,
-                validation_data=self._prefetched(validation_data),
+                validation_data=validation_data if validation else self._prefetched(validation_data),
                 shuffle=shuffle and not isinstance(x, tf.data.Dataset),  # Keras warns about shuffling a data set
                 class_weight=class_weight,
                 sample_weight=sample_weight,
