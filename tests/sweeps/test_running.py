@@ -6,11 +6,12 @@ import signal
 import subprocess
 import sys
 import time
+import types
 
 import numpy as np
 import pytest
 
-from tfvae.sweeps import read_plan, run_sweep, running
+from tfvae.sweeps import read_plan, run_sweep, running, worker_process
 from tfvae.sweeps.results import Mean, finished_runs, markdown, mean_over_seeds, read_rows
 
 SWEEP = """
@@ -32,27 +33,34 @@ name = "fails"
 training.learning_rate = 1e30
 """
 
-# In the place of `tfvae train`: writes the report of a run whose numbers follow from its settings.
+# In the place of `tfvae.cli.worker`: writes the reports of runs whose numbers follow from their settings.
 STAND_IN = """
 import json, os, pathlib, sys, tomllib
-options = sys.argv[sys.argv.index("train") + 1:]
-folder = pathlib.Path(options[-1] if "--resume" in options else options[options.index("--run-dir") + 1])
-source = folder / "config.toml" if "--resume" in options else pathlib.Path(options[options.index("--config") + 1])
-text = source.read_text()
-config = tomllib.loads(text)
-training = config["training"]
-if training["learning_rate"] > 1:
-    sys.exit("error: the loss is nan in epoch 1, step 3")
-folder.mkdir(parents=True, exist_ok=True)
-(folder / "config.toml").write_text(text)
-(folder / "started.txt").open("a").write(" ".join(options[:1]) + os.linesep)
-if os.environ.get("STOP_AT") == folder.parent.name + "/" + folder.name:
-    os.kill(os.getpid(), 9)
-elbo = -100.0 - training["beta"] + [0.0, 3.0][training["seed"]] + 0.5 * training["beta"] * training["seed"]
-record = lambda mean: {"mean": mean, "standard_error": 0.5, "num_examples": 7, "num_importance_samples": 3}
-report = {"split": "digits/test", "elbo": record(elbo), "log_marginal": record(elbo + 2.0), "epochs": 1,
-          "training_seconds": 4.0, "config": config}
-(folder / "report.json").write_text(json.dumps(report))
+
+def train(order):
+    folder = pathlib.Path(order["run_dir"])
+    resume = (folder / "config.toml").exists()
+    text = (folder / "config.toml" if resume else pathlib.Path(order["settings"])).read_text()
+    config = tomllib.loads(text)
+    training = config["training"]
+    if training["learning_rate"] > 1:
+        with open(order["log"], "a") as log:
+            log.write("error: the loss is nan in epoch 1, step 3" + os.linesep)
+        return "failed"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.toml").write_text(text)
+    (folder / "started.txt").open("a").write(f"{'resumed' if resume else 'new'} {os.getpid()}" + os.linesep)
+    if os.environ.get("STOP_AT") == folder.parent.name + "/" + folder.name:
+        os.kill(os.getpid(), 9)
+    elbo = -100.0 - training["beta"] + [0.0, 3.0][training["seed"]] + 0.5 * training["beta"] * training["seed"]
+    record = lambda mean: {"mean": mean, "standard_error": 0.5, "num_examples": 7, "num_importance_samples": 3}
+    report = {"split": "digits/test", "elbo": record(elbo), "log_marginal": record(elbo + 2.0), "epochs": 1,
+              "training_seconds": 4.0, "config": config}
+    (folder / "report.json").write_text(json.dumps(report))
+    return "finished"
+
+for line in sys.stdin:
+    print(train(json.loads(line)), flush=True)
 """
 
 
@@ -65,11 +73,10 @@ def sweep(tmp_path, monkeypatch):
     popen = subprocess.Popen
 
     def start(command, **kwargs):
-        assert command[1:4] == ["-m", "tfvae.cli", "train"]
-        return popen([sys.executable, str(script), *command[3:]], **kwargs)
+        assert command == [sys.executable, "-m", "tfvae.cli.worker"]
+        return popen([sys.executable, str(script)], **kwargs)
 
-    monkeypatch.setattr(running.subprocess, "Popen", start)
-    monkeypatch.setattr(running, "_POLL_SECONDS", 0.01)
+    monkeypatch.setattr(worker_process.subprocess, "Popen", start)
     said = []
     return lambda **kwargs: run_sweep(file, tmp_path / "out", on_stage=said.append, **kwargs), file, tmp_path / "out"
 
@@ -99,8 +106,24 @@ def test_a_killed_sweep_goes_on(sweep, monkeypatch):
     before = (folder / "runs/001-VAE/seed-0/report.json").stat().st_mtime_ns
     run()
     assert (folder / "runs/001-VAE/seed-0/report.json").stat().st_mtime_ns == before, "a finished run is kept"
-    started = (folder / "runs/002-beta-VAE/seed-0/started.txt").read_text().split()
-    assert started == ["--config", "--resume"]
+    started = (folder / "runs/002-beta-VAE/seed-0/started.txt").read_text().splitlines()
+    assert [line.split()[0] for line in started] == ["new", "resumed"]
+
+
+def test_a_process_trains_runs_of_one_structure_while_there_are_any(tmp_path):
+    file = tmp_path / "sweep.toml"
+    row = '[[runs]]\nname = "{}"\n{}\n'
+    rows = (("A", "training.beta = 1.0"), ("B", "model.latent_size = 7"), ("A, beta", "training.beta = 2.0"))
+    file.write_text("".join(row.format(*each) for each in rows) + "[sweep]\nseeds = 2\n")
+    waiting = list(read_plan(file).runs)
+    workers = [types.SimpleNamespace(structure=None), types.SimpleNamespace(structure=None)]
+    order = []
+    for worker in [0, 1, 0, 0, 0, 0, 1]:  # the first one is faster, and helps at the end
+        run = running._next_run(waiting, workers[worker], workers)
+        if run is not None:
+            workers[worker].structure = run.structure
+            order.append((worker, run.variant, run.seed))
+    assert order == [(0, "A", 0), (1, "B", 0), (0, "A, beta", 0), (0, "A", 1), (0, "A, beta", 1), (0, "B", 1)]
 
 
 def test_failed_runs_start_again_when_asked(sweep):

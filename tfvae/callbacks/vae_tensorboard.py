@@ -20,7 +20,7 @@ from tfvae.callbacks._tensorboard.pictures import PICTURES, PictureInputs
 from tfvae.callbacks._tensorboard.speed import Speed
 from tfvae.callbacks._tensorboard.step_profile import StepProfile, checked_steps
 from tfvae.callbacks._tensorboard.summaries import Summaries
-from tfvae.callbacks._tensorboard.views import ModelViews
+from tfvae.callbacks._tensorboard.views import ModelViews, views_of
 from tfvae.execution.optimizer_state import learning_rate, num_updates
 from tfvae.models import VAE
 
@@ -143,7 +143,7 @@ class VAETensorBoard(keras.callbacks.Callback):
             self._profile = StepProfile(str(self.log_dir / "train"), self.profile_steps)
         if isinstance(self.model, VAE):
             self._examples.check(self.model)
-            self._views = ModelViews(self.model, seed=self.seed)
+            self._views = views_of(self.model, seed=self.seed)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if self._history is None:

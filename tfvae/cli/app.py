@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from tfvae._errors import reason, without_graph
 from tfvae._version import __version__
 from tfvae.cli import data, explore, new, parts, reproduce, runs, serving, sweep, train
+from tfvae.cli.errors import message_of
 
 app = typer.Typer(
     name="tfvae",
@@ -45,16 +45,11 @@ def main() -> None:
     """Runs the command line. An expected error prints one message and exits with code 1."""
     try:
         app()
-    except (ValueError, TypeError, OSError, FloatingPointError, NotImplementedError) as error:
-        if os.environ.get("TFVAE_TRACEBACK"):
-            raise
-        _fail(without_graph(str(error)).strip() or reason(error))
     except Exception as error:
-        # Errors that TensorFlow itself raises, such as running out of memory.
-        expected = isinstance(error, MemoryError) or type(error).__module__.startswith(("tensorflow", "keras"))
-        if os.environ.get("TFVAE_TRACEBACK") or not expected:
+        message = message_of(error)
+        if os.environ.get("TFVAE_TRACEBACK") or message is None:
             raise
-        _fail(f"{type(error).__name__}: {reason(error)} (set TFVAE_TRACEBACK=1 to see the traceback)")
+        _fail(message)
 
 
 def _fail(message: str) -> None:

@@ -11,7 +11,7 @@ def sweep(
     sweep_dir: Annotated[
         Path | None, typer.Option(help="Folder of the sweep.", show_default="sweeps/NAME OF THE FILE")
     ] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Number of runs at the same time.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, help="Number of processes, which share the cores.")] = 1,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Start failed runs again.")] = False,
 ) -> None:
     """Run a grid, a list or random draws of settings with several seeds; the table has errors and differences."""

@@ -69,24 +69,46 @@ def save(
         Grosse & Salakhutdinov, Importance Weighted Autoencoders, 2015, arXiv 1509.00519, equation 8 (`log_marginal`).
     """
     require_vae(vae, _KIND.function)
-    target = free_target(path, overwrite, _KIND)
-    require_latents(vae, _KIND.function)
-    event_shape = event_shape_of(vae)
-    module = Signatures(vae, event_shape)
+    free_target(path, overwrite, _KIND)
+    return Exporter(vae).save(path, overwrite=overwrite, about=about)
 
-    with new_folder(target, overwrite, _KIND) as new:
-        functions = module.by_name()
-        tf.saved_model.save(module, fspath(new), signatures=functions)
-        write_warmup(new, _name(target), warmup_requests(functions))
-        manifest = {
-            "event_shape": list(event_shape),
-            "latent_shape": _json_shape(vae.latent_shape),
-            "dtype": vae.variable_dtype,
-            "signatures": described(functions),
-            "about": dict(about or {}),
-        }
-        write_manifest(new, manifest)
-    return Path(path)
+
+class Exporter:
+    """Exports a VAE, also several times with other weights, for which its signatures are traced once.
+
+    Args:
+        vae: Built model.
+
+    Raises:
+        TypeError: If `vae` is not a VAE.
+        ValueError: If `save` raises it for the model.
+    """
+
+    def __init__(self, vae: VAE):
+        require_vae(vae, _KIND.function)
+        require_latents(vae, _KIND.function)
+        self._vae = vae
+        self._event_shape = event_shape_of(vae)
+        self._module = Signatures(vae, self._event_shape)
+
+    def save(
+        self, path: str | PathLike[str], *, overwrite: bool = False, about: Mapping[str, Any] | None = None
+    ) -> Path:
+        """Exports the model with its present weights. See the function `save`."""
+        target = free_target(path, overwrite, _KIND)
+        with new_folder(target, overwrite, _KIND) as new:
+            functions = self._module.by_name()
+            tf.saved_model.save(self._module, fspath(new), signatures=functions)
+            write_warmup(new, _name(target), warmup_requests(functions))
+            manifest = {
+                "event_shape": list(self._event_shape),
+                "latent_shape": _json_shape(self._vae.latent_shape),
+                "dtype": self._vae.variable_dtype,
+                "signatures": described(functions),
+                "about": dict(about or {}),
+            }
+            write_manifest(new, manifest)
+        return Path(path)
 
 
 def _json_shape(latent_shape: Any) -> Any:

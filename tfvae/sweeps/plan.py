@@ -1,7 +1,9 @@
 """The runs of a sweep, from its file."""
 
 import dataclasses
+import functools
 import itertools
+import json
 import math
 import os
 import re
@@ -19,6 +21,7 @@ from tfvae.training.run_folder import RunFolder
 _TABLES = ("data", "model", "training", "evaluation")
 _WAYS = ("grid", "runs", "random")
 _MAX_SLUG = 60
+_NUMBERS = ("seed", "learning_rate", "beta")  # of a training, which are values of variables
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +39,15 @@ class PlannedRun:
     seed: int
     config: RunConfig
     folder: Path
+
+    @functools.cached_property
+    def structure(self) -> str:
+        """A key that is equal for runs that differ only in the numbers with which a model trains."""
+        tables = self.config.to_dict()
+        training = tables["training"]
+        numbers = [name for name in _NUMBERS if isinstance(training[name], int | float)]
+        others = {name: value for name, value in training.items() if name not in numbers}
+        return json.dumps({**tables, "training": others}, default=str)
 
     def run_folder(self, sweep: Path) -> RunFolder:
         """Returns its run folder."""

@@ -1,23 +1,16 @@
-"""Runs a sweep: one process for each run, several at a time, and the table at the end."""
+"""Runs a sweep in one or more processes, and writes the table at the end."""
 
-import contextlib
 import os
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable
+import queue
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tfvae._errors import quoted
 from tfvae._files import take_lock, write_bytes, write_text
 from tfvae.sweeps.plan import Plan, PlannedRun, read_plan
 from tfvae.sweeps.results import write_results
+from tfvae.sweeps.worker_process import WorkerProcess
 from tfvae.training.config import RunConfig
-
-_POLL_SECONDS = 0.2
-_MIN_SIGNAL_CODE = 128  # a shell adds the number of the signal
-_THREAD_VARIABLES = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
 
 
 def run_sweep(
@@ -36,7 +29,8 @@ def run_sweep(
     Args:
         file: TOML file of the sweep; see `read_plan`.
         folder: Folder of the sweep.
-        num_jobs: Number of runs at the same time, which share the cores.
+        num_jobs: Number of processes, which share the cores. In each, runs that differ in seed, learning rate and beta
+            share their programs.
         retry_failed: Whether runs that failed before start again.
         on_stage: Function that is called with a line of text when something happens.
 
@@ -77,83 +71,68 @@ def _run_all(plan: Plan, folder: Path, num_jobs: int, retry_failed: bool, on_sta
             run.failure_file(folder).unlink(missing_ok=True)
     waiting = [run for run in plan.runs if not _has_ended(folder, run)]
     total = len(plan.runs)
-    running: list[tuple[PlannedRun, subprocess.Popen[bytes]]] = []
     if len(waiting) < total:
         on_stage(f"{total - len(waiting)} of {total} runs are there already")
-    done = total - len(waiting)
+    outcomes: queue.SimpleQueue[tuple[WorkerProcess, str | None]] = queue.SimpleQueue()
+    workers = [WorkerProcess(folder, outcomes, num_jobs) for _ in range(min(num_jobs, len(waiting)))]
+
+    def give_work(worker: WorkerProcess) -> None:
+        run = _next_run(waiting, worker, workers)
+        if run is None:
+            worker.close()
+        else:
+            on_stage(f"[{total - len(waiting)}/{total}] {run.variant}, seed {run.seed}")
+            worker.start(run)
+
     try:
-        while waiting or running:
-            while waiting and len(running) < num_jobs:
-                run = waiting.pop(0)
-                on_stage(f"[{done + len(running) + 1}/{total}] {run.variant}, seed {run.seed}")
-                running.append((run, _start(folder, run, num_jobs)))
-            time.sleep(_POLL_SECONDS)
-            for run, process in list(running):
-                if process.poll() is not None:
-                    running.remove((run, process))
-                    done += 1
-                    _finish(folder, run, process.returncode, on_stage)
+        for worker in workers:
+            give_work(worker)
+        while any(worker.run for worker in workers):
+            worker, outcome = outcomes.get()
+            ended, worker.run = worker.run, None
+            if ended is not None:
+                _finish(folder, ended, worker, outcome, on_stage)
+                give_work(worker)
     except BaseException:
-        for _, process in running:
-            with contextlib.suppress(ProcessLookupError):
-                process.send_signal(signal.SIGINT)  # the run saves a checkpoint
-        for _, process in running:
-            process.wait()
+        for worker in workers:
+            worker.interrupt()
         raise
+    finally:
+        for worker in workers:
+            worker.close()
 
 
 def _has_ended(folder: Path, run: PlannedRun) -> bool:
     return run.run_folder(folder).report_json.exists() or run.failure_file(folder).exists()
 
 
-def _start(folder: Path, run: PlannedRun, num_jobs: int) -> subprocess.Popen[bytes]:
-    run_folder, settings = run.run_folder(folder), run.settings_file(folder)
-    _wait_until_free(run_folder.path)
-    if not settings.exists():
-        write_text(settings, run.config.to_toml())
-    options = ["--config", str(settings), "--run-dir", str(run_folder.path)]
-    if run_folder.config.exists():
-        options = ["--resume", str(run_folder.path)]
-    with run.log_file(folder).open("ab") as log:
-        return subprocess.Popen(  # noqa: S603
-            [sys.executable, "-m", "tfvae.cli", "train", *options],
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            env={**os.environ, **_threads(num_jobs)},
-        )
+def _next_run(waiting: list[PlannedRun], worker: WorkerProcess, workers: Sequence[WorkerProcess]) -> PlannedRun | None:
+    """Removes the next run of a worker from those that wait, one of the structure for which it has the programs.
+
+    Without one, it is a run of a structure that no other worker has.
+    """
+    others = [other.structure for other in workers if other is not worker]
+    found = [run for run in waiting if run.structure == worker.structure]
+    found = found or [run for run in waiting if run.structure not in others] or waiting
+    if not found:
+        return None
+    run = found[0]
+    waiting.remove(run)
+    return run
 
 
-def _wait_until_free(path: Path) -> None:
-    """Waits for a run whose sweep was killed but which still trains."""
-    while path.exists():
-        try:
-            lock = take_lock(path, "in use")
-        except ValueError:
-            time.sleep(1.0)
-            continue
-        if lock is not None:
-            os.close(lock)
+def _finish(
+    folder: Path, run: PlannedRun, worker: WorkerProcess, outcome: str | None, on_stage: Callable[[str], None]
+) -> None:
+    """Records the end of a run. `outcome` is None if the process of the worker ended."""
+    if outcome == "finished":
         return
-
-
-def _threads(num_jobs: int) -> dict[str, str]:
-    """Returns the environment variables with which several processes share the cores."""
-    if num_jobs == 1:
-        return {}
-    count = str(max(1, len(os.sched_getaffinity(0)) // num_jobs if hasattr(os, "sched_getaffinity") else 1))
-    return {name: os.environ.get(name, count) for name in _THREAD_VARIABLES}
-
-
-def _finish(folder: Path, run: PlannedRun, code: int, on_stage: Callable[[str], None]) -> None:
-    if code == 0:
-        return
-    reason = _reason(folder, run)
-    if code < 0 or code >= _MIN_SIGNAL_CODE or reason.startswith("interrupted"):
+    if outcome != "failed":
+        code = "" if outcome else f" Received: exit code {worker.close()}"
         raise InterruptedError(
-            f"The process of {run.variant}, seed {run.seed} was stopped. Start the sweep again, and it goes on. "
-            f"Received: exit code {code}"
+            f"The process of {run.variant}, seed {run.seed} was stopped. Start the sweep again, and it goes on.{code}"
         )
+    reason = _reason(folder, run)
     write_text(run.failure_file(folder), reason + "\n")
     on_stage(f"failed: {run.variant}, seed {run.seed}: {reason}")
 

@@ -10,7 +10,6 @@ from typing import Any
 import keras
 
 from tfvae import data as tfvae_data
-from tfvae import export
 from tfvae._files import write_json
 from tfvae.callbacks import NonFiniteLossError, StopOnNonFinite, VAETensorBoard
 from tfvae.data import Splits
@@ -37,6 +36,7 @@ from tfvae.training.run_callbacks import RestoredCallbacks, make_callbacks
 from tfvae.training.run_data import RunData
 from tfvae.training.run_folder import RunFolder
 from tfvae.training.saved_run import Run
+from tfvae.training.shared_programs import SharedPrograms
 from tfvae.training.strategies import is_chief, make_strategy, scope, worker_folder
 from tfvae.training.training_state import TrainingState
 
@@ -53,6 +53,7 @@ def train(
     resume: bool = False,
     given: Collection[str] = (),
     allow_code: bool = False,
+    programs: SharedPrograms | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     on_stage: Callable[[str], None] = lambda stage: None,
     on_start: Callable[[RunFolder, int], None] = lambda folder, num_examples: None,
@@ -69,6 +70,7 @@ def train(
         given: For a resumed run, "learning_rate" or "beta" if they are taken from `config`, even if they equal the
             setting in the folder. Otherwise they keep the value of the checkpoint.
         allow_code: Whether the configuration may name networks of the user's own, whose modules are then imported.
+        programs: Programs that several runs of the process share. None is a run with its own.
         callbacks: Additional Keras callbacks, such as a progress bar. Checkpoints do not contain their state.
         on_stage: Function that is called with a line of text when a stage begins.
         on_start: Function that is called with the folder and the number of training examples when training begins.
@@ -84,6 +86,7 @@ def train(
         NonFiniteLossError: If the loss becomes NaN or infinite. The newest checkpoint is from before. With
             `training.on_nan = "rewind"`, only after five rewinds.
         OSError: If a checkpoint cannot be written. The previous checkpoint is not changed.
+        OtherStructureError: If the model cannot share the `programs`.
     """
     import_own_code(config.model, allow_code)
     folder = RunFolder(_default_run_dir(config) if run_dir is None else run_dir)
@@ -91,7 +94,19 @@ def train(
     strategy = make_strategy(config.training.strategy)
     with worker_folder(strategy, folder) as own:
         try:
-            return _train(config, own, strategy, resume, given, allow_code, callbacks, on_stage, on_start, stop_wanted)
+            return _train(
+                config,
+                own,
+                strategy,
+                resume,
+                given,
+                allow_code,
+                programs or SharedPrograms(),
+                callbacks,
+                on_stage,
+                on_start,
+                stop_wanted,
+            )
         finally:
             own.unlock()
 
@@ -103,6 +118,7 @@ def _train(
     resume: bool,
     given: Collection[str],
     allow_code: bool,
+    programs: SharedPrograms,
     callbacks: Sequence[keras.callbacks.Callback],
     on_stage: Callable[[str], None],
     on_start: Callable[[RunFolder, int], None],
@@ -120,6 +136,7 @@ def _train(
             vae, state = restore(folder, config, splits, allow_code)
         else:
             vae, state = build_vae(config, splits, allow_code=allow_code), TrainingState(settings=config.to_dict())
+        vae = programs.model(vae)
     data = RunData(config, splits)
     vae.check_data(data.validation.x)
     if resume:
@@ -143,15 +160,16 @@ def _train(
                     raise
                 with scope(strategy):
                     vae, state = rewind(folder, config, splits, allow_code)
+                    vae = programs.model(vae)
                 _report_rewind(error, vae, state, on_stage)
     if not is_chief(strategy):
         return folder, {}
-    vae = _selected(vae, config, folder, on_stage)
+    vae = _selected(vae, config, folder, programs, on_stage)
     vae.save(folder.model)
     if strategy is not None:
         vae = load_vae(folder.model)  # evaluation and export run in one process
     on_stage("exporting")
-    export.save(vae, folder.saved_model, overwrite=True)  # before the report, whose measures may fail
+    programs.export(vae, folder.saved_model)  # before the report, whose measures may fail
     report = evaluate(Run(folder, config, vae), data, on_stage=on_stage)
     write_reported(folder.tensorboard, report)
     write_about(folder.saved_model, about_run(report))
@@ -159,13 +177,15 @@ def _train(
     return folder, report
 
 
-def _selected(vae: VAE, config: RunConfig, folder: RunFolder, on_stage: Callable[[str], None]) -> VAE:
+def _selected(
+    vae: VAE, config: RunConfig, folder: RunFolder, programs: SharedPrograms, on_stage: Callable[[str], None]
+) -> VAE:
     """Returns the final model of the run."""
     best, saved = folder.best_checkpoint(), folder.saved_checkpoints()
     if config.training.select != "best" or best is None or best == saved[-1][1]:
         return vae
     on_stage(f"using the model of {best.stem}, which has the highest validation ELBO")
-    return load_vae(best)
+    return programs.model(load_vae(best))
 
 
 def _default_run_dir(config: RunConfig) -> Path:

@@ -1,6 +1,7 @@
 """Views of a VAE that leave its training unchanged."""
 
 import contextlib
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -13,6 +14,19 @@ from tfvae._seeds import split_seed, stateless_seed
 from tfvae.models import VAE
 from tfvae.models.queries import Latents, sample_posterior, sample_prior
 from tfvae.typing import Tensor
+
+_views: weakref.WeakKeyDictionary[VAE, tuple[list[Any], "ModelViews"]] = weakref.WeakKeyDictionary()
+
+
+def views_of(model: VAE, *, seed: int) -> "ModelViews":
+    """Returns the views of a model, those of an earlier fit if they show the same parts with the same noise."""
+    parts = [seed, *model.compiled_parts(), *model.trainable_variables]
+    shown, views = _views.get(model, ([], None))
+    if views is None or len(shown) != len(parts) or any(a is not b for a, b in zip(shown, parts, strict=True)):
+        views = ModelViews(model, seed=seed)
+        _views[model] = parts, views
+    return views
+
 
 NUM_DRAWS = 8  # of each posterior
 
@@ -44,13 +58,17 @@ class ModelViews:
     """
 
     def __init__(self, model: VAE, *, seed: int):
-        self._model = model
+        self._reference = weakref.ref(model)  # `views_of` must not keep the model alive
         self._seed = stateless_seed(seed)
         self._seed_z, self._seed_x, _, self._seed_step = split_seed(seed, 4, "views")
         self._encode = _BatchFunction(self._encoding)
         self._decode = _BatchFunction(self._decoding)
         self._draw = tf.function(self._prior_draws, autograph=False)
         self._norm = _BatchFunction(self._gradient_norm)
+
+    @property
+    def _model(self) -> Any:
+        return self._reference()
 
     @property
     def has_vector_latents(self) -> bool:

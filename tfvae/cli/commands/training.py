@@ -22,12 +22,28 @@ from tfvae.training.evaluate import evaluate as evaluate_run
 from tfvae.training.run_data import RunData
 from tfvae.training.run_folder import RunFolder
 from tfvae.training.saved_run import load_run
+from tfvae.training.shared_programs import SharedPrograms
 
 
 def train(
-    config: RunConfig, run_dir: Path | None, *, resume: bool, given: Collection[str] = (), allow_code: bool = False
+    config: RunConfig,
+    run_dir: Path | None,
+    *,
+    resume: bool,
+    given: Collection[str] = (),
+    allow_code: bool = False,
+    programs: SharedPrograms | None = None,
 ) -> None:
-    """Runs `tfvae train`. `given` are the training settings given on the command line."""
+    """Runs `tfvae train`.
+
+    Args:
+        config: Configuration of the run.
+        run_dir: Its folder.
+        resume: Whether to resume it.
+        given: Training settings that were given on the command line.
+        allow_code: Whether the configuration may name networks of the user's own.
+        programs: Programs that several runs of the process share.
+    """
     started: list[RunFolder] = []
     with TrainingProgress(console) as progress, Interruptible() as interruptible:
 
@@ -47,6 +63,7 @@ def train(
                     resume=resume,
                     given=given,
                     allow_code=allow_code,
+                    programs=programs,
                     callbacks=[progress, interruptible],
                     on_stage=on_stage,
                     on_start=on_start,
