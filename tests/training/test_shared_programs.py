@@ -8,9 +8,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from small_models import few_signatures, random_bits, small_vae, without_xla
 
 import tfvae
-from tests.small_models import few_signatures, random_bits, small_vae, without_xla
 from tfvae.training.config import RunConfig
 from tfvae.training.run import train
 from tfvae.training.shared_programs import OtherStructureError, SharedPrograms

@@ -113,5 +113,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with contextlib.suppress(KeyboardInterrupt):  # sent to all processes of a terminal
+    # The sweep interrupts a worker that waits, or has ended before it.
+    with contextlib.suppress(KeyboardInterrupt, BrokenPipeError):
         main()
