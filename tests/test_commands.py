@@ -2,6 +2,7 @@
 
 import configparser
 import importlib
+import importlib.util
 import json
 import os
 import re
@@ -140,7 +141,7 @@ def files_shown():
 
 
 def sweeps_shown():
-    return [code for code in files_shown() if not {"grid", "random", "runs"}.isdisjoint(tomllib.loads(code))]
+    return [code for code in files_shown() if not {"grid", "optuna", "random", "runs"}.isdisjoint(tomllib.loads(code))]
 
 
 def settings_shown():
@@ -157,6 +158,7 @@ num_importance_samples = 10
 [grid]
 training.beta = [1.0, 2.0]
 """
+SEARCH = SWEEP.replace("[grid]", "[optuna]\nnum_trials = 2")
 
 
 def test_settings_that_are_shown_are_a_configuration():
@@ -169,7 +171,8 @@ def test_sweeps_that_are_shown_have_runs(tmp_path):
     assert sweeps_shown()
     for code in sweeps_shown():
         (tmp_path / "sweep.toml").write_text(code)
-        assert len(read_plan(tmp_path / "sweep.toml").runs) > 3
+        plan = read_plan(tmp_path / "sweep.toml")
+        assert plan.search is not None or len(plan.runs) > 3
 
 
 # What makes a command short, in place of minutes or hours; of an option that is given twice the last one counts.
@@ -195,12 +198,15 @@ def test_commands_in_blocks_run(page, tmp_path, tfds_folder, find_archives):
         np.save(tmp_path / name, faces)
     (tmp_path / "mnist.toml").write_text(next(code for code in settings_shown() if "binarize" in code))
     (tmp_path / "sweep.toml").write_text(SWEEP)
+    (tmp_path / "search.toml").write_text(SEARCH)
     (tmp_path / "RUN").symlink_to("runs/frey")
     environment = {**os.environ, "TFDS_DATA_DIR": str(tfds_folder), "TFVAE_DATA_DIR": str(archives)}
     for command in commands(page):
         if command.program != "tfvae" or not command.is_in_block or command.words[1] == "reproduce":
             continue
         name, *words = command.words[1:]
+        if "search.toml" in words and importlib.util.find_spec("optuna") is None:
+            continue
         if name == "compare":
             shutil.copytree(tmp_path / words[0], tmp_path / words[1])
         short = ["--epochs", "2"] if "--resume" in words else SHORT.get(name, [])

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 from tfvae.cli.app import app
 from tfvae.data import load
 from tfvae.sweeps import running
+from tfvae.sweeps.workers import Ended, Workers
 from tfvae.training import RunConfig
 from tfvae.training.commented import commented_file
 from tfvae.training.config import read_toml
@@ -83,30 +84,34 @@ def test_a_sweep_prints_its_table(run_command, tmp_path, monkeypatch):
     file = tmp_path / "mine.toml"
     file.write_text('[data]\nname = "digits"\n[grid]\ntraining.beta = [1.0, 2.0]\n')
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(running, "_start", lambda folder, run, num_jobs: _Failed(folder, run))
+    monkeypatch.setattr(running, "Workers", _Failing)
     output = run_command("sweep", file).output
     assert "failed: beta=1, seed 0: it is a test" in output
     assert "There is one seed" in output
     assert (tmp_path / "sweeps/mine/sweep.md").read_text().count("it is a test") == 2
     assert read_toml(tmp_path / "sweeps/mine/sweep.toml")["grid"]
 
-    def interrupted(*_):
+    def interrupted(self, run):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(running, "_start", interrupted)
+    monkeypatch.setattr(_Failing, "start", interrupted)
     stopped = run_command("sweep", file, "--retry-failed")
     assert "Go on with `tfvae sweep" in str(stopped.exception)
 
 
-class _Failed:
-    """A process that has ended with an error."""
+class _Failing(Workers):
+    """Every run has ended with an error."""
 
-    returncode = 1
-
-    def __init__(self, folder, run):
-        path = (folder / run.folder).with_suffix(".log")
+    def start(self, run):
+        path = run.log_file(self._folder)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("error: it is a test\n")
+        self._ended = Ended(run, "failed", None)
 
-    def poll(self):
-        return self.returncode
+    def next_ended(self, timeout=None):
+        ended, self._ended = self._ended, None
+        return ended
+
+    @property
+    def runs(self):
+        return [ended.run for ended in (getattr(self, "_ended", None),) if ended is not None]

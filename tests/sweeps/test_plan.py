@@ -1,8 +1,12 @@
 """The runs that the file of a sweep stands for."""
 
+import sys
+
 import pytest
 
+from tfvae import sweeps
 from tfvae.sweeps import read_plan
+from tfvae.sweeps.space import Range
 
 BASE = '[data]\nname = "digits"\n[training]\nepochs = 2\n'
 
@@ -62,6 +66,39 @@ def test_random_draws_are_those_of_their_seed(plan_of):
     assert {config.model.posterior for config in configs} == {"diag", "tril"}
 
 
+def test_a_search_has_ranges_choices_and_parts(plan_of):
+    search = plan_of(
+        "[sweep]\nseeds = 2\n[optuna]\nnum_trials = 9\nsampler = {kind = 'tpe', n_startup_trials = 4}\n"
+        "training.learning_rate = {low = 1e-4, high = 1e-2, log = true}\n"
+        'model.prior = ["standard_normal", {kind = "vamp", num_components = 3}]\n'
+    ).search
+    assert (search.num_trials, search.seeds, search.seed) == (9, (0, 1), 0)
+    assert search.sampler == {"kind": "tpe", "n_startup_trials": 4, "n_ei_candidates": 24}
+    assert search.pruner["kind"] == "median"
+    settings = search.settings({"training.learning_rate": 0.00123456, "model.prior": "vamp(num_components=3)"})
+    assert settings == {"training.learning_rate": 0.001235, "model.prior": {"kind": "vamp", "num_components": 3}}
+    first, second = search.runs(7, settings)
+    assert first.variant == second.variant == "trial 7: learning_rate=0.001235, prior=vamp(num_components=3)"
+    assert (second.seed, second.folder.as_posix()) == (1, "runs/trial-007/seed-1")
+    assert second.config.training.learning_rate == 0.001235
+    assert Range(2, 5).value(3) == 3
+    assert Range(0.1, 0.123456).value(0.123456) == 0.123456, "not above the bound"
+
+
+def test_without_optuna_a_search_says_how_to_install_it(tmp_path, monkeypatch):
+    for name in [name for name in sys.modules if name.split(".")[0] == "optuna"]:
+        monkeypatch.delitem(sys.modules, name)
+    for name in ("search", "search_results", "trials", "open_trial"):
+        monkeypatch.delitem(sys.modules, f"tfvae.sweeps.{name}", raising=False)
+        monkeypatch.delattr(sweeps, name, raising=False)
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    file = tmp_path / "sweep.toml"
+    file.write_text(BASE + "[optuna]\nmodel.latent_size = {low = 2, high = 5}\n")
+    with pytest.raises(ValueError, match=r"\[optuna\] needs optuna, which is not installed.*'tfvae\[sweep\]'"):
+        sweeps.run_sweep(file, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_without_rows_the_seeds_alone_vary(plan_of):
     plan = plan_of("[sweep]\nseeds = 3\n")
     assert [run.seed for run in plan.runs] == [0, 1, 2]
@@ -81,6 +118,14 @@ def test_without_rows_the_seeds_alone_vary(plan_of):
         ("[random]\nmodel.latent_size = {low = 5, high = 2}\n", r"\[random\] needs .* for model.latent_size"),
         ("[random]\nnum_runs = 0\n", r"\[random\] needs num_runs"),
         ("[[runs]]\nmodel.latent_sise = 3\n", "Unknown setting model.latent_sise"),
+        ("[optuna]\nnum_trials = 0\n", r"\[optuna\] needs num_trials"),
+        ("[optuna]\nnum_trials = 3\n", r"\[optuna\] needs at least one setting to search"),
+        ('[optuna]\nsamplr = "tpe"\n', r"no setting samplr\. Did you mean 'sampler'\?"),
+        ('[optuna]\nsampler = "tpee"\nmodel.latent_size = [2]\n', r"optuna\.sampler must be one of .*'tpe'"),
+        ('[optuna]\npruner = {kind = "median", n = 1}\nmodel.latent_size = [2]\n', r"optuna\.pruner\.n is not an arg"),
+        ('[optuna]\nmodel.prior = ["vmap"]\n', r"\[optuna\] model\.prior: .*Did you mean 'vamp'"),
+        ("[optuna]\nmodel.latent_size = {low = -2, high = 3}\n", r"\[optuna\] model\.latent_size: "),
+        ("[optuna]\nmodel.latent_size = [2, 2]\n", "latent_size has a value twice"),
     ],
 )
 def test_a_slip_is_one_error_that_names_it(plan_of, text, message):

@@ -6,12 +6,11 @@ import signal
 import subprocess
 import sys
 import time
-import types
 
 import numpy as np
 import pytest
 
-from tfvae.sweeps import read_plan, run_sweep, running, worker_process
+from tfvae.sweeps import read_plan, run_sweep, workers
 from tfvae.sweeps.results import Mean, finished_runs, markdown, mean_over_seeds, read_rows
 
 SWEEP = """
@@ -76,7 +75,7 @@ def sweep(tmp_path, monkeypatch):
         assert command == [sys.executable, "-m", "tfvae.cli.worker"]
         return popen([sys.executable, str(script)], **kwargs)
 
-    monkeypatch.setattr(worker_process.subprocess, "Popen", start)
+    monkeypatch.setattr(workers.subprocess, "Popen", start)
     said = []
     return lambda **kwargs: run_sweep(file, tmp_path / "out", on_stage=said.append, **kwargs), file, tmp_path / "out"
 
@@ -110,20 +109,37 @@ def test_a_killed_sweep_goes_on(sweep, monkeypatch):
     assert [line.split()[0] for line in started] == ["new", "resumed"]
 
 
-def test_a_process_trains_runs_of_one_structure_while_there_are_any(tmp_path):
+def test_a_process_trains_runs_of_one_structure_while_there_are_any(tmp_path, monkeypatch):
     file = tmp_path / "sweep.toml"
     row = '[[runs]]\nname = "{}"\n{}\n'
     rows = (("A", "training.beta = 1.0"), ("B", "model.latent_size = 7"), ("A, beta", "training.beta = 2.0"))
     file.write_text("".join(row.format(*each) for each in rows) + "[sweep]\nseeds = 2\n")
-    waiting = list(read_plan(file).runs)
-    workers = [types.SimpleNamespace(structure=None), types.SimpleNamespace(structure=None)]
-    order = []
-    for worker in [0, 1, 0, 0, 0, 0, 1]:  # the first one is faster, and helps at the end
-        run = running._next_run(waiting, workers[worker], workers)
-        if run is not None:
-            workers[worker].structure = run.structure
-            order.append((worker, run.variant, run.seed))
+    waiting, folder = list(read_plan(file).runs), tmp_path / "out"
+    monkeypatch.setattr(workers, "_Process", StillProcess)
+    with workers.Workers(folder, 2) as mine:
+        order = []
+        for ended in (None, None, 0, 0, 0, 0, 1):  # the first process is faster, and helps at the end
+            if ended is not None:
+                mine._processes[ended].run = None
+            if waiting:
+                run = mine.choose(waiting)
+                waiting.remove(run)
+                mine.start(run)
+                order.append((next(i for i, p in enumerate(mine._processes) if p.run is run), run.variant, run.seed))
     assert order == [(0, "A", 0), (1, "B", 0), (0, "A, beta", 0), (0, "A", 1), (0, "A, beta", 1), (0, "B", 1)]
+
+
+class StillProcess:
+    """A process that does nothing."""
+
+    def __init__(self, replies, num_jobs):
+        self.run = self.structure = None
+
+    def train(self, run, order):
+        self.run, self.structure = run, run.structure
+
+    def close(self):
+        return 0
 
 
 def test_failed_runs_start_again_when_asked(sweep):

@@ -96,6 +96,7 @@ def test_run_folder_holds_everything(finished):
         assert values["elbo"].mean() == pytest.approx(report["elbo"]["mean"])
     assert tfvae.export.read_manifest(folder.saved_model)["about"]["elbo"] == report["elbo"]
     assert report["baseline"]["num_examples"] == 360
+    assert report["validation"] == "digits/test", "digits have no validation split"
     assert [choice["name"] for choice in report["choices"]] == [line.split()[0] for line in STAGES[1:6]]
     assert STAGES[2] == "  likelihood    Bernoulli, for values in [0, 1]  (--likelihood normal)"
     for name in ("reconstructions", "prior_samples", "manifold", "latent_scatter", "training_curves"):

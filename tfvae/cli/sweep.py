@@ -14,13 +14,12 @@ def sweep(
     jobs: Annotated[int, typer.Option(min=1, help="Number of processes, which share the cores.")] = 1,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Start failed runs again.")] = False,
 ) -> None:
-    """Run a grid, a list or random draws of settings with several seeds; the table has errors and differences."""
+    """Run a list, a grid, random draws or a search by Optuna, with several seeds, and print a table with errors."""
     from rich.console import Console
     from rich.table import Table
 
-    from tfvae.sweeps.plan import read_plan
     from tfvae.sweeps.results import about, read_rows, table
-    from tfvae.sweeps.running import run_sweep
+    from tfvae.sweeps.sweep import plan_in, run_sweep
 
     console = Console()
     folder = Path("sweeps") / file.stem if sweep_dir is None else sweep_dir
@@ -36,13 +35,15 @@ def sweep(
         raise InterruptedError(
             f"interrupted. Finished runs are kept. Go on with `tfvae sweep {file} --sweep-dir {folder}`."
         ) from None
-    rows = read_rows(read_plan(file), folder)
+    plan = plan_in(file, folder)
+    rows = read_rows(plan, folder)
     header, lines = table(rows)
     shown = Table(*header)
     for line in lines:
         shown.add_row(*line)
     console.print(shown)
-    console.print(about(rows), highlight=False)
+    for remark in (*plan.remarks, about(rows)):
+        console.print(remark, markup=False, highlight=False)
     for name in ("sweep.md", "sweep.csv", "sweep.png"):
         console.print(f"  {path.with_name(name)}", highlight=False, soft_wrap=True)
     console.print(f"  tensorboard --logdir {folder / 'runs'}", highlight=False, soft_wrap=True)

@@ -115,3 +115,18 @@ CALLBACKS = {
     "early_stopping": "keras.callbacks:EarlyStopping",
     "reduce_lr_on_plateau": "keras.callbacks:ReduceLROnPlateau",
 }
+
+# How a sweep with [optuna] chooses the settings of its trials, and which trials it stops.
+SAMPLERS = {
+    "qmc": "tfvae.sweeps.samplers:qmc",
+    "random": "tfvae.sweeps.samplers:random",
+    "tpe": "tfvae.sweeps.samplers:tpe",
+}
+PRUNERS = {
+    "hyperband": "tfvae.sweeps.pruners:hyperband",
+    "median": "tfvae.sweeps.pruners:median",
+    "none": "tfvae.sweeps.pruners:none",
+    "percentile": "tfvae.sweeps.pruners:percentile",
+    "successive_halving": "tfvae.sweeps.pruners:successive_halving",
+    "threshold": "tfvae.sweeps.pruners:threshold",
+}

@@ -54,6 +54,8 @@ FAMILIES = {
     "training.optimizer": Family("optimizer", kinds.OPTIMIZERS, shared=("learning_rate",), default="adam"),
     "training.callbacks": Family("callback", kinds.CALLBACKS, given=("restore_best_weights", "verbose")),
     "training.learning_rate": Family("schedule of the learning rate", kinds.LEARNING_RATES),
+    "optuna.sampler": Family("sampler", kinds.SAMPLERS, given=("seed", "trial_seed")),
+    "optuna.pruner": Family("pruner", kinds.PRUNERS),
 }
 
 

@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tfvae._errors import reason
 from tfvae._files import write_bytes, write_text
 from tfvae._markdown import table_row
-from tfvae.sweeps.plan import Plan, PlannedRun
+from tfvae.parts import described
+from tfvae.sweeps.plan import Plan
+from tfvae.sweeps.planned_run import PlannedRun
+from tfvae.sweeps.search_plan import Outcome
 from tfvae.training.comparison import MEASURED, ComparedRun, read_run
 from tfvae.training.differences import difference
 
@@ -46,11 +50,20 @@ class Row(NamedTuple):
         variant: Its name.
         runs: The finished runs by seed.
         failures: Reasons for which runs failed, by seed.
+        outcome: What a search says about it, for a sweep by Optuna.
     """
 
     variant: str
     runs: dict[int, ComparedRun]
     failures: dict[int, str]
+    outcome: Outcome | None = None
+
+    @property
+    def validation_elbo(self) -> str:
+        """The mean of the validation ELBO over seeds, by which a search compares its trials, or why there is none."""
+        if self.outcome is None:
+            return ""
+        return self.outcome.note or str(mean_over_seeds(list(self.outcome.validation_elbo.values())))
 
     def mean(self, measure: str) -> Mean:
         """Returns the mean of a measure over seeds."""
@@ -85,7 +98,7 @@ def mean_over_seeds(values: Sequence[float]) -> Mean:
 
 def read_rows(plan: Plan, folder: Path) -> list[Row]:
     """Reads the runs of a sweep that have finished or failed."""
-    rows = {variant: Row(variant, {}, {}) for variant in plan.variants}
+    rows = {variant: Row(variant, {}, {}, plan.outcomes.get(variant)) for variant in plan.variants}
     for run in plan.runs:
         row = rows[run.variant]
         failed = run.failure_file(folder)
@@ -115,7 +128,9 @@ def finished_runs(path: Path) -> list[Path]:
 
 def table(rows: Sequence[Row]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """Returns the header and the rows of the table."""
-    header = ("", "seeds", *MEASURED, *(f"{name} minus first" for name in MEASURED), "training")
+    is_search = any(row.outcome for row in rows)
+    header = ("", *(["validation ELBO"] if is_search else []), "seeds", *MEASURED)
+    header += (*(f"{name} minus first" for name in MEASURED), "training")
     lines = []
     for row in rows:
         seconds = [run.report["training_seconds"] for run in row.runs.values()]
@@ -123,6 +138,7 @@ def table(rows: Sequence[Row]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
         lines.append(
             (
                 row.variant,
+                *([row.validation_elbo] if is_search else []),
                 str(len(row.runs)) + (f" of {len(row.runs) + len(row.failures)}" if row.failures else ""),
                 *(str(row.mean(measure)) for measure in MEASURED.values()),
                 *("" if row is rows[0] else "not comparable" if each is None else str(each) for each in apart),
@@ -139,10 +155,10 @@ def write_results(plan: Plan, folder: Path) -> Path:
     figure_of(rows).savefig(buffer, format="png", dpi=110)
     write_bytes(folder / "sweep.png", buffer.getvalue())
     write_text(folder / "sweep.csv", _csv(plan, folder, rows))
-    return write_text(folder / "sweep.md", markdown(rows))
+    return write_text(folder / "sweep.md", markdown(rows, plan.remarks))
 
 
-def markdown(rows: Sequence[Row]) -> str:
+def markdown(rows: Sequence[Row], remarks: Sequence[str] = ()) -> str:
     """Returns the page of a sweep."""
     header, lines = table(rows)
     data = [run.data for row in rows for run in row.runs.values()]
@@ -151,11 +167,18 @@ def markdown(rows: Sequence[Row]) -> str:
         text += [f"On {data[0]}, in nats per example.", ""]
     text += [table_row(header), f"| --- | {' | '.join(['---:'] * (len(header) - 1))} |"]
     text += [table_row(line) for line in lines]
-    text += ["", about(rows), "", "![Means](sweep.png)"]
-    failures = [(row.variant, seed, why) for row in rows for seed, why in row.failures.items()]
+    for paragraph in (*remarks, about(rows)):
+        text += ["", paragraph]
+    text += ["", "![Means](sweep.png)"]
+    failures = [(row.variant, str(seed), why) for row in rows for seed, why in row.failures.items()]
+    failures += [
+        (row.variant, "", row.outcome.failure)
+        for row in rows
+        if row.outcome is not None and row.outcome.failure and not row.failures
+    ]
     if failures:
         text += ["", "## Failed runs", "", table_row(("", "seed", "reason")), "| --- | ---: | --- |"]
-        text += [table_row((variant, str(seed), why)) for variant, seed, why in failures]
+        text += [table_row(failure) for failure in failures]
     return "\n".join(text) + "\n"
 
 
@@ -188,15 +211,27 @@ def figure_of(rows: Sequence[Row]) -> Figure:
         axes.set(title=name, xlabel="nats per example")
         axes.set_yticks(places, [row.variant for row in rows])
         axes.grid(alpha=0.3)
+        if any(row.outcome for row in rows):
+            _show_best_quarter(axes, [row.mean(measure).mean for row in rows])
     if len(rows):
         axes.invert_yaxis()
     return figure
+
+
+def _show_best_quarter(axes: Axes, means: Sequence[float]) -> None:
+    """Limits an axis to the surroundings of the best trials, because bad ones can be millions of nats away."""
+    known = [mean for mean in means if math.isfinite(mean)]
+    if known:
+        best, quarter = max(known), max(known) - float(np.quantile(known, 0.75))
+        axes.set_xlim(best - 4.0 * quarter - 1.0, best + quarter + 1.0)
 
 
 def _csv(plan: Plan, folder: Path, rows: Sequence[Row]) -> str:
     """Returns one line for each run."""
     by_name = {row.variant: row for row in rows}
     names = ["row", "seed", "folder", "status", *MEASURED.values(), *(f"{m}_error" for m in MEASURED.values()), "why"]
+    if plan.search is not None:
+        names += ["validation_elbo", *plan.search.space]
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, names, lineterminator="\n")
     writer.writeheader()
@@ -207,6 +242,10 @@ def _csv(plan: Plan, folder: Path, rows: Sequence[Row]) -> str:
 
 def _line(run: PlannedRun, row: Row) -> dict[str, Any]:
     line: dict[str, Any] = {"row": run.variant, "seed": run.seed, "folder": run.folder.as_posix(), "status": "missing"}
+    if row.outcome is not None:
+        line |= {"status": row.outcome.note or "missing", "why": row.outcome.failure}
+        line |= {setting: described(value) for setting, value in row.outcome.settings.items()}
+        line["validation_elbo"] = row.outcome.validation_elbo.get(run.seed)
     if run.seed in row.failures:
         return {**line, "status": "failed", "why": row.failures[run.seed]}
     if run.seed in row.runs:

@@ -64,6 +64,7 @@ def evaluate(
             "collapse": _collapse(elbo, active),
             "title": f"{splits.name}: {config.model.network_kind}, {config.model.latent_size} latent dimensions",
             "split": raw.name,
+            "validation": data.validation_name,
             "epochs": epochs,
             "training_seconds": round(seconds, 3),
             "examples_per_second": round(epochs * len(splits.train) / seconds, 1) if seconds else None,

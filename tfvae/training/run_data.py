@@ -71,8 +71,16 @@ class RunData:
         For a split on disk, the first examples. Their ELBO selects the best checkpoint, which is the final model if
         `training.select` is "best".
         """
-        splits = self.splits
-        return evaluation_split(self.config, first_in_memory(splits.validation or splits.test or splits.train))
+        return evaluation_split(self.config, first_in_memory(self._validation))
+
+    @property
+    def validation_name(self) -> str:
+        """The name of the split with the examples for the validation curves."""
+        return self._validation.name
+
+    @property
+    def _validation(self) -> Split | ShardedSplit:
+        return self.splits.validation or self.splits.test or self.splits.train
 
     @functools.cached_property
     def stored_evaluation(self) -> Split:

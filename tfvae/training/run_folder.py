@@ -144,7 +144,8 @@ class RunFolder:
         """
         if not self.metrics.exists():
             return {}
-        with reading(self.metrics, "Expected a number in each field."), self.metrics.open(newline="") as file:
-            # A killed run may leave an incomplete line.
-            lines = [line for line in csv.DictReader(file) if all(line.values())]
+        with reading(self.metrics, "Expected a number in each field."):
+            # A run that was killed may leave an incomplete last line, and so may one that is writing it.
+            complete = self.metrics.read_text("utf-8").rpartition("\n")[0]
+            lines = [line for line in csv.DictReader(complete.splitlines()) if all(line.values())]
             return {name: [float(line[name]) for line in lines] for name in (lines[0] if lines else {})}
