@@ -10,6 +10,7 @@ import tensorflow as tf
 from slow import slow_except
 
 import tfvae
+from tfvae.callbacks._waiting import WaitingEpoch
 from tfvae.data import load
 from tfvae.data.splits import make_splits
 from tfvae.training import RunConfig, build_vae
@@ -200,3 +201,15 @@ def test_callbacks_remember_after_a_file(tmp_path):
     resumed = started(TrainingState.read(path).callbacks)
     assert see(resumed, 3, -4.2) == see(whole, 3, -4.2)
     assert model.stop_training, "the third epoch without a better one"
+
+
+def test_callbacks_that_wait_for_beta_remember_what_was_before(splits):
+    (plateau,) = make_callbacks(config_of(splits, callbacks=[{"kind": "reduce_lr_on_plateau"}]).training)
+    plateau.best, plateau.wait = -4.0, 1
+    epoch = WaitingEpoch(plateau)
+    plateau.wait += 1
+    assert np.isnan(plateau.best), "nothing is better"
+    (state,) = states_of([plateau])
+    assert (state["best"], state["wait"]) == (-4.0, 1)
+    epoch.end()
+    assert states_of([plateau]) == (state,)

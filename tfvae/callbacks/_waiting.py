@@ -20,6 +20,8 @@ def compares_epochs(callback: keras.callbacks.Callback) -> bool:
 class WaitingEpoch:
     """An epoch that a callback does not judge. It still adds to the logs, but nothing counts as better or worse.
 
+    Meanwhile, `callback.before_waiting` has what it remembers of the epochs before.
+
     Args:
         callback: A callback for which `compares_epochs` is true.
     """
@@ -27,6 +29,7 @@ class WaitingEpoch:
     def __init__(self, callback: Any):
         self._callback = callback
         self._before = {name: getattr(callback, name) for name in (*_PATIENT, *_COUNTERS) if hasattr(callback, name)}
+        callback.before_waiting = self._before
         for name in _PATIENT.keys() & self._before.keys():
             setattr(callback, name, _PATIENT[name])
 
@@ -34,3 +37,4 @@ class WaitingEpoch:
         """Restores the state that the callback had before the epoch."""
         for name, value in self._before.items():
             setattr(self._callback, name, value)
+        del self._callback.before_waiting

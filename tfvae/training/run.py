@@ -44,6 +44,8 @@ _log = logging.getLogger("tfvae")
 
 # Approximate number of checkpoints, image grids and histograms per run, independent of its number of epochs.
 _SNAPSHOTS = 20
+# Views of TensorBoard that are written once, and after the first epoch, so that a run killed in the second has them.
+_WRITTEN_ONCE = ("graph", "hparams")
 
 
 def train(
@@ -254,7 +256,10 @@ def _fit(
             VAETensorBoard(
                 folder.tensorboard,
                 data.validation,
-                every={view: max(every, usual) for view, usual in VAETensorBoard.EVERY.items()},
+                every={
+                    view: usual if view in _WRITTEN_ONCE else max(every, usual)
+                    for view, usual in VAETensorBoard.EVERY.items()
+                },
                 hparams=hparams_of(config, data.splits),
             ),
             Checkpoints(

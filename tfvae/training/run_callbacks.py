@@ -40,8 +40,12 @@ def make_callbacks(training: TrainingConfig) -> list[keras.callbacks.Callback]:
 
 
 def states_of(callbacks: Sequence[keras.callbacks.Callback]) -> tuple[dict[str, Any], ...]:
-    """Returns what each callback remembers, as plain numbers."""
-    return tuple({name: _plain(getattr(each, name)) for name in _STATE if hasattr(each, name)} for each in callbacks)
+    """Returns what each callback remembers, as plain numbers.
+
+    While a `BetaSchedule` keeps a callback from judging an epoch, this is what it remembers of the epochs before.
+    """
+    found = ({**vars(each), **getattr(each, "before_waiting", {})} for each in callbacks)
+    return tuple({name: _plain(state[name]) for name in _STATE if name in state} for state in found)
 
 
 def _plain(value: Any) -> Any:
