@@ -1,5 +1,7 @@
 """Parts by name: which classes have one, and what their arguments are held to."""
 
+import math
+
 import pytest
 
 from tfvae import callbacks, estimators, layers, networks, priors
@@ -49,6 +51,7 @@ WITHOUT_NAME = {
     "ResidualBlock": "a layer of resnet and residual_mlp",
     "AutoregressiveNetwork": "within the prior flow and the posterior autoregressive_flow",
 }
+COSINE = {"kind": "cosine_decay", "initial_learning_rate": 0.1, "decay_steps": 10}
 TABLES = [value for name, value in vars(kinds).items() if name.isupper()]
 NAMED = {path for table in TABLES for path in table.values()}
 EVERY = [(setting, kind) for setting, family in FAMILIES.items() for kind in family.kinds]
@@ -97,6 +100,39 @@ def test_defaults_are_written_out():
         ({"kind": "adamw", "learnin_rate": 1}, "training.optimizer", "Did you mean 'learning_rate'"),
         ({"num_components": 5}, "model.prior", "model.prior needs a `kind`"),
         (["vamp"], "model.prior", "model.prior must be one of"),
+        ({"kind": "vamp", "num_components": "many"}, "model.prior", "prior.num_components must be an integer of at le"),
+        ({"kind": "diag_plus_low_rank", "rank": [2]}, "model.posterior", "posterior.rank must be an integer of at lea"),
+        ({"kind": "diag_plus_low_rank", "rank": True}, "model.posterior", "posterior.rank must be an integer of at l"),
+        ({"kind": "flow", "hidden_units": 64}, "model.prior", "prior.hidden_units must be a list, each an integer"),
+        ({"kind": "flow", "hidden_units": ["a"]}, "model.prior", "prior.hidden_units must be a list, each an integer"),
+        ({"kind": "flow", "activation": "relux"}, "model.prior", "prior.activation must be one of .*'relu'"),
+        ({"kind": "resnet", "normalization": 3}, "model.network", "network.normalization must be text"),
+        ({"kind": "generic", "distribution_class": 3}, "model.likelihood", "distribution_class must be text"),
+        ({"kind": "generic", "distribution_class": "Beta", "fixed": 3}, "model.likelihood", "fixed must be a table"),
+        ({"kind": "renyi", "alpha": math.nan}, "training.estimator", "training.estimator.alpha must be a number"),
+        ({"kind": "reweighted_wake_sleep", "encoder_phase": "day"}, "training.estimator", "one of wake, sleep, both"),
+        ({"kind": "score_function", "baseline": {"kind": "running_mean", "deca": 1}}, "training.estimator", "'decay'"),
+        ({"kind": "constant", "value": [1]}, "training.beta", "training.beta.value must be a number"),
+        ({"kind": "linear_warm_up", "num_epochs": "a"}, "training.beta", "training.beta.num_epochs must be a number"),
+        ({"kind": "adam", "beta_1": 1.0}, "training.optimizer", "optimizer.beta_1 must be a .* at least 0 and below 1"),
+        ({"kind": "adam", "beta_1": "a"}, "training.optimizer", "training.optimizer.beta_1 must be a finite number"),
+        ({"kind": "adam", "epsilon": math.nan}, "training.optimizer", "training.optimizer.epsilon must be a finite"),
+        ({"kind": "adam", "clipnorm": -1}, "training.optimizer", "optimizer.clipnorm must be a finite number, above 0"),
+        ({"kind": "adam", "amsgrad": [1]}, "training.optimizer", "training.optimizer.amsgrad must be true or false"),
+        ({"kind": "adam", "gradient_accumulation_steps": 1}, "training.optimizer", "must be an integer of at least 2"),
+        ({**COSINE, "initial_learning_rate": "a"}, "training.learning_rate", "initial_learning_rate must be a finite"),
+        ({**COSINE, "initial_learning_rate": -1}, "training.learning_rate", "initial_learning_rate must be .* least 0"),
+        ({**COSINE, "decay_steps": "ten"}, "training.learning_rate", "decay_steps must be an integer of at least 1"),
+        (
+            {"kind": "piecewise_constant_decay", "boundaries": 3, "values": [1]},
+            "training.learning_rate",
+            "learning_rate.boundaries must be a list, each a number",
+        ),
+        ({"kind": "early_stopping", "patience": -1}, "training.callbacks", "patience must be an integer of at least 0"),
+        ({"kind": "early_stopping", "monitor": "val_elob"}, "training.callbacks", "Did you mean 'val_elbo'"),
+        ({"kind": "early_stopping", "mode": "auto"}, "training.callbacks", "callbacks.mode must be one of min, max"),
+        ({"kind": "early_stopping", "min_delta": "a"}, "training.callbacks", "callbacks.min_delta must be a finite"),
+        ({"kind": "reduce_lr_on_plateau", "factor": 2.0}, "training.callbacks", "factor must be .*above 0 and below 1"),
     ],
 )
 def test_bad_arguments_name_the_setting(value, setting, message):
@@ -105,10 +141,12 @@ def test_bad_arguments_name_the_setting(value, setting, message):
 
 
 def test_what_a_constructor_refuses_names_the_setting():
-    with pytest.raises(ValueError, match=r"model\.prior cannot be made: .*num_components"):
+    with pytest.raises(ValueError, match=r"^model\.prior\.num_components must be .*model\.prior\.num_components=0$"):
         build({"kind": "mixture", "num_components": 0}, "model.prior", latent_size=2)
-    with pytest.raises(ValueError, match=r"training\.estimator cannot be made"):
-        build({"kind": "renyi", "alpha": "much"}, "training.estimator")
+    with pytest.raises(ValueError, match=r"^training\.optimizer\.ema_momentum must .*optimizer\.ema_momentum=3$"):
+        build({"kind": "adam", "use_ema": True, "ema_momentum": 3}, "training.optimizer")
+    with pytest.raises(ValueError, match=r"^training\.optimizer cannot be made: Only one of"):
+        build({"kind": "adam", "clipnorm": 1.0, "clipvalue": 1.0}, "training.optimizer")
 
 
 def test_parts_within_parts():
@@ -125,6 +163,26 @@ def test_families_have_short_names():
         setting_of("priors")
     with pytest.raises(ValueError, match=r"no prior 'vmap'.*Did you mean 'vamp'"):
         documentation("model.prior", "vmap")
+
+
+def test_shared_settings_are_arguments_of_their_kinds():
+    for setting, family in FAMILIES.items():
+        for name, having in family.shared.items():
+            assert [kind for kind in family.kinds if name in arguments_of(setting, kind)] == sorted(
+                having, key=list(family.kinds).index
+            )
+
+
+def test_values_of_the_right_type_are_accepted():
+    for value, setting in (
+        ({"kind": "flow", "hidden_units": [8], "activation": "relu"}, "model.prior"),
+        ({"kind": "renyi", "alpha": -math.inf}, "training.estimator"),
+        ({"kind": "linear_warm_up", "num_epochs": 1}, "training.beta"),
+        ({"kind": "early_stopping", "min_delta": 0.5, "patience": 0, "baseline": -90}, "training.callbacks"),
+        ({"kind": "piecewise_constant_decay", "boundaries": [5], "values": [1, 0.5]}, "training.learning_rate"),
+        ({"kind": "generic", "distribution_class": "StudentT", "fixed": {"df": 3.0}}, "model.likelihood"),
+    ):
+        assert value.items() <= resolved(value, setting).items()
 
 
 def test_kinds_are_the_constructors_they_name():

@@ -71,11 +71,11 @@ def test_what_is_asked_for_is_done():
         (
             RNG.normal(size=(9, 3)),
             {"data": {"binarize": "static"}},
-            "the likelihood of own is normal.*Received: binarize='static'",
+            "the likelihood of own is normal.*Received: data.binarize='static'",
         ),
         (UNIT, {"data": {"binarize": "dynamic"}}, "--likelihood bernoulli"),
         (LEVELS, {"data": {"binarize": "threshold"}, "model": {"likelihood": "normal"}}, "binarize='threshold'"),
-        (LEVELS, {"model": {"standardize": "on"}}, "Received: standardize='on'"),
+        (LEVELS, {"model": {"standardize": "on"}}, "Received: model.standardize='on'"),
         (3 * UNIT, {"model": {"likelihood": "bernoulli"}}, r"values in \[0, 1\].*own/train with values"),
     ],
 )

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
+from tfvae.parts.activations import ACTIVATIONS
 from tfvae.training import RunConfig
-from tfvae.training.settings import ACTIVATIONS
 
 
 def test_defaults_are_the_digits_with_their_preset():

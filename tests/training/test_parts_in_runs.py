@@ -136,6 +136,8 @@ def test_a_schedule_cannot_become_a_number_on_the_way(splits, tmp_path):
         resume_from(folder, number, None, TrainingState(), ())
 
 
+COSINE = {"kind": "cosine_decay", "initial_learning_rate": 0.1, "decay_steps": 10}
+COUNTS = make_splits("own", {"train": np.arange(40.0).reshape(20, 2) // 10}, {}, "own.npy")
 TABLE = make_splits("own", {"train": np.random.default_rng(0).normal(size=(40, 3))}, {}, "own.npy")
 
 
@@ -153,14 +155,43 @@ TABLE = make_splits("own", {"train": np.random.default_rng(0).normal(size=(40, 3
             None,
             "training.estimator must be .*score_function, vimco.* with the posterior mixture_normal",
         ),
-        ({"likelihood": "poisson"}, None, "model.likelihood = 'poisson' needs whole numbers"),
+        ({"likelihood": "poisson"}, None, "model.likelihood = 'poisson' needs whole numbers, but integer data are sca"),
+        ({"likelihood": "poisson"}, TABLE, "model.likelihood = 'poisson' needs whole .*These fit: .* normal.*Received"),
+        ({"likelihood": "continuous_bernoulli"}, TABLE, r"needs values in \[0, 1\]"),
         (
-            {"likelihood": "discretized_logistic"},
-            TABLE,
-            "model.likelihood = 'discretized_logistic' needs data with",
+            {"likelihood": {"kind": "categorical", "num_classes": 3}},
+            COUNTS,
+            "whole numbers of .* at most 2",
         ),
+        ({"likelihood": {"kind": "beta_binomial", "total_count": 2}}, COUNTS, "of at least 0 and at most 2"),
+        ({"likelihood": "one_hot_categorical"}, TABLE, "needs vectors with a single 1"),
+        ({"likelihood": "von_mises_fisher"}, TABLE, "needs vectors of length 1"),
+        ({"likelihood": "tril"}, None, "model.likelihood = 'tril' needs vectors"),
+        ({"likelihood": "discretized_logistic"}, TABLE, "model.likelihood = 'discretized_logistic' needs data with"),
+        ({"likelihood": {"kind": "discretized_logistic", "num_bins": 4}}, None, "likelihood.num_bins must be 17, the"),
         ({"likelihood": "bernoulli"}, TABLE, r"values in \[0, 1\]"),
+        ({"prior": {"kind": "mixture", "num_components": 2}, "kl": "analytic"}, None, "training.kl must be auto or mo"),
+        (
+            {"posterior": "laplace", "kl": "analytic"},
+            None,
+            "training.kl must be auto or monte_carlo with the",
+        ),
         ({"estimator": "vimco", "num_samples": 5}, None, "training.num_samples has no effect: the estimator vimco"),
+        ({"estimator": {"kind": "iwae", "kl": "analytic"}}, None, "training.estimator.kl is not .*sgvb"),
+        (
+            {"estimator": "iwae", "beta": {"kind": "free_bits", "nats": 1}},
+            None,
+            "training.beta must be a number or",
+        ),
+        ({"beta": "linear_warm_up"}, None, "training.beta cannot be made: .*num_epochs"),
+        ({"beta": {"kind": "linear_warm_up", "num_epochs": 1, "end": -1}}, None, "training.beta.end must be .* at lea"),
+        ({"network": {"kind": "mlp", "filters": [3]}}, None, "model.network.filters is not .*conv, resnet"),
+        ({"learning_rate": {"decay_steps": 3}}, None, "training.learning_rate needs a `kind`"),
+        (
+            {"callbacks": ["reduce_lr_on_plateau"], "learning_rate": COSINE},
+            None,
+            "training.learning_rate must be a number with the callback reduce_lr_on_plateau",
+        ),
         ({"keep_best": True}, TABLE, "training.keep_best needs validation data"),
     ],
 )

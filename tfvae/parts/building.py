@@ -2,12 +2,16 @@
 
 import importlib
 import inspect
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from tfvae._errors import quoted, reason
+from tfvae.parts.arguments import check_argument
 from tfvae.parts.part import FAMILIES, named, nearest, part_of
 
+# The argument that a constructor's error begins with.
+_ARGUMENT = re.compile(r"(?:Argument )?`(\w+)` (.*)")
 # Arguments that every part of a library has, and that change no number: they can be given, but are not written down.
 _NOT_WRITTEN = ("name", "convert_to_tensor_fn", "validate_args")
 
@@ -55,7 +59,7 @@ def resolved(value: Any, setting: str) -> Any:
     """Returns a part with the defaults of its constructor written out, in its shortest form.
 
     Raises:
-        ValueError: If an argument is unknown or missing.
+        ValueError: If an argument is unknown or missing, or its value has another type or is out of range.
     """
     kind, given = part_of(value, setting)
     known, shared = arguments_of(setting, kind), FAMILIES[setting].shared
@@ -66,6 +70,9 @@ def resolved(value: Any, setting: str) -> Any:
                 f"{nearest(name, known)} Its arguments: {', '.join(known) or 'none'}. "
                 f"Received: {setting}={quoted(value)}"
             )
+        check_argument(setting, known[name], given[name])
+        if f"{setting}.{name}" in FAMILIES:
+            given[name] = resolved(given[name], f"{setting}.{name}")
     missing = [
         name for name, each in known.items() if each.default is each.empty and name not in given and name not in shared
     ]
@@ -112,7 +119,18 @@ def call(
     try:
         return make(**{**offered, **nested})
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{setting} cannot be made: {reason(error)}") from error
+        raise ValueError(_refusal(setting, arguments, reason(error))) from error
+
+
+def _refusal(setting: str, arguments: Mapping[str, Any], why: str) -> str:
+    """Returns the message for an error of a constructor, which names the argument if the error does."""
+    match = _ARGUMENT.fullmatch(why)
+    if match is None or match[1] not in arguments:
+        return f"{setting} cannot be made: {why}"
+    name = f"{setting}.{match[1]}"
+    received = f"Received: {match[1]}="
+    rest = match[2] if received in match[2] else f"{match[2]}. {received}{quoted(arguments[match[1]])}"
+    return f"{name} {rest.replace(received, f'Received: {name}=')}"
 
 
 def _as_toml(value: Any) -> Any:

@@ -18,7 +18,7 @@ class Family:
         noun: What one of them is called.
         kinds: The constructors by kind, as "module:name".
         given: Arguments that the run provides.
-        shared: Settings of the same table that are arguments of the parts: `model.hidden` is `hidden` of a network.
+        shared: Settings of the same table that are arguments of some kinds: `model.hidden` is `hidden` of a network.
         default: The part in a table without `kind`.
         own_code: Whether `kind` can name a function of the user's own, as "module:function".
     """
@@ -26,7 +26,7 @@ class Family:
     noun: str
     kinds: Mapping[str, str]
     given: tuple[str, ...] = ()
-    shared: tuple[str, ...] = ()
+    shared: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     default: str | None = None
     own_code: bool = False
 
@@ -39,7 +39,11 @@ FAMILIES = {
         "network",
         kinds.ENCODERS,
         given=("output_size", "image_shape", "num_axes", "name"),
-        shared=("hidden", "filters", "activation"),
+        shared={
+            "hidden": tuple(kinds.OF_ANY_SHAPE),
+            "filters": tuple(kind for kind in kinds.ENCODERS if kind not in kinds.OF_ANY_SHAPE),
+            "activation": tuple(kinds.ENCODERS),
+        },
         default="mlp",
         own_code=True,
     ),
@@ -48,10 +52,20 @@ FAMILIES = {
     "model.prior": Family(
         "prior", kinds.PRIORS, given=("latent_size", "encoder", "input_shape", "seed"), default="standard_normal"
     ),
-    "training.estimator": Family("estimator", kinds.ESTIMATORS, shared=("num_samples", "kl"), default="sgvb"),
+    "training.estimator": Family(
+        "estimator",
+        kinds.ESTIMATORS,
+        shared={
+            "num_samples": ("dreg", "iwae", "score_function", "sgvb", "sticking_the_landing", "wake_sleep"),
+            "kl": ("score_function", "sgvb"),
+        },
+        default="sgvb",
+    ),
     "training.estimator.baseline": Family("baseline", kinds.BASELINES),
     "training.beta": Family("schedule or weighting of the KL", {**kinds.SCHEDULES, **kinds.WEIGHTINGS}),
-    "training.optimizer": Family("optimizer", kinds.OPTIMIZERS, shared=("learning_rate",), default="adam"),
+    "training.optimizer": Family(
+        "optimizer", kinds.OPTIMIZERS, shared={"learning_rate": tuple(kinds.OPTIMIZERS)}, default="adam"
+    ),
     "training.callbacks": Family("callback", kinds.CALLBACKS, given=("restore_best_weights", "verbose")),
     "training.learning_rate": Family("schedule of the learning rate", kinds.LEARNING_RATES),
     "optuna.sampler": Family("sampler", kinds.SAMPLERS, given=("seed", "trial_seed")),
@@ -118,7 +132,7 @@ def merged(before: Any, value: Any) -> Any:
     """Returns a part after a change: a table without `kind` changes arguments of the part before, others replace it."""
     if not isinstance(value, Mapping) or "kind" in value:
         return value
-    table = dict(before) if isinstance(before, Mapping) else {} if before is None else {"kind": before}
+    table = dict(before) if isinstance(before, Mapping) else {"kind": before} if isinstance(before, str) else {}
     return {**table, **value}
 
 

@@ -32,17 +32,10 @@ def choose_likelihood(config: RunConfig, splits: Splits) -> Any:
         ValueError: If the likelihood that is requested does not fit the values.
     """
     likelihood, train = config.model.likelihood, splits.train
-    check_values(config.model.likelihood_kind, splits)
     if likelihood == "auto":
         is_gray_image = train.is_image and splits.event_shape[-1] == 1
         return "bernoulli" if train.is_binary or (is_gray_image and _in_unit_interval(splits)) else "normal"
-    outside = next((split for split in _available_splits(splits) if not split.in_unit_interval), None)
-    if config.model.likelihood_kind == "bernoulli" and outside is not None:
-        low, high = outside.value_range
-        raise ValueError(
-            "A Bernoulli likelihood requires values in [0, 1]. Scale the data to [0, 1] (store 8-bit images as uint8), "
-            f"or use --likelihood normal. Received: {outside.name} with values from {low:g} to {high:g}"
-        )
+    check_values(likelihood, splits)
     return likelihood
 
 
@@ -56,9 +49,9 @@ def choose_binarize(config: RunConfig, splits: Splits, likelihood: str) -> str:
     if likelihood != "bernoulli":
         if binarize not in ("auto", "none"):
             raise ValueError(
-                f"`binarize` requires a Bernoulli likelihood, but the likelihood of {splits.name} is {likelihood}. Use "
-                "`--likelihood bernoulli --binarize ...` (for values in [0, 1]) or `--binarize none`. "
-                f"Received: binarize={binarize!r}"
+                f"data.binarize requires a Bernoulli likelihood, but the likelihood of {splits.name} is {likelihood}. "
+                "Use `--likelihood bernoulli --binarize ...` (for values in [0, 1]) or `--binarize none`. "
+                f"Received: data.binarize={binarize!r}"
             )
         return "none"
     if splits.train.is_binary:
@@ -76,8 +69,8 @@ def choose_standardize(config: RunConfig, splits: Splits, likelihood: str) -> st
     if likelihood != "normal":
         if standardize == "on":
             raise ValueError(
-                f"`standardize` requires a normal likelihood, but the likelihood of {splits.name} is "
-                f"{likelihood.capitalize()}. Use --likelihood normal, or omit --standardize. Received: standardize='on'"
+                f"model.standardize requires a normal likelihood, but the likelihood of {splits.name} is "
+                f"{likelihood}. Use --likelihood normal, or omit --standardize. Received: model.standardize='on'"
             )
         return "off"
     if standardize == "auto":

@@ -7,7 +7,7 @@ from tfvae.parts import FAMILIES
 from tfvae.parts.written import written
 from tfvae.training.choices import choices
 from tfvae.training.config import RunConfig
-from tfvae.training.likelihoods import COUNTS, DENSITIES, GRAY_VALUES
+from tfvae.training.likelihoods import fitting
 from tfvae.training.resolve import resolve
 from tfvae.training.settings import PRECISIONS
 
@@ -62,19 +62,7 @@ def commented_file(config: RunConfig, splits: Splits) -> str:
 
 def _comment(setting: str, splits: Splits) -> str:
     if setting == "model.likelihood":
-        return f"or {', '.join(_fitting(splits))}"
+        return f"or {', '.join(fitting(splits))}"
     if setting in _OTHERS:
         return _OTHERS[setting]
     return f"or {', '.join(FAMILIES[setting].kinds)}" if setting in FAMILIES else ""
-
-
-def _fitting(splits: Splits) -> list[str]:
-    """Returns the likelihoods that have a probability for the data."""
-    in_unit_interval = splits.train.in_unit_interval
-    bounded = {"bernoulli", "beta", "continuous_bernoulli"}
-    fitting = [kind for kind in FAMILIES["model.likelihood"].kinds if kind in DENSITIES - bounded]
-    if in_unit_interval:
-        fitting = ["bernoulli", "continuous_bernoulli", *fitting]
-    if splits.train.num_levels is not None or splits.train.is_binary:
-        return [*sorted(GRAY_VALUES), *fitting]
-    return [*fitting, *(f"{kind} (whole numbers)" for kind in sorted(COUNTS))]

@@ -11,6 +11,7 @@ import tomli_w
 
 from tfvae._errors import quoted, reading, shortened
 from tfvae.parts import FAMILIES, merged
+from tfvae.parts.part import nearest
 from tfvae.training.settings import DataConfig, EvaluationConfig, ModelConfig, TrainingConfig
 
 # Training settings that may change when a run is resumed.
@@ -64,7 +65,8 @@ class RunConfig:
                 if section not in result:
                     unknown = shortened(section)
                     raise ValueError(
-                        f"Unknown table [{unknown}] in the configuration. Expected one of: {', '.join(sorted(result))}."
+                        f"Unknown table [{unknown}] in the configuration.{nearest(section, sorted(result))} Expected "
+                        f"one of: {', '.join(sorted(result))}."
                     )
                 if not isinstance(values, Mapping):
                     raise ValueError(
@@ -76,7 +78,8 @@ class RunConfig:
                     if key not in known:
                         unknown = shortened(key)
                         raise ValueError(
-                            f"Unknown setting {section}.{unknown}. Expected one of: {', '.join(sorted(known))}."
+                            f"Unknown setting {section}.{unknown}.{nearest(key, sorted(known))} Expected one of: "
+                            f"{', '.join(sorted(known))}."
                         )
                     if f"{section}.{key}" in FAMILIES:
                         _merge_part(result[section], section, key, value)
@@ -131,6 +134,13 @@ def _merge_part(settings: dict[str, Any], section: str, key: str, value: Any) ->
     part = merged(settings.get(key, family.default), value)
     if isinstance(part, Mapping):
         shared = {name: part[name] for name in family.shared if name in part}
+        kind = part.get("kind")
+        for name in shared:
+            if isinstance(kind, str) and kind in family.kinds and kind not in family.shared[name]:
+                raise ValueError(
+                    f"{section}.{key}.{name} is not an argument of the {family.noun} {quoted(kind)}. It is one of "
+                    f"{', '.join(family.shared[name])}. Received: {section}.{key}={quoted(dict(part))}"
+                )
         for name, each in shared.items():
             _merge_part(settings, section, name, each) if f"{section}.{name}" in FAMILIES else settings.update(
                 {name: each}

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
+from tfvae._checks import whole_number
 from tfvae.layers import AutoregressiveTransform, MultivariateNormalDiag
 from tfvae.networks import AutoregressiveNetwork
 
@@ -24,7 +25,7 @@ def autoregressive_flow(
 
     Args:
         event_size: Number of latent dimensions, D.
-        num_transforms: Number of transforms.
+        num_transforms: Number of transforms, at least 1.
         hidden_units: Number of units of each hidden layer in the network of a transform.
         activation: Activation of the hidden layers.
         name: Name of the last layer.
@@ -35,6 +36,7 @@ def autoregressive_flow(
     References:
         Papamakarios, Pavlakou & Murray, Masked Autoregressive Flow for Density Estimation, 2017, arXiv 1705.07057.
     """
+    num_transforms = whole_number(num_transforms, "num_transforms")
     layers: list[keras.layers.Layer] = [MultivariateNormalDiag(event_size, name=f"{name}_base")]
     for index in range(num_transforms):
         network = AutoregressiveNetwork(

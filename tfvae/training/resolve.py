@@ -11,6 +11,7 @@ from tfvae.data import Splits, known_names
 from tfvae.data.shard_header import is_shards
 from tfvae.parts import FAMILIES, is_own_code, is_part, kinds, merged, part_of
 from tfvae.parts.building import arguments_of, resolved
+from tfvae.training.check_parts import check_parts
 from tfvae.training.choices import (
     choose_binarize,
     choose_epochs,
@@ -38,6 +39,7 @@ def resolve(config: RunConfig, splits: Splits) -> RunConfig:
         ValueError: If the data do not fit the configuration.
     """
     model, data, training = config.model, config.data, config.training
+    check_parts(config)
     _check_prior(model)
     _check_estimator(model, training)
     config = dataclasses.replace(config, model=dataclasses.replace(model, likelihood=choose_likelihood(config, splits)))
@@ -122,6 +124,11 @@ def _check_prior(model: ModelConfig) -> None:
             f"model.prior must be {fitting} with the posterior {posterior}: both must be distributions over the same "
             f"space. Received: model.prior={prior!r}"
         )
+    if posterior == "von_mises_fisher" and model.latent_size == 1:
+        raise ValueError(
+            "model.latent_size must be at least 2 with the posterior von_mises_fisher, whose values are on a sphere. "
+            "Received: model.latent_size=1"
+        )
 
 
 def _check_estimator(model: ModelConfig, training: TrainingConfig) -> None:
@@ -133,6 +140,14 @@ def _check_estimator(model: ModelConfig, training: TrainingConfig) -> None:
             f"training.estimator must be {', '.join(_OF_ANY_POSTERIOR)} with the posterior {posterior}: its draws are "
             f"not reparameterised. Received: training.estimator={kind!r}"
         )
+    if is_part(training.beta) and part_of(training.beta, "training.beta")[0] in kinds.WEIGHTINGS:
+        fitting = FAMILIES["training.estimator"].shared["kl"]
+        if kind not in fitting:
+            raise ValueError(
+                f"training.beta must be a number or a schedule with the estimator {kind}, whose loss has no separate "
+                f"KL term. Weightings of the KL need {' or '.join(fitting)}. "
+                f"Received: training.beta={quoted(training.beta)}"
+            )
     known = arguments_of("training.estimator", kind)
     if "num_samples" not in known and training.num_samples != TrainingConfig.num_samples:
         raise ValueError(
@@ -142,11 +157,19 @@ def _check_estimator(model: ModelConfig, training: TrainingConfig) -> None:
 
 
 def _choose_kl(config: RunConfig) -> str:
-    """Chooses how the KL is computed. By default it is analytic for pairs of posterior and prior with a closed form."""
+    """Chooses how the KL is computed. By default it is analytic for pairs of posterior and prior with a closed form.
+
+    Raises:
+        ValueError: If it shall be analytic and has no closed form.
+    """
     kl, model = config.training.kl, config.model
-    if kl != "auto":
-        return kl
     posterior, _ = part_of(model.posterior, "model.posterior")
     prior, _ = part_of(model.prior, "model.prior")
     are_normal = posterior in ("diag", "diag_plus_low_rank", "tril") and prior in ("normal", "standard_normal")
-    return "analytic" if are_normal or prior == "spherical_uniform" else "monte_carlo"
+    is_closed = are_normal or prior == "spherical_uniform"
+    if kl == "analytic" and not is_closed:
+        raise ValueError(
+            f"training.kl must be auto or monte_carlo with the posterior {posterior} and the prior {prior}, whose KL "
+            "has no closed form. Received: training.kl='analytic'"
+        )
+    return kl if kl != "auto" else "analytic" if is_closed else "monte_carlo"

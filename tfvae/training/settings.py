@@ -6,19 +6,13 @@ from typing import Any
 
 from tfvae._errors import quoted
 from tfvae.parts import is_own_code, is_part, kinds, part_of
+from tfvae.parts.activations import ACTIVATIONS
+from tfvae.parts.arguments import require_choice
 
 _MAX_COUNT = 2**31 - 1  # TensorFlow counts with 32 bits
 _COUNT = f"an integer from 1 to {_MAX_COUNT}"
 _MAX_SIZE = 1_000_000  # units of a layer; the weights between two larger ones would exceed any memory
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16", "float64")
-# Activations of Keras that a layer accepts by name, listed here to report mistakes before Keras is imported. Without
-# glu, which halves the units, and threshold, which needs arguments.
-ACTIVATIONS = (
-    "celu", "elu", "exponential", "gelu", "hard_shrink", "hard_sigmoid", "hard_silu", "hard_swish", "hard_tanh",
-    "leaky_relu", "linear", "log_sigmoid", "log_softmax", "mish", "relu", "relu6", "selu", "sigmoid", "silu",
-    "soft_shrink", "softmax", "softplus", "softsign", "sparse_plus", "sparse_sigmoid", "sparsemax", "squareplus",
-    "swish", "tanh", "tanh_shrink",
-)  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +32,7 @@ class DataConfig:
     def __post_init__(self) -> None:
         valid = isinstance(self.name, str) and self.name != "" and "\0" not in self.name
         _require(valid, "data.name", "the name or path of a data set", self.name)
-        _require_choice(self.binarize, "data.binarize", ("auto", "dynamic", "static", "threshold", "none"))
+        require_choice(self.binarize, "data.binarize", ("auto", "dynamic", "static", "threshold", "none"))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,14 +80,14 @@ class ModelConfig:
                 f"model.network needs the function that makes the decoder, as in model.network = {{kind = "
                 f'{quoted(kind)}, decoder = "my_module:make_decoder"}}. Received: model.network={quoted(self.network)}'
             )
-        _require_choice(self.standardize, "model.standardize", ("auto", "on", "off"))
+        require_choice(self.standardize, "model.standardize", ("auto", "on", "off"))
         for name in ("hidden", "filters"):
             sizes = getattr(self, name)
             sizes = tuple(sizes) if isinstance(sizes, list | tuple) else sizes
             valid = isinstance(sizes, tuple) and bool(sizes) and all(_is_size(size) for size in sizes)
             _require(valid, f"model.{name}", f"a list of integers from 1 to {_MAX_SIZE}", sizes)
             object.__setattr__(self, name, sizes)
-        _require_choice(self.activation, "model.activation", ("auto", *ACTIVATIONS))
+        require_choice(self.activation, "model.activation", ("auto", *ACTIVATIONS))
         expected = f"an integer from 1 to {_MAX_SIZE}"
         _require(_is_size(self.latent_size), "model.latent_size", expected, self.latent_size)
 
@@ -179,20 +173,20 @@ class TrainingConfig:
             part_of(beta, "training.beta")
         else:
             _require(_is_number(beta) and beta >= 0, "training.beta", "a number of at least 0", beta)
-        _require_choice(self.kl, "training.kl", ("auto", "analytic", "monte_carlo"))
+        require_choice(self.kl, "training.kl", ("auto", "analytic", "monte_carlo"))
         _require(isinstance(self.keep_best, bool), "training.keep_best", "true or false", self.keep_best)
         callbacks = self.callbacks
         _require(isinstance(callbacks, list | tuple), "training.callbacks", "a list", callbacks)
         for callback in callbacks:
             part_of(callback, "training.callbacks")
         object.__setattr__(self, "callbacks", tuple(callbacks))
-        _require_choice(self.precision, "training.precision", PRECISIONS)
-        _require_choice(self.select, "training.select", ("auto", "last", "best"))
-        _require_choice(self.on_nan, "training.on_nan", ("stop", "rewind"))
+        require_choice(self.precision, "training.precision", PRECISIONS)
+        require_choice(self.select, "training.select", ("auto", "last", "best"))
+        require_choice(self.on_nan, "training.on_nan", ("stop", "rewind"))
         halves = self.on_nan == "rewind"
         expected = 'a number with training.on_nan = "rewind", which halves it'
         _require(not (halves and is_part(rate)), "training.learning_rate", expected, rate)
-        _require_choice(self.strategy, "training.strategy", ("none", "mirrored", "multi_worker"))
+        require_choice(self.strategy, "training.strategy", ("none", "mirrored", "multi_worker"))
         steps = self.checkpoint_steps
         valid = (type(steps) is int and steps == 0) or _is_count(steps)
         _require(valid, "training.checkpoint_steps", "an integer of at least 0", steps)
@@ -235,7 +229,3 @@ def _is_number(value: Any) -> bool:
 def _require(condition: bool, name: str, expected: str, received: Any) -> None:
     if not condition:
         raise ValueError(f"{name} must be {expected}. Received: {name}={quoted(received)}")
-
-
-def _require_choice(value: Any, name: str, choices: tuple[str, ...]) -> None:
-    _require(value in choices, name, f"one of {', '.join(choices)}", value)
