@@ -136,6 +136,7 @@ def test_a_schedule_cannot_become_a_number_on_the_way(splits, tmp_path):
         resume_from(folder, number, None, TrainingState(), ())
 
 
+MIXTURE = {"kind": "mixture", "num_components": 2}
 COSINE = {"kind": "cosine_decay", "initial_learning_rate": 0.1, "decay_steps": 10}
 COUNTS = make_splits("own", {"train": np.arange(40.0).reshape(20, 2) // 10}, {}, "own.npy")
 TABLE = make_splits("own", {"train": np.random.default_rng(0).normal(size=(40, 3))}, {}, "own.npy")
@@ -174,7 +175,7 @@ TABLE = make_splits("own", {"train": np.random.default_rng(0).normal(size=(40, 3
         (
             {"posterior": "laplace", "kl": "analytic"},
             None,
-            "training.kl must be auto or monte_carlo with the",
+            "training.kl must be auto or .*posterior='laplace'",
         ),
         ({"estimator": "vimco", "num_samples": 5}, None, "training.num_samples has no effect: the estimator vimco"),
         ({"estimator": {"kind": "iwae", "kl": "analytic"}}, None, "training.estimator.kl is not .*sgvb"),
@@ -182,6 +183,11 @@ TABLE = make_splits("own", {"train": np.random.default_rng(0).normal(size=(40, 3
             {"estimator": "iwae", "beta": {"kind": "free_bits", "nats": 1}},
             None,
             "training.beta must be a number or",
+        ),
+        (
+            {"estimator": "score_function", "prior": MIXTURE, "beta": {"kind": "free_bits", "nats": 1}},
+            None,
+            "need sgvb.",
         ),
         ({"beta": "linear_warm_up"}, None, "training.beta cannot be made: .*num_epochs"),
         ({"beta": {"kind": "linear_warm_up", "num_epochs": 1, "end": -1}}, None, "training.beta.end must be .* at lea"),
@@ -244,3 +250,26 @@ def test_callbacks_that_wait_for_beta_remember_what_was_before(splits):
     assert (state["best"], state["wait"]) == (-4.0, 1)
     epoch.end()
     assert states_of([plateau]) == (state,)
+
+
+def test_levels_are_those_of_the_data(splits):
+    likelihood = {"kind": "discretized_logistic_mixture", "num_components": 5}
+    assert config_of(splits, likelihood=likelihood).model.likelihood == {**likelihood, "num_bins": 17}
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"likelihood": {"kind": "generic", "distribution_class": "Gamma"}},
+            "model.likelihood must have a finite",
+        ),
+        (
+            {"prior": {"kind": "vamp", "num_components": 99}},
+            "model.prior.num_components must be at most .*40",
+        ),
+    ],
+)
+def test_what_the_model_shows_is_refused_before_training(settings, message):
+    with pytest.raises(ValueError, match=message):
+        built(TABLE, **settings)

@@ -5,9 +5,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
+import numpy as np
 
 from tfvae import layers, priors
 from tfvae._dtype_policy import dtype_policy
+from tfvae._errors import quoted
 from tfvae.data import Splits
 from tfvae.models import VAE
 from tfvae.parts import FAMILIES, is_own_code, kinds, part_of
@@ -18,6 +20,8 @@ from tfvae.training.initial_weights import start_at_marginals, start_at_unit_nor
 from tfvae.training.own_code import require_allowed
 from tfvae.training.run_data import RunData
 from tfvae.training.settings import ModelConfig
+
+_EXAMPLES_FOR_DENSITY = 1000
 
 
 def build_vae(config: RunConfig, splits: Splits, *, allow_code: bool = False) -> VAE:
@@ -79,11 +83,28 @@ def _build(config: RunConfig, splits: Splits) -> VAE:
     elif not is_own_code(model.network_kind):
         start_at_marginals(vae, train, model.likelihood_kind)
     if isinstance(vae.prior, priors.VampPrior):
+        if len(train) < vae.prior.num_components:
+            raise ValueError(
+                f"model.prior.num_components must be at most the number of training examples, {len(train)}, at which "
+                f"the pseudo-inputs start. Received: model.prior.num_components={vae.prior.num_components}"
+            )
         vae.prior.adapt(train.x, seed=training.seed)
+    if model.likelihood_kind == "generic":
+        _check_density(vae, train.x[:_EXAMPLES_FOR_DENSITY], model.likelihood)
     rate = training.learning_rate
     learning_rate = build(rate, "training.learning_rate") if isinstance(rate, Mapping) else rate
     vae.compile(build(training.optimizer, "training.optimizer", learning_rate=learning_rate))
     return vae
+
+
+def _check_density(vae: VAE, x: np.ndarray, likelihood: Any) -> None:
+    """Raises ValueError if examples have no finite density before training."""
+    z = np.zeros((1, *vae.latent_shape), vae.variable_dtype)
+    if not np.isfinite(vae.decode(z).log_prob(x.astype(vae.variable_dtype))).all():
+        raise ValueError(
+            "model.likelihood must have a finite log-density of the data, but some examples have none. `tfvae new` "
+            f"writes those that fit. Received: model.likelihood={quoted(likelihood)}"
+        )
 
 
 def _bodies(

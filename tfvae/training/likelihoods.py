@@ -67,6 +67,8 @@ def _lack(kind: str, arguments: Mapping[str, Any], split: SplitLike) -> str | No
         return "vectors, such as the rows of a table"
     if kind in _IN_UNIT_INTERVAL and not split.in_unit_interval:
         return "values in [0, 1]; 8-bit images stored as uint8 are scaled to them"
+    if kind == "beta" and split.num_levels is None and (low == 0 or high == 1):
+        return "values between 0 and 1, without 0 and 1"
     if kind in GRAY_VALUES and split.num_levels is None:
         return "data with levels, such as 8-bit images stored as uint8"
     if kind in COUNTS:

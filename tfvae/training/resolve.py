@@ -1,7 +1,6 @@
 """A configuration with every choice made for the data."""
 
 import dataclasses
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,7 @@ from tfvae._errors import quoted
 from tfvae._targets import expanded
 from tfvae.data import Splits, known_names
 from tfvae.data.shard_header import is_shards
-from tfvae.parts import FAMILIES, is_own_code, is_part, kinds, merged, part_of
+from tfvae.parts import FAMILIES, is_own_code, is_part, kinds, part_of
 from tfvae.parts.building import arguments_of, resolved
 from tfvae.training.check_parts import check_parts
 from tfvae.training.choices import (
@@ -90,11 +89,10 @@ def _resolved_network(model: ModelConfig, event_shape: tuple[int, ...]) -> Any:
 
 def _with_levels(likelihood: Any, splits: Splits) -> Any:
     """Returns a likelihood of gray values with the number of levels of the data."""
-    kind, _ = part_of(likelihood, "model.likelihood")
+    kind, arguments = part_of(likelihood, "model.likelihood")
     if kind not in GRAY_VALUES:
         return likelihood
-    num_levels = 2 if splits.train.is_binary else splits.train.num_levels
-    return merged({"kind": kind, "num_bins": num_levels}, likelihood if isinstance(likelihood, Mapping) else {})
+    return {"kind": kind, "num_bins": splits.train.num_levels, **arguments}
 
 
 def _callback(value: Any) -> Any:
@@ -141,7 +139,7 @@ def _check_estimator(model: ModelConfig, training: TrainingConfig) -> None:
             f"not reparameterised. Received: training.estimator={kind!r}"
         )
     if is_part(training.beta) and part_of(training.beta, "training.beta")[0] in kinds.WEIGHTINGS:
-        fitting = FAMILIES["training.estimator"].shared["kl"]
+        fitting = [each for each in FAMILIES["training.estimator"].shared["kl"] if each == "sgvb" or _is_closed(model)]
         if kind not in fitting:
             raise ValueError(
                 f"training.beta must be a number or a schedule with the estimator {kind}, whose loss has no separate "
@@ -163,13 +161,19 @@ def _choose_kl(config: RunConfig) -> str:
         ValueError: If it shall be analytic and has no closed form.
     """
     kl, model = config.training.kl, config.model
+    is_closed = _is_closed(model)
+    if kl == "analytic" and not is_closed:
+        raise ValueError(
+            "training.kl must be auto or monte_carlo with this posterior and prior, whose KL has no closed form. "
+            f"Received: training.kl='analytic' with model.posterior={quoted(model.posterior)} and "
+            f"model.prior={quoted(model.prior)}"
+        )
+    return kl if kl != "auto" else "analytic" if is_closed else "monte_carlo"
+
+
+def _is_closed(model: ModelConfig) -> bool:
+    """Whether the KL of posterior and prior has a closed form."""
     posterior, _ = part_of(model.posterior, "model.posterior")
     prior, _ = part_of(model.prior, "model.prior")
     are_normal = posterior in ("diag", "diag_plus_low_rank", "tril") and prior in ("normal", "standard_normal")
-    is_closed = are_normal or prior == "spherical_uniform"
-    if kl == "analytic" and not is_closed:
-        raise ValueError(
-            f"training.kl must be auto or monte_carlo with the posterior {posterior} and the prior {prior}, whose KL "
-            "has no closed form. Received: training.kl='analytic'"
-        )
-    return kl if kl != "auto" else "analytic" if is_closed else "monte_carlo"
+    return are_normal or prior == "spherical_uniform"
