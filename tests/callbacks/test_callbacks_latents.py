@@ -188,7 +188,7 @@ def test_hparams_are_the_models_and_ones_own(vae, images, tmp_path):
         "beta": 0.5,
         "latent_size": 3.0,
     }
-    assert info.group_name == "/".join(tmp_path.parts[-2:])
+    assert info.group_name == "/".join(tmp_path.parts[-5:])
 
 
 def test_the_graph_is_written_once(vae, images, tmp_path):

@@ -2,11 +2,13 @@
 
 import tomllib
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from tfvae.cli.app import app
 from tfvae.data import load
+from tfvae.data.splits import make_splits
 from tfvae.sweeps import running
 from tfvae.sweeps.workers import Ended, Workers
 from tfvae.training import RunConfig
@@ -40,8 +42,12 @@ def test_a_new_file_is_the_default_run(run_command, tmp_path):
     file = tmp_path / "new.toml"
     assert run_command("new", file, "--data", "digits").exit_code == 0
     splits = load("digits")
-    assert RunConfig.from_toml(file) == resolve(RunConfig.from_dict({"data": {"name": "digits"}}), splits)
+    default = RunConfig.from_dict({"data": {"name": "digits"}})
+    assert resolve(RunConfig.from_toml(file), splits) == resolve(default, splits)
     text = file.read_text()
+    assert 'kl = "auto"  # auto, here analytic; ' in text, "it follows from the prior"
+    other = RunConfig.from_toml(file, {"model": {"prior": "flow", "network": "conv"}})
+    assert (resolve(other, splits).training.kl, resolve(other, splits).model.activation) == ("monte_carlo", "relu")
     assert "# data: 1,437 train + 360 test examples" in text
     assert "discretized_logistic_mixture" in text, "the data have levels"
     assert "poisson" not in text, "they are no counts"
@@ -54,7 +60,9 @@ def test_a_file_names_what_fits_the_data():
     splits = load("digits")
     config = RunConfig.from_dict({"data": {"name": "digits"}, "model": {"likelihood": "normal", "prior": "flow"}})
     text = commented_file(config, splits)
-    assert RunConfig.from_dict(tomllib.loads(text)) == resolve(config, splits)
+    assert resolve(RunConfig.from_dict(tomllib.loads(text)), splits) == resolve(config, splits)
+    assert 'network = "mlp"  # or conv, resnet, gated_mlp, residual_mlp' in text
+    assert "spherical_uniform" not in text, "the posterior is on no sphere"
     assert max(map(len, text.splitlines())) < 200
 
 
@@ -115,3 +123,11 @@ class _Failing(Workers):
     @property
     def runs(self):
         return [ended.run for ended in (getattr(self, "_ended", None),) if ended is not None]
+
+
+def test_a_file_for_a_table_has_no_networks_for_images():
+    table = make_splits("own", {"train": np.random.default_rng(0).normal(size=(40, 3))}, {}, "own.npy")
+    text = commented_file(RunConfig.from_dict({"data": {"name": "own.npy"}}), table)
+    assert 'network = "mlp"  # or gated_mlp, residual_mlp' in text
+    assert "tril" in text
+    assert "bernoulli" not in text.split("likelihood =")[0].splitlines()[-1]

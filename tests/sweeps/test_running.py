@@ -48,7 +48,8 @@ def train(order):
         return "failed"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.toml").write_text(text)
-    (folder / "started.txt").open("a").write(f"{'resumed' if resume else 'new'} {os.getpid()}" + os.linesep)
+    started = f"{'resumed' if resume else 'new'} {os.getpid()} {order['allow_code']}"
+    (folder / "started.txt").open("a").write(started + os.linesep)
     if os.environ.get("STOP_AT") == folder.parent.name + "/" + folder.name:
         os.kill(os.getpid(), 9)
     elbo = -100.0 - training["beta"] + [0.0, 3.0][training["seed"]] + 0.5 * training["beta"] * training["seed"]
@@ -107,6 +108,24 @@ def test_a_killed_sweep_goes_on(sweep, monkeypatch):
     assert (folder / "runs/001-VAE/seed-0/report.json").stat().st_mtime_ns == before, "a finished run is kept"
     started = (folder / "runs/002-beta-VAE/seed-0/started.txt").read_text().splitlines()
     assert [line.split()[0] for line in started] == ["new", "resumed"]
+
+
+def test_own_code_needs_the_option(sweep):
+    run, file, folder = sweep
+    file.write_text('[[runs]]\nname = "mine"\nmodel.network = {kind = "my_module:e", decoder = "my_module:decoder"}\n')
+    with pytest.raises(ValueError, match=r"Row 'mine' of the sweep: model\.network names Python code.*--allow-code"):
+        run()
+    assert not folder.exists()
+    run(allow_code=True)
+    assert (folder / "runs/001-mine/seed-0/started.txt").read_text().split()[2] == "True"
+
+
+def test_a_wrong_argument_is_one_error_before_the_first_run(sweep):
+    run, file, folder = sweep
+    file.write_text('[[runs]]\n[[runs]]\nname = "Vamp"\nmodel.prior = {kind = "vamp", num_component = 5}\n')
+    with pytest.raises(ValueError, match=r"Row 'Vamp' of .*: model\.prior\.num_component is not .*num_components"):
+        run()
+    assert not folder.exists()
 
 
 def test_a_process_trains_runs_of_one_structure_while_there_are_any(tmp_path, monkeypatch):

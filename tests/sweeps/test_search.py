@@ -97,7 +97,7 @@ class SameProcess:
         killed_at: See `Training`.
     """
 
-    def __init__(self, folder, num_jobs, killed_at=None):
+    def __init__(self, folder, num_jobs, allow_code=False, killed_at=None):
         self.folder, self.num_jobs, self.killed_at = folder, num_jobs, killed_at
         self.ended = []
 
@@ -265,7 +265,7 @@ def test_the_other_runs_of_a_pruned_trial_are_stopped(make_sweep, monkeypatch):
     class Deaf(SameProcess):
         """A run of the second seed does not end before the second signal."""
 
-        def __init__(self, folder, num_jobs):
+        def __init__(self, folder, num_jobs, allow_code=False):
             super().__init__(folder, num_jobs)
             self.silent = []
 

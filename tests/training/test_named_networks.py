@@ -2,6 +2,7 @@
 
 import sys
 
+import keras
 import numpy as np
 import pytest
 from small_models import without_xla
@@ -69,6 +70,32 @@ def test_examples_without_spatial_axes_are_one_clear_error(network, event_shape)
         resolve(config_of(network), splits_of(*event_shape))
 
 
+@pytest.mark.parametrize("network", ["conv", "resnet"])
+def test_series_from_a_file_have_one_spatial_axis_if_asked(network):
+    splits = splits_of(8, 3)
+    assert splits.event_shape == (8, 3, 1), "floats (N, 8, 3) may be gray images"
+    tables = {"kind": network, "num_axes": 1}
+    config = resolve(config_of(tables, filters=(4,), standardize="off"), splits)
+    assert config.model.network["num_axes"] == 1
+    assert resolve(config, splits) == config
+    vae = build_vae(config, splits)
+    body = vae.encoder.layers[0]
+    assert any(isinstance(layer, keras.layers.Conv1D) for layer in body.layers)
+    assert not any(isinstance(layer, keras.layers.Conv2D) for layer in body.layers)
+    mean = vae.decode(np.zeros((1, 2))).mean().numpy()[0]
+    assert mean.shape == (8, 3, 1)
+    of_each_series = splits.train.x.mean(axis=(0, 1))[:, 0]
+    np.testing.assert_allclose(mean.mean(axis=0)[:, 0], of_each_series, atol=0.2)
+    assert np.isfinite(vae.estimate(splits.train.x).bound).all()
+    assert "num_axes" not in resolve(config_of({"kind": network}), splits).to_toml()
+
+
+@pytest.mark.parametrize("num_axes", [0, 3])
+def test_a_number_of_axes_that_the_data_do_not_have_is_refused(num_axes):
+    with pytest.raises(ValueError, match=r"model\.network\.num_axes must be an integer from 1 to 2 for .*\(8, 3, 1\)"):
+        resolve(config_of({"kind": "conv", "num_axes": num_axes}), splits_of(8, 3))
+
+
 @pytest.fixture
 def own_networks(tmp_path, monkeypatch):
     """The folder of a module that is not imported yet."""
@@ -85,7 +112,7 @@ def test_own_code_is_not_imported_unless_it_is_allowed(own_networks, monkeypatch
         lambda: train(config, own_networks / "run"),
         lambda: train(config, own_networks / "run", resume=True),
     ):
-        with pytest.raises(ValueError, match=r"tfvae train --allow-code.*Received: model\.network="):
+        with pytest.raises(ValueError, match=r"--allow-code of `tfvae train`.*Received: model\.network="):
             refused()
     (own_networks / "own.toml").write_text(config.to_toml())
     monkeypatch.setattr(sys, "argv", ["tfvae", "train", "--config", str(own_networks / "own.toml")])

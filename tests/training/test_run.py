@@ -276,7 +276,7 @@ def test_own_vectors_train_with_a_normal_likelihood(tmp_path):
     independent = -0.5 * np.sum(np.log(2 * np.pi * np.e * np.diag(covariance)))
     joint = -0.5 * np.linalg.slogdet(2 * np.pi * np.e * covariance)[1]
     assert independent + 0.5 * (joint - independent) < report["log_marginal"]["mean"] < joint + 0.6
-    assert "continuous" in report["note"]
+    assert "a density in the units of the data" in report["note"]
 
 
 @pytest.mark.slow
@@ -309,7 +309,8 @@ def test_a_run_ends_with_the_model_that_is_selected(select, best, ends_with, mon
     paths = [(epoch, pathlib.Path(f"{epoch}.keras")) for epoch in (1, 2)]
     folder = types.SimpleNamespace(best_checkpoint=lambda: paths[best - 1][1], saved_checkpoints=lambda: paths)
     monkeypatch.setattr(run, "load_vae", lambda path: path.stem)
-    assert run._selected("last", small(select=select), folder, lambda stage: None) == ends_with
+    programs = types.SimpleNamespace(model=lambda vae: vae)
+    assert run._selected("last", small(select=select), folder, programs, lambda stage: None) == ends_with
 
 
 def test_of_two_runs_one_gets_the_folder(tmp_path):

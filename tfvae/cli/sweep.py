@@ -13,6 +13,10 @@ def sweep(
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Number of processes, which share the cores.")] = 1,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Start failed runs again.")] = False,
+    allow_code: Annotated[
+        bool,
+        typer.Option("--allow-code", help="Import and run networks that the file names as module:function."),
+    ] = False,
 ) -> None:
     """Run a list, a grid, random draws or a search by Optuna, with several seeds, and print a table with errors."""
     from rich.console import Console
@@ -29,6 +33,7 @@ def sweep(
             folder,
             num_jobs=jobs,
             retry_failed=retry_failed,
+            allow_code=allow_code,
             on_stage=lambda text: console.print(text, markup=False, highlight=False, soft_wrap=True),
         )
     except KeyboardInterrupt:

@@ -13,7 +13,8 @@ from tfvae.parts.part import FAMILIES, named, nearest, part_of
 # The argument that a constructor's error begins with.
 _ARGUMENT = re.compile(r"(?:Argument )?`(\w+)` (.*)")
 # Arguments that every part of a library has, and that change no number: they can be given, but are not written down.
-_NOT_WRITTEN = ("name", "convert_to_tensor_fn", "validate_args")
+# The number of spatial axes is that of the data.
+_NOT_WRITTEN = ("name", "convert_to_tensor_fn", "validate_args", "num_axes")
 
 
 def constructor(path: str) -> Any:

@@ -38,7 +38,7 @@ FAMILIES = {
     "model.network": Family(
         "network",
         kinds.ENCODERS,
-        given=("output_size", "image_shape", "num_axes", "name"),
+        given=("output_size", "image_shape", "name"),
         shared={
             "hidden": tuple(kinds.OF_ANY_SHAPE),
             "filters": tuple(kind for kind in kinds.ENCODERS if kind not in kinds.OF_ANY_SHAPE),

@@ -74,6 +74,12 @@ def read_plan(path: str | os.PathLike[str]) -> Plan:
     if ways == ["optuna"]:
         return Plan((), (), read_search(os.fspath(path), tables["optuna"], base, _seeds(tables)))
     rows = _rows(tables, ways[0]) if ways else [("run", {})]
+    for name, table in [("[training]", base), *((f"row {quoted(name)}", row) for name, row in rows)]:
+        if isinstance(table.get("training"), Mapping) and "seed" in table["training"]:
+            raise ValueError(
+                f"training.seed of a sweep is set by its seeds. Write [sweep] with seeds = [0, 1], and leave it out of "
+                f"{name}. Received: training.seed={quoted(table['training']['seed'])}"
+            )
     names = [name for name, _ in rows]
     twice = {name for name in names if names.count(name) > 1}
     if twice:
@@ -96,6 +102,9 @@ def _rows(tables: Mapping[str, Any], way: str) -> list[tuple[str, dict[str, Any]
             raise ValueError("`runs` must be a list of tables: write [[runs]] above each row.")
         rows = [dict(row) for row in found]
         named = [(row.pop("name", None), row) for row in rows]
+        wrong = [name for name, _ in named if not (name is None or isinstance(name, str))]
+        if wrong:
+            raise ValueError(f"The name of a row must be text. Received: name={quoted(wrong[0])}")
         return [(str(name or row_name(row)), row) for name, row in named]
     if not isinstance(found, Mapping):
         raise ValueError(f"[{way}] must be a table. Received: {way}={quoted(found)}")
@@ -115,7 +124,7 @@ def _grid(table: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 def _random(table: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     drawn = dict(table)
     num_runs, seed = drawn.pop("num_runs", 10), drawn.pop("seed", 0)
-    if not isinstance(num_runs, int) or num_runs < 1 or not isinstance(seed, int) or seed < 0:
+    if type(num_runs) is not int or num_runs < 1 or type(seed) is not int or seed < 0:
         raise ValueError(
             f"[random] needs num_runs, an integer of at least 1, and seed, of at least 0. "
             f"Received: num_runs={quoted(num_runs)}, seed={quoted(seed)}"
@@ -133,7 +142,9 @@ def _slug(index: int, name: str) -> str:
 
 def _seeds(tables: Mapping[str, Any]) -> tuple[int, ...]:
     sweep = tables.get("sweep", {})
-    unknown = set(sweep).difference(("seeds",)) if isinstance(sweep, Mapping) else {"sweep"}
+    if not isinstance(sweep, Mapping):
+        raise ValueError(f"[sweep] must be a table. Received: sweep={quoted(sweep)}")
+    unknown = set(sweep).difference(("seeds",))
     if unknown:
         raise ValueError(f"Unknown setting sweep.{min(unknown)}. Expected one of: seeds.")
     seeds = sweep.get("seeds", 1)

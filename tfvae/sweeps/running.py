@@ -10,7 +10,9 @@ from tfvae.sweeps.planned_run import PlannedRun
 from tfvae.sweeps.workers import Ended, Workers
 
 
-def run_all(plan: Plan, folder: Path, num_jobs: int, retry_failed: bool, on_stage: Callable[[str], None]) -> None:
+def run_all(
+    plan: Plan, folder: Path, num_jobs: int, retry_failed: bool, allow_code: bool, on_stage: Callable[[str], None]
+) -> None:
     """Runs what a sweep still lacks; see `run_sweep`."""
     if retry_failed:
         for run in plan.runs:
@@ -19,7 +21,7 @@ def run_all(plan: Plan, folder: Path, num_jobs: int, retry_failed: bool, on_stag
     total = len(plan.runs)
     if len(waiting) < total:
         on_stage(f"{total - len(waiting)} of {total} runs are there already")
-    with Workers(folder, num_jobs) as workers:
+    with Workers(folder, num_jobs, allow_code) as workers:
         while waiting or workers.runs:
             while waiting and workers.has_room:
                 run = workers.choose(waiting)

@@ -102,7 +102,12 @@ class _Search:
 
 
 def run_trials(
-    plan: SearchPlan, folder: Path, num_jobs: int, retry_failed: bool, on_stage: Callable[[str], None]
+    plan: SearchPlan,
+    folder: Path,
+    num_jobs: int,
+    retry_failed: bool,
+    allow_code: bool,
+    on_stage: Callable[[str], None],
 ) -> None:
     """Runs what a sweep by Optuna still lacks; see `run_sweep`.
 
@@ -111,7 +116,7 @@ def run_trials(
     trials = Trials(plan, folder)
     if retry_failed:
         trials.retry_failed()
-    with Workers(folder, num_jobs) as workers:
+    with Workers(folder, num_jobs, allow_code) as workers:
         search = _Search(trials, folder, workers, on_stage)
         while not search.has_ended():
             search.start_runs()

@@ -7,6 +7,7 @@ from types import ModuleType
 
 from tfvae._extras import how_to_install
 from tfvae._files import locked, write_bytes
+from tfvae.sweeps.check_plan import check_plan
 from tfvae.sweeps.plan import Plan, read_plan
 from tfvae.sweeps.results import write_results
 from tfvae.sweeps.running import run_all
@@ -19,6 +20,7 @@ def run_sweep(
     *,
     num_jobs: int = 1,
     retry_failed: bool = False,
+    allow_code: bool = False,
     on_stage: Callable[[str], None] = lambda stage: None,
 ) -> Path:
     """Runs what a sweep still lacks, and writes its table.
@@ -31,6 +33,7 @@ def run_sweep(
         folder: Folder of the sweep.
         num_jobs: Number of runs at the same time, which share the cores.
         retry_failed: Whether runs that failed before start again.
+        allow_code: Whether the file may name networks of the user's own, whose modules the runs then import.
         on_stage: Function that is called with a line of text when something happens.
 
     Returns:
@@ -43,14 +46,15 @@ def run_sweep(
     """
     folder = Path(folder)
     plan = plan_in(file, folder)
+    check_plan(plan, allow_code)
     _check_settings(plan, folder)
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder, f"Another process runs the sweep in {folder}. Wait until it has finished, or stop it."):
         write_bytes(folder / "sweep.toml", Path(file).read_bytes())
         if plan.search is None:
-            run_all(plan, folder, num_jobs, retry_failed, on_stage)
+            run_all(plan, folder, num_jobs, retry_failed, allow_code, on_stage)
         else:
-            _searching().run_trials(plan.search, folder, num_jobs, retry_failed, on_stage)
+            _searching().run_trials(plan.search, folder, num_jobs, retry_failed, allow_code, on_stage)
         return write_results(plan_in(file, folder), folder)
 
 

@@ -1,6 +1,7 @@
 """Creates a model from a configuration and data."""
 
 import inspect
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -114,20 +115,23 @@ def _bodies(
     encoder, decoder = (
         (kind, arguments.pop("decoder")) if is_own_code(kind) else (kinds.ENCODERS[kind], kinds.DECODERS[kind])
     )
+    num_axes = len(event_shape) - 1 if is_own_code(kind) else arguments.pop("num_axes", len(event_shape) - 1)
+    is_merged = num_axes != len(event_shape) - 1  # the other axes are channels
+    image_shape = (*event_shape[:num_axes], math.prod(event_shape[num_axes:])) if is_merged else event_shape
     shared = {
         "hidden": model.hidden,
         "filters": model.filters,
         "activation": model.activation,
-        "image_shape": event_shape,
-        "num_axes": len(event_shape) - 1,
+        "image_shape": image_shape,
+        "num_axes": num_axes,
     }
     reverse = {"hidden": model.hidden[::-1], "filters": model.filters[::-1]}
     of_encoder = {**shared, "output_size": num_encoded, "name": "encoder_body"}
     of_decoder = {**shared, **reverse, "output_size": num_decoded, "name": "decoder_body"}
-    return (
-        call(encoder, "model.network", arguments, of_encoder),
-        call(decoder, "model.network", arguments, of_decoder),
-    )
+    body = call(encoder, "model.network", arguments, of_encoder)
+    if is_merged:
+        body = keras.Sequential([keras.layers.Reshape(image_shape), *body.layers], name="encoder_body")
+    return body, call(decoder, "model.network", arguments, of_decoder)
 
 
 def _params_size(value: Any, setting: str, available: Mapping[str, Any]) -> int:

@@ -1,7 +1,5 @@
 """Checks of the parts of a configuration that need no data."""
 
-from typing import Any
-
 from tfvae._errors import quoted
 from tfvae.parts import is_own_code, is_part, part_of
 from tfvae.parts.building import build, resolved
@@ -12,7 +10,9 @@ from tfvae.training.settings import TrainingConfig
 
 
 def check_parts(config: RunConfig) -> None:
-    """Makes the parts that need no data, so that a mistake is reported before data are loaded or a run is written.
+    """Checks the arguments of all parts, so that a mistake is reported before data are loaded or a run is written.
+
+    Schedules and callbacks are made too. Others are not, because Keras counts the names of layers and optimizers.
 
     Raises:
         ValueError: If an argument of a part is unknown, missing or out of range, or two parts do not fit.
@@ -24,11 +24,11 @@ def check_parts(config: RunConfig) -> None:
         resolved(model.likelihood, "model.likelihood")
     resolved(model.posterior, "model.posterior")
     resolved(model.prior, "model.prior")
-    build(_checked(training.estimator, "training.estimator"), "training.estimator")
-    rate = training.learning_rate
-    if is_part(rate):
-        rate = build(_checked(rate, "training.learning_rate"), "training.learning_rate")
-    build(_checked(training.optimizer, "training.optimizer"), "training.optimizer", learning_rate=rate)
+    resolved(training.estimator, "training.estimator")
+    resolved(training.optimizer, "training.optimizer")
+    if is_part(training.learning_rate):
+        resolved(training.learning_rate, "training.learning_rate")
+        build(training.learning_rate, "training.learning_rate")
     if is_part(training.beta):
         resolved(training.beta, "training.beta")
     number_or_weighting(training.beta)
@@ -37,11 +37,6 @@ def check_parts(config: RunConfig) -> None:
         resolved(callback, "training.callbacks")
     make_callbacks(training)
     _check_plateau(training)
-
-
-def _checked(value: Any, setting: str) -> Any:
-    resolved(value, setting)
-    return value
 
 
 def _check_plateau(training: TrainingConfig) -> None:

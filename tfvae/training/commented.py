@@ -3,7 +3,7 @@
 import textwrap
 
 from tfvae.data import Splits
-from tfvae.parts import FAMILIES
+from tfvae.parts import FAMILIES, kinds, part_of
 from tfvae.parts.written import written
 from tfvae.training.choices import choices
 from tfvae.training.config import RunConfig
@@ -14,6 +14,7 @@ from tfvae.training.settings import PRECISIONS
 _MAX_WIDTH = 110
 # What else fits a setting, for its comment.
 _OTHERS = {
+    "data.name": "a name, or a .npy or .npz file, or a folder of shards",
     "data.binarize": "for a Bernoulli likelihood: dynamic, static, threshold, none",
     "model.hidden": "units of the hidden layers; reversed for the decoder",
     "model.filters": "filters of the levels of conv and resnet",
@@ -21,17 +22,26 @@ _OTHERS = {
     "model.latent_size": "number of latent dimensions",
     "model.standardize": "on, off: whether the model standardises the data, for a normal likelihood",
     "training.epochs": "passes over the data",
+    "training.batch_size": "examples per step",
     "training.learning_rate": 'a number, or a schedule such as {kind = "cosine_decay", ...}',
     "training.num_samples": "draws of z per example",
     "training.kl": "analytic, monte_carlo, auto",
     "training.beta": 'a number, {kind = "linear_warm_up", num_epochs = 10}, {kind = "free_bits", nats = 0.5}',
     "training.precision": ", ".join(PRECISIONS),
+    "training.seed": "of the initial weights, the order of the data and all draws",
     "training.select": "last, best: by validation ELBO, among the checkpoints",
     "training.keep_best": "true: save and keep the epoch of the best validation ELBO",
     "training.callbacks": '[{kind = "early_stopping", monitor = "val_elbo", patience = 10}]',
-    "training.on_nan": "stop, rewind",
-    "training.strategy": "none, mirrored, multi_worker",
+    "training.keep": "newest checkpoints to keep",
+    "training.checkpoint_steps": "steps between checkpoints within an epoch; 0: only between epochs",
+    "training.on_nan": "stop, rewind: to the newest checkpoint with half the learning rate",
+    "training.strategy": "none, mirrored: all GPUs, multi_worker: several machines",
+    "evaluation.num_samples": "draws of z per example for the ELBO",
+    "evaluation.num_importance_samples": "importance samples per example for log p(x)",
+    "evaluation.num_examples": "examples for slow measures",
 }
+# Settings that follow from others, so that the file can be changed in one place.
+_AUTOMATIC = ("data.binarize", "model.activation", "model.standardize", "training.kl")
 
 
 def commented_file(config: RunConfig, splits: Splits) -> str:
@@ -41,7 +51,7 @@ def commented_file(config: RunConfig, splits: Splits) -> str:
         config: The settings that are given.
         splits: The data.
     """
-    found = resolve(config, splits)
+    given, found = config.to_dict(), resolve(config, splits)
     lines = [
         "# Settings of a run. Train it with `tfvae train --config FILE`.",
         "# `tfvae parts` describes the parts.",
@@ -51,7 +61,11 @@ def commented_file(config: RunConfig, splits: Splits) -> str:
     for table, settings in found.to_dict().items():
         lines += ["", f"[{table}]"]
         for name, value in settings.items():
-            line, comment = f"{name} = {written(value)}", _comment(f"{table}.{name}", splits)
+            setting = f"{table}.{name}"
+            comment = _comment(setting, found, splits)
+            if setting in _AUTOMATIC and given[table][name] == "auto":
+                value, comment = "auto", f"auto, here {value}; {comment}"
+            line = f"{name} = {written(value)}"
             is_long = len(f"{line}  # {comment}") > _MAX_WIDTH
             lines += (
                 textwrap.wrap(comment, _MAX_WIDTH, initial_indent="# ", subsequent_indent="#   ") if is_long else []
@@ -60,9 +74,22 @@ def commented_file(config: RunConfig, splits: Splits) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _comment(setting: str, splits: Splits) -> str:
-    if setting == "model.likelihood":
-        return f"or {', '.join(fitting(splits))}"
+def _comment(setting: str, config: RunConfig, splits: Splits) -> str:
     if setting in _OTHERS:
         return _OTHERS[setting]
-    return f"or {', '.join(FAMILIES[setting].kinds)}" if setting in FAMILIES else ""
+    if setting not in FAMILIES:
+        return ""
+    table, _, name = setting.partition(".")
+    chosen, _ = part_of(config.to_dict()[table][name], setting)
+    known = fitting(splits) if setting == "model.likelihood" else FAMILIES[setting].kinds
+    return f"or {', '.join(kind for kind in known if kind != chosen and _fits(setting, kind, config, splits))}"
+
+
+def _fits(setting: str, kind: str, config: RunConfig, splits: Splits) -> bool:
+    """Whether a network fits the data, or a prior the posterior."""
+    if setting == "model.network":
+        return kind in kinds.OF_ANY_SHAPE or len(splits.event_shape) in (2, 3, 4)
+    if setting == "model.prior":
+        on_sphere = part_of(config.model.posterior, "model.posterior")[0] == "von_mises_fisher"
+        return kind == "vamp" or on_sphere == (kind == "spherical_uniform")
+    return True

@@ -41,6 +41,9 @@ def start_at_marginals(vae: VAE, split: Split, likelihood: str) -> None:
         parameters = np.stack([mean, scale + np.log(-np.expm1(-scale))])  # the inverse of softplus
     layer = _last_with_bias(vae.decoder)
     if isinstance(layer, keras.layers.Conv1D | keras.layers.Conv2D | keras.layers.Conv3D):
+        channels = layer.bias.shape[0] // len(parameters)
+        if channels != parameters.shape[-1]:  # several axes are channels
+            parameters = parameters.reshape(len(parameters), -1, channels)
         spatial = tuple(range(1, parameters.ndim - 1))
         parameters = parameters.mean(axis=spatial)  # [parameter, channel], the order of the filters
     layer.bias.assign(parameters.reshape(-1))

@@ -11,7 +11,8 @@ def require_allowed(model: ModelConfig, allow_code: bool) -> None:
     if is_own_code(model.network_kind) and not allow_code:
         raise ValueError(
             f"model.network names Python code, {quoted(model.network_kind)}, which is imported and run only with "
-            "`tfvae train --allow-code`, or allow_code=True in Python, because a file may be another person's. "
+            "--allow-code of `tfvae train` and `tfvae sweep`, or allow_code=True in Python, because a file may be "
+            "another person's. "
             f"Received: model.network={quoted(model.network)}"
         )
 

@@ -78,13 +78,22 @@ def _resolved_network(model: ModelConfig, event_shape: tuple[int, ...]) -> Any:
     kind = model.network_kind
     if is_own_code(kind):
         return model.network
-    if kind not in kinds.OF_ANY_SHAPE and len(event_shape) not in (2, 3, 4):
+    if kind in kinds.OF_ANY_SHAPE:
+        return resolved(model.network, "model.network")
+    if len(event_shape) not in (2, 3, 4):
         raise ValueError(
             f"model.network must be one of {', '.join(kinds.OF_ANY_SHAPE)} for examples of shape {event_shape}: {kind} "
             "requires 1 to 3 spatial axes and channels, such as (height, width, channels). "
             f"Received: model.network={quoted(model.network)}"
         )
-    return resolved(model.network, "model.network")
+    found = resolved(model.network, "model.network")
+    num_axes, most = part_of(found, "model.network")[1].get("num_axes", 1), min(len(event_shape) - 1, 3)
+    if not 1 <= num_axes <= most:
+        raise ValueError(
+            f"model.network.num_axes must be an integer from 1 to {most} for examples of shape {event_shape}, whose "
+            f"other axes are channels. Received: model.network.num_axes={num_axes}"
+        )
+    return found
 
 
 def _with_levels(likelihood: Any, splits: Splits) -> Any:

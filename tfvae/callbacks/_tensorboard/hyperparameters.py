@@ -11,6 +11,8 @@ from tensorboard.plugins.hparams import api
 from tfvae.execution.optimizer_state import learning_rate, optimizer_name
 from tfvae.models import VAE
 
+_NUM_FOLDERS = 5  # SWEEP/runs/ROW/seed-0/tensorboard
+
 
 def of_model(model: keras.Model) -> dict[str, Any]:
     """Returns the settings of a compiled model."""
@@ -30,10 +32,13 @@ def of_model(model: keras.Model) -> dict[str, Any]:
 
 
 def write(log_dir: Path, settings: Mapping[str, Any], step: int) -> None:
-    """Writes settings with the current writer. The runs of a sweep are distinguished by their folders."""
+    """Writes settings with the current writer.
+
+    The HParams table has one row for all runs with the same trial. The folders of a sweep, a row and a seed are in it.
+    """
     plain = {
         name: value if isinstance(value, bool | int | float | str) else str(value) for name, value in settings.items()
     }
-    name = "/".join(log_dir.absolute().parts[-2:])
+    name = "/".join(log_dir.absolute().parts[-_NUM_FOLDERS:])
     summary = api.hparams_pb(plain, trial_id=name)
     tf.summary.experimental.write_raw_pb(summary.SerializeToString(), step=step)
