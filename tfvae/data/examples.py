@@ -9,6 +9,7 @@ from tfvae._arrays import is_array_like
 # The keys under which a dictionary has its x and its labels; the first one that is there counts.
 X_KEYS = ("image", "images", "x")
 LABEL_KEYS = ("label", "labels", "y")
+CONDITION = "condition"
 
 
 class Examples(NamedTuple):
@@ -18,11 +19,13 @@ class Examples(NamedTuple):
         x: Data `[N, *event]`.
         labels: Whatever was given as targets, or None.
         sample_weight: Weights, or None.
+        condition: The condition of a conditional model, or None.
     """
 
     x: Any
     labels: Any = None
     sample_weight: Any = None
+    condition: Any = None
 
 
 def unpack(data: Any) -> Examples:
@@ -32,9 +35,10 @@ def unpack(data: Any) -> Examples:
         ValueError: If x has several inputs, or is a dictionary without data.
     """
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-    if y is None and is_dictionary(x):
-        y = next((x[key] for key in LABEL_KEYS if key in x), None)
-    return Examples(single(x), y, sample_weight)
+    if not is_dictionary(x):
+        return Examples(single(x), y, sample_weight)
+    y = next((x[key] for key in LABEL_KEYS if key in x), None) if y is None else y
+    return Examples(single(x), y, sample_weight, x.get(CONDITION))
 
 
 def is_dictionary(data: Any) -> bool:

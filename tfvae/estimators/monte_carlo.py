@@ -85,8 +85,8 @@ def averaged_elbo(problem: Problem, *, num_samples: Tensor | int, seed: Seed) ->
 
 
 def importance_estimate(
-    x: Tensor,
-    problem_of: Callable[[Tensor], Problem],
+    x: Any,
+    problem_of: Callable[[Any], Problem],
     *,
     num_importance_samples: Tensor | int,
     seed: Seed,
@@ -101,8 +101,8 @@ def importance_estimate(
     example are in memory at a time.
 
     Args:
-        x: Data `[B, *event]`.
-        problem_of: Takes one example x `[1, *event]` and returns its problem, such as `vae.problem`.
+        x: Data `[B, *event]`, or a nest of tensors with the same first axis, such as a `Batch`.
+        problem_of: Takes one example, of batch size 1, and returns its problem, such as `vae.problem`.
         num_importance_samples: K, an int or a scalar int32 tensor, at least 1.
         seed: An int or an int32 tensor `[2]`; block b of `BLOCK_SIZE` draws of example i has the seed
             `fold_in(fold_in(seed, first_index + i), b)`.
@@ -120,7 +120,8 @@ def importance_estimate(
     log_k = tf.math.log(tf.cast(count, tf.float64))
 
     def of_example(i: Tensor) -> ImportanceEstimate:
-        problem, chunk = problem_of(x[i][tf.newaxis]), tf.cast(chunk_size, tf.int32)
+        example = tf.nest.map_structure(lambda part: None if part is None else part[i][tf.newaxis], x)
+        problem, chunk = problem_of(example), tf.cast(chunk_size, tf.int32)
         log_weights = _log_weights(problem, count=count, chunk_size=chunk, seed=fold_in(seed, first + i))  # [K]
         log_sum, log_squares = tf.reduce_logsumexp(log_weights), tf.reduce_logsumexp(2.0 * log_weights)
         top = tf.math.top_k(log_weights, largest).values
@@ -129,7 +130,7 @@ def importance_estimate(
     scalar, row = tf.TensorSpec([], tf.float64), tf.TensorSpec([tf.get_static_value(largest)], tf.float64)
     return tf.map_fn(
         of_example,
-        tf.range(tf.shape(x)[0]),
+        tf.range(tf.shape(tf.nest.flatten(x)[0])[0]),
         parallel_iterations=1,
         fn_output_signature=ImportanceEstimate(scalar, scalar, row),
     )

@@ -7,7 +7,10 @@ import tensorflow as tf
 
 from tfvae._checks import whole_number
 from tfvae.data import reading
+from tfvae.data.examples import CONDITION
 from tfvae.models import VAE, _inputs
+from tfvae.models.batch import Batch
+from tfvae.models.conditions import as_condition
 from tfvae.typing import Tensor
 
 
@@ -21,7 +24,20 @@ def batches_of_x(vae: VAE, data: Any, batch_size: int | None) -> Iterator[Tensor
 
     Raises:
         TypeError: If `data` is neither an array, a split nor a dataset.
-        ValueError: If there are no examples, or `fit` would refuse the data.
+        ValueError: If there are no examples, `fit` would refuse the data, or the model is conditional.
+    """
+    if vae.condition_shape is not None:
+        raise ValueError(
+            "This evaluation does not support conditional models. Use tfvae.evaluation.elbo, log_marginal or "
+            f"active_units. Received: a model with conditions of shape {vae.condition_shape}"
+        )
+    yield from batches_of_examples(vae, data, batch_size)
+
+
+def batches_of_examples(vae: VAE, data: Any, batch_size: int | None) -> Iterator[Any]:
+    """Yields batches of x as `batches_of_x` does. For a conditional model, each is a `Batch` of x and its condition.
+
+    Data of a conditional model are dictionaries with the keys "x" and "condition", or datasets of these.
     """
     batch_size = None if batch_size is None else whole_number(batch_size, "batch_size")
     if reading.is_endless(data):
@@ -33,9 +49,11 @@ def batches_of_x(vae: VAE, data: Any, batch_size: int | None) -> Iterator[Tensor
             batch = next(batches, None)
         if batch is None:
             break
-        vae.check_data(batch.x)
+        vae.check_data({"x": batch.x, CONDITION: batch.condition} if vae.condition_shape else batch.x)
         found = True
-        yield tf.cast(batch.x, vae.variable_dtype)
+        x = tf.cast(batch.x, vae.variable_dtype)
+        condition = as_condition(batch.condition, vae.condition_shape, vae.variable_dtype)
+        yield x if condition is None else Batch(x, condition)
     if not found:
         raise ValueError("There are no examples to evaluate on.")
 

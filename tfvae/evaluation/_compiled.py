@@ -8,12 +8,13 @@ import tensorflow as tf
 
 from tfvae._bijector_cache import released_graph
 from tfvae.models import VAE
+from tfvae.models.batch import Batch
 
 _functions: weakref.WeakKeyDictionary[VAE, dict[Any, Any]] = weakref.WeakKeyDictionary()
 
 
 def compiled(vae: VAE, fn: Callable[..., Any]) -> Callable[..., Any]:
-    """Returns a graph function `(x [B, *event], number, seed [2]) -> fn(vae, x, number, seed)`.
+    """Returns a graph function `(x [B, *event], number, seed [2]) -> fn(vae, x, number, seed)`; x may be a `Batch`.
 
     The batch size and the number (of samples) are not part of the trace, so that a smaller last batch or another number
     does not retrace. `number` may also be a tuple of numbers.
@@ -29,10 +30,12 @@ def compiled(vae: VAE, fn: Callable[..., Any]) -> Callable[..., Any]:
         functions[fn] = tf.function(call, autograph=False, reduce_retracing=True)
     function = functions[fn]
 
-    def with_tensors(x: tf.Tensor, number: int | tuple[int, ...], seed: tf.Tensor) -> Any:
+    def with_tensors(x: tf.Tensor | Batch, number: int | tuple[int, ...], seed: tf.Tensor) -> Any:
         numbers = tf.nest.map_structure(lambda n: tf.constant(n, tf.int32), number)
         concrete = function.get_concrete_function(
-            tf.TensorSpec([None, *x.shape[1:]], x.dtype),
+            tf.nest.map_structure(
+                lambda part: None if part is None else tf.TensorSpec([None, *part.shape[1:]], part.dtype), x
+            ),
             tf.nest.map_structure(lambda n: tf.TensorSpec([], n.dtype), numbers),
             tf.TensorSpec([2], tf.int32),
         )

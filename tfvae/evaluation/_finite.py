@@ -8,6 +8,7 @@ import tensorflow_probability as tfp
 
 from tfvae._seeds import stateless_seed
 from tfvae.models import VAE
+from tfvae.models.batch import Batch, rows_of
 from tfvae.typing import Tensor
 
 tfd = tfp.distributions
@@ -21,7 +22,7 @@ class NotFiniteError(ValueError):
 
 
 def require_finite(
-    vae: VAE, values: np.ndarray, first_index: int, what: str = "log p(x)", x: Tensor | None = None
+    vae: VAE, values: np.ndarray, first_index: int, what: str = "log p(x)", x: Tensor | Batch | None = None
 ) -> None:
     """Checks that the estimates of a batch are finite.
 
@@ -44,7 +45,7 @@ def require_finite(
         f"{what} is not finite for {len(bad)} of the {len(rows)} examples of a batch; the first is example "
         f"{first_index + bad[0]}, at {found[0]}."
     )
-    at_ends = None if x is None else _draws_without_density(vae, tf.gather(x, bad[:1]))
+    at_ends = None if x is None else _draws_without_density(vae, rows_of(x, slice(bad[0], bad[0] + 1)))
     if at_ends is not None:
         reason = at_ends
     elif np.isneginf(found).all():
@@ -60,7 +61,7 @@ def require_finite(
     refuse_not_finite(vae, message, reason)
 
 
-def _draws_without_density(vae: VAE, x: Tensor) -> str | None:
+def _draws_without_density(vae: VAE, x: Tensor | Batch) -> str | None:
     """Describes draws from q(z|x) that round to a value where q is not finite; returns None if there are none."""
     posterior = vae.infer(x)
     draws = posterior.sample(_NUM_DRAWS, seed=stateless_seed(0))

@@ -7,6 +7,7 @@ from tfvae.data.value_grid import ValueGrid, value_grid
 from tfvae.layers._discretized import Discretized
 from tfvae.layers._discretized_mixture import DiscretizedMixture
 from tfvae.models import VAE
+from tfvae.models.batch import Batch, rows_of, x_of
 from tfvae.typing import Distribution, Tensor
 
 tfd = tfp.distributions
@@ -21,13 +22,16 @@ _DISCRETE = (
 _MAX_CHANNELS = 4
 
 
-def about_levels(vae: VAE, x: Tensor) -> dict[str, int]:
+def about_levels(vae: VAE, x: Tensor | Batch) -> dict[str, int]:
     """Returns `density_of_levels`, the number of levels of data x `[B, *event]`, for a record of log p(x).
 
     The dictionary is empty if the data are not levels or p(x|z) is not a density.
     """
-    grid = _grid(x.numpy())
-    if grid is None or _is_discrete(vae.generate(vae.infer(x[:1]).sample(seed=(0, 0)))):
+    grid = _grid(x_of(x).numpy())
+    if grid is None:
+        return {}
+    problem = vae.problem(rows_of(x, slice(1)))
+    if _is_discrete(problem.generate(problem.posterior.sample(seed=(0, 0)))):
         return {}
     return {"density_of_levels": grid.num_levels}
 

@@ -6,12 +6,13 @@ import numpy as np
 
 from tfvae._dimensions import is_vector
 from tfvae._seeds import stateless_seed
-from tfvae.evaluation._batches import batches_of_x
+from tfvae.evaluation._batches import batches_of_examples
 from tfvae.evaluation._compiled import compiled
 from tfvae.evaluation._finite import require_finite_weights
 from tfvae.evaluation._latents import exact_mean
 from tfvae.evaluation.dimensions import ActiveUnits
 from tfvae.models import VAE
+from tfvae.models.batch import Batch, rows_of
 from tfvae.typing import Tensor
 
 
@@ -35,9 +36,9 @@ def active_units(vae: VAE, data: Any, *, batch_size: int = 500) -> ActiveUnits |
     """
     means_of, seed = compiled(vae, _mean), stateless_seed(0)
     parts: list[np.ndarray] = []
-    for x in batches_of_x(vae, data, batch_size):
+    for x in batches_of_examples(vae, data, batch_size):
         if not parts:
-            posterior = vae.infer(x[:1])
+            posterior = vae.infer(rows_of(x, slice(1)))
             if not is_vector(posterior) or exact_mean(posterior) is None:
                 return None
         parts.append(means_of(x, 1, seed).numpy())
@@ -50,5 +51,5 @@ def active_units(vae: VAE, data: Any, *, batch_size: int = 500) -> ActiveUnits |
     return ActiveUnits.of(means, np.zeros_like(means))
 
 
-def _mean(vae: VAE, x: Tensor, number: Tensor, seed: Tensor) -> Tensor:
+def _mean(vae: VAE, x: Tensor | Batch, number: Tensor, seed: Tensor) -> Tensor:
     return vae.infer(x).mean()

@@ -7,12 +7,13 @@ import numpy as np
 from tfvae._checks import whole_number
 from tfvae._seeds import fold_in, stateless_seed
 from tfvae.estimators import AveragedELBO, averaged_elbo
-from tfvae.evaluation._batches import batches_of_x
+from tfvae.evaluation._batches import batches_of_examples
 from tfvae.evaluation._compiled import compiled
 from tfvae.evaluation._finite import require_finite
 from tfvae.evaluation._levels import about_levels
 from tfvae.evaluation.record import Record
 from tfvae.models import VAE
+from tfvae.models.batch import Batch
 from tfvae.typing import Seed, Tensor
 
 
@@ -41,7 +42,7 @@ def elbo(vae: VAE, data: Any, *, num_samples: int = 2, batch_size: int = 100, se
     terms, seed = compiled(vae, _terms), stateless_seed(seed)
     parts, first = [], 0
     about: dict[str, int] = {}
-    for i, x in enumerate(batches_of_x(vae, data, batch_size)):
+    for i, x in enumerate(batches_of_examples(vae, data, batch_size)):
         about = about_levels(vae, x) if i == 0 else about
         parts.append([column.numpy() for column in terms(x, num_samples, fold_in(seed, i))])
         require_finite(vae, parts[-1][0], first, "The ELBO", x)
@@ -67,5 +68,5 @@ def _named(record: Record) -> dict[str, float | None]:
     return {record.name: numbers["mean"], **{f"{record.name}_{error}": numbers[error] for error in errors}}
 
 
-def _terms(vae: VAE, x: Tensor, num_samples: Tensor, seed: Tensor) -> AveragedELBO:
+def _terms(vae: VAE, x: Tensor | Batch, num_samples: Tensor, seed: Tensor) -> AveragedELBO:
     return averaged_elbo(vae.problem(x), num_samples=num_samples, seed=seed)

@@ -10,7 +10,7 @@ from tfvae._checks import whole_number
 from tfvae._seeds import stateless_seed
 from tfvae.estimators import ImportanceEstimate, importance_estimate
 from tfvae.estimators.monte_carlo import CHUNK_SIZE
-from tfvae.evaluation._batches import batches_of_x
+from tfvae.evaluation._batches import batches_of_examples
 from tfvae.evaluation._chains import can_run_chains
 from tfvae.evaluation._compiled import compiled
 from tfvae.evaluation._finite import require_finite
@@ -19,6 +19,8 @@ from tfvae.evaluation._pareto import pareto_k, pareto_k_threshold, tail_size
 from tfvae.evaluation._reliability import unreliable_message
 from tfvae.evaluation.record import Record
 from tfvae.models import VAE
+from tfvae.models.batch import Batch
+from tfvae.priors import Conditional
 from tfvae.typing import Seed, Tensor
 
 
@@ -75,7 +77,7 @@ def log_marginal(
     parts: list[tuple[np.ndarray, ...]] = []
     first = 0
     about: dict[str, int] = {}
-    for x in batches_of_x(vae, data, batch_size):
+    for x in batches_of_examples(vae, data, batch_size):
         about = about_levels(vae, x) if first == 0 else about
         part = [field.numpy() for field in terms(x, (k, first, chunk_size, num_largest), seed)]
         require_finite(vae, part[0], first, x=x)
@@ -85,7 +87,7 @@ def log_marginal(
     threshold = pareto_k_threshold(k)
     num_above = int(np.sum(shapes > threshold))
     if num_above:
-        _warn(num_above, shapes, threshold, k, can_run_chains(vae.prior.distribution()))
+        _warn(num_above, shapes, threshold, k, vae.condition_shape is None and can_run_chains(vae.prior_of()))
     # Delta method: Var[log mean w] = Var[w] / (K E[w]^2) = 1/ESS - 1/K.
     variance = np.maximum(1.0 / effective - 1.0 / k, 0.0)
     return Record(
@@ -107,9 +109,9 @@ def log_marginal(
     )
 
 
-def _terms(vae: VAE, x: Tensor, numbers: tuple[Tensor, ...], seed: Tensor) -> ImportanceEstimate:
+def _terms(vae: VAE, x: Tensor | Batch, numbers: tuple[Tensor, ...], seed: Tensor) -> ImportanceEstimate:
     k, first_index, chunk_size, num_largest = numbers
-    prior = vae.prior.distribution()  # once, not for each example
+    prior = None if isinstance(vae.prior, Conditional) else vae.prior_of()  # once, not for each example
     return importance_estimate(
         x,
         lambda example: vae.problem(example, prior=prior),

@@ -5,11 +5,12 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfvae.data.examples import single
+from tfvae.data.examples import CONDITION, single
 from tfvae.layers import DistributionLayer
 from tfvae.models import _checks, _inputs, _weights
 from tfvae.models._stop_outside_support import StopOutsideSupport
 from tfvae.models.batch import Batch, as_batch
+from tfvae.models.conditions import as_condition
 from tfvae.typing import Tensor
 
 
@@ -19,6 +20,8 @@ class CheckedInputModel(keras.Model):
     Args:
         **kwargs: Arguments of `keras.Model`.
     """
+
+    condition_shape: tuple[int, ...] | None = None  # of a model that has no condition
 
     def __init__(self, **kwargs: Any):
         super().__init__(**kwargs)
@@ -36,7 +39,12 @@ class CheckedInputModel(keras.Model):
 
     def _build_symbolically(self, event_shape: Any) -> None:
         # A call instead of `build`, so that Keras records the input of the model for `model.export`.
-        self(keras.KerasTensor((None, *event_shape), dtype=self.variable_dtype))
+        x = keras.KerasTensor((None, *event_shape), dtype=self.variable_dtype)
+        if self.condition_shape is None:
+            self(x)
+        else:
+            condition = keras.KerasTensor((None, *self.condition_shape), dtype=self.variable_dtype)
+            self({"x": x, CONDITION: condition})
 
     def _cast(self, x: Tensor) -> Tensor:
         """Converts x to the precision of the distributions: float32, or float64 for a float64 model."""
@@ -48,14 +56,17 @@ class CheckedInputModel(keras.Model):
     def check_data(self, data: Any) -> Any:
         """Raises ValueError for data that `fit` refuses. Returns x of the first batch, or None if it cannot be read."""
         with _inputs.reporting_shapes(self.event_shape):
-            x, sample_weight = _inputs.first_batch(data)
-        if x is not None:
-            _checks.check_static(x, self.event_shape)
-            _checks.check_values(x, self._likelihood_layer)
-            _weights.as_weights(sample_weight, len(x))
-            if not self.built:
-                with self.distribute_strategy.scope():
-                    self._build_symbolically(x.shape[1:])
+            found = _inputs.first_batch(data)
+        if found is None:
+            return None
+        x = found.x
+        _checks.check_static(x, self.event_shape)
+        _checks.check_values(x, self._likelihood_layer)
+        _weights.as_weights(found.sample_weight, len(x))
+        as_condition(found.condition, self.condition_shape, self.variable_dtype)
+        if not self.built:
+            with self.distribute_strategy.scope():
+                self._build_symbolically(x.shape[1:])
         return x
 
     def batch_of(self, data: Any) -> Batch:
@@ -69,7 +80,11 @@ class CheckedInputModel(keras.Model):
         _checks.check_static(x, self.event_shape)
         if self.event_shape is not None and isinstance(x, tf.Tensor) and not x.shape[1:].is_fully_defined():
             x = tf.ensure_shape(x, [None, *self.event_shape])
-        return batch._replace(x=self._cast(x), sample_weight=_weights.per_example(batch.sample_weight, x))
+        return batch._replace(
+            x=self._cast(x),
+            condition=as_condition(batch.condition, self.condition_shape, self.variable_dtype),
+            sample_weight=_weights.per_example(batch.sample_weight, x),
+        )
 
     def is_outside(self, x: Tensor) -> Tensor | None:
         """Whether a batch has values outside the support, as a scalar tensor. None if the support is unbounded."""
@@ -84,7 +99,16 @@ class CheckedInputModel(keras.Model):
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         # Keras would search a dictionary, a list or a table for tensors.
         inputs = _inputs.standardized(inputs, self.event_shape)
-        return super().__call__(single(inputs) if isinstance(inputs, dict) else inputs, *args, **kwargs)
+        if isinstance(inputs, dict) and self.condition_shape is None:
+            inputs = single(inputs)
+        elif isinstance(inputs, dict):
+            inputs = {"x": single(inputs), CONDITION: self._condition_in(inputs)}
+        return super().__call__(inputs, *args, **kwargs)
+
+    def _condition_in(self, inputs: dict[str, Any]) -> Any:
+        found = inputs.get(CONDITION)
+        is_symbolic = isinstance(found, keras.KerasTensor)
+        return found if is_symbolic else as_condition(found, self.condition_shape, self.variable_dtype)
 
     def predict(
         self, x: Any, batch_size: int | None = None, verbose: Any = "auto", steps: Any = None, callbacks: Any = None

@@ -13,7 +13,7 @@ import tensorflow as tf
 from tfvae._arrays import is_array_like, plain_array
 from tfvae.data import ShardedSplit, Split, Splits, reading
 from tfvae.data.batches import Batches
-from tfvae.data.examples import single, unpack, x_key
+from tfvae.data.examples import CONDITION, Examples, single, unpack, x_key
 from tfvae.execution.device_batches import ArrayExamples, DeviceBatches
 from tfvae.execution.stacked_batches import StackedBatches, fits_in_memory
 from tfvae.models._checks import check_static
@@ -91,7 +91,10 @@ def standardized(data: Any, event_shape: tuple[int, ...] | None) -> Any:
         return _with_event_shape(data, event_shape)
     if isinstance(data, dict) and not is_array_like(data):  # SciPy's dok_matrix is a dictionary too
         key = x_key(data)
-        return {**{name: entry for name, entry in data.items() if _is_numeric(entry)}, key: plain(data[key])}
+        kept = {name: entry for name, entry in data.items() if _is_numeric(entry)}
+        if CONDITION in data:
+            kept[CONDITION] = plain(data[CONDITION], CONDITION)
+        return {**kept, key: plain(data[key])}
     if isinstance(data, list | tuple) and any(is_array_like(part) or tf.is_tensor(part) for part in data):
         is_numbers = isinstance(data[0], list | tuple) and not hasattr(data[0], "_fields")
         return plain(data if is_numbers else single(data))
@@ -203,21 +206,18 @@ def validation_batches(data: Any) -> StackedBatches | None:
     return StackedBatches(data)
 
 
-def first_batch(data: Any) -> tuple[Any, Any]:
-    """Returns `(x, sample_weight)` of the first batch of a data set, or of a whole array.
-
-    Both are None if reading a batch would consume data.
-    """
+def first_batch(data: Any) -> Examples | None:
+    """Returns the first batch of a data set, or a whole array. None if reading a batch would consume data."""
     if isinstance(data, list) and len(data):
         return first_batch(data[0])
     if not reading.is_readable(data):
-        return None, None
+        return None
     if isinstance(data, tf.data.Dataset):
         _check_spec(data)
     found = next(reading.batches(data, None, "x"), None)
     if found is None:
         raise ValueError("There are no examples to train on. Pass at least one. Received: an empty data set")
-    return found.x, found.sample_weight
+    return found
 
 
 def preview(batch: Any) -> Any:

@@ -8,8 +8,11 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae._latent_shapes import plain_shape, shapes_of_parts
+from tfvae.data.examples import CONDITION
 from tfvae.layers._networks import example_layer, find_kl_term, input_names
+from tfvae.models.conditions import called, takes_condition
 from tfvae.priors import Fixed, Joint, Prior, StandardNormal
+from tfvae.typing import Tensor
 
 tfd = tfp.distributions
 
@@ -87,18 +90,18 @@ def check_latent_shape(latent_shape: Any, prior: Prior) -> None:
 
 
 _CONDITIONS = (
-    "A VAE does not support conditions such as labels. For a conditional model, train a functional keras.Model with "
-    "tfvae.layers (docs/two-ways-to-build.md)."
+    "For a conditional model, use a functional keras.Model with a dictionary of inputs, such as "
+    "{'x': x, 'condition': condition} (docs/conditional.md)."
 )
 
 
 def check_encoder_input(encoder: keras.layers.Layer) -> None:
     """Raises ValueError if an encoder with known inputs has more inputs than x."""
     inputs = getattr(encoder, "inputs", None) or []
-    if len(inputs) > 1:
+    if len(inputs) > 1 + takes_condition(encoder):
         shapes = ", ".join(str(tuple(part.shape[1:])) for part in inputs)
         raise ValueError(
-            f"The encoder must have the single input x. {_CONDITIONS} "
+            f"The encoder must have the input x, and no other than a condition. {_CONDITIONS} "
             f"Received: an encoder with {len(inputs)} inputs of shapes {shapes}"
         )
 
@@ -106,12 +109,14 @@ def check_encoder_input(encoder: keras.layers.Layer) -> None:
 def check_decoder_input(decoder: keras.layers.Layer, prior: Prior) -> None:
     """Raises ValueError if the known input shapes of a decoder are not those of z."""
     inputs = getattr(decoder, "inputs", None) or []
+    if takes_condition(decoder):
+        inputs = [part for name, part in decoder.input.items() if name != CONDITION]
     taken = [tuple(part.shape[1:]) for part in inputs]
     given = decoder_inputs(decoder, prior.event_shape)
     if len(taken) > len(shapes_of_parts(given)):
         raise ValueError(
-            f"The decoder must have the single input z, of shape {plain_shape(prior.event_shape)} for this prior "
-            f"({type(prior).__name__}). {_CONDITIONS} "
+            f"The decoder must have the input z, of shape {plain_shape(prior.event_shape)} for this prior "
+            f"({type(prior).__name__}), and no other than a condition. {_CONDITIONS} "
             f"Received: a decoder with {len(taken)} inputs of shapes {', '.join(map(str, taken))}"
         )
     if inputs and taken != shapes_of_parts(given):
@@ -124,14 +129,14 @@ def check_decoder_input(decoder: keras.layers.Layer, prior: Prior) -> None:
 
 def decoder_inputs(decoder: keras.layers.Layer, z: Any) -> Any:
     """Returns the argument of the decoder: z, or the named parts of z that match the names of its inputs."""
-    names = input_names(decoder)
+    names = [name for name in input_names(decoder) if name != CONDITION]
     is_chosen = isinstance(z, Mapping) and names and set(names) <= set(z)
     return {name: z[name] for name in names} if is_chosen else z
 
 
-def decoded(decoder: keras.layers.Layer, z: Any, **kwargs: Any) -> Any:
-    """Calls the decoder with z, or with the parts of z that its inputs name."""
-    return decoder(decoder_inputs(decoder, z), **kwargs)
+def decoded(decoder: keras.layers.Layer, z: Any, condition: Tensor | None = None, **kwargs: Any) -> Any:
+    """Calls the decoder with z, or with the parts of z that its inputs name, and with the condition if it takes it."""
+    return called(decoder, decoder_inputs(decoder, z), condition, **kwargs)
 
 
 def symbolic_latents(prior: Prior, batch_size: int | None, dtype: str) -> Any:

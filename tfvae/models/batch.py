@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-from tfvae.data.examples import LABEL_KEYS, is_dictionary, single
+from tfvae.data.examples import CONDITION, LABEL_KEYS, is_dictionary, single
 from tfvae.typing import Tensor
 
 
@@ -14,7 +14,7 @@ class Batch(NamedTuple):
 
     Attributes:
         x: Data `[B, *event]`.
-        condition: Input of the model besides x, a tensor `[B, ...]` or a nest of tensors.
+        condition: Input of the networks besides x and z, a tensor `[B, *shape]`.
         labels: Integer class indices `[B]`, -1 for unknown labels.
         observed: Boolean tensor of the shape of x, False at missing values.
         sample_weight: Weights `[B]`.
@@ -30,6 +30,20 @@ class Batch(NamedTuple):
     def size(self) -> Tensor:
         """The number of examples, a scalar."""
         return tf.shape(self.x)[0]
+
+    def rows(self, rows: slice) -> "Batch":
+        """Returns some of the examples."""
+        return self._make(None if part is None else part[rows] for part in self)
+
+
+def x_of(x: Tensor | Batch) -> Tensor:
+    """Returns the data x of a batch. A tensor is returned unchanged."""
+    return x.x if isinstance(x, Batch) else x
+
+
+def rows_of(x: Tensor | Batch, rows: slice) -> Tensor | Batch:
+    """Returns some examples of a batch, or of data x."""
+    return x.rows(rows) if isinstance(x, Batch) else x[rows]
 
 
 def as_batch(data: Any) -> Batch:
@@ -47,7 +61,7 @@ def as_batch(data: Any) -> Batch:
     if not is_dictionary(x):
         return Batch(single(x), labels=labels, sample_weight=sample_weight)
     own = next((x[key] for key in LABEL_KEYS if key in x), labels)
-    return Batch(single(x), x.get("condition"), own, x.get("observed"), sample_weight)
+    return Batch(single(x), x.get(CONDITION), own, x.get("observed"), sample_weight)
 
 
 def _is_integer(y: Any) -> bool:

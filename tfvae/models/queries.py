@@ -7,6 +7,8 @@ exported model, on the command line, on the explore page, in TensorBoard and in 
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import tensorflow as tf
+
 from tfvae._seeds import fold_in, split_seed, stateless_seed
 from tfvae.typing import Distribution, Seed, Tensor
 
@@ -50,7 +52,8 @@ class Decoded(NamedTuple):
 def sample_prior(prior: Distribution, num_samples: int | Tensor, *, seed: Seed) -> Latents:
     """Draws z ~ p(z): the first step of `ancestral_sample`, for callers with their own compiled decoder."""
     seed_z, seed_x = split_seed(seed, 2, "ancestral")
-    return Latents(prior.sample(num_samples, seed=seed_z), seed_x)
+    is_conditional = any(shape.rank for shape in tf.nest.flatten(prior.batch_shape))  # with one p(z|c) for each draw
+    return Latents(prior.sample(() if is_conditional else num_samples, seed=seed_z), seed_x)
 
 
 def sample_posterior(posterior: Distribution, *, seed: Seed) -> Latents:
@@ -64,7 +67,7 @@ def ancestral_sample(prior: Distribution, generate: Generate, num_samples: int |
     """Draws z ~ p(z), from which x ~ p(x|z) or its mean follows.
 
     Args:
-        prior: The prior p(z).
+        prior: The prior p(z), of batch shape `[]`, or p(z|c), of batch shape `[N]`.
         generate: Function from z to p(x|z).
         num_samples: Number of draws, N.
         seed: The same seed gives the same z and the same x.

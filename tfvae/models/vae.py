@@ -6,30 +6,31 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae._checks import number, whole_number
+from tfvae._checks import number
 from tfvae._latent_shapes import shapes_of_parts
 from tfvae._seeds import stateless_seed
 from tfvae._serialization import register
-from tfvae.estimators import SGVB, Estimate, Estimator, KLPenalty, KLWeighting, Problem, elbo_terms
+from tfvae.data.examples import CONDITION, single, x_key
+from tfvae.estimators import SGVB, Estimate, Estimator, KLPenalty, KLWeighting, Problem
 from tfvae.estimators.estimator import EstimatorWithLayers, EstimatorWithUpdate, require_estimator
 from tfvae.estimators.kl_weighting import as_weighting
 from tfvae.layers import DistributionLayer
 from tfvae.layers._coercion import as_distribution, reshape_batch
 from tfvae.layers._networks import output_layer
-from tfvae.models import _inputs, _validation
-from tfvae.models._saved_model import SavedModel
+from tfvae.models import _validation
+from tfvae.models._queried_model import QueriedModel
 from tfvae.models._shared_layers import sharing_scope
 from tfvae.models.batch import Batch
+from tfvae.models.conditions import as_condition, called, condition_shape, for_draws
 from tfvae.models.objective import Bound, Objective
-from tfvae.models.queries import ancestral_sample, reconstruction
-from tfvae.priors import Prior
-from tfvae.typing import Distribution, Seed, Tensor, TensorLike
+from tfvae.priors import Conditional, Prior
+from tfvae.typing import Distribution, Seed, Tensor
 
 tfd = tfp.distributions
 
 
 @register
-class VAE(SavedModel):
+class VAE(QueriedModel):
     """Variational autoencoder: trains q(z|x) and p(x|z) together by gradient ascent on a bound on log p(x).
 
     `infer` and `generate` define the model, and `estimator` defines how the bound is estimated and differentiated.
@@ -37,7 +38,9 @@ class VAE(SavedModel):
     `beta`, a VAE with a learned prior another prior.
 
     Args:
-        encoder: Keras model from x `[B, *event]` to the posterior q(z|x). It ends in a distribution layer.
+        encoder: Keras model from x `[B, *event]` to the posterior q(z|x). It ends in a distribution layer. In a
+            conditional model, networks have a dictionary of inputs with the key "condition", or the prior is a
+            `tfvae.priors.Conditional`: docs/conditional.md.
         decoder: Keras model from z `[B, D]` to the likelihood p(x|z). It ends in a distribution layer. If z has several
             parts, so that posterior and prior are TFP joint distributions, its input is the nest of their draws.
         prior: The prior p(z), a layer of `tfvae.priors` or a TFP distribution. None is the standard normal.
@@ -52,7 +55,7 @@ class VAE(SavedModel):
         **kwargs: `name` of `keras.Model`.
 
     Call arguments:
-        inputs: Data x `[B, *event]`.
+        inputs: Data x `[B, *event]`. For a conditional model, a dictionary with the keys "x" and "condition".
 
     Returns:
         The likelihood p(x|z) with one z drawn from q(z|x), a distribution that converts to a tensor.
@@ -93,6 +96,7 @@ class VAE(SavedModel):
         self.prior = _validation.as_prior(prior, latent_shape)
         self.decoder = decoder
         _validation.check_decoder_input(decoder, self.prior)
+        self.condition_shape = condition_shape(encoder, decoder, self.prior)
         self.estimator = SGVB() if estimator is None else estimator
         self.objective = Bound() if objective is None else objective
         self.initial_beta, self.kl_weighting = as_weighting(beta)
@@ -140,39 +144,62 @@ class VAE(SavedModel):
     def build(self, input_shape: Any) -> None:
         if getattr(self, "built", False):  # the constructor builds a model with a known event shape
             return
+        if isinstance(input_shape, dict):
+            input_shape = input_shape[x_key(input_shape)]
         # Keras casts to half precision according to the dtype policy.
-        self.encoder(keras.KerasTensor(tuple(input_shape), dtype=self.variable_dtype))
-        _validation.decoded(self.decoder, _validation.symbolic_latents(self.prior, None, self.variable_dtype))
-        self.prior(_validation.symbolic_latents(self.prior, None, self.prior.variable_dtype))
+        x = keras.KerasTensor(tuple(input_shape), dtype=self.variable_dtype)
+        condition = self._symbolic_condition(None)
+        called(self.encoder, x, condition)
+        z = _validation.symbolic_latents(self.prior, None, self.variable_dtype)
+        _validation.decoded(self.decoder, z, condition)
+        if not isinstance(self.prior, Conditional):  # which is built already
+            self.prior(_validation.symbolic_latents(self.prior, None, self.prior.variable_dtype))
         for layer in self.estimator_layers:
-            layer(keras.KerasTensor(tuple(input_shape), dtype=self.variable_dtype))
+            layer(x)
         self.objective.build(tuple(input_shape), self.latent_shape)
         self.built = True
 
-    def compute_output_spec(self, inputs: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
-        z = _validation.symbolic_latents(self.prior, inputs.shape[0], self.variable_dtype)
-        return _validation.decoded(self.decoder, z)
+    def compute_output_spec(self, inputs: Any, training: bool = False) -> keras.KerasTensor:
+        batch_size = single(inputs).shape[0]
+        z = _validation.symbolic_latents(self.prior, batch_size, self.variable_dtype)
+        return _validation.decoded(self.decoder, z, self._symbolic_condition(batch_size))
+
+    def _symbolic_condition(self, batch_size: int | None) -> keras.KerasTensor | None:
+        if self.condition_shape is None:
+            return None
+        return keras.KerasTensor((batch_size, *self.condition_shape), dtype=self.variable_dtype)
 
     # The model: q(z|x), p(z), p(x|z) ------------------------------------------------------------------------------
 
-    def infer(self, x: Tensor, *, training: bool = False) -> Distribution:
-        """Returns q(z|x), a TFP distribution with batch shape `[B]`, for x `[B, *event]`."""
-        found = _validation.distribution_of(self.encoder(x, training=training), self.encoder, "encoder")
+    def infer(self, x: Tensor | Batch, *, condition: Tensor | None = None, training: bool = False) -> Distribution:
+        """Returns q(z|x), a TFP distribution with batch shape `[B]`, for x `[B, *event]`.
+
+        For a conditional model it is q(z|x,c), with a condition `[B, *shape]` given as `condition` or in a `Batch`.
+        """
+        if isinstance(x, Batch):
+            x, condition = x.x, x.condition if condition is None else condition
+        self._require_condition(condition)
+        found = called(self.encoder, x, condition, training=training)
+        found = _validation.distribution_of(found, self.encoder, "encoder")
         posterior = as_distribution(found)
         _validation.check_latent_shape(posterior.event_shape, self.prior)
         return posterior
 
-    def generate(self, z: Tensor, *, training: bool = False) -> Distribution:
+    def generate(self, z: Tensor, *, condition: Tensor | None = None, training: bool = False) -> Distribution:
         """Returns p(x|z), a TFP distribution with batch shape `[...]`, for z `[..., D]` with any leading axes.
 
-        The leading axes are merged to one batch axis for the decoder, which therefore need not support sample axes.
+        The leading axes are merged to one batch axis for the decoder, which therefore need not support sample axes. For
+        a conditional model it is p(x|z,c), with a condition `[B, *shape]` for z `[..., B, D]`.
         """
+        self._require_condition(condition)
         parts, shapes = tf.nest.flatten(z), shapes_of_parts(self.latent_shape)
         _validation.check_latents(parts, shapes)
         flat = [tf.reshape(part, [-1, *shape]) for part, shape in zip(parts, shapes, strict=True)]
         flat = tf.nest.pack_sequence_as(z, flat)
         batch_shape = tf.shape(parts[0])[: parts[0].shape.rank - len(shapes[0])]
-        likelihood = _validation.decoded(self.decoder, flat, training=training)
+        if condition is not None:
+            condition = for_draws(condition, self.condition_shape or (), batch_shape)
+        likelihood = _validation.decoded(self.decoder, flat, condition, training=training)
         likelihood = _validation.distribution_of(likelihood, self.decoder, "decoder")
         return reshape_batch(likelihood, batch_shape)
 
@@ -184,49 +211,31 @@ class VAE(SavedModel):
             prior: The distribution p(z). None creates it from the prior of the model.
             training: Whether the networks run in training mode.
         """
-        x = x.x if isinstance(x, Batch) else x
+        batch = x if isinstance(x, Batch) else Batch(x)
+        condition = batch.condition
         return Problem(
-            x,
-            posterior=self.infer(x, training=training),
-            prior=self.prior.distribution() if prior is None else prior,
-            generate=lambda z: self.generate(z, training=training),
-            infer=lambda other: self.infer(other, training=training),
+            batch.x,
+            posterior=self.infer(batch.x, condition=condition, training=training),
+            prior=self.prior_of(condition) if prior is None else prior,
+            generate=lambda z: self.generate(z, condition=condition, training=training),
+            infer=lambda other: self.infer(other, condition=condition, training=training),
         )
 
-    def call(self, inputs: Tensor, training: bool = False) -> Distribution:
-        z = self.infer(inputs, training=training).sample(seed=stateless_seed(self.seed_generator))
-        return _validation.decoded(self.decoder, z, training=training)
+    def prior_of(self, condition: Tensor | None = None) -> Distribution:
+        """Returns p(z), of batch shape `[]`, or p(z|c), of batch shape `[B]`, for a condition `[B, *shape]`."""
+        return self.prior.distribution(condition) if isinstance(self.prior, Conditional) else self.prior.distribution()
 
-    # Use of a trained model ---------------------------------------------------------------------------------------
+    def _require_condition(self, condition: Tensor | None) -> None:
+        if (condition is None) != (self.condition_shape is None):
+            as_condition(condition, self.condition_shape, self.variable_dtype)  # raises the error
 
-    def encode(self, x: TensorLike) -> Distribution:
-        """Returns q(z|x), a TFP distribution with batch shape `[B]`, for x `[B, *event]`."""
-        return self.infer(self._checked_input(x))
+    def call(self, inputs: Any, training: bool = False) -> Distribution:
+        x, condition = single(inputs), None if self.condition_shape is None else inputs[CONDITION]
+        posterior = self.infer(x, condition=condition, training=training)
+        z = posterior.sample(seed=stateless_seed(self.seed_generator))
+        return _validation.decoded(self.decoder, z, condition, training=training)
 
-    def decode(self, z: TensorLike) -> Distribution:
-        """Returns p(x|z), a TFP distribution with batch shape `[...]`, for z `[..., D]`."""
-        return self.generate(_validation.as_latents(z, self.prior, self.variable_dtype))
-
-    def reconstruct(self, x: TensorLike, *, seed: Seed = None) -> Tensor:
-        """Returns the mean of p(x|z) `[B, *event]`, with one z drawn from q(z|x)."""
-        return reconstruction(self.encode(x), self.generate, seed=self._seed(seed)).mean()
-
-    def sample(self, num_samples: int, *, seed: Seed = None) -> Tensor:
-        """Draws ancestral samples `[num_samples, *event]`: z ~ p(z), then x ~ p(x|z)."""
-        num_samples = whole_number(num_samples, "num_samples", at_least=0)
-        prior = self.prior.distribution()
-        return ancestral_sample(prior, self.generate, num_samples, seed=self._seed(seed)).sample()
-
-    def elbo(self, x: TensorLike, *, num_samples: int = 1, seed: Seed = None) -> Tensor:
-        """Returns the evidence lower bound of each example `[B]` in nats, independently of `beta` and `estimator`.
-
-        The KL is analytic if a closed form is known (estimator B of the paper), else a Monte Carlo estimate
-        (estimator A).
-        """
-        x = self._checked_input(x)
-        num_samples = whole_number(num_samples, "num_samples")
-        terms = elbo_terms(self.problem(x), num_samples=num_samples, seed=self._seed(seed))
-        return terms.log_likelihood - terms.kl
+    # Estimation and saving ---------------------------------------------------------------------------------------
 
     def estimate(
         self, x: Tensor | Batch, *, estimator: Estimator | None = None, training: bool = False, seed: Seed = None
@@ -246,12 +255,6 @@ class VAE(SavedModel):
         x = self._cast(x)
         likelihood = self.generate(self.infer(x).sample(seed=stateless_seed(0)))
         return (x - likelihood.mean()) / likelihood.stddev()
-
-    def _checked_input(self, x: TensorLike) -> Tensor:
-        return self._cast(_inputs.as_tensor(x, self.event_shape))
-
-    def _seed(self, seed: Seed) -> Tensor:
-        return stateless_seed(self.seed_generator if seed is None else seed)
 
     # Serialisation ------------------------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """Priors p(z) as Keras layers that own their weights."""
 
 from tfvae import _backend as _backend
+from tfvae.priors.conditional import Conditional
 from tfvae.priors.fixed import Fixed
 from tfvae.priors.flow import Flow
 from tfvae.priors.joint import Joint
@@ -12,6 +13,7 @@ from tfvae.priors.standard_normal import StandardNormal
 from tfvae.priors.vamp_prior import VampPrior
 
 __all__ = [
+    "Conditional",
     "Fixed",
     "Flow",
     "Joint",

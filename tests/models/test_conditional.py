@@ -1,0 +1,174 @@
+"""Conditional models, held to a linear-Gaussian one: p(z|c) = N(A c, I), p(x|z,c) = N(W z + U c + b, sigma^2 I)."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow_probability as tfp
+from gaussian_vaes import inverse_softplus
+from linear_gaussian import make_linear_gaussian
+from small_models import random_bits
+
+import tfvae
+from tfvae import layers
+
+MODEL = make_linear_gaussian(latent_size=2, data_size=4)
+NUM_CONDITIONS = 3  # numbers in a condition
+A = np.array([[1.0, -0.5, 0.3], [0.2, 0.7, -1.1]])  # [D, C]
+U = np.random.default_rng(5).normal(size=(MODEL.data_size, NUM_CONDITIONS))  # [X, C]
+
+
+def linear(inputs, weights, bias, layer):
+    """The distribution layer of parameters that are linear in concatenated inputs of the given sizes."""
+    symbolic = {name: keras.Input((size,), name=name) for name, size in inputs.items()}
+    dense = keras.layers.Dense(len(bias))
+    network = keras.Model(symbolic, layer(dense(keras.layers.Concatenate()(list(symbolic.values())))))
+    dense.set_weights([weights, bias])
+    return network
+
+
+def with_constants(weights, bias, constants):
+    """A kernel and bias whose last outputs are constants."""
+    kernel = np.concatenate([weights.T, np.zeros((weights.shape[1], len(constants)))], axis=1)
+    return kernel, np.concatenate([bias, constants])
+
+
+@pytest.fixture(scope="module")
+def vae():
+    """The exact posterior as the encoder."""
+    gain, size, width = MODEL.posterior_weights, MODEL.latent_size, MODEL.data_size
+    raw = np.linalg.cholesky(MODEL.posterior_covariance)
+    raw[np.diag_indices(size)] = inverse_softplus(np.diag(raw) - 1e-5)
+    raw = np.asarray(tfp.math.fill_triangular_inverse(raw))
+    # E[z|x,c] = A c + G (x - b - U c - W A c)
+    of_posterior = np.concatenate([gain, A - gain @ (U + MODEL.weights @ A)], axis=1)
+    encoder = linear(
+        {"x": width, "condition": NUM_CONDITIONS},
+        *with_constants(of_posterior, -gain @ MODEL.bias, raw),
+        layers.MultivariateNormalTriL(size),
+    )
+    scale = np.full(width, inverse_softplus(MODEL.sigma))
+    decoder = linear(
+        {"z": size, "condition": NUM_CONDITIONS},
+        *with_constants(np.concatenate([MODEL.weights, U], axis=1), MODEL.bias, scale),
+        layers.IndependentNormal(width),
+    )
+    network = keras.Sequential(
+        [keras.Input((NUM_CONDITIONS,)), keras.layers.Dense(2 * size), layers.MultivariateNormalDiag(size)]
+    )
+    ones = np.full(size, inverse_softplus(1.0 - 1e-5))
+    network.layers[0].set_weights(with_constants(A, np.zeros(size), ones))
+    return tfvae.models.VAE(encoder, decoder, tfvae.priors.Conditional(network), seed=0)
+
+
+@pytest.fixture(scope="module")
+def data():
+    rng = np.random.default_rng(1)
+    return rng.normal(size=(7, MODEL.data_size)).astype("float32"), rng.normal(size=(7, 3)).astype("float32")
+
+
+def log_marginal(x, c):
+    return MODEL.log_marginal(x - c @ U.T - c @ A.T @ MODEL.weights.T)
+
+
+def test_bounds_are_those_of_p_of_x_given_the_condition(vae, data):
+    x, c = data
+    assert vae.condition_shape == (3,)
+    expected = log_marginal(x, c)
+    assert np.ptp(expected - MODEL.log_marginal(x)) > 1.0, "the condition matters"
+    for found in (vae.elbo(x, condition=c, seed=3), vae.elbo({"x": x, "condition": c}, num_samples=2)):
+        # The KL is exact, and log p(x|z) of a draw is not.
+        assert found.shape == (7,)
+    estimator = tfvae.estimators.SGVB(kl="monte_carlo")
+    batch = vae.batch_of({"x": x, "condition": c})
+    np.testing.assert_allclose(vae.estimate(batch, estimator=estimator, seed=2).bound, expected, rtol=1e-4)
+    iwae = vae.estimate(batch, estimator=tfvae.estimators.ImportanceWeighted(3), seed=2).bound
+    np.testing.assert_allclose(iwae, expected, rtol=1e-4)
+    given = {"x": x, "condition": c}
+    record = tfvae.evaluation.log_marginal(vae, given, num_importance_samples=4, batch_size=3)
+    np.testing.assert_allclose(record.per_example, expected, rtol=1e-4)
+    measured = tfvae.evaluation.elbo(vae, given, num_samples=3)
+    assert measured.mean == pytest.approx(expected.mean(), abs=5 * measured.monte_carlo_standard_error)
+    assert tfvae.evaluation.active_units(vae, given).num_active == 2
+
+
+def test_draws_follow_the_condition(vae, data):
+    x, c = data
+    one = vae.sample(4000, condition=c[0], seed=1).numpy()
+    mean = MODEL.weights @ A @ c[0] + U @ c[0] + MODEL.bias
+    error = one.std(axis=0) / np.sqrt(len(one))
+    assert (np.abs(one.mean(axis=0) - mean) < 5 * error).all()
+    each = vae.sample(7, condition=c, seed=1)
+    assert each.shape == (7, 4)
+    np.testing.assert_array_equal(
+        vae.sample(7, condition=np.tile(c[0], (7, 1)), seed=1), vae.sample(7, condition=c[0], seed=1)
+    )
+    z = vae.encode(x, condition=c).mean()
+    np.testing.assert_allclose(vae.decode(z, condition=c).mean(), z @ MODEL.weights.T + c @ U.T + MODEL.bias, rtol=1e-4)
+    assert vae.decode(np.zeros((5, 7, 2)), condition=c).mean().shape == (5, 7, 4)
+    assert vae.reconstruct(x, condition=c, seed=1).shape == x.shape
+
+
+def class_vae(**kwargs):
+    """Binary x with a class among four as the condition of encoder and decoder."""
+    keras.utils.set_random_seed(2)
+    x, c, z = keras.Input((4, 2), name="x"), keras.Input((4,), name="condition"), keras.Input((2,), name="z")
+    flat = keras.layers.Concatenate()([keras.layers.Flatten()(x), c])
+    posterior = layers.MultivariateNormalDiag(2)(keras.layers.Dense(4)(flat))
+    decoded = keras.layers.Dense(8)(keras.layers.Concatenate()([z, c]))
+    likelihood = layers.IndependentBernoulli((4, 2))(decoded)
+    encoder = keras.Model({"x": x, "condition": c}, posterior)
+    vae = tfvae.models.VAE(encoder, keras.Model({"z": z, "condition": c}, likelihood), seed=1, **kwargs)
+    vae.compile(keras.optimizers.Adam(0.05), jit_compile=False)
+    return vae
+
+
+@pytest.fixture(scope="module")
+def classes():
+    return class_vae()
+
+
+def test_it_trains_is_saved_and_served_by_keras(tmp_path):
+    labels = np.arange(40) % 4
+    x = np.repeat(np.eye(4, dtype="float32")[labels][:, :, np.newaxis], 2, axis=2)  # the class is all there is
+    vae = class_vae()
+    given = {"x": x, "condition": labels}
+    history = vae.fit(given, batch_size=20, epochs=40, validation_data=given, verbose=0).history
+    assert history["val_elbo"][-1] > history["val_elbo"][0] + 1.0
+    assert float(vae.decode(np.zeros((1, 2)), condition=2).mean()[0, 2, 0]) > 0.5
+    vae.save(tmp_path / "vae.keras")
+    loaded = tfvae.load_model(tmp_path / "vae.keras")
+    np.testing.assert_array_equal(loaded.elbo(x, condition=labels, seed=1), vae.elbo(x, condition=labels, seed=1))
+    assert vae.predict({"x": x[:3], "condition": np.eye(4, dtype="float32")[:3]}, verbose=0).shape == (3, 4, 2)
+
+
+@pytest.mark.parametrize(
+    ("question", "message"),
+    [
+        (lambda vae, x: vae.encode(x), r"needs a condition of shape \(B, 4\)"),
+        (lambda vae, x: vae.fit(x, verbose=0), "needs a condition"),
+        (lambda vae, x: vae.encode(x, condition=[0, 7, 1]), r"one of the 4 classes 0 to 3.*condition=7"),
+        (lambda vae, x: vae.encode(x, condition=np.zeros((3, 5))), r"must have shape \(B, 4\)"),
+        (lambda vae, x: vae.encode(x, condition=[0, 1]), r"one for each of the 3"),
+        (lambda vae, x: vae.fit({"x": x, "condition": np.array([0, 1, 4])}, verbose=0), "condition=4"),
+        (lambda vae, x: tfvae.evaluation.inference_gaps(vae, {"x": x, "condition": [0, 1, 2]}), "does not support"),
+    ],
+)
+def test_what_does_not_fit_is_one_error(classes, question, message):
+    with pytest.raises(ValueError, match=message):
+        question(classes, random_bits(3, (4, 2)))
+
+
+def test_a_model_without_a_condition_refuses_one():
+    plain = tfvae.models.VAE(
+        keras.Sequential([keras.Input((3,)), keras.layers.Dense(2), layers.IndependentNormal(1)]),
+        keras.Sequential([keras.layers.Dense(3), layers.IndependentBernoulli((3,))]),
+    )
+    with pytest.raises(ValueError, match="takes no condition"):
+        plain.elbo(np.zeros((2, 3), "float32"), condition=[0, 1])
+    other = tfvae.priors.Conditional(
+        keras.Sequential([keras.Input((5,)), keras.layers.Dense(4), layers.MultivariateNormalDiag(2)])
+    )
+    with pytest.raises(ValueError, match="conditions of one shape"):
+        class_vae(prior=other)
+    with pytest.raises(ValueError, match="depends on a condition"):
+        other.distribution()

@@ -1,0 +1,101 @@
+"""Questions to a trained model: encode, decode, reconstruct, sample and ELBO."""
+
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from tfvae._checks import whole_number
+from tfvae._seeds import stateless_seed
+from tfvae.data.examples import CONDITION, is_dictionary
+from tfvae.estimators import Problem, elbo_terms
+from tfvae.models import _inputs, _validation
+from tfvae.models._saved_model import SavedModel
+from tfvae.models.batch import Batch
+from tfvae.models.conditions import as_condition, repeated
+from tfvae.models.queries import ancestral_sample, reconstruction
+from tfvae.priors import Prior
+from tfvae.typing import Distribution, Seed, Tensor, TensorLike
+
+
+class QueriedModel(SavedModel):
+    """Model with q(z|x), p(z) and p(x|z), which answers questions about data and latents.
+
+    `VAE` defines the distributions.
+
+    Args:
+        **kwargs: Arguments of `keras.Model`.
+    """
+
+    prior: Prior
+
+    def infer(self, x: Tensor | Batch, *, condition: Tensor | None = None, training: bool = False) -> Distribution:
+        """Returns q(z|x)."""
+        raise NotImplementedError
+
+    def generate(self, z: Tensor, *, condition: Tensor | None = None, training: bool = False) -> Distribution:
+        """Returns p(x|z)."""
+        raise NotImplementedError
+
+    def prior_of(self, condition: Tensor | None = None) -> Distribution:
+        """Returns p(z)."""
+        raise NotImplementedError
+
+    def problem(self, x: Tensor | Batch, *, prior: Distribution | None = None, training: bool = False) -> Problem:
+        """Returns the input of an estimator."""
+        raise NotImplementedError
+
+    # In a conditional model, each of these methods takes a condition: numbers `[B, *shape]`, indices of classes `[B]`,
+    # or one of these for all examples.
+
+    def encode(self, x: TensorLike, *, condition: TensorLike | None = None) -> Distribution:
+        """Returns q(z|x), a TFP distribution with batch shape `[B]`, for x `[B, *event]`."""
+        return self.infer(self._checked_batch(x, condition))
+
+    def decode(self, z: TensorLike, *, condition: TensorLike | None = None) -> Distribution:
+        """Returns p(x|z), a TFP distribution with batch shape `[...]`, for z `[..., D]`."""
+        z = _validation.as_latents(z, self.prior, self.variable_dtype)
+        return self.generate(z, condition=as_condition(condition, self.condition_shape, self.variable_dtype))
+
+    def reconstruct(self, x: TensorLike, *, condition: TensorLike | None = None, seed: Seed = None) -> Tensor:
+        """Returns the mean of p(x|z) `[B, *event]`, with one z drawn from q(z|x)."""
+        batch = self._checked_batch(x, condition)
+        return reconstruction(self.infer(batch), self._generate_given(batch.condition), seed=self._seed(seed)).mean()
+
+    def sample(self, num_samples: int, *, condition: TensorLike | None = None, seed: Seed = None) -> Tensor:
+        """Draws ancestral samples `[num_samples, *event]`: z ~ p(z), then x ~ p(x|z)."""
+        num_samples = whole_number(num_samples, "num_samples", at_least=0)
+        condition = self._conditions(condition, num_samples)
+        generate = self._generate_given(condition)
+        return ancestral_sample(self.prior_of(condition), generate, num_samples, seed=self._seed(seed)).sample()
+
+    def _generate_given(self, condition: Tensor | None) -> Callable[[Any], Distribution]:
+        return lambda z: self.generate(z, condition=condition)
+
+    def elbo(
+        self, x: TensorLike, *, condition: TensorLike | None = None, num_samples: int = 1, seed: Seed = None
+    ) -> Tensor:
+        """Returns the evidence lower bound of each example `[B]` in nats, independently of `beta` and `estimator`.
+
+        The KL is analytic if a closed form is known (estimator B of the paper), else a Monte Carlo estimate
+        (estimator A).
+        """
+        batch = self._checked_batch(x, condition)
+        num_samples = whole_number(num_samples, "num_samples")
+        terms = elbo_terms(self.problem(batch), num_samples=num_samples, seed=self._seed(seed))
+        return terms.log_likelihood - terms.kl
+
+    def _checked_batch(self, x: TensorLike, condition: TensorLike | None = None) -> Batch:
+        """Returns data and a condition that a user gives, also as one dictionary."""
+        if condition is None and is_dictionary(x):
+            condition = x.get(CONDITION)
+        x = self._cast(_inputs.as_tensor(x, self.event_shape))
+        return Batch(x, self._conditions(condition, x.shape[0] or tf.shape(x)[0]))
+
+    def _conditions(self, condition: TensorLike | None, num: int | Tensor) -> Tensor | None:
+        """Returns conditions `[num, *shape]` for the condition that a user gives."""
+        condition = as_condition(condition, self.condition_shape, self.variable_dtype)
+        return repeated(condition, self.condition_shape, num)
+
+    def _seed(self, seed: Seed) -> Tensor:
+        return stateless_seed(self.seed_generator if seed is None else seed)
