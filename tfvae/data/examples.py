@@ -10,6 +10,7 @@ from tfvae._arrays import is_array_like
 X_KEYS = ("image", "images", "x")
 LABEL_KEYS = ("label", "labels", "y")
 CONDITION = "condition"
+OBSERVED = "observed"
 
 
 class Examples(NamedTuple):
@@ -20,12 +21,14 @@ class Examples(NamedTuple):
         labels: Whatever was given as targets, or None.
         sample_weight: Weights, or None.
         condition: The condition of a conditional model, or None.
+        observed: Boolean array of the shape of x, False at missing values, or None.
     """
 
     x: Any
     labels: Any = None
     sample_weight: Any = None
     condition: Any = None
+    observed: Any = None
 
 
 def unpack(data: Any) -> Examples:
@@ -38,7 +41,7 @@ def unpack(data: Any) -> Examples:
     if not is_dictionary(x):
         return Examples(single(x), y, sample_weight)
     y = next((x[key] for key in LABEL_KEYS if key in x), None) if y is None else y
-    return Examples(single(x), y, sample_weight, x.get(CONDITION))
+    return Examples(single(x), y, sample_weight, x.get(CONDITION), x.get(OBSERVED))
 
 
 def is_dictionary(data: Any) -> bool:

@@ -10,6 +10,7 @@ from tfvae.evaluation.elbo import elbo
 from tfvae.evaluation.gaps import InferenceGaps, inference_gaps
 from tfvae.evaluation.gradient_noise import GradientNoise, GradientVariance
 from tfvae.evaluation.gradient_variance import gradient_variance
+from tfvae.evaluation.imputation import Imputation, impute
 from tfvae.evaluation.log_marginal import log_marginal
 from tfvae.evaluation.log_marginal_ais import BidirectionalAIS, bidirectional_ais, log_marginal_ais
 from tfvae.evaluation.log_marginal_hmc import log_marginal_hmc
@@ -26,6 +27,7 @@ __all__ = [
     "DimensionKLs",
     "GradientNoise",
     "GradientVariance",
+    "Imputation",
     "InferenceGaps",
     "Interpolation",
     "NotFiniteError",
@@ -39,6 +41,7 @@ __all__ = [
     "diagnostics",
     "elbo",
     "gradient_variance",
+    "impute",
     "independent_log_likelihood",
     "inference_gaps",
     "interpolate",

@@ -3,14 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
-import tensorflow as tf
-
 from tfvae._checks import whole_number
 from tfvae.data import reading
-from tfvae.data.examples import CONDITION
+from tfvae.data.examples import CONDITION, OBSERVED
 from tfvae.models import VAE, _inputs
 from tfvae.models.batch import Batch
-from tfvae.models.conditions import as_condition
 from tfvae.typing import Tensor
 
 
@@ -24,20 +21,24 @@ def batches_of_x(vae: VAE, data: Any, batch_size: int | None) -> Iterator[Tensor
 
     Raises:
         TypeError: If `data` is neither an array, a split nor a dataset.
-        ValueError: If there are no examples, `fit` would refuse the data, or the model is conditional.
+        ValueError: If there are no examples, `fit` would refuse the data, the model is conditional, or values are
+            missing.
     """
-    if vae.condition_shape is not None:
-        raise ValueError(
-            "This evaluation does not support conditional models. Use tfvae.evaluation.elbo, log_marginal or "
-            f"active_units. Received: a model with conditions of shape {vae.condition_shape}"
-        )
-    yield from batches_of_examples(vae, data, batch_size)
+    for batch in batches_of_examples(vae, data, batch_size):
+        if isinstance(batch, Batch):
+            what = "missing values" if batch.condition is None else "a condition"
+            raise ValueError(
+                "This evaluation supports neither conditional models nor missing values. Use tfvae.evaluation.elbo, "
+                f"log_marginal or active_units. Received: data with {what}"
+            )
+        yield batch
 
 
 def batches_of_examples(vae: VAE, data: Any, batch_size: int | None) -> Iterator[Any]:
-    """Yields batches of x as `batches_of_x` does. For a conditional model, each is a `Batch` of x and its condition.
+    """Yields batches of x as `batches_of_x` does, or a `Batch` if there is a condition or values may be missing.
 
-    Data of a conditional model are dictionaries with the keys "x" and "condition", or datasets of these.
+    Data with a condition or a mask are dictionaries with the keys "x", "condition" and "observed", or data sets of
+    these.
     """
     batch_size = None if batch_size is None else whole_number(batch_size, "batch_size")
     if reading.is_endless(data):
@@ -49,11 +50,12 @@ def batches_of_examples(vae: VAE, data: Any, batch_size: int | None) -> Iterator
             batch = next(batches, None)
         if batch is None:
             break
-        vae.check_data({"x": batch.x, CONDITION: batch.condition} if vae.condition_shape else batch.x)
+        given = {"x": batch.x, CONDITION: batch.condition, OBSERVED: batch.observed}
+        given = {name: part for name, part in given.items() if part is not None}
+        vae.check_data(given if len(given) > 1 else batch.x)
         found = True
-        x = tf.cast(batch.x, vae.variable_dtype)
-        condition = as_condition(batch.condition, vae.condition_shape, vae.variable_dtype)
-        yield x if condition is None else Batch(x, condition)
+        checked = vae.batch_of(given)
+        yield checked.x if checked.condition is None and checked.observed is None else checked
     if not found:
         raise ValueError("There are no examples to evaluate on.")
 

@@ -3,14 +3,16 @@
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
-from tfvae.data.examples import CONDITION, single
+from tfvae.data.examples import CONDITION, OBSERVED, single
 from tfvae.layers import DistributionLayer
 from tfvae.models import _checks, _inputs, _weights
 from tfvae.models._stop_outside_support import StopOutsideSupport
 from tfvae.models.batch import Batch, as_batch
-from tfvae.models.conditions import as_condition
+from tfvae.models.conditions import as_condition, symbolic_condition
+from tfvae.models.missing import Missing, observed_part, observed_values
 from tfvae.typing import Tensor
 
 
@@ -22,6 +24,7 @@ class CheckedInputModel(keras.Model):
     """
 
     condition_shape: tuple[int, ...] | None = None  # of a model that has no condition
+    missing: Missing = None
 
     def __init__(self, **kwargs: Any):
         super().__init__(**kwargs)
@@ -43,8 +46,7 @@ class CheckedInputModel(keras.Model):
         if self.condition_shape is None:
             self(x)
         else:
-            condition = keras.KerasTensor((None, *self.condition_shape), dtype=self.variable_dtype)
-            self({"x": x, CONDITION: condition})
+            self({"x": x, CONDITION: symbolic_condition(self.condition_shape, None, self.variable_dtype)})
 
     def _cast(self, x: Tensor) -> Tensor:
         """Converts x to the precision of the distributions: float32, or float64 for a float64 model."""
@@ -61,13 +63,13 @@ class CheckedInputModel(keras.Model):
             return None
         x = found.x
         _checks.check_static(x, self.event_shape)
-        _checks.check_values(x, self._likelihood_layer)
+        _checks.check_values(observed_values(np.asarray(x), found.observed, self.missing), self._likelihood_layer)
         _weights.as_weights(found.sample_weight, len(x))
         as_condition(found.condition, self.condition_shape, self.variable_dtype)
         if not self.built:
             with self.distribute_strategy.scope():
                 self._build_symbolically(x.shape[1:])
-        return x
+        return observed_part(tf.convert_to_tensor(x), found.observed, self.missing).x
 
     def batch_of(self, data: Any) -> Batch:
         """Converts the argument of a training step to a checked batch in the dtype of the model.
@@ -80,8 +82,10 @@ class CheckedInputModel(keras.Model):
         _checks.check_static(x, self.event_shape)
         if self.event_shape is not None and isinstance(x, tf.Tensor) and not x.shape[1:].is_fully_defined():
             x = tf.ensure_shape(x, [None, *self.event_shape])
+        x, observed = observed_part(self._cast(x), batch.observed, self.missing)
         return batch._replace(
-            x=self._cast(x),
+            x=x,
+            observed=observed,
             condition=as_condition(batch.condition, self.condition_shape, self.variable_dtype),
             sample_weight=_weights.per_example(batch.sample_weight, x),
         )
@@ -102,7 +106,8 @@ class CheckedInputModel(keras.Model):
         if isinstance(inputs, dict) and self.condition_shape is None:
             inputs = single(inputs)
         elif isinstance(inputs, dict):
-            inputs = {"x": single(inputs), CONDITION: self._condition_in(inputs)}
+            others = {OBSERVED: inputs[OBSERVED]} if OBSERVED in inputs else {}
+            inputs = {"x": single(inputs), CONDITION: self._condition_in(inputs), **others}
         return super().__call__(inputs, *args, **kwargs)
 
     def _condition_in(self, inputs: dict[str, Any]) -> Any:

@@ -13,7 +13,7 @@ import tensorflow as tf
 from tfvae._arrays import is_array_like, plain_array
 from tfvae.data import ShardedSplit, Split, Splits, reading
 from tfvae.data.batches import Batches
-from tfvae.data.examples import CONDITION, Examples, single, unpack, x_key
+from tfvae.data.examples import CONDITION, OBSERVED, Examples, single, unpack, x_key
 from tfvae.execution.device_batches import ArrayExamples, DeviceBatches
 from tfvae.execution.stacked_batches import StackedBatches, fits_in_memory
 from tfvae.models._checks import check_static
@@ -92,8 +92,7 @@ def standardized(data: Any, event_shape: tuple[int, ...] | None) -> Any:
     if isinstance(data, dict) and not is_array_like(data):  # SciPy's dok_matrix is a dictionary too
         key = x_key(data)
         kept = {name: entry for name, entry in data.items() if _is_numeric(entry)}
-        if CONDITION in data:
-            kept[CONDITION] = plain(data[CONDITION], CONDITION)
+        kept |= {name: plain(data[name], name) for name in (CONDITION, OBSERVED) if name in data}
         return {**kept, key: plain(data[key])}
     if isinstance(data, list | tuple) and any(is_array_like(part) or tf.is_tensor(part) for part in data):
         is_numbers = isinstance(data[0], list | tuple) and not hasattr(data[0], "_fields")

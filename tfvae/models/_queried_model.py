@@ -7,14 +7,15 @@ import tensorflow as tf
 
 from tfvae._checks import whole_number
 from tfvae._seeds import stateless_seed
-from tfvae.data.examples import CONDITION, is_dictionary
+from tfvae.data.examples import CONDITION, OBSERVED, is_dictionary
 from tfvae.estimators import Problem, elbo_terms
 from tfvae.models import _inputs, _validation
 from tfvae.models._saved_model import SavedModel
 from tfvae.models.batch import Batch
 from tfvae.models.conditions import as_condition, repeated
+from tfvae.models.missing import observed_part
 from tfvae.models.queries import ancestral_sample, reconstruction
-from tfvae.priors import Prior
+from tfvae.priors import Conditional, Prior
 from tfvae.typing import Distribution, Seed, Tensor, TensorLike
 
 
@@ -29,7 +30,7 @@ class QueriedModel(SavedModel):
 
     prior: Prior
 
-    def infer(self, x: Tensor | Batch, *, condition: Tensor | None = None, training: bool = False) -> Distribution:
+    def infer(self, x: Any, *, training: bool = False) -> Distribution:
         """Returns q(z|x)."""
         raise NotImplementedError
 
@@ -38,8 +39,12 @@ class QueriedModel(SavedModel):
         raise NotImplementedError
 
     def prior_of(self, condition: Tensor | None = None) -> Distribution:
-        """Returns p(z)."""
-        raise NotImplementedError
+        """Returns p(z), of batch shape `[]`, or p(z|c), of batch shape `[B]`, for a condition `[B, *shape]`."""
+        return self.prior.distribution(condition) if isinstance(self.prior, Conditional) else self.prior.distribution()
+
+    def _require_condition(self, condition: Tensor | None) -> None:
+        if (condition is None) != (self.condition_shape is None):
+            as_condition(condition, self.condition_shape, self.variable_dtype)  # raises the error
 
     def problem(self, x: Tensor | Batch, *, prior: Distribution | None = None, training: bool = False) -> Problem:
         """Returns the input of an estimator."""
@@ -87,10 +92,12 @@ class QueriedModel(SavedModel):
 
     def _checked_batch(self, x: TensorLike, condition: TensorLike | None = None) -> Batch:
         """Returns data and a condition that a user gives, also as one dictionary."""
-        if condition is None and is_dictionary(x):
-            condition = x.get(CONDITION)
-        x = self._cast(_inputs.as_tensor(x, self.event_shape))
-        return Batch(x, self._conditions(condition, x.shape[0] or tf.shape(x)[0]))
+        given = x if is_dictionary(x) else {}
+        condition = given.get(CONDITION) if condition is None else condition
+        x, observed = observed_part(
+            self._cast(_inputs.as_tensor(x, self.event_shape)), given.get(OBSERVED), self.missing
+        )
+        return Batch(x, self._conditions(condition, x.shape[0] or tf.shape(x)[0]), observed=observed)
 
     def _conditions(self, condition: TensorLike | None, num: int | Tensor) -> Tensor | None:
         """Returns conditions `[num, *shape]` for the condition that a user gives."""

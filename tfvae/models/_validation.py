@@ -10,7 +10,7 @@ import tensorflow_probability as tfp
 from tfvae._latent_shapes import plain_shape, shapes_of_parts
 from tfvae.data.examples import CONDITION
 from tfvae.layers._networks import example_layer, find_kl_term, input_names
-from tfvae.models.conditions import called, takes_condition
+from tfvae.models.conditions import called, takes_condition, takes_observed
 from tfvae.priors import Fixed, Joint, Prior, StandardNormal
 from tfvae.typing import Tensor
 
@@ -98,10 +98,11 @@ _CONDITIONS = (
 def check_encoder_input(encoder: keras.layers.Layer) -> None:
     """Raises ValueError if an encoder with known inputs has more inputs than x."""
     inputs = getattr(encoder, "inputs", None) or []
-    if len(inputs) > 1 + takes_condition(encoder):
+    if len(inputs) > 1 + takes_condition(encoder) + takes_observed(encoder):
         shapes = ", ".join(str(tuple(part.shape[1:])) for part in inputs)
         raise ValueError(
-            f"The encoder must have the input x, and no other than a condition. {_CONDITIONS} "
+            f"The encoder must have the input x, and no others than a condition and the mask of observed "
+            f"values. {_CONDITIONS} "
             f"Received: an encoder with {len(inputs)} inputs of shapes {shapes}"
         )
 

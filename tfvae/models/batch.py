@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-from tfvae.data.examples import CONDITION, LABEL_KEYS, is_dictionary, single
+from tfvae.data.examples import CONDITION, LABEL_KEYS, OBSERVED, is_dictionary, single
 from tfvae.typing import Tensor
 
 
@@ -33,7 +33,8 @@ class Batch(NamedTuple):
 
     def rows(self, rows: slice) -> "Batch":
         """Returns some of the examples."""
-        return self._make(None if part is None else part[rows] for part in self)
+        condition, labels, observed, sample_weight = (None if part is None else part[rows] for part in self[1:])
+        return Batch(self.x[rows], condition, labels, observed, sample_weight)
 
 
 def x_of(x: Tensor | Batch) -> Tensor:
@@ -61,7 +62,7 @@ def as_batch(data: Any) -> Batch:
     if not is_dictionary(x):
         return Batch(single(x), labels=labels, sample_weight=sample_weight)
     own = next((x[key] for key in LABEL_KEYS if key in x), labels)
-    return Batch(single(x), x.get(CONDITION), own, x.get("observed"), sample_weight)
+    return Batch(single(x), x.get(CONDITION), own, x.get(OBSERVED), sample_weight)
 
 
 def _is_integer(y: Any) -> bool:

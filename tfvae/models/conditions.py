@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfvae.data.examples import CONDITION
+from tfvae.data.examples import CONDITION, OBSERVED
 from tfvae.layers._networks import input_names
 from tfvae.typing import Tensor
 
@@ -14,6 +14,11 @@ from tfvae.typing import Tensor
 def takes_condition(network: Any) -> bool:
     """Whether a network is a functional model with an input named "condition"."""
     return CONDITION in input_names(network)
+
+
+def takes_observed(network: Any) -> bool:
+    """Whether a network is a functional model with an input named "observed"."""
+    return OBSERVED in input_names(network)
 
 
 def condition_shape(*parts: Any) -> tuple[int, ...] | None:
@@ -38,21 +43,34 @@ def condition_shape(*parts: Any) -> tuple[int, ...] | None:
     return next(iter(shapes.values()), None)
 
 
-def called(network: keras.layers.Layer, given: Any, condition: Tensor | None, **kwargs: Any) -> Any:
-    """Calls a network with its other input, and with the condition if the network takes it.
+def symbolic_condition(shape: tuple[int, ...] | None, batch_size: int | None, dtype: str) -> keras.KerasTensor | None:
+    """Returns a symbolic condition `[B, *shape]`. None without a shape."""
+    return None if shape is None else keras.KerasTensor((batch_size, *shape), dtype=dtype)
+
+
+def called(
+    network: keras.layers.Layer, given: Any, condition: Tensor | None, observed: Tensor | None = None, **kwargs: Any
+) -> Any:
+    """Calls a network with its other input, and with the condition and the mask of observed values if it takes them.
 
     Args:
         network: Encoder or decoder.
         given: Its other input. For a network with other named inputs, a dictionary of them or, for a single one, its
             value.
         condition: Condition `[B, *shape]`, or None.
+        observed: Boolean tensor of the shape of x, False at missing values. None if all values are observed.
         **kwargs: Further arguments of the call.
     """
-    if not takes_condition(network):
+    names = input_names(network)
+    if not set(names) & {CONDITION, OBSERVED}:
         return network(given, **kwargs)
-    others = [name for name in input_names(network) if name != CONDITION]
+    others = [name for name in names if name not in (CONDITION, OBSERVED)]
     values = {name: given[name] for name in others} if isinstance(given, dict) else dict.fromkeys(others, given)
-    return network({**values, CONDITION: condition}, **kwargs)
+    if CONDITION in names:
+        values[CONDITION] = condition
+    if OBSERVED in names:
+        values[OBSERVED] = keras.ops.ones_like(given) if observed is None else tf.cast(observed, given.dtype)
+    return network(values, **kwargs)
 
 
 def as_condition(condition: Any, shape: tuple[int, ...] | None, dtype: str) -> Tensor | None:

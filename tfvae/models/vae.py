@@ -10,18 +10,20 @@ from tfvae._checks import number
 from tfvae._latent_shapes import shapes_of_parts
 from tfvae._seeds import stateless_seed
 from tfvae._serialization import register
-from tfvae.data.examples import CONDITION, single, x_key
+from tfvae.data.examples import CONDITION, OBSERVED, single, x_key
 from tfvae.estimators import SGVB, Estimate, Estimator, KLPenalty, KLWeighting, Problem
 from tfvae.estimators.estimator import EstimatorWithLayers, EstimatorWithUpdate, require_estimator
 from tfvae.estimators.kl_weighting import as_weighting
 from tfvae.layers import DistributionLayer
 from tfvae.layers._coercion import as_distribution, reshape_batch
 from tfvae.layers._networks import output_layer
+from tfvae.layers._observed import Observed
 from tfvae.models import _validation
 from tfvae.models._queried_model import QueriedModel
 from tfvae.models._shared_layers import sharing_scope
 from tfvae.models.batch import Batch
-from tfvae.models.conditions import as_condition, called, condition_shape, for_draws
+from tfvae.models.conditions import called, condition_shape, for_draws, symbolic_condition
+from tfvae.models.missing import Missing, checked_missing, observed_part
 from tfvae.models.objective import Bound, Objective
 from tfvae.priors import Conditional, Prior
 from tfvae.typing import Distribution, Seed, Tensor
@@ -51,6 +53,9 @@ class VAE(QueriedModel):
             has its own `beta`.
         objective: Updates of a training step, each of its own variables with its own optimizer. None is `Bound()`, one
             update that maximises the bound of the estimator.
+        missing: "nan" if NaN in x is a missing value. log p(x|z) is then that of the observed values, the encoder sees
+            zeros in their place and, in an input named "observed", where they are: docs/missing-data.md. None if NaN is
+            an error. A mask may be given to any model: `fit({"x": x, "observed": mask})`.
         seed: Seed of the random numbers of the model. None draws a seed.
         **kwargs: `name` of `keras.Model`.
 
@@ -83,6 +88,7 @@ class VAE(QueriedModel):
         *,
         beta: float | KLWeighting = 1.0,
         objective: Objective | None = None,
+        missing: Missing = None,
         seed: int | None = None,
         **kwargs: Any,
     ):
@@ -100,6 +106,7 @@ class VAE(QueriedModel):
         self.estimator = SGVB() if estimator is None else estimator
         self.objective = Bound() if objective is None else objective
         self.initial_beta, self.kl_weighting = as_weighting(beta)
+        self.missing = checked_missing(missing)
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
         self._beta = self.add_weight(
@@ -148,7 +155,7 @@ class VAE(QueriedModel):
             input_shape = input_shape[x_key(input_shape)]
         # Keras casts to half precision according to the dtype policy.
         x = keras.KerasTensor(tuple(input_shape), dtype=self.variable_dtype)
-        condition = self._symbolic_condition(None)
+        condition = symbolic_condition(self.condition_shape, None, self.variable_dtype)
         called(self.encoder, x, condition)
         z = _validation.symbolic_latents(self.prior, None, self.variable_dtype)
         _validation.decoded(self.decoder, z, condition)
@@ -162,24 +169,28 @@ class VAE(QueriedModel):
     def compute_output_spec(self, inputs: Any, training: bool = False) -> keras.KerasTensor:
         batch_size = single(inputs).shape[0]
         z = _validation.symbolic_latents(self.prior, batch_size, self.variable_dtype)
-        return _validation.decoded(self.decoder, z, self._symbolic_condition(batch_size))
-
-    def _symbolic_condition(self, batch_size: int | None) -> keras.KerasTensor | None:
-        if self.condition_shape is None:
-            return None
-        return keras.KerasTensor((batch_size, *self.condition_shape), dtype=self.variable_dtype)
+        condition = symbolic_condition(self.condition_shape, batch_size, self.variable_dtype)
+        return _validation.decoded(self.decoder, z, condition)
 
     # The model: q(z|x), p(z), p(x|z) ------------------------------------------------------------------------------
 
-    def infer(self, x: Tensor | Batch, *, condition: Tensor | None = None, training: bool = False) -> Distribution:
+    def infer(
+        self,
+        x: Any,
+        *,
+        condition: Tensor | None = None,
+        observed: Tensor | None = None,
+        training: bool = False,
+    ) -> Distribution:
         """Returns q(z|x), a TFP distribution with batch shape `[B]`, for x `[B, *event]`.
 
-        For a conditional model it is q(z|x,c), with a condition `[B, *shape]` given as `condition` or in a `Batch`.
+        For a conditional model it is q(z|x,c), with a condition `[B, *shape]` given as `condition` or in a `Batch`. So
+        is the mask of observed values, for an encoder that takes it.
         """
         if isinstance(x, Batch):
-            x, condition = x.x, x.condition if condition is None else condition
+            x, condition, observed = x.x, x.condition, x.observed
         self._require_condition(condition)
-        found = called(self.encoder, x, condition, training=training)
+        found = called(self.encoder, x, condition, observed, training=training)
         found = _validation.distribution_of(found, self.encoder, "encoder")
         posterior = as_distribution(found)
         _validation.check_latent_shape(posterior.event_shape, self.prior)
@@ -212,26 +223,25 @@ class VAE(QueriedModel):
             training: Whether the networks run in training mode.
         """
         batch = x if isinstance(x, Batch) else Batch(x)
-        condition = batch.condition
+        condition, observed = batch.condition, batch.observed
+
+        def generate(z: Any) -> Distribution:
+            likelihood = self.generate(z, condition=condition, training=training)
+            return likelihood if observed is None else Observed(likelihood, observed)
+
         return Problem(
             batch.x,
-            posterior=self.infer(batch.x, condition=condition, training=training),
+            posterior=self.infer(batch, training=training),
             prior=self.prior_of(condition) if prior is None else prior,
-            generate=lambda z: self.generate(z, condition=condition, training=training),
+            generate=generate,
             infer=lambda other: self.infer(other, condition=condition, training=training),
         )
 
-    def prior_of(self, condition: Tensor | None = None) -> Distribution:
-        """Returns p(z), of batch shape `[]`, or p(z|c), of batch shape `[B]`, for a condition `[B, *shape]`."""
-        return self.prior.distribution(condition) if isinstance(self.prior, Conditional) else self.prior.distribution()
-
-    def _require_condition(self, condition: Tensor | None) -> None:
-        if (condition is None) != (self.condition_shape is None):
-            as_condition(condition, self.condition_shape, self.variable_dtype)  # raises the error
-
     def call(self, inputs: Any, training: bool = False) -> Distribution:
-        x, condition = single(inputs), None if self.condition_shape is None else inputs[CONDITION]
-        posterior = self.infer(x, condition=condition, training=training)
+        given = inputs if isinstance(inputs, dict) else {}
+        condition = None if self.condition_shape is None else given[CONDITION]
+        x, observed = observed_part(single(inputs), given.get(OBSERVED), self.missing)
+        posterior = self.infer(x, condition=condition, observed=observed, training=training)
         z = posterior.sample(seed=stateless_seed(self.seed_generator))
         return _validation.decoded(self.decoder, z, condition, training=training)
 
@@ -269,6 +279,7 @@ class VAE(QueriedModel):
             **described,
             "beta": keras.saving.serialize_keras_object(self.kl_weighting or self.initial_beta),
             "seed": self.seed,
+            **({} if self.missing is None else {"missing": self.missing}),
         }
 
     @classmethod

@@ -1,0 +1,183 @@
+"""Missing values, held to a linear-Gaussian model, whose marginals of any observed part are known."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_probability as tfp
+from gaussian_vaes import decoder_of, exact_vae
+from linear_gaussian import make_linear_gaussian
+from small_models import random_bits, small_vae
+
+import tfvae
+from tfvae import layers
+
+tfd = tfp.distributions
+MODEL = make_linear_gaussian(latent_size=2, data_size=5)
+COVARIANCE = MODEL.weights @ MODEL.weights.T + MODEL.sigma**2 * np.eye(5)
+
+
+@pytest.fixture(scope="module")
+def holes():
+    x = MODEL.data(6).astype("float32")
+    x[np.random.default_rng(1).uniform(size=x.shape) < 0.4] = np.nan
+    x[0], x[1] = MODEL.data(1)[0], np.nan  # one is complete, one is missing altogether
+    return x
+
+
+@pytest.fixture(scope="module")
+def vae():
+    """The exact posterior of each pattern of missing values, which a network cannot know."""
+
+    class Exact(keras.Model):
+        def call(self, inputs, training=None):
+            x, observed = inputs["x"], inputs["observed"]
+            precision = tf.einsum("xd,bx,xe->bde", WEIGHTS, observed, WEIGHTS) / MODEL.sigma**2
+            covariance = tf.linalg.inv(tf.eye(2) + precision)
+            residual = observed * (x - BIAS)
+            loc = tf.einsum("bde,xe,bx->bd", covariance, WEIGHTS, residual) / MODEL.sigma**2
+            return tfd.MultivariateNormalTriL(loc, tf.linalg.cholesky(covariance))
+
+    x, observed = keras.Input((5,), name="x"), keras.Input((5,), name="observed")
+    joined = keras.layers.Concatenate()([x, observed])
+
+    def exact(joined):
+        return Exact()({"x": joined[..., :5], "observed": joined[..., 5:]})
+
+    encoder = keras.Model({"x": x, "observed": observed}, layers.DistributionLambda(exact)(joined))
+    return tfvae.models.VAE(encoder, decoder_of(MODEL), tfvae.priors.StandardNormal(2), missing="nan", seed=0)
+
+
+WEIGHTS, BIAS = tf.constant(MODEL.weights, tf.float32), tf.constant(MODEL.bias, tf.float32)
+
+
+def log_marginal(x):
+    """Log p of what is observed."""
+    found = []
+    for row in x:
+        seen = ~np.isnan(row)
+        normal = tfd.MultivariateNormalTriL(
+            MODEL.bias[seen], np.linalg.cholesky(COVARIANCE[np.ix_(seen, seen)] + 0.0 * np.eye(seen.sum()))
+        )
+        found.append(float(normal.log_prob(row[seen])) if seen.any() else 0.0)
+    return np.array(found)
+
+
+def conditional_mean(row):
+    seen = ~np.isnan(row)
+    mean = MODEL.bias.copy()
+    if seen.any():
+        gain = COVARIANCE[:, seen] @ np.linalg.inv(COVARIANCE[np.ix_(seen, seen)])
+        mean += gain @ (row[seen] - MODEL.bias[seen])
+    return np.where(seen, row, mean)
+
+
+def test_bounds_are_those_of_the_observed_part(vae, holes):
+    expected = log_marginal(holes)
+    record = tfvae.evaluation.log_marginal(vae, holes, num_importance_samples=3, batch_size=4)
+    np.testing.assert_allclose(record.per_example, expected, rtol=1e-5, atol=1e-5)
+    batch = vae.batch_of(holes)
+    for estimator in (tfvae.estimators.SGVB(kl="monte_carlo"), tfvae.estimators.DReG(2)):
+        np.testing.assert_allclose(
+            vae.estimate(batch, estimator=estimator, seed=1).bound, expected, rtol=1e-4, atol=1e-4
+        )
+    masked = {"x": np.nan_to_num(holes, nan=7.0), "observed": ~np.isnan(holes)}
+    np.testing.assert_array_equal(vae.elbo(masked, seed=1), vae.elbo(holes, seed=1))
+
+
+def test_imputed_means_and_draws_are_those_given_the_observed_part(vae, holes):
+    found = tfvae.evaluation.impute(vae, holes, num_samples=400, num_importance_samples=400, batch_size=4, seed=2)
+    expected = np.array([conditional_mean(row) for row in holes])
+    seen = ~np.isnan(holes)
+    np.testing.assert_array_equal(found.observed, seen)
+    np.testing.assert_array_equal(found.mean[seen], holes[seen])
+    np.testing.assert_allclose(found.effective_sample_size, 400.0, rtol=1e-3)  # weights of an exact posterior are equal
+    deviation = np.sqrt(np.diag(COVARIANCE))  # at least that of the conditional means over z
+    assert (np.abs(found.mean - expected) < 5 * deviation / np.sqrt(400))[~seen].all()
+    error = found.samples.std(axis=0) / np.sqrt(400) + deviation / np.sqrt(400)  # K draws are shared by the samples
+    assert (np.abs(found.samples.mean(axis=0) - expected) < 5 * error)[~seen].all()
+    np.testing.assert_allclose(found.samples[:, 1].std(axis=0), deviation, rtol=0.25)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        layers.IndependentBernoulli((4, 2)),
+        layers.IndependentNormal((4, 2)),
+        layers.IndependentStudentT((4, 2)),
+        layers.IndependentBeta((4, 2)),
+        layers.IndependentPoisson((4, 2)),
+        layers.Standardized(layers.IndependentNormal((4, 2))),
+        layers.GenericDistribution(tfd.Gamma, (4, 2)),
+    ],
+    ids=lambda layer: layer.name,
+)
+def test_the_density_is_a_sum_over_observed_values(layer):
+    """Compared with densities of a single value, and without NaN in gradients."""
+    parameters = tf.random.stateless_normal([3, layer.parameters_size], [1, 2])
+    likelihood = layers._coercion.as_distribution(layer(parameters))
+    x = tf.fill([3, 4, 2], 0.25) if "poisson" not in layer.name else tf.ones([3, 4, 2])
+    mask = tf.constant(random_bits(3, (4, 2))) > 0
+    from tfvae.layers._observed import Observed
+
+    with tf.GradientTape() as tape:
+        tape.watch(parameters)
+        made = layers._coercion.as_distribution(layer(parameters))
+        found = Observed(made, mask).log_prob(tf.where(mask, x, 0.0))
+    complete = Observed(likelihood, tf.ones_like(mask)).log_prob(x)
+    np.testing.assert_allclose(complete, likelihood.log_prob(x), rtol=1e-5)
+    missing = Observed(likelihood, ~mask).log_prob(x)
+    np.testing.assert_allclose(found + missing, complete, rtol=1e-4, atol=1e-5)
+    assert np.isfinite(tape.gradient(found, parameters)).all()
+
+
+def test_it_trains_on_nan_and_is_saved(tmp_path):
+    x = random_bits(24, (4, 2))
+    x[np.random.default_rng(0).uniform(size=x.shape) < 0.3] = np.nan
+    vae = small_vae(missing="nan")
+    vae.compile("adam", jit_compile=False)
+    history = vae.fit(x, batch_size=8, epochs=2, validation_data=x, verbose=0).history
+    assert np.isfinite(history["val_elbo"]).all()
+    vae.save(tmp_path / "vae.keras")
+    loaded = tfvae.load_model(tmp_path / "vae.keras")
+    assert loaded.missing == "nan"
+    np.testing.assert_array_equal(loaded.elbo(x, seed=1), vae.elbo(x, seed=1))
+    assert np.isfinite(vae.predict(x[:2], verbose=0)).all()
+    assert np.isfinite(vae.reconstruct(x[:2], seed=0)).all()
+
+
+@pytest.mark.parametrize(
+    ("make", "x", "message"),
+    [
+        (small_vae, np.full((2, 4, 2), np.nan), "NaN or infinite"),
+        (lambda: small_vae(missing="nan"), np.full((2, 4, 2), np.nan), "All values of x are missing"),
+        (lambda: small_vae(missing="nan"), np.full((2, 4, 2), np.inf), "NaN or infinite"),
+        (small_vae, {"x": np.zeros((2, 4, 2)), "observed": np.ones((2, 4))}, "shape of x"),
+        (lambda: small_vae(missing="zero"), np.zeros((2, 4, 2)), "missing='zero'"),
+    ],
+)
+def test_what_does_not_fit_is_one_error(make, x, message):
+    def fit():
+        vae = make()
+        vae.compile("sgd")
+        single = {"x": x} if isinstance(x, np.ndarray) else x
+        vae.fit({name: part.astype("float32") for name, part in single.items()}, verbose=0)
+
+    with pytest.raises(ValueError, match=message):
+        fit()
+
+
+def test_values_that_depend_on_each_other_cannot_be_missing():
+    mixture = layers.MixtureNormal(2, (3,))
+    likelihood = layers._coercion.as_distribution(mixture(tf.zeros([1, mixture.parameters_size])))
+    from tfvae.layers._observed import Observed
+
+    with pytest.raises(ValueError, match="independent given z"):
+        Observed(likelihood, tf.ones([1, 3], tf.bool))
+
+
+def test_other_evaluations_refuse_missing_values():
+    vae = exact_vae(MODEL)
+    data = {"x": MODEL.data(2).astype("float32"), "observed": np.ones((2, 5), bool)}
+    with pytest.raises(ValueError, match=r"supports neither.*missing values"):
+        tfvae.evaluation.diagnostics(vae, data)

@@ -1,0 +1,110 @@
+"""Likelihood of the observed values of an example."""
+
+from typing import Any
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfvae.layers._affine import Affine
+from tfvae.layers._batch_unflattened import BatchUnflattened
+from tfvae.typing import Distribution, Tensor
+
+tfd = tfp.distributions
+
+# A value in the support of all likelihoods, or for which their formulas are finite. It takes the place of a missing
+# value, whose density is not counted.
+_FILL_VALUE = 0.5
+
+
+class Observed(tfp.distributions.Distribution):
+    """Distribution of x with the density of the observed values, log p(x_obs|z) = sum of log p(x_i|z) over observed i.
+
+    The values of an example must be independent given z, so that leaving out factors integrates over missing values.
+    Draws and moments are those of all values.
+
+    Args:
+        distribution: p(x|z), of batch shape `[..., B]`.
+        observed: Boolean tensor `[B, *event]`, False at missing values.
+
+    Raises:
+        ValueError: If the values of x are not independent given z, as far as the class of the distribution says.
+    """
+
+    def __init__(self, distribution: Distribution, observed: Tensor):
+        if not is_factorized(distribution):
+            raise ValueError(
+                "Missing values need a likelihood whose values are independent given z, such as "
+                "tfvae.layers.IndependentNormal or IndependentBernoulli, because log p(x|z) of the observed values is "
+                f"then a sum over them. Received: likelihood={distribution!r}"
+            )
+        self.distribution = distribution
+        self.observed = observed
+        super().__init__(
+            dtype=distribution.dtype,
+            reparameterization_type=distribution.reparameterization_type,
+            validate_args=distribution.validate_args,
+            allow_nan_stats=distribution.allow_nan_stats,
+            parameters={"distribution": distribution, "observed": observed},
+            name="observed",
+        )
+
+    def _batch_shape(self) -> tf.TensorShape:
+        return self.distribution.batch_shape
+
+    def _batch_shape_tensor(self, **_: Any) -> Tensor:
+        return self.distribution.batch_shape_tensor()
+
+    def _event_shape(self) -> tf.TensorShape:
+        return self.distribution.event_shape
+
+    def _event_shape_tensor(self) -> Tensor:
+        return self.distribution.event_shape_tensor()
+
+    def _log_prob(self, value: Tensor) -> Tensor:
+        # Filled before the density, because the gradient of an infinite density would be NaN in spite of `where`.
+        filled = tf.where(self.observed, value, tf.cast(_FILL_VALUE, value.dtype))
+        each = _log_prob_of_each(self.distribution, filled)  # [..., B, *event]
+        axes = list(range(-self.distribution.event_shape.rank, 0))
+        return tf.reduce_sum(tf.where(self.observed, each, tf.zeros_like(each)), axis=axes)
+
+    def _sample_n(self, n: Tensor, seed: Any = None) -> Tensor:
+        return self.distribution.sample(n, seed=seed)
+
+    def _mean(self) -> Tensor:
+        return self.distribution.mean()
+
+    def _mode(self) -> Tensor:
+        return self.distribution.mode()
+
+    def _stddev(self) -> Tensor:
+        return self.distribution.stddev()
+
+    def _variance(self) -> Tensor:
+        return self.distribution.variance()
+
+
+def is_factorized(distribution: Any) -> bool:
+    """Whether the values of an event are independent, as far as the class of a distribution says."""
+    if isinstance(distribution, BatchUnflattened):
+        return is_factorized(distribution._flat)
+    if isinstance(distribution, Affine):
+        return is_factorized(distribution.distribution)
+    if isinstance(distribution, tfd.Independent):
+        return bool(distribution.distribution.event_shape.rank == 0)
+    # TFP's multivariate normal of a diagonal scale is not a product in its form, but in its density.
+    return isinstance(distribution, tfd.MultivariateNormalDiag)
+
+
+def _log_prob_of_each(distribution: Any, value: Tensor) -> Tensor:
+    """Returns the log density of each value of events `[..., B, *event]`."""
+    if isinstance(distribution, Affine):
+        standardized = (value - distribution.shift) / distribution.factor
+        return _log_prob_of_each(distribution.distribution, standardized) - tf.math.log(distribution.factor)
+    if isinstance(distribution, BatchUnflattened):
+        axes, event = distribution.batch_shape_tensor(), distribution.event_shape_tensor()
+        full = tf.concat([axes, event], axis=0)
+        flat = tf.reshape(tf.broadcast_to(value, full), tf.concat([[tf.reduce_prod(axes)], event], axis=0))
+        return tf.reshape(_log_prob_of_each(distribution._flat, flat), full)
+    if isinstance(distribution, tfd.MultivariateNormalDiag):
+        return tfd.Normal(distribution.mean(), distribution.stddev()).log_prob(value)
+    return distribution.distribution.log_prob(value)

@@ -1,0 +1,84 @@
+"""Missing values of x."""
+
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from tfvae._errors import quoted
+from tfvae.typing import Tensor
+
+Missing = Literal["nan"] | None
+
+
+class ObservedData(NamedTuple):
+    """Data whose missing values are known.
+
+    Attributes:
+        x: Data `[B, *event]` with zeros in the place of missing values.
+        observed: Boolean tensor of the shape of x, False at missing values. None if all values are observed.
+    """
+
+    x: Any
+    observed: Any
+
+
+def checked_missing(missing: Any) -> Missing:
+    """Returns the argument `missing` of a model.
+
+    Raises:
+        ValueError: If it is neither None nor "nan".
+    """
+    if missing not in (None, "nan"):
+        raise ValueError(
+            "`missing` must be None, if NaN is an error, or 'nan', if NaN in x is a missing value. "
+            f"Received: missing={quoted(missing)}"
+        )
+    return missing
+
+
+def observed_part(x: Tensor, observed: Any, missing: Missing) -> ObservedData:
+    """Separates data from what is missing in them.
+
+    Args:
+        x: Data `[B, *event]`.
+        observed: Mask that a user gives, or None.
+        missing: Whether NaN is a missing value too.
+
+    Raises:
+        ValueError: If the mask does not have the shape of x.
+    """
+    if observed is None and missing is None:
+        return ObservedData(x, None)
+    if observed is None:
+        mask = tf.math.logical_not(tf.math.is_nan(x))
+    else:
+        mask = tf.cast(observed, tf.bool)
+        _require_shape(mask.shape, x.shape)
+        if missing is not None:
+            mask = tf.logical_and(mask, tf.math.logical_not(tf.math.is_nan(x)))
+    return ObservedData(tf.where(mask, x, tf.zeros_like(x)), mask)
+
+
+def observed_values(x: np.ndarray, observed: Any, missing: Missing) -> np.ndarray:
+    """Returns data for checks of their values, with an observed value in the place of missing ones.
+
+    Raises:
+        ValueError: If all values are missing.
+    """
+    if observed is None and missing is None:
+        return x
+    mask = np.ones(x.shape, bool) if observed is None else np.asarray(observed, bool)
+    _require_shape(tf.TensorShape(mask.shape), tf.TensorShape(x.shape))
+    mask = mask & ~np.isnan(x) if missing is not None else mask
+    if not mask.any():
+        raise ValueError("All values of x are missing. Give at least one observed value.")
+    return np.where(mask, x, x[mask][0])
+
+
+def _require_shape(found: tf.TensorShape, expected: tf.TensorShape) -> None:
+    if not found.is_compatible_with(expected):
+        raise ValueError(
+            f"`observed` must have the shape of x, with False at missing values. Expected: {tuple(expected)}. "
+            f"Received: observed of shape {tuple(found)}"
+        )
