@@ -6,8 +6,9 @@ from tfvae.estimators.ciwae import CIWAE
 from tfvae.estimators.draws import Draws, draw
 from tfvae.estimators.dreg import DReG
 from tfvae.estimators.elbo_terms import ELBOTerms, elbo_terms
-from tfvae.estimators.estimate import Estimate
-from tfvae.estimators.estimator import Estimator, EstimatorWithLayers, EstimatorWithUpdate
+from tfvae.estimators.enumerated import Enumerated
+from tfvae.estimators.estimate import Estimate, Weighted
+from tfvae.estimators.estimator import Estimator, EstimatorOfLabels, EstimatorWithLayers, EstimatorWithUpdate
 from tfvae.estimators.free_bits import FreeBits
 from tfvae.estimators.importance_weighted import ImportanceWeighted
 from tfvae.estimators.kl_by_part import kl_by_part
@@ -36,8 +37,10 @@ __all__ = [
     "DReG",
     "Draws",
     "ELBOTerms",
+    "Enumerated",
     "Estimate",
     "Estimator",
+    "EstimatorOfLabels",
     "EstimatorWithLayers",
     "EstimatorWithUpdate",
     "FreeBits",
@@ -52,6 +55,7 @@ __all__ = [
     "ScoreFunction",
     "StickingTheLanding",
     "WakeSleep",
+    "Weighted",
     "averaged_elbo",
     "draw",
     "elbo_terms",

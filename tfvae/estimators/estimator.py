@@ -60,6 +60,20 @@ class EstimatorWithUpdate(Protocol):
         ...
 
 
+@runtime_checkable
+class EstimatorOfLabels(Protocol):
+    """An estimator for a z with a part y that is a class label, known for some examples."""
+
+    @property
+    def label(self) -> str:
+        """The name of the part y."""
+        ...
+
+    def observe(self, problem: Problem, labels: Tensor) -> Problem:
+        """Returns the problem with labels `[B]`, integers with -1 where unknown, as observed latents."""
+        ...
+
+
 def require_estimator(estimator: Any) -> Estimator:
     """Returns the argument if it is an estimator.
 

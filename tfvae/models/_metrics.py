@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
+from tfvae.estimators import Weighted
 from tfvae.models.batch import Batch
 from tfvae.models.objective import Loss
 from tfvae.typing import Tensor
@@ -31,10 +32,12 @@ class Reported(NamedTuple):
     Attributes:
         name: Name of the metric.
         values: A loss, averaged over the batch, or a term per example `[B]`.
+        weights: Weights of the term `[B]`. None if all examples count the same.
     """
 
     name: str
     values: Tensor
+    weights: Tensor | None = None
 
     @property
     def is_loss(self) -> bool:
@@ -44,8 +47,17 @@ class Reported(NamedTuple):
 
 def reported_by(loss: Loss, mean: Tensor, metric: str | None) -> list[Reported]:
     """Returns what an update reports: its terms, and its mean loss if `metric` is not None."""
-    terms = [Reported(name, values) for name, values in loss.terms.items()]
+    terms = [Reported(name, *(term if isinstance(term, Weighted) else (term,))) for name, term in loss.terms.items()]
     return terms if metric is None else [Reported(metric, mean), *terms]
+
+
+def _weights(one: Reported, batch: Batch) -> Tensor | None:
+    """Returns the weights with which a number counts: of the batch for a loss, of its examples for a term."""
+    if one.is_loss:
+        return batch.size
+    if one.weights is None or batch.sample_weight is None:
+        return batch.sample_weight if one.weights is None else one.weights
+    return one.weights * tf.cast(batch.sample_weight, one.weights.dtype)
 
 
 class RunningMeans:
@@ -99,9 +111,7 @@ class RunningMeans:
             self.outside.update_state(is_outside)
         self.build(reported)
         for one in reported:
-            self.mean(one.name).update_state(
-                one.values, sample_weight=batch.size if one.is_loss else batch.sample_weight
-            )
+            self.mean(one.name).update_state(one.values, sample_weight=_weights(one, batch))
         return self._results()
 
     @staticmethod
@@ -111,13 +121,15 @@ class RunningMeans:
         The last two rows count the parts with values outside the support of the likelihood, and the examples.
         """
         size = tf.cast(part.size, "float32")
-        weights = tf.ones([part.size]) if part.sample_weight is None else tf.cast(part.sample_weight, "float32")
-        count = tf.reduce_sum(weights)
         rows = []
         for one in reported:
             values = tf.cast(one.values, "float32")
-            rows.append([values * size, size] if one.is_loss else [tf.reduce_sum(values * weights), count])
-        rows += [[tf.cast(is_outside, "float32"), tf.ones_like(count)], [size, tf.ones_like(count)]]
+            found = None if one.is_loss else _weights(one, part)
+            weights = tf.ones([part.size]) if found is None else tf.cast(found, "float32")
+            rows.append(
+                [values * size, size] if one.is_loss else [tf.reduce_sum(values * weights), tf.reduce_sum(weights)]
+            )
+        rows += [[tf.cast(is_outside, "float32"), tf.ones_like(size)], [size, tf.ones_like(size)]]
         return tf.stack([tf.stack(row) for row in rows])
 
     def update_from_sums(self, reported: Sequence[Reported], sums: Tensor) -> dict[str, Tensor]:

@@ -8,7 +8,7 @@ import tensorflow as tf
 from tfvae._checks import whole_number
 from tfvae._seeds import stateless_seed
 from tfvae.data.examples import CONDITION, OBSERVED, is_dictionary
-from tfvae.estimators import Problem, elbo_terms
+from tfvae.estimators import EstimatorOfLabels, Problem, elbo_terms
 from tfvae.models import _inputs, _validation
 from tfvae.models._saved_model import SavedModel
 from tfvae.models.batch import Batch
@@ -67,12 +67,45 @@ class QueriedModel(SavedModel):
         batch = self._checked_batch(x, condition)
         return reconstruction(self.infer(batch), self._generate_given(batch.condition), seed=self._seed(seed)).mean()
 
-    def sample(self, num_samples: int, *, condition: TensorLike | None = None, seed: Seed = None) -> Tensor:
-        """Draws ancestral samples `[num_samples, *event]`: z ~ p(z), then x ~ p(x|z)."""
+    def sample(
+        self,
+        num_samples: int,
+        *,
+        condition: TensorLike | None = None,
+        label: TensorLike | None = None,
+        seed: Seed = None,
+    ) -> Tensor:
+        """Draws ancestral samples `[num_samples, *event]`: z ~ p(z), then x ~ p(x|z).
+
+        For a model with labels (`tfvae.estimators.Enumerated`), `label` is the class of all samples, or of each.
+        """
         num_samples = whole_number(num_samples, "num_samples", at_least=0)
         condition = self._conditions(condition, num_samples)
-        generate = self._generate_given(condition)
-        return ancestral_sample(self.prior_of(condition), generate, num_samples, seed=self._seed(seed)).sample()
+        prior, generate = self.prior_of(condition), self._generate_given(condition)
+        given = {} if label is None else self._given_label(label, num_samples)
+        return ancestral_sample(prior, generate, num_samples, seed=self._seed(seed), given=given).sample()
+
+    def classify(self, x: TensorLike, *, condition: TensorLike | None = None) -> Tensor:
+        """Returns the probabilities q(y|x) `[B, K]` of the classes, for a model with labels."""
+        name = self._label_part()
+        posterior: Any = self.infer(self._checked_batch(x, condition))
+        of_q, _ = posterior.sample_distributions(seed=(0, 0))
+        return of_q[name].mean()
+
+    def _label_part(self) -> str:
+        """Returns the name of the part y of z."""
+        if not isinstance(self.estimator, EstimatorOfLabels):
+            raise ValueError(
+                "This model has no labels. Its estimator must be tfvae.estimators.Enumerated, for a z with a part y "
+                f"(docs/semi-supervised.md). Received: a model with the estimator {self.estimator!r}"
+            )
+        return self.estimator.label
+
+    def _given_label(self, label: TensorLike, num_samples: int) -> dict[str, Tensor]:
+        name = self._label_part()
+        shape = (self.prior.event_shape[name][-1],)
+        one_hot = as_condition(tf.cast(label, tf.int32), shape, self.variable_dtype)
+        return {name: repeated(one_hot, shape, num_samples)}  # type: ignore[dict-item]
 
     def _generate_given(self, condition: Tensor | None) -> Callable[[Any], Distribution]:
         return lambda z: self.generate(z, condition=condition)

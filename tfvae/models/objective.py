@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Protocol
 import keras
 
 from tfvae._serialization import register
-from tfvae.estimators import Estimate
+from tfvae.estimators import Estimate, Weighted
 from tfvae.models.batch import Batch
 from tfvae.typing import Seed, Tensor
 
@@ -16,11 +16,11 @@ class Loss(NamedTuple):
 
     Attributes:
         values: Loss `[B]`. The step minimises its mean over examples, weighted by the sample weights.
-        terms: Quantities `[B]` to report as metrics, by name.
+        terms: Quantities `[B]` to report as metrics, by name. `Weighted` quantities have weights of their own.
     """
 
     values: Tensor
-    terms: Mapping[str, Tensor] = {}
+    terms: Mapping[str, Tensor | Weighted] = {}
 
     @classmethod
     def of_estimate(cls, estimate: Estimate) -> "Loss":

@@ -4,7 +4,7 @@ Only this file derives the seeds of these draws. The same seed therefore gives t
 exported model, on the command line, on the explore page, in TensorBoard and in figures.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -49,9 +49,13 @@ class Decoded(NamedTuple):
         return self.likelihood.sample(seed=self.seed)
 
 
-def sample_prior(prior: Distribution, num_samples: int | Tensor, *, seed: Seed) -> Latents:
+def sample_prior(
+    prior: Any, num_samples: int | Tensor, *, seed: Seed, given: Mapping[str, Tensor] | None = None
+) -> Latents:
     """Draws z ~ p(z): the first step of `ancestral_sample`, for callers with their own compiled decoder."""
     seed_z, seed_x = split_seed(seed, 2, "ancestral")
+    if given:
+        return Latents(prior.sample_distributions(num_samples, value=dict(given), seed=seed_z)[1], seed_x)
     is_conditional = any(shape.rank for shape in tf.nest.flatten(prior.batch_shape))  # with one p(z|c) for each draw
     return Latents(prior.sample(() if is_conditional else num_samples, seed=seed_z), seed_x)
 
@@ -63,7 +67,14 @@ def sample_posterior(posterior: Distribution, *, seed: Seed) -> Latents:
     return Latents(posterior.sample(seed=seed), seed_x)
 
 
-def ancestral_sample(prior: Distribution, generate: Generate, num_samples: int | Tensor, *, seed: Seed) -> Decoded:
+def ancestral_sample(
+    prior: Distribution,
+    generate: Generate,
+    num_samples: int | Tensor,
+    *,
+    seed: Seed,
+    given: Mapping[str, Tensor] | None = None,
+) -> Decoded:
     """Draws z ~ p(z), from which x ~ p(x|z) or its mean follows.
 
     Args:
@@ -71,11 +82,12 @@ def ancestral_sample(prior: Distribution, generate: Generate, num_samples: int |
         generate: Function from z to p(x|z).
         num_samples: Number of draws, N.
         seed: The same seed gives the same z and the same x.
+        given: Parts of z that are fixed, by name, `[N, ...]`.
 
     Returns:
         `Decoded` with N latents.
     """
-    z, seed_x = sample_prior(prior, num_samples, seed=seed)
+    z, seed_x = sample_prior(prior, num_samples, seed=seed, given=given)
     return Decoded(z, generate(z), seed_x)
 
 

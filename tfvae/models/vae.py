@@ -12,7 +12,7 @@ from tfvae._seeds import stateless_seed
 from tfvae._serialization import register
 from tfvae.data.examples import CONDITION, OBSERVED, single, x_key
 from tfvae.estimators import SGVB, Estimate, Estimator, KLPenalty, KLWeighting, Problem
-from tfvae.estimators.estimator import EstimatorWithLayers, EstimatorWithUpdate, require_estimator
+from tfvae.estimators.estimator import EstimatorOfLabels, EstimatorWithLayers, EstimatorWithUpdate, require_estimator
 from tfvae.estimators.kl_weighting import as_weighting
 from tfvae.layers import DistributionLayer
 from tfvae.layers._coercion import as_distribution, reshape_batch
@@ -255,6 +255,8 @@ class VAE(QueriedModel):
         estimator = self.estimator if estimator is None else require_estimator(estimator)
         beta: Any = self.beta if self.kl_weighting is None else KLPenalty(self.kl_weighting, self.beta)
         problem = self.problem(batch._replace(x=self._cast(batch.x)), training=training)
+        if batch.labels is not None and isinstance(estimator, EstimatorOfLabels):
+            problem = estimator.observe(problem, batch.labels)
         estimate = estimator(problem, beta=beta, seed=self._seed(seed))
         if training and isinstance(estimator, EstimatorWithUpdate):
             estimator.update(estimate, beta=beta)

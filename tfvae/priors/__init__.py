@@ -7,6 +7,7 @@ from tfvae.priors.flow import Flow
 from tfvae.priors.joint import Joint
 from tfvae.priors.mixture_of_gaussians import MixtureOfGaussians
 from tfvae.priors.normal import Normal
+from tfvae.priors.one_hot_categorical import OneHotCategorical
 from tfvae.priors.prior import Prior
 from tfvae.priors.spherical_uniform import SphericalUniform
 from tfvae.priors.standard_normal import StandardNormal
@@ -19,6 +20,7 @@ __all__ = [
     "Joint",
     "MixtureOfGaussians",
     "Normal",
+    "OneHotCategorical",
     "Prior",
     "SphericalUniform",
     "StandardNormal",

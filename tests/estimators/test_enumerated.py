@@ -1,0 +1,173 @@
+"""The bound that sums over a discrete part of z, held to the sum over labels by hand."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from small_models import random_bits
+
+import tfvae
+from tfvae.estimators import Enumerated, Weighted
+from tfvae.layers import IndependentBernoulli, Joint, MultivariateNormalDiag, OneHotCategorical
+
+NUM_CLASSES, LATENT_SIZE, SHAPE = 3, 2, (5,)
+
+
+def vae_of_labels(estimator, probs=(0.5, 0.2, 0.3), learned=False):
+    """q(y|x) q(z|x, y), p(y) p(z), p(x|y, z)."""
+    keras.utils.set_random_seed(4)
+    dtype = keras.config.dtype_policy().variable_dtype  # inputs are float32 otherwise
+    dense = keras.layers.Dense
+    classifier = keras.Sequential([dense(NUM_CLASSES), OneHotCategorical(NUM_CLASSES)])
+    of_z = keras.Sequential([dense(6, activation="tanh"), dense(2 * LATENT_SIZE), MultivariateNormalDiag(LATENT_SIZE)])
+    encoder = keras.Sequential(
+        [keras.Input(SHAPE, dtype=dtype), dense(7, activation="tanh"), Joint({"y": classifier, "z": of_z})]
+    )
+    y, z = keras.Input((NUM_CLASSES,), name="y", dtype=dtype), keras.Input((LATENT_SIZE,), name="z", dtype=dtype)
+    decoded = dense(5)(dense(6, activation="tanh")(keras.layers.Concatenate()([y, z])))
+    decoder = keras.Model({"y": y, "z": z}, IndependentBernoulli(SHAPE)(decoded))
+    prior = tfvae.priors.Joint(
+        {
+            "y": tfvae.priors.OneHotCategorical(NUM_CLASSES, probs, learned),
+            "z": tfvae.priors.StandardNormal(LATENT_SIZE),
+        }
+    )
+    return tfvae.models.VAE(encoder, decoder, prior, estimator, seed=1)
+
+
+X = random_bits(6, SHAPE)
+LABELS = np.array([0, -1, 2, -1, 1, -1])
+
+
+def by_hand(vae, estimator, seed):
+    """L(x, y) [K, B], with the draws of the estimator, and log q(y|x) [K, B]."""
+    posterior = vae.infer(tf.constant(X, vae.variable_dtype))
+    seed_z = tfvae._seeds.split_seed(seed, 1, "enumerated")[0]
+    dtype = vae.variable_dtype
+    y = np.broadcast_to(np.eye(NUM_CLASSES)[:, np.newaxis], (NUM_CLASSES, len(X), NUM_CLASSES)).astype(dtype)
+    stacked = np.broadcast_to(y, (estimator.num_samples, *y.shape))
+    of_q, z = posterior.sample_distributions(stacked.shape[:2], value={"y": stacked}, seed=seed_z)
+    of_class = []
+    for k in range(NUM_CLASSES):
+        likelihood = np.mean(
+            [
+                vae.generate({"y": tf.constant(y[k]), "z": z["z"][s, k]}).log_prob(X)
+                for s in range(estimator.num_samples)
+            ],
+            axis=0,
+        )
+        loc, scale = of_q["z"].mean()[0, k], of_q["z"].stddev()[0, k]
+        kl = 0.5 * np.sum(loc**2 + scale**2 - 1 - 2 * np.log(scale), axis=-1)
+        of_class.append(likelihood - kl + np.log([0.5, 0.2, 0.3][k]))
+    return np.array(of_class), np.array([of_q["y"].log_prob(y[k]) for k in range(NUM_CLASSES)])
+
+
+@pytest.mark.parametrize("num_samples", [1, 3])
+def test_the_bound_is_the_sum_over_labels(set_policy, num_samples):
+    estimator = Enumerated(classification_weight=2.5, num_samples=num_samples)
+    set_policy("float64")
+    vae = vae_of_labels(estimator)
+    of_class, log_q = by_hand(vae, estimator, 7)
+    unlabelled = np.sum(np.exp(log_q) * (of_class - log_q), axis=0)
+    known = LABELS >= 0
+    labelled = of_class[np.maximum(LABELS, 0), np.arange(6)]
+    log_q_of_label = log_q[np.maximum(LABELS, 0), np.arange(6)]
+    for labels in (LABELS, np.abs(LABELS), -np.ones(6, int), None):
+        batch = vae.batch_of((X.astype("float64"), labels) if labels is not None else X.astype("float64"))
+        found = vae.estimate(batch, seed=7)
+        seen = np.zeros(6, bool) if labels is None else labels >= 0
+        chosen = np.zeros(6, int) if labels is None else np.maximum(labels, 0)
+        expected = np.where(seen, of_class[chosen, np.arange(6)], unlabelled)
+        np.testing.assert_allclose(found.bound, expected, rtol=1e-10)
+        loss = -expected - 2.5 * np.where(seen, log_q[chosen, np.arange(6)], 0.0)
+        np.testing.assert_allclose(found.surrogate_loss, loss, rtol=1e-10)
+        np.testing.assert_allclose(found.log_likelihood - found.kl, expected, rtol=1e-10)
+        np.testing.assert_allclose(found.terms["kl_y"] + found.terms["kl_z"], found.kl, rtol=1e-10)
+        assert isinstance(found.terms["accuracy"], Weighted)
+        np.testing.assert_array_equal(found.terms["accuracy"].weights, seen)
+        right = np.argmax(log_q, axis=0) == chosen
+        np.testing.assert_array_equal(found.terms["accuracy"].values[seen], right[seen])
+    assert known.any()
+    assert np.isfinite(labelled + log_q_of_label).all()
+
+
+def test_its_gradient_is_that_of_central_differences(set_policy):
+    set_policy("float64")
+    vae = vae_of_labels(Enumerated(classification_weight=1.5), learned=True)
+    batch = vae.batch_of((X.astype("float64"), LABELS))
+
+    def loss():
+        return tf.reduce_sum(vae.estimate(batch, seed=3).surrogate_loss)
+
+    with tf.GradientTape() as tape:
+        value = loss()
+    gradients = tape.gradient(value, vae.trainable_variables)
+    assert len(gradients) == len(vae.trainable_variables)
+    rng = np.random.default_rng(0)
+    for variable, gradient in zip(vae.trainable_variables, gradients, strict=True):
+        direction, before = rng.normal(size=variable.shape), variable.numpy()
+        ends = []
+        for sign in (1, -1):
+            variable.assign(before + sign * 1e-6 * direction)
+            ends.append(float(loss()))
+        variable.assign(before)
+        np.testing.assert_allclose((ends[0] - ends[1]) / 2e-6, np.sum(gradient * direction), rtol=1e-5, atol=1e-7)
+
+
+def test_log_marginal_by_draws_and_by_enumeration_agree():
+    vae = vae_of_labels(Enumerated())
+    record = tfvae.evaluation.log_marginal(vae, X, num_importance_samples=4000, seed=1)
+    # log p(x) = log sum_y p(y) p(x|y), each p(x|y) by importance sampling over z
+    posterior = vae.infer(tf.constant(X))
+    k = 4000
+    y = tf.broadcast_to(tf.eye(3)[:, tf.newaxis], (k, 3, 6, 3))
+    of_q, z = posterior.sample_distributions((k, 3), value={"y": y}, seed=(0, 2))
+    log_weights = vae.generate({"y": y, "z": z["z"]}).log_prob(X) - of_q["z"].log_prob(z["z"])
+    log_weights += vae.prior.distribution().log_prob({"y": y, "z": z["z"]})
+    of_class = np.asarray(log_weights, np.float64)  # [S, K, B]
+    means = np.exp(of_class).mean(axis=0).sum(axis=0)
+    error = np.sqrt((np.exp(of_class).var(axis=0) / k).sum(axis=0)) / means
+    total = np.sqrt(error**2 + record.monte_carlo_variance)
+    assert (np.abs(np.log(means) - record.per_example) < 5 * total).all()
+
+
+def test_it_learns_from_a_few_labels_and_is_saved(tmp_path):
+    rng = np.random.default_rng(0)
+    classes = rng.integers(0, 3, 120)
+    x = (rng.uniform(size=(120, 5)) < np.eye(3)[classes] @ rng.uniform(0.05, 0.95, (3, 5)).round()).astype("float32")
+    prototypes = np.array([[1, 1, 0, 0, 0], [0, 0, 1, 1, 0], [0, 0, 0, 1, 1]], "float32")
+    x = prototypes[classes]
+    labels = np.where(np.arange(120) < 9, classes, -1)
+    vae = vae_of_labels(Enumerated(classification_weight=5.0), probs=None)
+    vae.compile(keras.optimizers.Adam(0.03), jit_compile=False)
+    history = vae.fit(x, labels, batch_size=40, epochs=25, validation_data=(x, classes), verbose=0).history
+    assert {"accuracy", "val_accuracy", "classification", "kl_y", "kl_z"} <= set(history)
+    assert history["val_accuracy"][-1] > 0.95
+    assert 0.0 <= history["accuracy"][0] <= 1.0
+    vae.save(tmp_path / "vae.keras")
+    loaded = tfvae.load_model(tmp_path / "vae.keras")
+    probabilities = loaded.classify(x[:10])
+    np.testing.assert_allclose(np.sum(probabilities, axis=1), 1.0, rtol=1e-5)
+    assert (np.argmax(probabilities, axis=1) == classes[:10]).mean() > 0.9
+    drawn = loaded.sample(200, label=1, seed=0).numpy().mean(axis=0)
+    assert np.abs(drawn - prototypes[1]).max() < 0.25
+    assert loaded.sample(3, label=[0, 1, 2], seed=0).shape == (3, 5)
+    with pytest.raises(ValueError, match=r"one of the 3 classes.*condition=3"):
+        loaded.sample(2, label=3)
+
+
+def test_what_does_not_fit_is_one_error():
+    with pytest.raises(ValueError, match="classification_weight"):
+        Enumerated(classification_weight=-1.0)
+    vae = tfvae.models.VAE(
+        keras.Sequential([keras.Input((3,)), keras.layers.Dense(2), tfvae.layers.IndependentNormal(1)]),
+        keras.Sequential([keras.layers.Dense(3), IndependentBernoulli((3,))]),
+        estimator=Enumerated(),
+    )
+    with pytest.raises(ValueError, match="requires a posterior and a prior with a part 'y'"):
+        vae.estimate(np.zeros((2, 3), "float32"))
+    other = tfvae.models.VAE(vae.encoder, vae.decoder)
+    with pytest.raises(ValueError, match="This model has no labels"):
+        other.classify(np.zeros((2, 3), "float32"))
+    with pytest.raises(ValueError, match="`probs` must be 2 positive probabilities"):
+        tfvae.priors.OneHotCategorical(2, [0.5, 0.6])
