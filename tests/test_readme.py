@@ -15,13 +15,16 @@ import tfvae
 ROOT = Path(__file__).parents[1]
 PAGES = (
     "README.md",
+    "docs/conditional.md",
     "docs/contributing.md",
     "docs/estimators.md",
     "docs/evaluation.md",
     "docs/experiments.md",
     "docs/layers.md",
     "docs/litert.md",
+    "docs/missing-data.md",
     "docs/reparameterisation.md",
+    "docs/semi-supervised.md",
     "docs/two-ways-to-build.md",
 )
 
