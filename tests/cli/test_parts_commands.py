@@ -93,7 +93,7 @@ def test_a_sweep_prints_its_table(run_command, tmp_path, monkeypatch):
     file.write_text('[data]\nname = "digits"\n[grid]\ntraining.beta = [1.0, 2.0]\n')
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(running, "Workers", _Failing)
-    output = run_command("sweep", file).output
+    output = run_command("sweep", file, "--jobs", "1").output
     assert "failed: beta=1, seed 0: it is a test" in output
     assert "There is one seed" in output
     assert (tmp_path / "sweeps/mine/sweep.md").read_text().count("it is a test") == 2
@@ -103,7 +103,7 @@ def test_a_sweep_prints_its_table(run_command, tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(_Failing, "start", interrupted)
-    stopped = run_command("sweep", file, "--retry-failed")
+    stopped = run_command("sweep", file, "--retry-failed", "--jobs", "1")
     assert "Go on with `tfvae sweep" in str(stopped.exception)
 
 

@@ -28,7 +28,7 @@ def vae_of_labels(estimator, probs=(0.5, 0.2, 0.3), learned=False):
     decoder = keras.Model({"y": y, "z": z}, IndependentBernoulli(SHAPE)(decoded))
     prior = tfvae.priors.Joint(
         {
-            "y": tfvae.priors.OneHotCategorical(NUM_CLASSES, probs, learned),
+            "y": tfvae.priors.Categorical(NUM_CLASSES, probs, learned),
             "z": tfvae.priors.StandardNormal(LATENT_SIZE),
         }
     )
@@ -170,4 +170,4 @@ def test_what_does_not_fit_is_one_error():
     with pytest.raises(ValueError, match="This model has no labels"):
         other.classify(np.zeros((2, 3), "float32"))
     with pytest.raises(ValueError, match="`probs` must be 2 positive probabilities"):
-        tfvae.priors.OneHotCategorical(2, [0.5, 0.6])
+        tfvae.priors.Categorical(2, [0.5, 0.6])

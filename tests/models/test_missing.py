@@ -7,7 +7,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 from gaussian_vaes import decoder_of, exact_vae
 from linear_gaussian import make_linear_gaussian
-from small_models import random_bits, small_vae
+from small_models import few_signatures, random_bits, small_vae
 
 import tfvae
 from tfvae import layers
@@ -131,6 +131,11 @@ def test_the_density_is_a_sum_over_observed_values(layer):
     assert np.isfinite(tape.gradient(found, parameters)).all()
 
 
+def tfvae_elbo(vae, x, seed):
+    """The average over one draw, whose seed is derived from that of the request."""
+    return tfvae.estimators.averaged_elbo(vae.problem(vae.batch_of(x)), num_samples=1, seed=seed).bound
+
+
 def test_it_trains_on_nan_and_is_saved(tmp_path):
     x = random_bits(24, (4, 2))
     x[np.random.default_rng(0).uniform(size=x.shape) < 0.3] = np.nan
@@ -144,6 +149,13 @@ def test_it_trains_on_nan_and_is_saved(tmp_path):
     np.testing.assert_array_equal(loaded.elbo(x, seed=1), vae.elbo(x, seed=1))
     assert np.isfinite(vae.predict(x[:2], verbose=0)).all()
     assert np.isfinite(vae.reconstruct(x[:2], seed=0)).all()
+    with few_signatures("elbo", "posterior"):
+        tfvae.export.save(vae, tmp_path / "1")
+    served = tf.saved_model.load(str(tmp_path / "1"))
+    np.testing.assert_allclose(served.posterior(tf.constant(x))["loc"], vae.encode(x).mean(), rtol=1e-5, atol=1e-6)
+    seed = tf.constant([0, 3])
+    answer = served.elbo(tf.constant(x), tf.constant(1), seed)["elbo"]
+    np.testing.assert_allclose(answer, tfvae_elbo(vae, x, seed), rtol=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,11 @@ def sweep(tmp_path, monkeypatch):
 
     monkeypatch.setattr(workers.subprocess, "Popen", start)
     said = []
-    return lambda **kwargs: run_sweep(file, tmp_path / "out", on_stage=said.append, **kwargs), file, tmp_path / "out"
+
+    def run(num_jobs=1, **kwargs):
+        return run_sweep(file, tmp_path / "out", num_jobs=num_jobs, on_stage=said.append, **kwargs)
+
+    return run, file, tmp_path / "out"
 
 
 def test_the_table_has_means_errors_and_paired_differences(sweep):

@@ -59,7 +59,7 @@ class VAETensorBoard(keras.callbacks.Callback):
     The step of a summary is the number of finished epochs, as Keras prints it: 1 after the first epoch. A fit that
     resumes with `initial_epoch` in the same `log_dir` continues the curves. A run that fails keeps the summaries of all
     finished epochs. Training is the same, bit for bit, with and without this callback. With several workers, only the
-    chief writes. For models that are not a `tfvae.models.VAE`, only scalars are written.
+    chief writes. For models that are not a `tfvae.models.VAE`, and for conditional models, only scalars are written.
 
     Args:
         log_dir: Folder of the two runs.
@@ -141,7 +141,7 @@ class VAETensorBoard(keras.callbacks.Callback):
         self._steps_before = num_updates(self.model)
         if _is_chief():
             self._profile = StepProfile(str(self.log_dir / "train"), self.profile_steps)
-        if isinstance(self.model, VAE):
+        if isinstance(self.model, VAE) and self.model.condition_shape is None:
             self._examples.check(self.model)
             self._views = views_of(self.model, seed=self.seed)
 

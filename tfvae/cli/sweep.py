@@ -11,7 +11,14 @@ def sweep(
     sweep_dir: Annotated[
         Path | None, typer.Option(help="Folder of the sweep.", show_default="sweeps/NAME OF THE FILE")
     ] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Number of processes, which share the cores.")] = 1,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Number of processes, which share the cores.",
+            show_default="one for each core, at most 4; 1 with a GPU or Optuna",
+        ),
+    ] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Start failed runs again.")] = False,
     allow_code: Annotated[
         bool,

@@ -19,8 +19,18 @@ def require_vae(vae: Any, function: str) -> None:
         )
 
 
+def require_unconditional(vae: VAE, function: str) -> None:
+    """Raises ValueError if the model is conditional."""
+    if vae.condition_shape is not None:
+        raise ValueError(
+            f"{function} does not support conditional models. Save the model with vae.save('name.keras'), and load it "
+            f"with tfvae.load_model. Received: a model with conditions of shape {vae.condition_shape}"
+        )
+
+
 def require_one_tensor(vae: VAE, function: str) -> None:
-    """Raises ValueError if the latents are not one tensor of known shape."""
+    """Raises ValueError if the latents are not one tensor of known shape, or the model is conditional."""
+    require_unconditional(vae, function)
     if not _is_known(vae.latent_shape):
         raise ValueError(
             f"{function} requires a model whose latents z are one tensor of known shape, the input `z` of the "
@@ -33,7 +43,12 @@ _RESERVED_NAMES = ("x", "z", "seed", "num_samples", "loc", "scale", "scale_tril"
 
 
 def require_latents(vae: VAE, function: str) -> None:
-    """Raises ValueError if the latents are neither one tensor of known shape nor a dictionary of such tensors."""
+    """Raises ValueError if the latents are neither one tensor of known shape nor a dictionary of such tensors.
+
+    Raises:
+        ValueError: Also if the model is conditional, because no signature has a condition.
+    """
+    require_unconditional(vae, function)
     parts: Any = vae.latent_shape
     if not isinstance(parts, Mapping):
         require_one_tensor(vae, function)

@@ -10,7 +10,10 @@ import tensorflow_probability as tfp
 
 from tfvae._seeds import split_seed
 from tfvae.estimators import Problem, averaged_elbo, importance_estimate
+from tfvae.layers._observed import Observed
 from tfvae.models import VAE
+from tfvae.models.batch import Batch
+from tfvae.models.missing import observed_part
 from tfvae.models.queries import ancestral_sample, reconstruction
 from tfvae.typing import Distribution, Tensor
 
@@ -168,11 +171,20 @@ class _SignatureFunctions:
         return {"log_marginal": estimate.log_marginal}
 
     def _problem(self, x: Tensor, seed: Tensor, prior: Distribution) -> Problem:
+        batch = self._batch(x)
         with self._layers_seeded_by(seed):
-            problem = self.vae.problem(tf.cast(x, self.dtype), prior=prior)
-        return problem._replace(
-            generate=lambda z: self._likelihood(z, seed), infer=lambda other: self._posterior(other, seed)
-        )
+            problem = self.vae.problem(batch, prior=prior)
+
+        def generate(z: Any) -> Distribution:
+            likelihood = self._likelihood(z, seed)
+            return likelihood if batch.observed is None else Observed(likelihood, batch.observed)
+
+        return problem._replace(generate=generate, infer=lambda other: self._posterior(other, seed))
+
+    def _batch(self, x: Tensor) -> Batch:
+        """Returns x in the precision of the model, with the mask of observed values if NaN is a missing value."""
+        x, observed = observed_part(tf.cast(x, self.dtype), None, self.vae.missing)
+        return Batch(x, observed=observed)
 
     def _latents(self, z: Any) -> Any:
         """Converts latents to the precision of the model, and integer parts to their own dtype."""
@@ -185,7 +197,7 @@ class _SignatureFunctions:
 
     def _posterior(self, x: Tensor, seed: Tensor) -> Distribution:
         with self._layers_seeded_by(seed):
-            return self.vae.infer(tf.cast(x, self.dtype), training=False)
+            return self.vae.infer(self._batch(x), training=False)
 
     def _likelihood(self, z: Tensor, seed: Tensor) -> Distribution:
         with self._layers_seeded_by(seed):

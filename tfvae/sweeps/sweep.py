@@ -11,6 +11,7 @@ from tfvae.sweeps.check_plan import check_plan
 from tfvae.sweeps.plan import Plan, read_plan
 from tfvae.sweeps.results import write_results
 from tfvae.sweeps.running import run_all
+from tfvae.sweeps.workers import usual_jobs
 from tfvae.training.config import RunConfig
 
 
@@ -18,7 +19,7 @@ def run_sweep(
     file: str | os.PathLike[str],
     folder: str | os.PathLike[str],
     *,
-    num_jobs: int = 1,
+    num_jobs: int | None = None,
     retry_failed: bool = False,
     allow_code: bool = False,
     on_stage: Callable[[str], None] = lambda stage: None,
@@ -31,7 +32,8 @@ def run_sweep(
     Args:
         file: TOML file of the sweep; see `read_plan`.
         folder: Folder of the sweep.
-        num_jobs: Number of runs at the same time, which share the cores.
+        num_jobs: Number of processes, which share the cores. None is one for each core, at most 4, and one on a machine
+            with a GPU or for a sweep by Optuna, whose trials then follow from its seed.
         retry_failed: Whether runs that failed before start again.
         allow_code: Whether the file may name networks of the user's own, whose modules the runs then import.
         on_stage: Function that is called with a line of text when something happens.
@@ -51,6 +53,8 @@ def run_sweep(
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder, f"Another process runs the sweep in {folder}. Wait until it has finished, or stop it."):
         write_bytes(folder / "sweep.toml", Path(file).read_bytes())
+        if num_jobs is None:
+            num_jobs = usual_jobs() if plan.search is None else 1
         if plan.search is None:
             run_all(plan, folder, num_jobs, retry_failed, allow_code, on_stage)
         else:

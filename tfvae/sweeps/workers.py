@@ -19,6 +19,7 @@ from tfvae.sweeps.planned_run import PlannedRun
 
 Outcome = Literal["finished", "failed", "interrupted"]
 
+_MAX_USUAL_JOBS = 4  # each takes about a gigabyte
 _THREAD_VARIABLES = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
 
 
@@ -184,9 +185,19 @@ def _wait_until_free(path: Path) -> None:
         return
 
 
+def usual_jobs() -> int:
+    """Returns the number of processes of a sweep for which none is given: one for each core, at most 4, without a GPU."""
+    has_gpu = any(Path("/dev").glob("nvidia[0-9]*"))  # a process takes all memory of a GPU
+    return 1 if has_gpu else min(_num_cores(), _MAX_USUAL_JOBS)
+
+
+def _num_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _threads(num_jobs: int) -> dict[str, str]:
     """Returns the environment variables with which several processes share the cores."""
     if num_jobs == 1:
         return {}
-    count = str(max(1, len(os.sched_getaffinity(0)) // num_jobs if hasattr(os, "sched_getaffinity") else 1))
+    count = str(max(1, _num_cores() // num_jobs))
     return {name: os.environ.get(name, count) for name in _THREAD_VARIABLES}

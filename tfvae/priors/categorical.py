@@ -8,14 +8,14 @@ import numpy as np
 import tensorflow as tf
 
 from tfvae._checks import whole_number
-from tfvae._serialization import PACKAGE
-from tfvae.layers._one_hot_categorical import OneHotCategorical as StableOneHotCategorical
+from tfvae._serialization import register
+from tfvae.layers._one_hot_categorical import OneHotCategorical
 from tfvae.priors.prior import Prior
 from tfvae.typing import Distribution
 
 
-@keras.saving.register_keras_serializable(package=PACKAGE, name="OneHotCategoricalPrior")  # a layer has the name
-class OneHotCategorical(Prior):
+@register
+class Categorical(Prior):
     """Categorical prior p(y) over one-hot vectors, uniform or given, and optionally learned with the model.
 
     Args:
@@ -53,7 +53,7 @@ class OneHotCategorical(Prior):
 
     def distribution(self) -> Distribution:
         logits = tf.convert_to_tensor(self._logits.value)
-        return StableOneHotCategorical(logits=logits, dtype=logits.dtype, name="prior")
+        return OneHotCategorical(logits=logits, dtype=logits.dtype, name="prior")
 
     def get_config(self) -> dict[str, Any]:
         config = {"num_classes": self.num_classes, "probs": self.probs, "learned": self.learned}
