@@ -149,6 +149,13 @@ def test_it_trains_on_nan_and_is_saved(tmp_path):
     np.testing.assert_array_equal(loaded.elbo(x, seed=1), vae.elbo(x, seed=1))
     assert np.isfinite(vae.predict(x[:2], verbose=0)).all()
     assert np.isfinite(vae.reconstruct(x[:2], seed=0)).all()
+
+
+@pytest.mark.slow
+def test_an_exported_model_takes_nan(tmp_path):
+    x = random_bits(6, (4, 2))
+    x[np.random.default_rng(0).uniform(size=x.shape) < 0.3] = np.nan
+    vae = small_vae(missing="nan")
     with few_signatures("elbo", "posterior"):
         tfvae.export.save(vae, tmp_path / "1")
     served = tf.saved_model.load(str(tmp_path / "1"))

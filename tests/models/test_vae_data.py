@@ -359,10 +359,10 @@ def test_networks_of_two_inputs(vae):
     encoder = keras.Model([x, c], layers.MultivariateNormalDiag(D)(keras.layers.Dense(2 * D)(joined([x, c]))))
     with pytest.raises(
         ValueError,
-        match=r"decoder must have the single input z.*Received: a decoder with 2 inputs of shapes \(2,\), \(3,\)",
+        match=r"decoder must have the input z.*Received: a decoder with 2 inputs of shapes \(2,\), \(3,\)",
     ):
         VAE(vae.encoder, decoder)
-    with pytest.raises(ValueError, match=r"encoder must have the single input x.*Received: an encoder with 2 inputs"):
+    with pytest.raises(ValueError, match=r"encoder must have the input x.*Received: an encoder with 2 inputs"):
         VAE(encoder, vae.decoder)
 
 

@@ -65,7 +65,7 @@ class CheckedInputModel(keras.Model):
         _checks.check_static(x, self.event_shape)
         _checks.check_values(observed_values(np.asarray(x), found.observed, self.missing), self._likelihood_layer)
         _weights.as_weights(found.sample_weight, len(x))
-        as_condition(found.condition, self.condition_shape, self.variable_dtype)
+        self._own_condition(found.condition)
         if not self.built:
             with self.distribute_strategy.scope():
                 self._build_symbolically(x.shape[1:])
@@ -86,9 +86,15 @@ class CheckedInputModel(keras.Model):
         return batch._replace(
             x=x,
             observed=observed,
-            condition=as_condition(batch.condition, self.condition_shape, self.variable_dtype),
+            condition=self._own_condition(batch.condition),
             sample_weight=_weights.per_example(batch.sample_weight, x),
         )
+
+    def _own_condition(self, condition: Any) -> Any:
+        """Returns a condition for the networks. Objectives of a model without one may use it for other things."""
+        if self.condition_shape is None:
+            return condition
+        return as_condition(condition, self.condition_shape, self.variable_dtype)
 
     def is_outside(self, x: Tensor) -> Tensor | None:
         """Whether a batch has values outside the support, as a scalar tensor. None if the support is unbounded."""

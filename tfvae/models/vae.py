@@ -231,7 +231,7 @@ class VAE(QueriedModel):
 
         return Problem(
             batch.x,
-            posterior=self.infer(batch, training=training),
+            posterior=self.infer(batch.x, condition=condition, observed=observed, training=training),
             prior=self.prior_of(condition) if prior is None else prior,
             generate=generate,
             infer=lambda other: self.infer(other, condition=condition, training=training),

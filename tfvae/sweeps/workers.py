@@ -186,7 +186,7 @@ def _wait_until_free(path: Path) -> None:
 
 
 def usual_jobs() -> int:
-    """Returns the number of processes of a sweep for which none is given: one for each core, at most 4, without a GPU."""
+    """Returns the number of processes if none is given: one for each core, at most 4, and one with a GPU."""
     has_gpu = any(Path("/dev").glob("nvidia[0-9]*"))  # a process takes all memory of a GPU
     return 1 if has_gpu else min(_num_cores(), _MAX_USUAL_JOBS)
 
