@@ -73,7 +73,7 @@ class DeviceBatches:
 
     @staticmethod
     def placeholder() -> tf.data.Dataset:
-        """Returns an endless data set without content, over which Keras iterates instead of the examples."""
+        """Returns an endless data set without content, over which Keras iterates instead of batches on the device."""
         return tf.data.Dataset.range(1).repeat()
 
     def take(self, num_steps: int, limit: int) -> tuple[dict[str, np.ndarray], int, dict[str, np.ndarray] | None]:

@@ -35,11 +35,6 @@ class StackedBatches:
         """Returns a batch, which needs no examples."""
         return batch
 
-    @staticmethod
-    def placeholder() -> tf.data.Dataset:
-        """Returns an endless data set without content, over which Keras iterates instead of the batches."""
-        return tf.data.Dataset.range(1).repeat()
-
     def take(self, num_steps: int, limit: int) -> tuple[Tensor, int, Tensor | None]:
         """Returns the next batches, up to the end of a pass. See `DeviceBatches.take`."""
         first, size = self._position, self._batches[0].shape[0]

@@ -3,12 +3,12 @@
 from typing import Any
 
 import tensorflow as tf
-import tensorflow_probability as tfp
 
+from tfvae.layers._same_shape import SameShape
 from tfvae.typing import Distribution, Tensor
 
 
-class Affine(tfp.distributions.Distribution):
+class Affine(SameShape):
     """Distribution of x = loc + scale * u, element by element, where u follows a continuous `distribution`.
 
     `tfd.TransformedDistribution` with shift and scale bijectors is similar, but has no mode or standard deviation, and
@@ -21,29 +21,9 @@ class Affine(tfp.distributions.Distribution):
     """
 
     def __init__(self, distribution: Distribution, loc: Tensor, scale: Tensor):
-        self.distribution = distribution
         self.shift = tf.convert_to_tensor(loc)
         self.factor = tf.convert_to_tensor(scale)
-        super().__init__(
-            dtype=distribution.dtype,
-            reparameterization_type=distribution.reparameterization_type,
-            validate_args=distribution.validate_args,
-            allow_nan_stats=distribution.allow_nan_stats,
-            parameters={"distribution": distribution, "loc": loc, "scale": scale},
-            name=distribution.name,
-        )
-
-    def _batch_shape(self) -> tf.TensorShape:
-        return self.distribution.batch_shape
-
-    def _batch_shape_tensor(self, **_: Any) -> Tensor:
-        return self.distribution.batch_shape_tensor()
-
-    def _event_shape(self) -> tf.TensorShape:
-        return self.distribution.event_shape
-
-    def _event_shape_tensor(self) -> Tensor:
-        return self.distribution.event_shape_tensor()
+        super().__init__(distribution, distribution.name, loc=loc, scale=scale)
 
     def _log_factors(self) -> Tensor:
         return tf.reduce_sum(tf.math.log(self.factor))

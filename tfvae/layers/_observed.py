@@ -7,6 +7,7 @@ import tensorflow_probability as tfp
 
 from tfvae.layers._affine import Affine
 from tfvae.layers._batch_unflattened import BatchUnflattened
+from tfvae.layers._same_shape import SameShape
 from tfvae.typing import Distribution, Tensor
 
 tfd = tfp.distributions
@@ -16,7 +17,7 @@ tfd = tfp.distributions
 _FILL_VALUE = 0.5
 
 
-class Observed(tfp.distributions.Distribution):
+class Observed(SameShape):
     """Distribution of x with the density of the observed values, log p(x_obs|z) = sum of log p(x_i|z) over observed i.
 
     The values of an example must be independent given z, so that leaving out factors integrates over missing values.
@@ -37,28 +38,8 @@ class Observed(tfp.distributions.Distribution):
                 "tfvae.layers.IndependentNormal or IndependentBernoulli, because log p(x|z) of the observed values is "
                 f"then a sum over them. Received: likelihood={distribution!r}"
             )
-        self.distribution = distribution
         self.observed = observed
-        super().__init__(
-            dtype=distribution.dtype,
-            reparameterization_type=distribution.reparameterization_type,
-            validate_args=distribution.validate_args,
-            allow_nan_stats=distribution.allow_nan_stats,
-            parameters={"distribution": distribution, "observed": observed},
-            name="observed",
-        )
-
-    def _batch_shape(self) -> tf.TensorShape:
-        return self.distribution.batch_shape
-
-    def _batch_shape_tensor(self, **_: Any) -> Tensor:
-        return self.distribution.batch_shape_tensor()
-
-    def _event_shape(self) -> tf.TensorShape:
-        return self.distribution.event_shape
-
-    def _event_shape_tensor(self) -> Tensor:
-        return self.distribution.event_shape_tensor()
+        super().__init__(distribution, "observed", observed=observed)
 
     def _log_prob(self, value: Tensor) -> Tensor:
         # Filled before the density, because the gradient of an infinite density would be NaN in spite of `where`.

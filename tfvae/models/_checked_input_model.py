@@ -69,7 +69,7 @@ class CheckedInputModel(keras.Model):
         if not self.built:
             with self.distribute_strategy.scope():
                 self._build_symbolically(x.shape[1:])
-        return observed_part(tf.convert_to_tensor(x), found.observed, self.missing).x
+        return observed_part(x, found.observed, self.missing).x
 
     def batch_of(self, data: Any) -> Batch:
         """Converts the argument of a training step to a checked batch in the dtype of the model.

@@ -129,7 +129,7 @@ class TrainedModel(CompiledModel):
         if self._step_functions.can_loop and validation_steps is None:
             validation = _inputs.validation_batches(validation_data)
         if validation is not None:
-            validation_data, validation_steps = validation.placeholder(), validation.num_batches
+            validation_data, validation_steps = DeviceBatches.placeholder(), validation.num_batches
         num_steps = steps_per_call(x, preview, batch_size, steps_per_epoch, together)
         callbacks = with_callbacks(
             callbacks,

@@ -6,7 +6,6 @@ import numpy as np
 import tensorflow as tf
 
 from tfvae._errors import quoted
-from tfvae.typing import Tensor
 
 Missing = Literal["nan"] | None
 
@@ -37,11 +36,11 @@ def checked_missing(missing: Any) -> Missing:
     return missing
 
 
-def observed_part(x: Tensor, observed: Any, missing: Missing) -> ObservedData:
+def observed_part(x: Any, observed: Any, missing: Missing) -> ObservedData:
     """Separates data from what is missing in them.
 
     Args:
-        x: Data `[B, *event]`.
+        x: Data `[B, *event]`, which is returned unchanged if no value can be missing.
         observed: Mask that a user gives, or None.
         missing: Whether NaN is a missing value too.
 
@@ -50,6 +49,7 @@ def observed_part(x: Tensor, observed: Any, missing: Missing) -> ObservedData:
     """
     if observed is None and missing is None:
         return ObservedData(x, None)
+    x = tf.convert_to_tensor(x)
     if observed is None:
         mask = tf.math.logical_not(tf.math.is_nan(x))
     else:

@@ -101,7 +101,7 @@ def check_argument(setting: str, parameter: inspect.Parameter, value: Any) -> No
         annotation = float if annotation is int else annotation  # Keras writes 0 for 0.0
     expected = _expected(annotation)
     if expected is not None:
-        _require(_fits(value, annotation), name, expected, value)
+        require(_fits(value, annotation), name, expected, value)
 
 
 def require_choice(value: Any, name: str, choices: Sequence[str]) -> None:
@@ -147,6 +147,7 @@ def _fits(value: Any, annotation: Any) -> bool:
 _WORDS: Mapping[Any, str] = {int: "an integer", float: "a number", str: "text", bool: "true or false"}
 
 
-def _require(condition: bool, name: str, expected: str, received: Any) -> None:
+def require(condition: bool, name: str, expected: str, received: Any) -> None:
+    """Raises ValueError if a setting or argument does not meet a condition."""
     if not condition:
         raise ValueError(f"{name} must be {expected}. Received: {name}={quoted(received)}")

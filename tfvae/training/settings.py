@@ -7,7 +7,7 @@ from typing import Any
 from tfvae._errors import quoted
 from tfvae.parts import is_own_code, is_part, kinds, part_of
 from tfvae.parts.activations import ACTIVATIONS
-from tfvae.parts.arguments import require_choice
+from tfvae.parts.arguments import require, require_choice
 
 _MAX_COUNT = 2**31 - 1  # TensorFlow counts with 32 bits
 _COUNT = f"an integer from 1 to {_MAX_COUNT}"
@@ -31,7 +31,7 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         valid = isinstance(self.name, str) and self.name != "" and "\0" not in self.name
-        _require(valid, "data.name", "the name or path of a data set", self.name)
+        require(valid, "data.name", "the name or path of a data set", self.name)
         require_choice(self.binarize, "data.binarize", ("auto", "dynamic", "static", "threshold", "none"))
 
 
@@ -85,11 +85,11 @@ class ModelConfig:
             sizes = getattr(self, name)
             sizes = tuple(sizes) if isinstance(sizes, list | tuple) else sizes
             valid = isinstance(sizes, tuple) and bool(sizes) and all(_is_size(size) for size in sizes)
-            _require(valid, f"model.{name}", f"a list of integers from 1 to {_MAX_SIZE}", sizes)
+            require(valid, f"model.{name}", f"a list of integers from 1 to {_MAX_SIZE}", sizes)
             object.__setattr__(self, name, sizes)
         require_choice(self.activation, "model.activation", ("auto", *ACTIVATIONS))
         expected = f"an integer from 1 to {_MAX_SIZE}"
-        _require(_is_size(self.latent_size), "model.latent_size", expected, self.latent_size)
+        require(_is_size(self.latent_size), "model.latent_size", expected, self.latent_size)
 
     @property
     def likelihood_kind(self) -> str:
@@ -159,24 +159,24 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         for name in ("batch_size", "num_samples", "keep"):
-            _require(_is_count(getattr(self, name)), f"training.{name}", _COUNT, getattr(self, name))
+            require(_is_count(getattr(self, name)), f"training.{name}", _COUNT, getattr(self, name))
         is_count = _is_count(self.epochs) or (self.epochs == 0 and not isinstance(self.epochs, bool))
-        _require(is_count, "training.epochs", f"an integer from 0 to {_MAX_COUNT}", self.epochs)
+        require(is_count, "training.epochs", f"an integer from 0 to {_MAX_COUNT}", self.epochs)
         for name in ("optimizer", "estimator"):
             part_of(getattr(self, name), f"training.{name}")
         rate, beta = self.learning_rate, self.beta
         if is_part(rate):
             part_of(rate, "training.learning_rate")
         else:
-            _require(_is_number(rate) and rate > 0, "training.learning_rate", "a number above 0", rate)
+            require(_is_number(rate) and rate > 0, "training.learning_rate", "a number above 0", rate)
         if is_part(beta):
             part_of(beta, "training.beta")
         else:
-            _require(_is_number(beta) and beta >= 0, "training.beta", "a number of at least 0", beta)
+            require(_is_number(beta) and beta >= 0, "training.beta", "a number of at least 0", beta)
         require_choice(self.kl, "training.kl", ("auto", "analytic", "monte_carlo"))
-        _require(isinstance(self.keep_best, bool), "training.keep_best", "true or false", self.keep_best)
+        require(isinstance(self.keep_best, bool), "training.keep_best", "true or false", self.keep_best)
         callbacks = self.callbacks
-        _require(isinstance(callbacks, list | tuple), "training.callbacks", "a list", callbacks)
+        require(isinstance(callbacks, list | tuple), "training.callbacks", "a list", callbacks)
         for callback in callbacks:
             part_of(callback, "training.callbacks")
         object.__setattr__(self, "callbacks", tuple(callbacks))
@@ -185,13 +185,13 @@ class TrainingConfig:
         require_choice(self.on_nan, "training.on_nan", ("stop", "rewind"))
         halves = self.on_nan == "rewind"
         expected = 'a number with training.on_nan = "rewind", which halves it'
-        _require(not (halves and is_part(rate)), "training.learning_rate", expected, rate)
+        require(not (halves and is_part(rate)), "training.learning_rate", expected, rate)
         require_choice(self.strategy, "training.strategy", ("none", "mirrored", "multi_worker"))
         steps = self.checkpoint_steps
         valid = (type(steps) is int and steps == 0) or _is_count(steps)
-        _require(valid, "training.checkpoint_steps", "an integer of at least 0", steps)
+        require(valid, "training.checkpoint_steps", "an integer of at least 0", steps)
         valid = isinstance(self.seed, int) and not isinstance(self.seed, bool) and 0 <= self.seed < 2**31
-        _require(valid, "training.seed", "an integer from 0 to 2147483647", self.seed)
+        require(valid, "training.seed", "an integer from 0 to 2147483647", self.seed)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -211,7 +211,7 @@ class EvaluationConfig:
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            _require(_is_count(value), f"evaluation.{field.name}", _COUNT, value)
+            require(_is_count(value), f"evaluation.{field.name}", _COUNT, value)
 
 
 def _is_count(value: Any) -> bool:
@@ -224,8 +224,3 @@ def _is_size(value: Any) -> bool:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
-
-
-def _require(condition: bool, name: str, expected: str, received: Any) -> None:
-    if not condition:
-        raise ValueError(f"{name} must be {expected}. Received: {name}={quoted(received)}")

@@ -31,7 +31,6 @@ class SharedPrograms:
 
     def __init__(self) -> None:
         self._vae: VAE | None = None
-        self._structure: Any = None
         self._exporter: Exporter | None = None
 
     def model(self, vae: VAE) -> VAE:
@@ -42,12 +41,11 @@ class SharedPrograms:
         Raises:
             OtherStructureError: If the two differ in more than the values of variables and the seed.
         """
-        structure = _structure_of(vae)
         if self._vae is None:
-            self._vae, self._structure = vae, structure
-        elif structure != self._structure:
-            raise OtherStructureError(f"The model of the process has another structure than '{vae.name}'.")
+            self._vae = vae
         elif self._vae is not vae:
+            if _structure_of(vae) != _structure_of(self._vae):
+                raise OtherStructureError(f"The model of the process has another structure than '{vae.name}'.")
             for own, other in zip(self._vae.training_variables(), vae.training_variables(), strict=True):
                 own.assign(other)
             self._vae.seed, self._vae.initial_beta = vae.seed, vae.initial_beta

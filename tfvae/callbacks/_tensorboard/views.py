@@ -15,6 +15,8 @@ from tfvae.models import VAE
 from tfvae.models.queries import Latents, sample_posterior, sample_prior
 from tfvae.typing import Tensor
 
+NUM_DRAWS = 8  # of each posterior
+
 _views: weakref.WeakKeyDictionary[VAE, tuple[list[Any], "ModelViews"]] = weakref.WeakKeyDictionary()
 
 
@@ -26,9 +28,6 @@ def views_of(model: VAE, *, seed: int) -> "ModelViews":
         views = ModelViews(model, seed=seed)
         _views[model] = parts, views
     return views
-
-
-NUM_DRAWS = 8  # of each posterior
 
 
 class Encoding(NamedTuple):
