@@ -136,7 +136,7 @@ def test_batches_are_a_dataset_that_carries_its_arrays():
     split = Split(np.arange(200, dtype=np.uint8).reshape(50, 4), num_levels=200)
     batches, expected = split.batches(8, **options), split.batches(8, **options)
     assert isinstance(batches, tf.data.Dataset)
-    assert batches.arrays.examples is split.batches(5).arrays.examples
+    assert batches.arrays.examples.raw is split.batches(5).arrays.examples.raw
     passes = [epoch(expected) for _ in range(4)]
     for i, dataset in ((1, batches), (3, endless(batches))):
         np.testing.assert_array_equal(epoch(batches), passes[i - 1])

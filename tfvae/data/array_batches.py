@@ -8,8 +8,9 @@ import tensorflow as tf
 
 from tfvae.data import noise
 from tfvae.data.batches import Batches
-from tfvae.data.finishing import Finish, finish
+from tfvae.data.finishing import Finish, Stored, finish
 from tfvae.data.in_memory import InMemoryBatches
+from tfvae.data.orders import Order
 from tfvae.data.passes import pass_keys
 from tfvae.data.requirements import Draw, count_batches
 from tfvae.typing import Tensor
@@ -19,32 +20,29 @@ do_not_convert = tf.autograph.experimental.do_not_convert
 
 
 def make_batches(
-    raw: Tensor,
+    stored: Stored,
     num_levels: int | None,
     batch_size: int,
     *,
-    shuffle: bool,
+    order: Order | None,
     seed: int,
     draw: Draw | None,
-    labels: np.ndarray | None,
     drop_remainder: bool,
 ) -> tf.data.Dataset:
     """Makes the dataset behind `Split.batches`.
 
     Args:
-        raw: Stored values `[N, *event]`, in host memory.
+        stored: The examples, in host memory.
         num_levels: Their number of levels; None for floats.
         batch_size: B, at most N.
-        shuffle: Whether each pass has its own order.
+        order: The order of each pass. None keeps that of the examples.
         seed: The seed of the order and the noise.
         draw: The noise that every pass draws.
-        labels: Labels `[N]` to go with x, or None for x alone.
         drop_remainder: Whether to leave out a smaller last batch.
     """
-    num_examples = len(raw)
-    num_batches = count_batches(num_examples, batch_size, drop_remainder)
-    y = None if labels is None else on_host(labels)
-    static_shape = (batch_size if drop_remainder else None, *raw.shape[1:])
+    num_rows = len(stored.raw) if order is None else order.num_rows
+    num_batches = count_batches(num_rows, batch_size, drop_remainder)
+    static_size = batch_size if drop_remainder else None
 
     @do_not_convert
     def fetch(key: Tensor, index: Tensor, row: Tensor | None = None) -> Any:
@@ -52,37 +50,36 @@ def make_batches(
 
         def pick(tensor: Tensor) -> Tensor:
             if row is None:
-                return tensor[start : start + batch_size]
-            return tf.gather(tensor, row[: num_examples - start])
+                found = tensor[start : start + batch_size]
+            else:
+                found = tf.gather(tensor, row[: num_rows - start])
+            return tf.ensure_shape(found, [static_size, *tensor.shape[1:]])
 
-        x = finish(pick(raw), num_levels, draw, lambda: tf.random.experimental.stateless_fold_in(key, index))
-        x = tf.ensure_shape(x, static_shape)
-        return x if y is None else (x, tf.ensure_shape(pick(y), static_shape[:1]))
+        batch = stored.map(pick)
+        x = finish(batch.raw, num_levels, draw, lambda: tf.random.experimental.stateless_fold_in(key, index))
+        return batch.element(tf.ensure_shape(x, batch.raw.shape))
 
     seed = noise.checked_seed(seed)
-    keys = pass_keys(seed) if shuffle or draw is not None else None
+    keys = pass_keys(seed) if order is not None or draw is not None else None
     if keys is not None:
-        one_pass = functools.partial(_one_pass, num_examples, batch_size, num_batches, shuffle)
+        one_pass = functools.partial(_one_pass, order, batch_size, num_batches)
         plan = keys.flat_map(do_not_convert(one_pass))
         plan = plan.apply(tf.data.experimental.assert_cardinality(num_batches))
     else:
         plan = tf.data.Dataset.range(num_batches).map(do_not_convert(lambda index: (tf.zeros([2], tf.int64), index)))
     dataset = plan.map(fetch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)
-    if y is not None:
-        return dataset
-    return Batches(dataset, InMemoryBatches(raw, batch_size, num_batches, Finish(num_levels, draw), shuffle, keys))
+    return Batches(dataset, InMemoryBatches(stored, batch_size, num_batches, Finish(num_levels, draw), order, keys))
 
 
-def _one_pass(num_examples: int, batch_size: int, num_batches: int, shuffle: bool, key: Tensor) -> tf.data.Dataset:
+def _one_pass(order: Order | None, batch_size: int, num_batches: int, key: Tensor) -> tf.data.Dataset:
     """What each batch of a pass is made from: the key of the pass, the batch number and, shuffled, a row of examples.
 
     Plain elements and one map over them: datasets that call functions inside `flat_map` take twice as long to start.
     """
     parts = [tf.data.Dataset.from_tensors(key).repeat(num_batches), tf.data.Dataset.range(num_batches)]
-    if shuffle:
-        order = tf.random.experimental.stateless_shuffle(tf.range(num_examples, dtype=tf.int64), key)
-        padding = max(0, num_batches * batch_size - num_examples)
-        rows = tf.pad(order, [[0, padding]])[: num_batches * batch_size]
+    if order is not None:
+        padding = max(0, num_batches * batch_size - order.num_rows)
+        rows = tf.pad(order(key), [[0, padding]])[: num_batches * batch_size]
         parts.append(tf.data.Dataset.from_tensor_slices(tf.reshape(rows, [num_batches, batch_size])))
     return tf.data.Dataset.zip(*parts)
 

@@ -45,7 +45,7 @@ def is_image(
 
 
 def clean_labels(labels: np.ndarray, num_examples: int, source: str) -> np.ndarray:
-    """Returns class numbers as int64 [N].
+    """Returns class numbers as int64 [N]. Text is for `tfvae.data.classes.class_numbers`.
 
     Raises:
         DataError: If there is not one integer for each example.

@@ -25,8 +25,13 @@ _LABEL_KEYS = ("y", "labels")
 _SPLIT_KEYS = {"train": ("train",), "validation": ("validation", "valid", "val"), "test": ("test",)}
 
 
-def load_file(path: Path, seed: int) -> Splits:
+def load_file(path: Path, seed: int, condition: str | None = None) -> Splits:
     """Loads the splits of a file: its own, or a shuffled 80/10/10 cut of its one array.
+
+    Args:
+        path: The file.
+        seed: The seed of the cut.
+        condition: The name of the array of conditions, or None. Beside x_train, it stands for NAME_train and so on.
 
     Raises:
         DataError: If the file is missing, damaged, pickled, or in none of the known forms.
@@ -37,18 +42,22 @@ def load_file(path: Path, seed: int) -> Splits:
         x, y = _stored_splits(file)
         missing: tuple[str, ...] = () if "test" in x else ("test",)
     else:
-        x, y = _single_array(file)
+        x, y = _single_array(file, condition)
         missing = ("validation", "test")
     if missing:
         _require_enough(file.forms[x["train"]].shape, missing, path)
-    arrays, labels = _read(file, x, y, cut=bool(missing))
+    arrays, labels, conditions = _read(file, x, y, _conditions(file, x, condition), cut=bool(missing))
     if missing:
-        _cut_off(arrays, labels, missing, seed, path)
-    return make_splits(path.stem, arrays, labels, str(path))
+        _cut_off({"data": arrays, "labels": labels, "conditions": conditions}, missing, seed, path)
+    return make_splits(path.stem, arrays, labels, str(path), conditions or None)
 
 
-def load_whole(path: Path) -> Split | None:
+def load_whole(path: Path, condition: str | None = None) -> Split | None:
     """Loads all examples of a file with one array, in their own order; None for a file with splits of its own.
+
+    Args:
+        path: The file.
+        condition: The name of the array of conditions, or None.
 
     Raises:
         DataError: If the file is missing, damaged, pickled, or in none of the known forms.
@@ -57,11 +66,12 @@ def load_whole(path: Path) -> Split | None:
     file = ArrayFile(path)
     if "x_train" in file:
         return None
-    arrays, labels = _read(file, *_single_array(file), cut=False)
-    return cast(Split, make_splits(path.stem, arrays, labels, str(path)).train)
+    x, y = _single_array(file, condition)
+    arrays, labels, conditions = _read(file, x, y, _conditions(file, x, condition), cut=False)
+    return cast(Split, make_splits(path.stem, arrays, labels, str(path), conditions or None).train)
 
 
-def check_file(path: Path) -> None:
+def check_file(path: Path, condition: str | None = None) -> None:
     """Checks at once that a file exists and has one of the known forms, and that small arrays can be used.
 
     Raises:
@@ -69,16 +79,36 @@ def check_file(path: Path) -> None:
         MemoryError: As `load_file`.
     """
     file = ArrayFile(path)
-    x, y = _stored_splits(file) if "x_train" in file else _single_array(file)
-    _check(file, x, y, cut="test" not in x)
+    x, y = _stored_splits(file) if "x_train" in file else _single_array(file, condition)
+    _check(file, x, {**y, **_conditions(file, x, condition)}, cut="test" not in x)
     clean_arrays({split: file[name] for split, name in x.items() if file.is_small(name)}, str(path))
 
 
 def _read(
-    file: ArrayFile, x: dict[str, str], y: dict[str, str], *, cut: bool
-) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    _check(file, x, y, cut=cut)
-    return {split: file[name] for split, name in x.items()}, {split: file[name] for split, name in y.items()}
+    file: ArrayFile, x: dict[str, str], y: dict[str, str], conditions: dict[str, str], *, cut: bool
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], dict[str, np.ndarray]]:
+    _check(file, x, {**y, **conditions}, cut=cut)
+    found = [{split: file[name] for split, name in names.items()} for names in (x, y, conditions)]
+    return found[0], found[1], found[2]
+
+
+def _conditions(file: ArrayFile, x: dict[str, str], condition: str | None) -> dict[str, str]:
+    """Returns the names of the conditions of each split."""
+    if condition is None:
+        return {}
+    if "x_train" in file:
+        # As the data are spelled: x_valid has NAME_valid.
+        found = {split: f"{condition}{name.removeprefix('x')}" for split, name in x.items()}
+    else:
+        found = {"train": condition}
+    missing = [name for name in found.values() if name not in file]
+    if missing:
+        raise DataError(
+            f"{file.path} has no array {quoted(missing[0])} for the condition. Expected {quoted(condition)}, or with "
+            f'x_train one array for each split, such as "{condition}_train"; "label" makes conditions of the labels. '
+            f"Received: the arrays {quoted(sorted(file))}"
+        )
+    return found
 
 
 def _check(file: ArrayFile, x: dict[str, str], y: dict[str, str], *, cut: bool) -> None:
@@ -113,10 +143,10 @@ def _stored_splits(file: ArrayFile) -> tuple[dict[str, str], dict[str, str]]:
     return arrays, {split: y for split, y in labels.items() if split in arrays}
 
 
-def _single_array(file: ArrayFile) -> tuple[dict[str, str], dict[str, str]]:
+def _single_array(file: ArrayFile, condition: str | None = None) -> tuple[dict[str, str], dict[str, str]]:
     """Returns the names of the data and of their labels, as the training split."""
     key = _first(_SINGLE_KEYS, file)
-    others = [name for name in file if name not in _LABEL_KEYS]
+    others = [name for name in file if name not in (*_LABEL_KEYS, condition)]
     if key is None and len(others) == 1:
         key = others[0]
     if key is None or any(name.startswith("x_") for name in file):
@@ -141,28 +171,28 @@ def _require_enough(shape: tuple[int, ...], splits: tuple[str, ...], path: Path)
         )
 
 
-def _cut_off(
-    arrays: dict[str, np.ndarray],
-    labels: dict[str, np.ndarray],
-    splits: tuple[str, ...],
-    seed: int,
-    path: Path,
-) -> None:
-    """Moves a tenth of the shuffled training examples, at least one, into each of `splits`."""
-    x, y = arrays["train"], labels.get("train")
-    num_examples = len(x)
-    if y is not None and len(np.atleast_1d(y)) != num_examples:
-        raise DataError(
-            f"{path} has labels of shape {y.shape} for data of shape {x.shape}. Expected one label for each example; "
-            "correct the labels or leave them out."
-        )
-    order = noise.permutation(num_examples, seed)
-    size = max(1, num_examples // 10)
+def _cut_off(parts: dict[str, dict[str, np.ndarray]], splits: tuple[str, ...], seed: int, path: Path) -> None:
+    """Moves a tenth of the shuffled training examples, at least one, into each of `splits`.
+
+    Args:
+        parts: The data, labels and conditions, each by split.
+        splits: The names of the splits to make.
+        seed: The seed of the order.
+        path: The file, for messages.
+    """
+    whole = {name: arrays["train"] for name, arrays in parts.items() if "train" in arrays}
+    shape = whole["data"].shape
+    for name, array in whole.items():
+        if len(np.atleast_1d(array)) != shape[0]:
+            raise DataError(
+                f"{path} has {name} of shape {array.shape} for data of shape {shape}. Expected one for each example; "
+                f"correct the {name} or leave them out."
+            )
+    order = noise.permutation(shape[0], seed)
+    size = max(1, shape[0] // 10)
     for split in reversed(splits):
         order, chosen = order[:-size], order[-size:]
-        arrays[split] = x[chosen]
-        if y is not None:
-            labels[split] = y[chosen]
-    arrays["train"] = x[order]
-    if y is not None:
-        labels["train"] = y[order]
+        for name, array in whole.items():
+            parts[name][split] = array[chosen]
+    for name, array in whole.items():
+        parts[name]["train"] = array[order]

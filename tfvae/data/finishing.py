@@ -2,13 +2,41 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from tfvae.data import noise
+from tfvae.data.examples import CONDITION, OBSERVED
 from tfvae.data.requirements import Draw
 from tfvae.typing import Tensor
+
+
+class Stored(NamedTuple):
+    """Examples as stored, and what goes with each of them.
+
+    Attributes:
+        raw: Stored values `[N, *event]`.
+        condition: Conditions `[N, *shape]`, or None.
+        observed: Boolean tensor of the shape of `raw`, False at missing values, or None.
+        labels: Labels `[N]`, or None.
+    """
+
+    raw: Tensor
+    condition: Tensor | None = None
+    observed: Tensor | None = None
+    labels: Tensor | None = None
+
+    def map(self, fn: Callable[[Tensor], Tensor]) -> "Stored":
+        """Applies a function to each part that is there."""
+        return Stored(*(None if part is None else fn(part) for part in self))
+
+    def element(self, x: Tensor) -> Any:
+        """Returns an element of a dataset: x or, with a condition or a mask, a dictionary, and the labels if any."""
+        others = {CONDITION: self.condition, OBSERVED: self.observed}
+        others = {name: part for name, part in others.items() if part is not None}
+        found = {"x": x, **others} if others else x
+        return found if self.labels is None else (found, self.labels)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,9 +51,10 @@ class Finish:
     num_levels: int | None
     draw: Draw | None
 
-    def __call__(self, examples: Tensor, batch: dict[str, Tensor]) -> Tensor:
-        """Returns x `[B, *event]` for stored `examples` `[N, *event]`, `rows` `[B]` and a `key` `[2]`."""
-        return finish(tf.gather(examples, batch["rows"]), self.num_levels, self.draw, lambda: batch["key"])
+    def __call__(self, examples: Stored, batch: dict[str, Tensor]) -> Any:
+        """Returns an element with x `[B, *event]` for stored `examples`, `rows` `[B]` and a `key` `[2]`."""
+        rows = Stored(*examples).map(lambda part: tf.gather(part, batch["rows"]))
+        return rows.element(finish(rows.raw, self.num_levels, self.draw, lambda: batch["key"]))
 
 
 def finish(raw: Tensor, num_levels: int | None, draw: Draw | None, key: Callable[[], Any]) -> Any:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow as tf
 
-from tfvae.data.finishing import Finish
+from tfvae.data.finishing import Finish, Stored
+from tfvae.data.orders import Order
 from tfvae.typing import Tensor
 
 
@@ -16,20 +17,20 @@ class InMemoryBatches:
     """The arrays that a `Batches` is made of, and the order they are taken in.
 
     Attributes:
-        examples: Stored values `[N, *event]`.
+        examples: The examples as stored.
         batch_size: B.
         num_batches: The number of batches in a pass.
-        fetch: Makes x from `examples` and one batch of `next_pass`.
-        shuffle: Whether each pass has its own order.
+        fetch: Makes an element from `examples` and one batch of `next_pass`.
+        order: The order of each pass. None keeps that of the examples.
         keys: The dataset of keys that the batches themselves iterate, one key at each iteration; None where nothing is
             random.
     """
 
-    examples: Tensor
+    examples: Stored
     batch_size: int
     num_batches: int
     fetch: Finish
-    shuffle: bool
+    order: Order | None
     keys: tf.data.Dataset | None
 
     @functools.cached_property
@@ -42,13 +43,13 @@ class InMemoryBatches:
 
     def next_pass(self) -> dict[str, np.ndarray]:
         """Returns the next pass as the dataset would make it: `rows` `[n]` in order, and a `key` for each batch."""
-        rows = np.arange(min(len(self.examples), self.num_batches * self.batch_size), dtype="int32")
+        num_rows = len(self.examples.raw) if self.order is None else self.order.num_rows
+        rows = np.arange(min(num_rows, self.num_batches * self.batch_size), dtype="int32")
         if self.keys is None:
             return {"rows": rows, "key": np.zeros((self.num_batches, 2), "int64")}
         key = next(self._keys_in_turn)
-        if self.shuffle:
-            order = tf.random.experimental.stateless_shuffle(tf.range(len(self.examples), dtype=tf.int64), key)
-            rows = order.numpy()[: len(rows)].astype("int32")
+        if self.order is not None:
+            rows = self.order(key).numpy()[: len(rows)].astype("int32")
         return {"rows": rows, "key": _folded(key, tf.constant(self.num_batches)).numpy()}
 
 

@@ -10,6 +10,7 @@ from tfvae._errors import quoted, reason
 from tfvae._targets import expanded
 from tfvae.data import archives, digits, files
 from tfvae.data.array_file import ArrayFile
+from tfvae.data.conditions import LABEL, conditioned_on_labels
 from tfvae.data.errors import DataError
 from tfvae.data.load_shards import load_shards
 from tfvae.data.shard_header import ShardHeader, is_shards
@@ -46,7 +47,13 @@ def known_names() -> tuple[str, ...]:
     return tuple(_LOADERS)
 
 
-def load(name: str | os.PathLike[str], *, data_dir: str | os.PathLike[str] | None = None, seed: int = 0) -> Splits:
+def load(
+    name: str | os.PathLike[str],
+    *,
+    data_dir: str | os.PathLike[str] | None = None,
+    seed: int = 0,
+    condition: str | None = None,
+) -> Splits:
     """Loads a data set by name, from a file, or from a folder of shards.
 
     Args:
@@ -59,6 +66,9 @@ def load(name: str | os.PathLike[str], *, data_dir: str | os.PathLike[str] | Non
         data_dir: The folder to look in, instead of TFDS_DATA_DIR for data sets of TFDS (unset, TFDS's own default) and
             TFVAE_DATA_DIR for "frey_face", "caltech101_silhouettes" and "omniglot". Relative paths start there.
         seed: The seed of the cuts of a file without splits of its own; named data sets have fixed splits.
+        condition: What a conditional model is given with each example: "label" for the label, as a one-hot vector; or
+            the name of an array of an `.npz`, such as "angle" for `angle`, or for `angle_train`, `angle_test`. Its
+            integers or text (N,) are classes, floats (N,) numbers; vectors and images are used as they are.
 
     Returns:
         Splits of uint8 levels or float32 values, channels last: (N, H, W) becomes (N, H, W, 1), (N, D) stays. Zeros and
@@ -74,6 +84,14 @@ def load(name: str | os.PathLike[str], *, data_dir: str | os.PathLike[str] | Non
     """
     folder = None if data_dir is None else expanded(data_dir, kind=DataError)
     text = os.fspath(name)
+    if condition not in (None, LABEL):
+        _require_arrays(text, condition)
+        return files.load_file(_require_path(text, folder), seed, condition)
+    splits = _loaded(text, folder, seed)
+    return splits if condition is None else _conditioned(splits)
+
+
+def _loaded(text: str, folder: Path | None, seed: int) -> Splits:
     if text in _LOADERS:
         return _LOADERS[text](folder)
     if text.startswith(_TFDS_PREFIX):
@@ -82,21 +100,40 @@ def load(name: str | os.PathLike[str], *, data_dir: str | os.PathLike[str] | Non
     return files.load_file(path, seed) if path.suffix in files.SUFFIXES else load_shards(path)
 
 
-def check_name(name: str | os.PathLike[str]) -> None:
+def _conditioned(splits: Splits) -> Splits:
+    """Returns splits whose conditions are their labels."""
+    return Splits(splits.name, **conditioned_on_labels(splits.in_memory("a condition")))
+
+
+def _require_arrays(text: str, condition: str | None) -> None:
+    if text in _LOADERS or Path(text).suffix != ".npz":
+        raise DataError(
+            f'condition must be "label", the label of each example, or for an .npz file the name of one of its arrays. '
+            f"Received: condition={quoted(condition)} for the data {quoted(text)}"
+        )
+
+
+def check_name(name: str | os.PathLike[str], condition: str | None = None) -> None:
     """Checks a name or path without TensorFlow and without reading the data.
+
+    Args:
+        name: As for `load`.
+        condition: As for `load`.
 
     Raises:
         DataError: If the name is unknown, the path does not exist, or `load` would refuse the file by its headers.
         MemoryError: If the arrays, with the copies that loading makes, need more memory than is free.
     """
     text = os.fspath(name)
+    if condition not in (None, LABEL):
+        _require_arrays(text, condition)
     if text in archives.FILES:
         archives.find(text, None)
     if text in _LOADERS or text.startswith(_TFDS_PREFIX):
         return
     path = _require_path(text, None)
     if path.suffix in files.SUFFIXES:
-        files.check_file(path)
+        files.check_file(path, None if condition == LABEL else condition)
     else:
         ShardHeader.read(path)
 
@@ -118,7 +155,11 @@ def check_split(split: str) -> str:
 
 
 def load_examples(
-    name: str | os.PathLike[str], *, split: str = "test", data_dir: str | os.PathLike[str] | None = None
+    name: str | os.PathLike[str],
+    *,
+    split: str = "test",
+    data_dir: str | os.PathLike[str] | None = None,
+    condition: str | None = None,
 ) -> Split | ShardedSplit:
     """Loads examples to apply a model to: a file with one array whole and in its own order, else one split.
 
@@ -126,6 +167,8 @@ def load_examples(
         name: As for `load`.
         split: "train", "validation" or "test"; only for data that have splits of their own.
         data_dir: As for `load`.
+        condition: As for `load`, for the name of an array. Conditions that are labels are not made, because the classes
+            are those of the training data.
 
     Raises:
         DataError: If `load` refuses the data, or the data set lacks the split.
@@ -133,10 +176,11 @@ def load_examples(
     check_split(split)
     path = expanded(name, kind=DataError)
     if path.suffix in files.SUFFIXES and os.fspath(name) not in _LOADERS:
-        whole = files.load_whole(path if data_dir is None else expanded(data_dir, kind=DataError) / path)
+        path = path if data_dir is None else expanded(data_dir, kind=DataError) / path
+        whole = files.load_whole(path, condition)
         if whole is not None:
             return whole
-    found = getattr(load(name, data_dir=data_dir), split)
+    found = getattr(load(name, data_dir=data_dir, condition=condition), split)
     if found is None:
         raise DataError(
             f"The data set {os.fspath(name)!r} has no {split} split. Choose another. Received: split={split!r}"

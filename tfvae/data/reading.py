@@ -67,7 +67,7 @@ def batches(data: Any, batch_size: int | None, name: str = "data") -> Iterator[E
     if found is not None:
         yield from _slices(found, batch_size)
     elif isinstance(data, Split):
-        for part in _slices(Examples(data.raw, data.labels), batch_size):
+        for part in _slices(Examples(data.raw, data.labels, None, data.condition, data.observed), batch_size):
             yield part._replace(x=scaled(part.x, data.num_levels))
     elif isinstance(data, ShardedSplit):
         with reporting_damaged_shards(data):

@@ -3,6 +3,8 @@
 import operator
 from typing import Literal, TypeAlias
 
+import numpy as np
+
 from tfvae._errors import quoted
 from tfvae.data.errors import DataError
 from tfvae.data.split_like import SplitLike, require_levels, require_unit_interval
@@ -32,6 +34,35 @@ def choose_draw(split: SplitLike, binarize: str | None, dequantize: bool, labels
         require_levels(split)
         return "dequantize"
     return "bernoulli" if binarize == "dynamic" and not split.is_binary else None
+
+
+def checked_num_labelled(
+    split: SplitLike, num_labelled: int, batch_size: int, shuffle: bool, labels: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the indices of the examples with a label, and of those without.
+
+    Raises:
+        ValueError: If the number leaves no room for other examples, or batches are not shuffled or have no labels.
+        DataError: If all examples have a label, or none has one.
+    """
+    if not shuffle or not labels:
+        raise ValueError(
+            "num_labelled requires shuffle=True and labels=True. "
+            f"Received: num_labelled={num_labelled!r}, shuffle={shuffle}, labels={labels}"
+        )
+    if not 1 <= operator.index(num_labelled) < batch_size:
+        raise ValueError(
+            f"num_labelled must be an integer from 1 to {batch_size - 1}, less than the batch size. "
+            f"Received: num_labelled={num_labelled!r}"
+        )
+    is_known = np.asarray(split.labels) >= 0
+    if is_known.all() or not is_known.any():
+        how_many = "all" if is_known.any() else "none"
+        raise DataError(
+            f"num_labelled is for data of which some examples have a label, and others the label -1, but {how_many} of "
+            f"{split.name} have one. Use num_labelled=None. Received: num_labelled={num_labelled}"
+        )
+    return np.flatnonzero(is_known), np.flatnonzero(~is_known)
 
 
 def checked_batch_size(batch_size: int, num_examples: int, drop_remainder: bool, name: str) -> int:

@@ -55,6 +55,11 @@ def make_sources(source: "Splits | Examples | Mapping[str, Examples]", name: str
 
 def _source(examples: Examples, name: str) -> Source:
     if isinstance(examples, Split):
+        if examples.condition is not None or examples.has_missing:
+            raise DataError(
+                f"{name} has conditions or missing values, which shards cannot store. Store the data as an .npz file. "
+                f"Received: {examples!r}"
+            )
         return Source(
             lambda order: _of_array(examples.raw, examples.labels, name, order),
             examples.num_levels,

@@ -87,6 +87,11 @@ class ShardedSplit(SplitLike):
         return self.header.has_labels
 
     @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """None: shards do not store the names of classes."""
+        return None
+
+    @property
     def labels(self) -> np.ndarray | None:
         """The labels of all examples, int64 [N], read from the shards at each call; None where there are none."""
         return np.concatenate([y for _, y in self.read_blocks() if y is not None]) if self.has_labels else None
@@ -162,6 +167,7 @@ class ShardedSplit(SplitLike):
         binarize: Literal["dynamic", "static"] | None = None,
         dequantize: bool = False,
         labels: bool = False,
+        num_labelled: int | None = None,
         drop_remainder: bool = False,
         shuffle_buffer: int | None = None,
     ) -> "tf.data.Dataset":
@@ -177,6 +183,7 @@ class ShardedSplit(SplitLike):
             binarize: "dynamic", "static" or None.
             dequantize: Whether to add uniform noise in every pass.
             labels: Whether to yield (x, y) with y int64 instead of x.
+            num_labelled: None. Only a `Split` finds the labelled examples for each batch.
             drop_remainder: Whether to leave out a smaller last batch.
             shuffle_buffer: The number of examples in a window; None is as many as fill 4 MB. About three windows are in
                 memory.
@@ -190,6 +197,11 @@ class ShardedSplit(SplitLike):
         """
         from tfvae.data.shard_batches import make_sharded_batches
 
+        if num_labelled is not None:
+            raise ValueError(
+                f"{self.name} is read from shards, whose batches cannot choose their labelled examples. Use "
+                f"num_labelled=None, or a split in memory. Received: num_labelled={num_labelled!r}"
+            )
         draw = choose_draw(self, binarize, dequantize, labels)
         batch_size = checked_batch_size(batch_size, len(self), drop_remainder, self.name)
         split = self.binarized(seed) if binarize == "static" else self

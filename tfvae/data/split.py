@@ -10,11 +10,14 @@ from tfvae.data import noise
 from tfvae.data.contents import plain_values
 from tfvae.data.errors import DataError
 from tfvae.data.fixed_draw import FixedDraw
-from tfvae.data.requirements import checked_batch_size, choose_draw
+from tfvae.data.parts_of_split import checked_condition, checked_names, checked_observed
+from tfvae.data.requirements import checked_batch_size, checked_num_labelled, choose_draw
 from tfvae.data.split_like import SplitLike, require_levels
 
 if TYPE_CHECKING:
     import tensorflow as tf
+
+    from tfvae.data.finishing import Stored
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -24,14 +27,19 @@ class Split(SplitLike):
     Args:
         raw: Examples along the first axis: uint8 levels 0..num_levels-1, or finite float32 values. The array is not
             copied and must not be changed afterwards.
-        labels: One integer for each example, or None.
+        labels: One integer for each example, -1 if unknown, or None.
         num_levels: 2 for binary data, 256 for 8-bit images, anything between for other scans; None for floats.
         name: The name that messages use, such as "mnist/train".
         channel_added: Whether the last axis, of length 1, was added to floats (N, H, W) when they were loaded.
+        condition: What a conditional model is given with each example: numbers (N, *shape), or None.
+        observed: A boolean array of the shape of `raw`, False at missing values, or None. What `raw` has there is
+            ignored.
+        class_names: The name of each class of the labels, in the order of their numbers, or None.
+        condition_names: The name of each class, if conditions are one-hot vectors of classes, or None.
 
     Raises:
-        DataError: If the array is empty or of another dtype, if values lie outside the levels, or if the number of
-            labels differs.
+        DataError: If the array is empty or of another dtype, if values lie outside the levels, or if labels, conditions
+            or masks do not fit the examples.
     """
 
     raw: np.ndarray
@@ -39,12 +47,20 @@ class Split(SplitLike):
     num_levels: int | None = None
     name: str = "data"
     channel_added: bool = False
+    condition: np.ndarray | None = None
+    observed: np.ndarray | None = None
+    class_names: tuple[str, ...] | None = None
+    condition_names: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         raw = plain_values(self.raw, self.name).view()
         self._require_usable(raw)
         raw.flags.writeable = False
         object.__setattr__(self, "raw", raw)
+        object.__setattr__(self, "condition", checked_condition(self.condition, len(raw), self.name))
+        object.__setattr__(self, "observed", checked_observed(self.observed, raw.shape, self.name))
+        object.__setattr__(self, "class_names", checked_names(self.class_names))
+        object.__setattr__(self, "condition_names", checked_names(self.condition_names))
         if self.labels is None:
             return
         labels = plain_values(self.labels, f"labels of {self.name}")
@@ -82,7 +98,9 @@ class Split(SplitLike):
     def __repr__(self) -> str:
         values = "float32 values" if self.num_levels is None else f"{self.num_levels} levels"
         labels = "no labels" if self.labels is None else "labels"
-        return f"Split({self.name!r}: {len(self)} examples of shape {self.event_shape}, {values}, {labels})"
+        others = "" if self.condition is None else f", conditions of shape {self.condition.shape[1:]}"
+        others += "" if self.observed is None else ", missing values"
+        return f"Split({self.name!r}: {len(self)} examples of shape {self.event_shape}, {values}, {labels}{others})"
 
     @property
     def event_shape(self) -> tuple[int, ...]:
@@ -99,10 +117,23 @@ class Split(SplitLike):
         """Whether there is a label for each example."""
         return self.labels is not None
 
+    @property
+    def condition_shape(self) -> tuple[int, ...] | None:
+        """The shape of one condition, or None."""
+        return None if self.condition is None else self.condition.shape[1:]
+
+    @property
+    def has_missing(self) -> bool:
+        """Whether values may be missing."""
+        return self.observed is not None
+
     @functools.cached_property
     def value_range(self) -> tuple[float, float]:
         """The smallest and the largest x; 0 and 1 for levels, whatever values occur."""
-        return (0.0, 1.0) if self.num_levels is not None else (float(self.raw.min()), float(self.raw.max()))
+        if self.num_levels is not None:
+            return (0.0, 1.0)
+        values = self.raw if self.observed is None else self.raw[self.observed]
+        return float(values.min()), float(values.max())
 
     def take(self, n: int) -> "Split":
         """Returns the first n examples, or all of them where there are fewer.
@@ -112,8 +143,13 @@ class Split(SplitLike):
         """
         if n < 1:
             raise ValueError(f"take needs at least one example of {self.name}. Received: n={n}")
-        labels = None if self.labels is None else self.labels[:n]
-        return replace(self, raw=self.raw[:n], labels=labels)
+        return self.rows(slice(n))
+
+    def rows(self, rows: slice | np.ndarray) -> "Split":
+        """Returns some of the examples."""
+        parts = {"labels": self.labels, "condition": self.condition, "observed": self.observed}
+        chosen = {name: None if part is None else part[rows] for name, part in parts.items()}
+        return replace(self, raw=self.raw[rows], **chosen)
 
     def _with_fixed(self, draw: FixedDraw) -> Self:
         if draw.kind == "threshold":
@@ -133,6 +169,7 @@ class Split(SplitLike):
         binarize: Literal["dynamic", "static"] | None = None,
         dequantize: bool = False,
         labels: bool = False,
+        num_labelled: int | None = None,
         drop_remainder: bool = False,
     ) -> "tf.data.Dataset":
         """Makes batches of `x` for `model.fit`. They depend on the seed, the pass and the batch number alone.
@@ -148,10 +185,14 @@ class Split(SplitLike):
                 "static" draws once, as `binarized(seed)` does; None keeps gray values. Binary data stay unchanged.
             dequantize: Whether to add uniform noise in every pass, as `dequantized` does once.
             labels: Whether to yield (x, y) with y int64 instead of x.
+            num_labelled: The number of labelled examples in each batch, for data of which few have a label (others have
+                the label -1). They come first in the batch, and are used again as often as necessary; a pass has every
+                example without a label once. With `shuffle` and `labels`. None draws all examples alike.
             drop_remainder: Whether to leave out a smaller last batch, which makes the batch axis static.
 
         Returns:
-            A dataset of float32 [B, *event], or of pairs, with static event axes and a known cardinality.
+            A dataset of float32 [B, *event], with static event axes and a known cardinality. With conditions or missing
+            values, its elements are dictionaries with the keys "x", "condition" and "observed"; with labels, pairs.
 
         Raises:
             ValueError: If the batch size or the combination of arguments is invalid.
@@ -166,24 +207,29 @@ class Split(SplitLike):
             Burda, Grosse & Salakhutdinov, Importance Weighted Autoencoders, 2016, arXiv 1509.00519, section 5.1.
         """
         from tfvae.data.array_batches import make_batches
+        from tfvae.data.orders import Shuffled, WithLabelled
 
         draw = choose_draw(self, binarize, dequantize, labels)
         batch_size = checked_batch_size(batch_size, len(self), drop_remainder, self.name)
         split = self.binarized(seed) if binarize == "static" else self
+        order = Shuffled(len(self)) if shuffle else None
+        if num_labelled is not None:
+            known, unknown = checked_num_labelled(self, num_labelled, batch_size, shuffle, labels)
+            order = WithLabelled(known, unknown, batch_size, num_labelled)
         return make_batches(
-            split._tensor,
+            split._stored if labels else split._stored._replace(labels=None),
             split.num_levels,
             batch_size,
-            shuffle=shuffle,
+            order=order,
             seed=seed,
             draw=draw,
-            labels=self.labels if labels else None,
             drop_remainder=drop_remainder,
         )
 
     @functools.cached_property
-    def _tensor(self) -> "tf.Tensor":
-        """`raw` as a tensor, which all datasets over one split share."""
+    def _stored(self) -> "Stored":
+        """The arrays as tensors, which all datasets over one split share."""
         from tfvae.data.array_batches import on_host
+        from tfvae.data.finishing import Stored
 
-        return on_host(self.raw)
+        return Stored(self.raw, self.condition, self.observed, self.labels).map(on_host)

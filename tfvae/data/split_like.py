@@ -59,6 +59,21 @@ class SplitLike(abc.ABC):
         """Whether there is a label for each example."""
 
     @property
+    @abc.abstractmethod
+    def class_names(self) -> tuple[str, ...] | None:
+        """The name of each class of the labels, in the order of their numbers, or None."""
+
+    @property
+    def condition_shape(self) -> tuple[int, ...] | None:
+        """The shape of one condition, or None."""
+        return None
+
+    @property
+    def has_missing(self) -> bool:
+        """Whether values may be missing."""
+        return False
+
+    @property
     def is_binary(self) -> bool:
         """Whether every value is 0 or 1 by declaration (two levels)."""
         return self.num_levels == 2
@@ -87,6 +102,7 @@ class SplitLike(abc.ABC):
         binarize: Literal["dynamic", "static"] | None = None,
         dequantize: bool = False,
         labels: bool = False,
+        num_labelled: int | None = None,
         drop_remainder: bool = False,
     ) -> "tf.data.Dataset":
         """Makes a dataset of batches of x."""

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tfvae.data.classes import class_numbers
+from tfvae.data.conditions import Conditions, clean_conditions
 from tfvae.data.contents import clean_arrays, clean_labels
 from tfvae.data.errors import DataError
 from tfvae.data.sharded_split import ShardedSplit
@@ -31,9 +33,7 @@ class Splits:
     test: Split | ShardedSplit | None = None
 
     def __post_init__(self) -> None:
-        for other in (self.validation, self.test):
-            if other is None:
-                continue
+        for other in self.all.values():
             if (other.event_shape, other.num_levels) != (self.event_shape, self.num_levels):
                 raise DataError(
                     f"The splits of {self.name} do not belong together. Expected one event shape and one number of "
@@ -50,19 +50,46 @@ class Splits:
         """Levels of every split, None for floats."""
         return self.train.num_levels
 
+    @property
+    def all(self) -> dict[str, Split | ShardedSplit]:
+        """The splits that there are, by name."""
+        found = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {name: split for name, split in found.items() if split is not None}
+
+    def in_memory(self, what: str) -> dict[str, Split]:
+        """Returns the splits that there are, by name, for something that only splits in memory have.
+
+        Raises:
+            DataError: If a split is in shards.
+        """
+        found = {}
+        for name, split in self.all.items():
+            if isinstance(split, ShardedSplit):
+                raise DataError(
+                    f"{split.name} is read from shards, which have no {what.removeprefix('a ')}. Load the data from an "
+                    ".npz file, or leave it out."
+                )
+            found[name] = split
+        return found
+
 
 def make_splits(
     name: str,
     arrays: Mapping[str, np.ndarray],
     labels: Mapping[str, np.ndarray],
     source: str,
+    conditions: Mapping[str, np.ndarray] | None = None,
 ) -> Splits:
-    """Makes splits of arrays and labels with the keys "train", "validation" and "test"; only "train" is required.
+    """Makes splits of arrays, labels and conditions with the keys "train", "validation" and "test".
+
+    Only "train" is required. Labels that are text become class numbers.
 
     Raises:
         DataError: If the contents cannot be used.
     """
     cleaned, num_levels = clean_arrays(arrays, source)
+    labels, class_names = class_numbers(labels)
+    found = Conditions({}) if conditions is None else clean_conditions(conditions, source)
     return Splits(
         name,
         **{
@@ -72,6 +99,9 @@ def make_splits(
                 num_levels,
                 f"{name}/{key}",
                 channel_added=num_levels is None and arrays[key].ndim == 3,
+                condition=found.values.get(key),
+                class_names=class_names,
+                condition_names=found.names,
             )
             for key, array in cleaned.items()
         },

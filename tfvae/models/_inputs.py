@@ -193,14 +193,14 @@ def device_batches(x: Any, batch_size: int | None, shuffle: Any, dtype: str) -> 
     if examples is None:
         return None
     # The examples of a data set are in the memory of the host.
-    return DeviceBatches(dataclasses.replace(examples, examples=tf.identity(examples.examples)))
+    return DeviceBatches(dataclasses.replace(examples, examples=examples.examples.map(tf.identity)))
 
 
 def validation_batches(data: Any) -> StackedBatches | None:
     """Returns the batches of a data set of `Split.batches` without noise, which are the same in each pass, if small."""
     if not isinstance(data, Batches) or data.arrays.keys is not None or not data.arrays.num_batches:
         return None
-    if not fits_in_memory(len(data.arrays.examples), data.element_spec):
+    if not fits_in_memory(len(data.arrays.examples.raw), data.element_spec):
         return None
     return StackedBatches(data)
 
