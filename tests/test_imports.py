@@ -21,6 +21,7 @@ ORDER = (
     "estimators",
     "execution",
     "models",
+    "recipes",
     "callbacks",
     "evaluation",
     "export",
