@@ -150,7 +150,7 @@ TABLE = make_splits("own", {"train": np.random.default_rng(0).normal(size=(40, 3
             None,
             "model.prior must be spherical_uniform or vamp with",
         ),
-        ({"prior": "spherical_uniform"}, None, "model.prior must be flow, mixture, .* with the posterior diag"),
+        ({"prior": "spherical_uniform"}, None, "model.prior must be conditional, flow, .* with the posterior diag"),
         (
             {"posterior": {"kind": "mixture_normal", "num_components": 2}},
             None,

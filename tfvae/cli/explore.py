@@ -26,7 +26,8 @@ def explore(
     ] = None,
 ) -> None:
     """Explore the latent space of a run in the browser: map, sliders, paths and your own images."""
-    checks.check_data(checks.check_run(run).data.name, split)
+    data = checks.check_run(run).data
+    checks.check_data(data.name, split, data.condition)
     commands("explore").explore(
         run,
         port,

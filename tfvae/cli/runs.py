@@ -9,6 +9,7 @@ import typer
 from tfvae._targets import require_space
 from tfvae.cli import checks
 from tfvae.cli.arguments import DataArgument, OutputOption, RunArgument, SeedOption, SplitOption
+from tfvae.cli.condition import checked_condition, checked_label, require_labels
 from tfvae.cli.loading import commands
 from tfvae.cli.output_path import checked_output
 
@@ -29,7 +30,7 @@ def evaluate(
     given = {"num_samples": num_samples, "num_importance_samples": num_importance_samples, "num_examples": num_examples}
     config = checks.check_run(run)
     dataclasses.replace(config.evaluation, **{name: value for name, value in given.items() if value is not None})
-    checks.check_data(config.data.name)
+    checks.check_data(config.data.name, condition=config.data.condition)
     commands("training").evaluate(
         run, num_samples=num_samples, num_importance_samples=num_importance_samples, num_examples=num_examples
     )
@@ -38,16 +39,22 @@ def evaluate(
 def sample(
     run: RunArgument,
     num_samples: Annotated[int, typer.Option("--num-samples", "-n", min=1, help="Number of samples.")] = 64,
+    condition: Annotated[
+        str | None,
+        typer.Option(help="For a conditional model: a class, numbers such as 0.5,1, or an .npy file with a condition."),
+    ] = None,
+    label: Annotated[str | None, typer.Option(help="For a model with labels: the class of all samples.")] = None,
     seed: SeedOption = 0,
     output: OutputOption = None,
 ) -> None:
     """Sample from the model: an .npz or .csv with `sample`, `mean` and `z`, and a picture of the means."""
     config = checks.check_run(run)
+    given, number = checked_condition(config, condition), checked_label(config, label)
     target = checked_output(output) or run / "samples.npz"
     checks.check_outputs(run, config.data.name, *_arrays_and_picture(target))
     # The size of x is unknown until the model is loaded. The size of z alone catches most mistakes.
     require_space(target, 4 * config.model.latent_size * num_samples)
-    commands("draws").sample(run, num_samples, seed, target)
+    commands("draws").sample(run, num_samples, given, number, seed, target)
 
 
 def reconstruct(
@@ -78,6 +85,19 @@ def encode(
     target = checked_output(output) or run / "latents.npz"
     _check_draws(run, data, split, target)
     commands("draws").encode(run, data, split, seed, target)
+
+
+def predict(
+    run: RunArgument,
+    data: DataArgument = None,
+    split: SplitOption = "test",
+    output: OutputOption = None,
+) -> None:
+    """Classify data with a model with labels: a .csv or .npz with the `label` and the probability of each class."""
+    require_labels(checks.check_run(run), "predict")
+    target = checked_output(output) or run / "predictions.csv"
+    _check_draws(run, data, split, target)
+    commands("draws").predict(run, data, split, target)
 
 
 def export(
@@ -132,5 +152,5 @@ def _arrays_and_picture(output: Path) -> tuple[Path, Path]:
 def _check_draws(run: Path, data: str | None, split: str, *outputs: Path) -> None:
     config = checks.check_run(run)
     data = config.data.name if data is None else data
-    checks.check_data(data, split)
+    checks.check_data(data, split, config.data.condition)
     checks.check_outputs(run, data, *outputs)

@@ -10,6 +10,7 @@ import typer
 from tfvae._errors import quoted
 from tfvae.cli import checks
 from tfvae.cli.loading import commands
+from tfvae.training.check_labels import check_labels
 from tfvae.training.config import RESUMABLE, RunConfig
 from tfvae.training.overrides import overrides
 from tfvae.training.own_code import require_allowed
@@ -75,6 +76,16 @@ def train(
             show_default="auto, which is off for images",
         ),
     ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="vae, or m2 (semi-supervised, for data with labels).", show_default="vae")
+    ] = None,
+    condition: Annotated[
+        str | None,
+        typer.Option(help="Condition of a conditional model: label, or the name of an array of an .npz file."),
+    ] = None,
+    num_labels: Annotated[
+        int | None, typer.Option(help="Training examples that keep their label, for m2.", show_default="0, all")
+    ] = None,
     binarize: Annotated[
         str | None,
         typer.Option(
@@ -127,8 +138,9 @@ def train(
 ) -> None:
     """Train a VAE and write model, logs, figures, report and SavedModel into a run folder."""
     options: dict[str, dict[str, Any]] = {
-        "data": {"name": data, "binarize": binarize},
+        "data": {"name": data, "binarize": binarize, "condition": condition, "num_labels": num_labels},
         "model": {
+            "kind": model,
             "network": network,
             "hidden": _sizes(hidden),
             "filters": _sizes(filters),
@@ -170,7 +182,8 @@ def train(
         settings = RunConfig.from_dict(*changes) if config is None else RunConfig.from_toml(config, *changes)
         checks.check_new_run(run_dir)
     require_allowed(settings.model, allow_code)
-    checks.check_data(settings.data.name)
+    check_labels(settings)
+    checks.check_data(settings.data.name, condition=settings.data.condition)
     if allow_code:
         sys.path.insert(0, os.getcwd())  # as for `python -m`
     commands("training").train(

@@ -83,6 +83,21 @@ def class_of(name: str, names: tuple[str, ...], what: str) -> int:
     )
 
 
+def numbers_of(split: Split, names: tuple[str, ...]) -> np.ndarray:
+    """Returns the labels of other data as numbers of the classes of the training data, which have names.
+
+    Raises:
+        DataError: If there are no labels, or a class that no training example has.
+    """
+    if split.labels is None:
+        raise DataError(f"{split.name} has no labels. Give data that have them, such as an .npz with x and y.")
+    found = np.full(len(split.labels), UNKNOWN, np.int64)
+    for label in np.unique(split.labels[split.labels != UNKNOWN]):
+        name = str(label) if split.class_names is None else split.class_names[label]
+        found[split.labels == label] = class_of(name, names, f"A label of {split.name}")
+    return found
+
+
 def listed(names: tuple[str, ...]) -> str:
     """Returns names as a list, shortened if there are many."""
     rest = len(names) - _MOST_LISTED

@@ -22,7 +22,7 @@ class Stored(NamedTuple):
         labels: Labels `[N]`, or None.
     """
 
-    raw: Tensor
+    raw: Any
     condition: Tensor | None = None
     observed: Tensor | None = None
     labels: Tensor | None = None

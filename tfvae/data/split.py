@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
     from tfvae.data.finishing import Stored
+    from tfvae.data.orders import Order
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -147,9 +148,10 @@ class Split(SplitLike):
 
     def rows(self, rows: slice | np.ndarray) -> "Split":
         """Returns some of the examples."""
-        parts = {"labels": self.labels, "condition": self.condition, "observed": self.observed}
-        chosen = {name: None if part is None else part[rows] for name, part in parts.items()}
-        return replace(self, raw=self.raw[rows], **chosen)
+        labels, condition, observed = (
+            None if part is None else part[rows] for part in (self.labels, self.condition, self.observed)
+        )
+        return replace(self, raw=self.raw[rows], labels=labels, condition=condition, observed=observed)
 
     def _with_fixed(self, draw: FixedDraw) -> Self:
         if draw.kind == "threshold":
@@ -212,7 +214,7 @@ class Split(SplitLike):
         draw = choose_draw(self, binarize, dequantize, labels)
         batch_size = checked_batch_size(batch_size, len(self), drop_remainder, self.name)
         split = self.binarized(seed) if binarize == "static" else self
-        order = Shuffled(len(self)) if shuffle else None
+        order: Order | None = Shuffled(len(self)) if shuffle else None
         if num_labelled is not None:
             known, unknown = checked_num_labelled(self, num_labelled, batch_size, shuffle, labels)
             order = WithLabelled(known, unknown, batch_size, num_labelled)
@@ -232,4 +234,5 @@ class Split(SplitLike):
         from tfvae.data.array_batches import on_host
         from tfvae.data.finishing import Stored
 
-        return Stored(self.raw, self.condition, self.observed, self.labels).map(on_host)
+        parts = (self.raw, self.condition, self.observed, self.labels)
+        return Stored(*(None if part is None else on_host(part) for part in parts))

@@ -64,6 +64,11 @@ class SplitLike(abc.ABC):
         """The name of each class of the labels, in the order of their numbers, or None."""
 
     @property
+    def condition_names(self) -> tuple[str, ...] | None:
+        """The name of each class, if conditions are one-hot vectors of classes, or None."""
+        return None
+
+    @property
     def condition_shape(self) -> tuple[int, ...] | None:
         """The shape of one condition, or None."""
         return None

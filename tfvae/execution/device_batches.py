@@ -12,8 +12,8 @@ class Examples(Protocol):
     """Examples that fit in memory, and their order."""
 
     @property
-    def examples(self) -> Tensor:
-        """Examples `[N, *event]` as stored."""
+    def examples(self) -> Any:
+        """Examples as stored: x `[N, *event]`, or a nest of tensors `[N, ...]`."""
 
     @property
     def batch_size(self) -> int:

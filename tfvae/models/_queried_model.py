@@ -14,7 +14,7 @@ from tfvae.models._saved_model import SavedModel
 from tfvae.models.batch import Batch
 from tfvae.models.conditions import as_condition, repeated
 from tfvae.models.missing import observed_part
-from tfvae.models.queries import ancestral_sample, reconstruction
+from tfvae.models.queries import Decoded, ancestral_sample, reconstruction
 from tfvae.priors import Conditional, Prior
 from tfvae.typing import Distribution, Seed, Tensor, TensorLike
 
@@ -64,8 +64,12 @@ class QueriedModel(SavedModel):
 
     def reconstruct(self, x: TensorLike, *, condition: TensorLike | None = None, seed: Seed = None) -> Tensor:
         """Returns the mean of p(x|z) `[B, *event]`, with one z drawn from q(z|x)."""
+        return self.reconstructed(x, condition=condition, seed=seed).mean()
+
+    def reconstructed(self, x: TensorLike, *, condition: TensorLike | None = None, seed: Seed = None) -> Decoded:
+        """Returns z drawn from q(z|x), and p(x|z): what `reconstruct` returns the mean of."""
         batch = self._checked_batch(x, condition)
-        return reconstruction(self.infer(batch), self._generate_given(batch.condition), seed=self._seed(seed)).mean()
+        return reconstruction(self.infer(batch), self._generate_given(batch.condition), seed=self._seed(seed))
 
     def sample(
         self,
@@ -80,10 +84,21 @@ class QueriedModel(SavedModel):
         For a model with labels (`tfvae.estimators.Enumerated`), `label` is the class of all samples, or of each.
         """
         num_samples = whole_number(num_samples, "num_samples", at_least=0)
+        return self.ancestral_sample(num_samples, condition=condition, label=label, seed=seed).sample()
+
+    def ancestral_sample(
+        self,
+        num_samples: int | Tensor,
+        *,
+        condition: TensorLike | None = None,
+        label: TensorLike | None = None,
+        seed: Seed = None,
+    ) -> Decoded:
+        """Returns z drawn from p(z), and p(x|z): what `sample` draws from. The number may be a tensor."""
         condition = self._conditions(condition, num_samples)
         prior, generate = self.prior_of(condition), self._generate_given(condition)
         given = {} if label is None else self._given_label(label, num_samples)
-        return ancestral_sample(prior, generate, num_samples, seed=self._seed(seed), given=given).sample()
+        return ancestral_sample(prior, generate, num_samples, seed=self._seed(seed), given=given)
 
     def classify(self, x: TensorLike, *, condition: TensorLike | None = None) -> Tensor:
         """Returns the probabilities q(y|x) `[B, K]` of the classes, for a model with labels."""
@@ -101,7 +116,7 @@ class QueriedModel(SavedModel):
             )
         return self.estimator.label
 
-    def _given_label(self, label: TensorLike, num_samples: int) -> dict[str, Tensor]:
+    def _given_label(self, label: TensorLike, num_samples: int | Tensor) -> dict[str, Tensor]:
         name = self._label_part()
         shape = (self.prior.event_shape[name][-1],)
         one_hot = as_condition(tf.cast(label, tf.int32), shape, self.variable_dtype)

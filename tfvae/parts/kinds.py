@@ -42,6 +42,7 @@ POSTERIORS = {
 }  # fmt: skip
 
 PRIORS = {
+    "conditional": "tfvae.training.conditional:conditional_prior",
     "flow": "tfvae.priors:Flow",
     "mixture": "tfvae.priors:MixtureOfGaussians",
     "normal": "tfvae.priors:Normal",
@@ -53,6 +54,7 @@ PRIORS = {
 ESTIMATORS = {
     "ciwae": "tfvae.estimators:CIWAE",
     "dreg": "tfvae.estimators:DReG",
+    "enumerated": "tfvae.estimators:Enumerated",
     "iwae": "tfvae.estimators:ImportanceWeighted",
     "miwae": "tfvae.estimators:MIWAE",
     "piwae": "tfvae.estimators:PIWAE",

@@ -50,14 +50,26 @@ FAMILIES = {
     "model.posterior": Family("posterior", kinds.POSTERIORS, given=_OF_LAYERS, default="diag"),
     "model.likelihood": Family("likelihood", kinds.LAYERS, given=_OF_LAYERS),
     "model.prior": Family(
-        "prior", kinds.PRIORS, given=("latent_size", "encoder", "input_shape", "seed"), default="standard_normal"
+        "prior",
+        kinds.PRIORS,
+        given=("latent_size", "encoder", "input_shape", "seed", "condition_shape"),
+        default="standard_normal",
     ),
     "training.estimator": Family(
         "estimator",
         kinds.ESTIMATORS,
+        given=("label",),
         shared={
-            "num_samples": ("dreg", "iwae", "score_function", "sgvb", "sticking_the_landing", "wake_sleep"),
-            "kl": ("score_function", "sgvb"),
+            "num_samples": (
+                "dreg",
+                "enumerated",
+                "iwae",
+                "score_function",
+                "sgvb",
+                "sticking_the_landing",
+                "wake_sleep",
+            ),
+            "kl": ("enumerated", "score_function", "sgvb"),
         },
         default="sgvb",
     ),

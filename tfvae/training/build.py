@@ -1,7 +1,6 @@
 """Creates a model from a configuration and data."""
 
-import inspect
-import math
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,14 +12,16 @@ from tfvae._dtype_policy import dtype_policy
 from tfvae._errors import quoted
 from tfvae.data import Splits
 from tfvae.models import VAE
-from tfvae.parts import FAMILIES, is_own_code, kinds, part_of
-from tfvae.parts.building import build, call, constructor
+from tfvae.parts import is_own_code
+from tfvae.parts.building import build
 from tfvae.training.beta import number_or_weighting
+from tfvae.training.build_m2 import build_m2
+from tfvae.training.conditional import conditional_decoder, conditional_encoder
 from tfvae.training.config import RunConfig
 from tfvae.training.initial_weights import start_at_marginals, start_at_unit_normal
+from tfvae.training.model_parts import ModelParts
 from tfvae.training.own_code import require_allowed
 from tfvae.training.run_data import RunData
-from tfvae.training.settings import ModelConfig
 
 _EXAMPLES_FOR_DENSITY = 1000
 
@@ -42,60 +43,80 @@ def build_vae(config: RunConfig, splits: Splits, *, allow_code: bool = False) ->
 
 
 def _build(config: RunConfig, splits: Splits) -> VAE:
-    model, training, event_shape = config.model, config.training, splits.event_shape
+    model, training = config.model, config.training
     keras.utils.set_random_seed(training.seed)
-    of_z = {"event_size": model.latent_size, "event_shape": (model.latent_size,)}
-    of_x = {"event_shape": event_shape, **({"event_size": event_shape[0]} if len(event_shape) == 1 else {})}
-    encoder_body, decoder_body = _bodies(
-        model,
-        event_shape,
-        _params_size(model.posterior, "model.posterior", of_z),
-        _params_size(model.likelihood, "model.likelihood", of_x),
+    parts = ModelParts(config, splits)
+    estimator = functools.partial(
+        build, training.estimator, "training.estimator", num_samples=training.num_samples, kl=training.kl
     )
-    posterior = build(model.posterior, "model.posterior", **of_z, name="posterior")
-    encoder = [encoder_body, *(posterior if isinstance(posterior, list) else [posterior])]
-    decoder = [decoder_body, build(model.likelihood, "model.likelihood", **of_x, name="likelihood")]
-    adapted: list[Any] = []
-    if model.standardize == "on":
-        adapted = [
-            layers.Standardization(name="standardization"),
-            layers.Standardized(
-                build(model.likelihood, "model.likelihood", **of_x, name="standardized"), name="likelihood"
-            ),
-        ]
-        encoder, decoder = [adapted[0], *encoder], [decoder_body, adapted[1]]
-    network = keras.Sequential(encoder, name="encoder")
-    of_prior = {"latent_size": model.latent_size, "encoder": network, "input_shape": event_shape, "seed": training.seed}
-    vae = VAE(
-        network,
-        keras.Sequential(decoder, name="decoder"),
-        prior=build(model.prior, "model.prior", **of_prior, name="prior"),
-        estimator=build(training.estimator, "training.estimator", num_samples=training.num_samples, kl=training.kl),
-        beta=number_or_weighting(training.beta),
-        seed=training.seed,
-        name="vae",
+    if model.kind == "m2":
+        vae = build_m2(parts, len(splits.train.class_names or ()), estimator())
+    else:
+        encoder, decoder = (_conditional if config.data.condition else _plain)(parts)
+        of_prior = {
+            "latent_size": model.latent_size,
+            "encoder": encoder,
+            "input_shape": splits.event_shape,
+            "seed": training.seed,
+            "condition_shape": splits.train.condition_shape,
+        }
+        vae = VAE(
+            encoder,
+            decoder,
+            prior=build(model.prior, "model.prior", **of_prior, name="prior"),
+            estimator=estimator(),
+            beta=number_or_weighting(training.beta),
+            seed=training.seed,
+            name="vae",
+        )
+    _start(vae, config, splits)
+    rate = training.learning_rate
+    learning_rate = build(rate, "training.learning_rate") if isinstance(rate, Mapping) else rate
+    vae.compile(build(training.optimizer, "training.optimizer", learning_rate=learning_rate))
+    return vae
+
+
+def _plain(parts: ModelParts) -> tuple[keras.Model, keras.Model]:
+    """Returns encoder and decoder of a model without a condition."""
+    encoder_body, decoder_body = parts.encoder_body(parts.num_parameters), parts.decoder_body()
+    posterior = parts.posterior()
+    before, likelihood = parts.likelihood()
+    return (
+        keras.Sequential([*before, encoder_body, *posterior], name="encoder"),
+        keras.Sequential([decoder_body, likelihood], name="decoder"),
     )
+
+
+def _conditional(parts: ModelParts) -> tuple[keras.Model, keras.Model]:
+    """Returns encoder and decoder of a conditional model, of which one may have no condition."""
+    shape, names = parts.splits.train.condition_shape or (), parts.config.model.conditioned
+    encoder, decoder = (None, None) if len(names) == 2 else _plain(parts)
+    return (
+        conditional_encoder(parts, shape) if "encoder" in names else encoder,
+        conditional_decoder(parts, shape) if "decoder" in names else decoder,
+    )
+
+
+def _start(vae: VAE, config: RunConfig, splits: Splits) -> None:
+    """Sets initial weights that depend on the data."""
+    model = config.model
     train = RunData(config, splits).train()
-    if adapted:
-        for layer in adapted:
-            layer.adapt(train.x)
-        if not is_own_code(model.network_kind):
-            start_at_unit_normal(vae)
-    elif not is_own_code(model.network_kind):
-        start_at_marginals(vae, train, model.likelihood_kind)
+    adapted = [
+        layer for layer in vae._flatten_layers() if isinstance(layer, layers.Standardization | layers.Standardized)
+    ]
+    for layer in adapted:
+        layer.adapt(train.x)
+    if not is_own_code(model.network_kind):
+        start_at_unit_normal(vae) if adapted else start_at_marginals(vae, train, model.likelihood_kind)
     if isinstance(vae.prior, priors.VampPrior):
         if len(train) < vae.prior.num_components:
             raise ValueError(
                 f"model.prior.num_components must be at most the number of training examples, {len(train)}, at which "
                 f"the pseudo-inputs start. Received: model.prior.num_components={vae.prior.num_components}"
             )
-        vae.prior.adapt(train.x, seed=training.seed)
+        vae.prior.adapt(train.x, seed=config.training.seed)
     if model.likelihood_kind == "generic":
         _check_density(vae, train.x[:_EXAMPLES_FOR_DENSITY], model.likelihood)
-    rate = training.learning_rate
-    learning_rate = build(rate, "training.learning_rate") if isinstance(rate, Mapping) else rate
-    vae.compile(build(training.optimizer, "training.optimizer", learning_rate=learning_rate))
-    return vae
 
 
 def _check_density(vae: VAE, x: np.ndarray, likelihood: Any) -> None:
@@ -106,38 +127,3 @@ def _check_density(vae: VAE, x: np.ndarray, likelihood: Any) -> None:
             "model.likelihood must have a finite log-density of the data, but some examples have none. `tfvae new` "
             f"writes those that fit. Received: model.likelihood={quoted(likelihood)}"
         )
-
-
-def _bodies(
-    model: ModelConfig, event_shape: tuple[int, ...], num_encoded: int, num_decoded: int
-) -> tuple[keras.Model, keras.Model]:
-    kind, arguments = part_of(model.network, "model.network")
-    encoder, decoder = (
-        (kind, arguments.pop("decoder")) if is_own_code(kind) else (kinds.ENCODERS[kind], kinds.DECODERS[kind])
-    )
-    num_axes = len(event_shape) - 1 if is_own_code(kind) else arguments.pop("num_axes", len(event_shape) - 1)
-    is_merged = num_axes != len(event_shape) - 1  # the other axes are channels
-    image_shape = (*event_shape[:num_axes], math.prod(event_shape[num_axes:])) if is_merged else event_shape
-    shared = {
-        "hidden": model.hidden,
-        "filters": model.filters,
-        "activation": model.activation,
-        "image_shape": image_shape,
-        "num_axes": num_axes,
-    }
-    reverse = {"hidden": model.hidden[::-1], "filters": model.filters[::-1]}
-    of_encoder = {**shared, "output_size": num_encoded, "name": "encoder_body"}
-    of_decoder = {**shared, **reverse, "output_size": num_decoded, "name": "decoder_body"}
-    body = call(encoder, "model.network", arguments, of_encoder)
-    if is_merged:
-        body = keras.Sequential([keras.layers.Reshape(image_shape), *body.layers], name="encoder_body")
-    return body, call(decoder, "model.network", arguments, of_decoder)
-
-
-def _params_size(value: Any, setting: str, available: Mapping[str, Any]) -> int:
-    """Returns the number of outputs of the network before a distribution layer."""
-    kind, arguments = part_of(value, setting)
-    path = FAMILIES[setting].kinds[kind]
-    known = inspect.signature(constructor(path).params_size).parameters
-    needed = {name: each for name, each in {**available, **arguments}.items() if name in known}
-    return call(path, setting, needed, {}, method="params_size")

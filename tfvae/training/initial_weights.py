@@ -57,17 +57,21 @@ def start_at_unit_normal(vae: VAE) -> None:
 
     Args:
         vae: Model whose encoder and decoder each have a network of `tfvae.networks` before a distribution layer with
-            locs and raw scales.
+            locs and raw scales. If z has several parts, only the decoder is changed.
     """
-    decoder, encoder = _last_with_bias(vae.decoder), _last_with_bias(vae.encoder)
-    for layer in (decoder, encoder):
+    decoder = _last_with_bias(vae.decoder)
+    layers = [(decoder, 2)]
+    if isinstance(vae.latent_shape, tuple):
+        encoder = _last_with_bias(vae.encoder)
+        layers.append((encoder, encoder.bias.shape[0] / vae.latent_shape[0]))
+    for layer, _ in layers:
         layer.kernel.assign(_KERNEL_FACTOR * layer.kernel)
-    for layer, num_parameters in ((decoder, 2), (encoder, encoder.bias.shape[0] / vae.latent_shape[0])):
+    for layer, num_parameters in layers:
         if num_parameters == 2:  # a full covariance keeps its default start, which is below one
             layer.bias.assign(np.repeat([0.0, _UNIT_RAW_SCALE], layer.bias.shape[0] // 2))
 
 
-def _last_with_bias(network: keras.Sequential) -> keras.layers.Layer:
+def _last_with_bias(network: keras.Model) -> keras.layers.Layer:
     """Returns the layer that outputs the parameters of the distribution."""
     body = next(layer for layer in network.layers if isinstance(layer, keras.Model))
     return [layer for layer in body.layers if getattr(layer, "bias", None) is not None][-1]

@@ -10,6 +10,7 @@ from tfvae.data import Splits, known_names
 from tfvae.data.shard_header import is_shards
 from tfvae.parts import FAMILIES, is_own_code, is_part, kinds, part_of
 from tfvae.parts.building import arguments_of, resolved
+from tfvae.training.check_labels import check_labels
 from tfvae.training.check_parts import check_parts
 from tfvae.training.choices import (
     choose_binarize,
@@ -26,6 +27,9 @@ from tfvae.training.settings import ModelConfig, TrainingConfig
 _ACTIVATIONS = {"gated_mlp": "linear", "mlp": "tanh", "residual_mlp": "swish", "resnet": "swish"}
 
 
+# The estimator of M2. With a tenth of labelled examples in a batch, log q(y|x) weighs as much as the rest of the loss.
+_ENUMERATED = {"kind": "enumerated", "classification_weight": 100.0}
+
 # Posteriors whose draws are not reparameterised, and estimators that need no such draws.
 _NOT_REPARAMETERISED = ("mixture_logistic", "mixture_normal")
 _OF_ANY_POSTERIOR = ("reweighted_wake_sleep", "score_function", "vimco", "wake_sleep")
@@ -39,6 +43,10 @@ def resolve(config: RunConfig, splits: Splits) -> RunConfig:
     """
     model, data, training = config.model, config.data, config.training
     check_parts(config)
+    check_labels(config)
+    config = _with_estimator_of_labels(config)
+    training = config.training
+    _check_condition(model, splits)
     _check_prior(model)
     _check_estimator(model, training)
     config = dataclasses.replace(config, model=dataclasses.replace(model, likelihood=choose_likelihood(config, splits)))
@@ -49,7 +57,9 @@ def resolve(config: RunConfig, splits: Splits) -> RunConfig:
         name = str(path.resolve())  # the run can be evaluated from any folder
     return dataclasses.replace(
         config,
-        data=dataclasses.replace(data, name=name, binarize=choose_binarize(config, splits, likelihood)),
+        data=dataclasses.replace(
+            data, name=name, binarize=choose_binarize(config, splits, likelihood), classes=_classes(config, splits)
+        ),
         model=dataclasses.replace(
             config.model,
             network=_resolved_network(model, splits.event_shape),
@@ -71,6 +81,13 @@ def resolve(config: RunConfig, splits: Splits) -> RunConfig:
             select=choose_select(config, splits),
         ),
     )
+
+
+def _classes(config: RunConfig, splits: Splits) -> tuple[str, ...]:
+    """Returns the names of the classes of the condition, or of the labels of a model of them."""
+    train = splits.train
+    names = train.class_names if config.model.kind == "m2" else train.condition_names
+    return names or ()
 
 
 def _resolved_network(model: ModelConfig, event_shape: tuple[int, ...]) -> Any:
@@ -115,6 +132,51 @@ def _callback(value: Any) -> Any:
 def _resolved(value: Any, setting: str) -> Any:
     """Returns a number, or a part with its defaults."""
     return resolved(value, setting) if is_part(value) else value
+
+
+def _with_estimator_of_labels(config: RunConfig) -> RunConfig:
+    """Returns the configuration with the estimator that M2 needs, if it has the default one.
+
+    Raises:
+        ValueError: If the estimator does not fit the kind of model.
+    """
+    training = config.training
+    kind, _ = part_of(training.estimator, "training.estimator")
+    if (kind == "enumerated") == (config.model.kind == "m2"):
+        return config
+    if kind != TrainingConfig.estimator:
+        raise ValueError(
+            'training.estimator must be enumerated with model.kind = "m2", and only with it. '
+            f"Received: training.estimator={kind!r} with model.kind={config.model.kind!r}"
+        )
+    return dataclasses.replace(config, training=dataclasses.replace(training, estimator=_ENUMERATED))
+
+
+def _check_condition(model: ModelConfig, splits: Splits) -> None:
+    """Raises ValueError if there is no part that gets the condition, or no condition for a part."""
+    prior, _ = part_of(model.prior, "model.prior")
+    if splits.train.condition_shape is None:
+        if prior == "conditional":
+            raise ValueError(
+                'model.prior = "conditional" needs a condition, such as data.condition = "label". '
+                "Received: data without a condition"
+            )
+        return
+    if not model.conditioned and prior != "conditional":
+        raise ValueError(
+            'model.conditioned must name a network that gets the condition, "encoder" or "decoder", unless model.prior '
+            'is "conditional". Received: model.conditioned=[]'
+        )
+    if prior == "vamp" and "encoder" in model.conditioned:
+        raise ValueError(
+            "model.prior must be another than vamp if the encoder gets a condition, which its pseudo-inputs lack. "
+            "Received: model.prior='vamp'"
+        )
+    if is_own_code(model.network_kind):
+        raise ValueError(
+            f"A network of your own cannot be given the condition by tfvae train, because only you know how it takes "
+            f"it. Build the model in Python (docs/conditional.md). Received: model.network={quoted(model.network)}"
+        )
 
 
 def _check_prior(model: ModelConfig) -> None:

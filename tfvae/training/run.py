@@ -9,7 +9,6 @@ from typing import Any
 
 import keras
 
-from tfvae import data as tfvae_data
 from tfvae._files import write_json
 from tfvae.callbacks import NonFiniteLossError, StopOnNonFinite, VAETensorBoard
 from tfvae.data import Splits
@@ -28,6 +27,7 @@ from tfvae.training.epoch_clock import EpochClock
 from tfvae.training.evaluate import about_run, evaluate
 from tfvae.training.event_files import write_reported
 from tfvae.training.fast_forward import FastForward
+from tfvae.training.load_data import load_data
 from tfvae.training.model_card import add_card
 from tfvae.training.own_code import import_own_code
 from tfvae.training.resolve import resolve
@@ -129,7 +129,7 @@ def _train(
     if resume:
         folder.lock()
     on_stage(f"loading {config.data.name}")
-    splits = tfvae_data.load(config.data.name)
+    splits = load_data(config)
     config = resolve(config, splits)
     for choice in choices(config, splits):
         on_stage(str(choice))
@@ -140,7 +140,7 @@ def _train(
             vae, state = build_vae(config, splits, allow_code=allow_code), TrainingState(settings=config.to_dict())
         vae = programs.model(vae)
     data = RunData(config, splits)
-    vae.check_data(data.validation.x)
+    vae.check_data(data.validation)
     if resume:
         state = resume_from(folder, config, vae, state, given)
     else:
@@ -240,7 +240,9 @@ def _fit(
     vae.fit(
         data.batches(epochs_done=start.epochs),
         steps_per_epoch=data.steps_per_epoch,
-        validation_data=data.validation.batches(max(config.training.batch_size, 500)),
+        validation_data=data.validation.batches(
+            max(config.training.batch_size, 500), labels=data.has_labels and data.validation.has_labels
+        ),
         epochs=epochs,
         initial_epoch=start.epochs,
         verbose=0,

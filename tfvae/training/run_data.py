@@ -5,6 +5,7 @@ import functools
 import math
 from typing import TypeVar
 
+import numpy as np
 import tensorflow as tf
 
 from tfvae.data import ShardedSplit, Split, Splits
@@ -16,6 +17,8 @@ from tfvae.training.likelihoods import is_density_of_levels
 # Maximum number of examples, and of their bytes, that are read into memory from a split on disk.
 _MAX_IN_MEMORY = 10_000
 _MAX_IN_MEMORY_BYTES = 2**28
+# By default, one example in so many of a batch has a label, if labels are few.
+_SHARE = 10
 
 SplitT = TypeVar("SplitT", bound=SplitLike)
 
@@ -35,7 +38,24 @@ class RunData:
     @property
     def steps_per_epoch(self) -> int:
         """The number of training steps in an epoch."""
-        return math.ceil(len(self.splits.train) / self.config.training.batch_size)
+        batch_size, train = self.config.training.batch_size, self.splits.train
+        if self.num_labelled is None:
+            return math.ceil(len(train) / batch_size)
+        unknown = int(np.sum(np.asarray(train.labels) < 0))
+        return math.ceil(unknown / (batch_size - self.num_labelled))
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether the model learns from labels."""
+        return self.config.model.kind == "m2"
+
+    @functools.cached_property
+    def num_labelled(self) -> int | None:
+        """The number of labelled examples in each batch. None if all examples have a label, or it does not matter."""
+        data, training, train = self.config.data, self.config.training, self.splits.train
+        if not self.has_labels or train.labels is None or np.all(np.asarray(train.labels) >= 0):
+            return None
+        return data.labelled_per_batch or max(1, training.batch_size // _SHARE)
 
     def batches(self, *, epochs_done: int = 0) -> tf.data.Dataset:
         """Creates an endless dataset of shuffled training batches, with new noise in every epoch.
@@ -52,6 +72,8 @@ class RunData:
             seed=config.training.seed,
             binarize="dynamic" if config.data.binarize == "dynamic" else None,
             dequantize=dequantizes(config, split),
+            labels=self.has_labels,
+            num_labelled=self.num_labelled,
         )
         for _ in range(epochs_done):
             iter(batches)  # order and noise of a pass depend on the number of previous iterators

@@ -24,15 +24,36 @@ class DataConfig:
         binarize: Binarisation of gray data for a Bernoulli likelihood: "dynamic" (sampled with the gray value as
             probability, again in each epoch), "static" (sampled once), "threshold" (above one half) or "none". "auto"
             is "dynamic" for gray data with a Bernoulli likelihood.
+        condition: Condition of a conditional model: "label", the label as a one-hot vector, or the name of an array of
+            an .npz file. "" for a model without a condition.
+        num_labels: Number of training examples that keep their label, drawn alike from all classes, for a model with
+            labels. 0 keeps all.
+        labelled_per_batch: Number of labelled examples in each batch, if some are not labelled. 0 is a tenth of the
+            batch.
+        classes: Names of the classes of the condition or of the labels, which are found in the data.
     """
 
     name: str = "digits"
     binarize: str = "auto"
+    condition: str = ""
+    num_labels: int = 0
+    labelled_per_batch: int = 0
+    classes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         valid = isinstance(self.name, str) and self.name != "" and "\0" not in self.name
         require(valid, "data.name", "the name or path of a data set", self.name)
         require_choice(self.binarize, "data.binarize", ("auto", "dynamic", "static", "threshold", "none"))
+        expected = '"label", or the name of an array of an .npz file'
+        require(isinstance(self.condition, str), "data.condition", expected, self.condition)
+        names = tuple(self.classes) if isinstance(self.classes, list | tuple) else self.classes
+        valid = isinstance(names, tuple) and all(isinstance(name, str) for name in names)
+        require(valid, "data.classes", "a list of names", names)
+        object.__setattr__(self, "classes", names)
+        for name in ("num_labels", "labelled_per_batch"):
+            value = getattr(self, name)
+            valid = (type(value) is int and value == 0) or _is_count(value)
+            require(valid, f"data.{name}", "an integer of at least 0", value)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +63,8 @@ class ModelConfig:
     A part is a name, or a table with `kind` and arguments of the constructor: docs/experiments.md.
 
     Attributes:
+        kind: "vae", or "m2" for the semi-supervised model whose latents are a class label y, known for some examples,
+            and z: docs/semi-supervised.md.
         network: Networks of encoder and decoder, a part: "mlp" (as in the paper), "gated_mlp" or "residual_mlp" for
             data of any shape, "conv" or "resnet" for data with 1 to 3 spatial axes and channels. With `allow_code`, a
             table with "module:function" as `kind`, for the encoder, and as `decoder`.
@@ -53,12 +76,15 @@ class ModelConfig:
         posterior: Distribution of q(z|x), a part: "diag", "tril" (full covariance) or another distribution layer.
         likelihood: Distribution of p(x|z), a part, or "auto", which is bernoulli for binary data and for images in
             [0, 1] with one channel (8-bit ones, or floats stored as (N, H, W, 1)), otherwise normal.
-        prior: Distribution of p(z), a part: "standard_normal", or another prior.
+        prior: Distribution of p(z), a part: "standard_normal", or another prior; "conditional" is p(z|c).
+        conditioned: Which networks get the condition of the data, a list of "encoder" and "decoder".
+        label_prior: Distribution of p(y) in M2: "uniform", "learned", or the list of the probabilities of the classes.
         standardize: Whether the model subtracts the mean of each feature and divides by its standard deviation. "auto"
             is "on" for a normal likelihood of data other than images, otherwise "off". log p(x) always has the units of
             the data.
     """
 
+    kind: str = "vae"
     network: Any = "mlp"
     hidden: tuple[int, ...] = (500,)
     filters: tuple[int, ...] = (32, 64)
@@ -67,9 +93,14 @@ class ModelConfig:
     posterior: Any = "diag"
     likelihood: Any = "auto"
     prior: Any = "standard_normal"
+    conditioned: tuple[str, ...] = ("encoder", "decoder")
+    label_prior: Any = "uniform"
     standardize: str = "auto"
 
     def __post_init__(self) -> None:
+        require_choice(self.kind, "model.kind", ("vae", "m2"))
+        self._check_conditioned()
+        self._check_label_prior()
         for name in ("network", "posterior", "prior"):
             part_of(getattr(self, name), f"model.{name}")
         if self.likelihood != "auto":
@@ -90,6 +121,24 @@ class ModelConfig:
         require_choice(self.activation, "model.activation", ("auto", *ACTIVATIONS))
         expected = f"an integer from 1 to {_MAX_SIZE}"
         require(_is_size(self.latent_size), "model.latent_size", expected, self.latent_size)
+
+    def _check_conditioned(self) -> None:
+        names = self.conditioned
+        names = tuple(names) if isinstance(names, list | tuple) else names
+        valid = isinstance(names, tuple) and set(map(str, names)) <= {"encoder", "decoder"}
+        require(valid, "model.conditioned", 'a list of "encoder" and "decoder"', names)
+        object.__setattr__(self, "conditioned", names)
+
+    def _check_label_prior(self) -> None:
+        probs = self.label_prior
+        if isinstance(probs, list | tuple):
+            probs = tuple(probs)
+            valid = all(_is_number(each) and each > 0 for each in probs) and abs(sum(probs) - 1) < 1e-5
+            object.__setattr__(self, "label_prior", probs)
+        else:
+            valid = probs in ("uniform", "learned")
+        expected = '"uniform", "learned", or a list of positive probabilities that add up to 1'
+        require(valid, "model.label_prior", expected, probs)
 
     @property
     def likelihood_kind(self) -> str:

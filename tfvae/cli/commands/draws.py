@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfvae import data as tfvae_data
 from tfvae._display import Display
 from tfvae._images import beside, tile
-from tfvae.cli.commands.output import announced, write_arrays, write_picture
+from tfvae.cli.commands.output import announced, say, write_arrays, write_picture
 from tfvae.data import ShardedSplit, Split, reading
+from tfvae.data.examples import CONDITION, OBSERVED
 from tfvae.data.load import check_split
-from tfvae.models.queries import Decoded, ancestral_sample, block_seed, reconstruction
+from tfvae.models.queries import Decoded, block_seed
+from tfvae.training.load_data import load_data, load_other_data
 from tfvae.training.run_data import evaluation_split
 from tfvae.training.saved_run import Run, load_run
 from tfvae.typing import Tensor
@@ -22,13 +23,22 @@ from tfvae.typing import Tensor
 _BATCH_SIZE = 500
 
 
-def sample(run_dir: Path, num_samples: int, seed: int, output: Path) -> None:
-    """Runs `tfvae sample`."""
+def sample(run_dir: Path, num_samples: int, condition: Any, label: int | None, seed: int, output: Path) -> None:
+    """Runs `tfvae sample`.
+
+    Args:
+        run_dir: Run folder.
+        num_samples: Number of samples.
+        condition: Number of a class, or one condition, for a conditional model. None for others.
+        label: Number of the class of all samples, for a model with labels, or None.
+        seed: Seed of the draws.
+        output: File to write.
+    """
     run = load_run(run_dir)
 
     def drawn(number: Tensor, seed: Tensor) -> dict[str, Tensor]:
-        decoded = ancestral_sample(run.vae.prior.distribution(), run.vae.generate, number, seed=seed)
-        return {"z": decoded.z, **_mean_and_sample(decoded)}
+        decoded = run.vae.ancestral_sample(number, condition=condition, label=label, seed=seed)
+        return {**_named(decoded.z), **_mean_and_sample(decoded)}
 
     program = _program(drawn, tf.TensorSpec([], tf.int32))
     numbers = (min(_BATCH_SIZE, num_samples - start) for start in range(0, num_samples, _BATCH_SIZE))
@@ -46,11 +56,11 @@ def reconstruct(
     run = load_run(run_dir)
     split = _split(run, data, split_name)
 
-    def through(x: Tensor, seed: Tensor) -> dict[str, Tensor]:
-        return {"x": x, **_mean_and_sample(reconstruction(run.vae.encode(x), run.vae.generate, seed=seed))}
+    def through(batch: dict[str, Tensor], seed: Tensor) -> dict[str, Tensor]:
+        return {"x": batch["x"], **_mean_and_sample(run.vae.reconstructed(batch, seed=seed))}
 
-    program = _program(through, tf.TensorSpec([None, *split.event_shape], tf.float32))
-    parts = (program(x, block_seed(seed, i)) for i, x in enumerate(_first(_batches(split), num_examples)))
+    program = _program(through, _spec(split))
+    parts = (program(batch, block_seed(seed, i)) for i, batch in enumerate(_first(_batches(split), num_examples)))
     count = len(split) if num_examples is None else min(num_examples, len(split))
     path, first = write_arrays(output, announced(output, parts, count))
     x, means = (np.asarray(first[name][:40]) for name in ("x", "mean"))
@@ -63,47 +73,89 @@ def encode(run_dir: Path, data: str | None, split_name: str, seed: int, output: 
     run = load_run(run_dir)
     split = _split(run, data, split_name)
 
-    def encoded(x: Tensor, seed: Tensor) -> dict[str, Tensor]:
-        posterior = run.vae.encode(x)
-        return {"mean": posterior.mean(), "stddev": posterior.stddev(), "z": posterior.sample(seed=seed)}
+    def encoded(batch: dict[str, Tensor], seed: Tensor) -> dict[str, Tensor]:
+        posterior = run.vae.encode(batch)
+        z = posterior.sample(seed=seed)
+        if isinstance(z, dict):  # the conditionals of the parts have no mean that is not given another part
+            return _named(z)
+        return {"mean": posterior.mean(), "stddev": posterior.stddev(), "z": z}
 
-    program = _program(encoded, tf.TensorSpec([None, *split.event_shape], tf.float32))
-    if split.has_labels:
-        batches = enumerate(_batches(split, labels=True))
-        parts = ({**program(x, block_seed(seed, i)), "labels": y} for i, (x, y) in batches)
-    else:
-        parts = (program(x, block_seed(seed, i)) for i, x in enumerate(_batches(split)))
+    program = _program(encoded, _spec(split))
+    parts = (
+        {**program(batch, block_seed(seed, i)), **({} if labels is None else {"labels": labels})}
+        for i, (batch, labels) in enumerate(_batches(split))
+    )
     write_arrays(output, announced(output, parts, len(split)))
 
 
-def _program(fn: Callable[..., dict[str, Tensor]], spec: tf.TensorSpec) -> Any:
+def predict(run_dir: Path, data: str | None, split_name: str, output: Path) -> None:
+    """Runs `tfvae predict`."""
+    run = load_run(run_dir)
+    split = _split(run, data, split_name)
+    classes = np.array(run.config.data.classes)
+    program = _program(lambda batch, seed: {"probs": run.vae.classify(batch)}, _spec(split))
+    known = right = 0
+
+    def predicted() -> Iterator[dict[str, Any]]:
+        nonlocal known, right
+        for batch, labels in _batches(split):
+            probs = program(batch, tf.zeros([2], tf.int32))["probs"].numpy()
+            best = probs.argmax(axis=1)
+            if labels is not None:
+                known += int((labels >= 0).sum())
+                right += int((best == labels)[labels >= 0].sum())
+            yield {"label": classes[best], **{f"p_{name}": probs[:, k] for k, name in enumerate(classes)}}
+
+    write_arrays(output, announced(output, predicted(), len(split)))
+    if known:
+        say(f"{right:,} of {known:,} examples with a label are classified as it says: error {1 - right / known:.2%}")
+
+
+def _named(z: Any) -> dict[str, Tensor]:
+    """Returns latents by name."""
+    return z if isinstance(z, dict) else {"z": z}
+
+
+def _spec(split: Split | ShardedSplit) -> dict[str, tf.TensorSpec]:
+    """Returns the type of a batch."""
+    spec = {"x": tf.TensorSpec([None, *split.event_shape], tf.float32)}
+    if split.condition_shape is not None:
+        spec[CONDITION] = tf.TensorSpec([None, *split.condition_shape], tf.float32)
+    if split.has_missing:
+        spec[OBSERVED] = tf.TensorSpec([None, *split.event_shape], tf.bool)
+    return spec
+
+
+def _program(fn: Callable[..., dict[str, Tensor]], spec: Any) -> Any:
     """Returns a function of a batch and a seed, compiled once for all batch sizes."""
     return tf.function(fn, input_signature=[spec, tf.TensorSpec([2], tf.int32)], autograph=False)
 
 
-def _batches(split: Split | ShardedSplit, *, labels: bool = False) -> Iterator[Any]:
+def _batches(split: Split | ShardedSplit) -> Iterator[tuple[dict[str, Any], np.ndarray | None]]:
+    """Yields batches as dictionaries, and their labels."""
     for batch in reading.batches(split, _BATCH_SIZE):
-        yield (batch.x, batch.labels) if labels else batch.x
+        given = {"x": batch.x, CONDITION: batch.condition, OBSERVED: batch.observed}
+        yield {name: part for name, part in given.items() if part is not None}, batch.labels
 
 
-def _first(batches: Iterator[np.ndarray], num_examples: int | None) -> Iterator[np.ndarray]:
+def _first(batches: Iterator[tuple[dict[str, Any], Any]], num_examples: int | None) -> Iterator[dict[str, Any]]:
     """Yields the first `num_examples` examples in batches, or all of them if it is None."""
-    for batch in batches:
-        yield batch if num_examples is None else batch[:num_examples]
-        if num_examples is not None and (num_examples := num_examples - len(batch)) <= 0:
+    for batch, _ in batches:
+        yield batch if num_examples is None else {name: part[:num_examples] for name, part in batch.items()}
+        if num_examples is not None and (num_examples := num_examples - len(batch["x"])) <= 0:
             return
 
 
 def _split(run: Run, data: str | None, split_name: str) -> Split | ShardedSplit:
     """Loads the data that a command works on, with the noise of training drawn once."""
     if data is None:
-        split = getattr(tfvae_data.load(run.config.data.name), check_split(split_name))
+        split = getattr(load_data(run.config), check_split(split_name))
         if split is None:
             raise ValueError(f"{run.config.data.name} has no {split_name!r} split. Choose another with --split.")
     else:
-        split = tfvae_data.load_examples(data, split=split_name)
+        split = load_other_data(run.config, data, split_name)
     split = evaluation_split(run.config, split)
-    run.vae.check_data(split.x if isinstance(split, Split) else split.batches(_BATCH_SIZE))
+    run.vae.check_data(split if isinstance(split, Split) else split.batches(_BATCH_SIZE))
     return split
 
 

@@ -8,7 +8,6 @@ from typing import Any
 import tensorflow as tf
 from rich.table import Table
 
-from tfvae import data as tfvae_data
 from tfvae._errors import reason
 from tfvae.callbacks import NonFiniteLossError
 from tfvae.cli.commands.output import console, plain_warnings, say
@@ -19,6 +18,7 @@ from tfvae.evaluation.report import collapse_warning, rows
 from tfvae.training import run as runs
 from tfvae.training.config import RunConfig
 from tfvae.training.evaluate import evaluate as evaluate_run
+from tfvae.training.load_data import load_data
 from tfvae.training.run_data import RunData
 from tfvae.training.run_folder import RunFolder
 from tfvae.training.saved_run import load_run
@@ -103,7 +103,7 @@ def evaluate(run_dir: Path, **settings: int | None) -> None:
     config = dataclasses.replace(run.config, evaluation=dataclasses.replace(run.config.evaluation, **changed))
     run = dataclasses.replace(run, config=config)
     with plain_warnings():
-        report = evaluate_run(run, RunData(config, tfvae_data.load(config.data.name)), thorough=True, on_stage=say)
+        report = evaluate_run(run, RunData(config, load_data(config)), thorough=True, on_stage=say)
     _print_report(run.folder, report)
 
 

@@ -1,0 +1,83 @@
+"""Networks of a conditional model: they get the condition besides x or z."""
+
+import math
+from collections.abc import Sequence
+
+import keras
+
+from tfvae import networks, priors
+from tfvae.data.examples import CONDITION
+from tfvae.layers import MultivariateNormalDiag
+from tfvae.parts import kinds
+from tfvae.training.model_parts import ModelParts
+
+Shape = tuple[int, ...]
+
+
+def conditional_encoder(parts: ModelParts, condition_shape: Shape) -> keras.Model:
+    """Creates an encoder q(z|x,c). Its network gets x and c as one vector or, if it has spatial axes, as channels."""
+    x, condition = _input(parts.event_shape, "x"), _input(condition_shape, CONDITION)
+    before, _ = parts.likelihood()
+    found = x
+    for layer in before:
+        found = layer(found)
+    body = parts.encoder_body(parts.num_parameters, merges=False)
+    is_flat = parts.config.model.network_kind in kinds.OF_ANY_SHAPE
+    found = body(_flat_together(found, condition) if is_flat else _as_channel(found, condition, parts.image_shape))
+    for layer in parts.posterior():
+        found = layer(found)
+    return keras.Model({"x": x, CONDITION: condition}, found, name="encoder")
+
+
+def conditional_decoder(parts: ModelParts, condition_shape: Shape) -> keras.Model:
+    """Creates a decoder p(x|z,c), whose network gets z and c as one vector."""
+    z, condition = _input((parts.config.model.latent_size,), "z"), _input(condition_shape, CONDITION)
+    _, likelihood = parts.likelihood()
+    found = likelihood(parts.decoder_body()(_flat_together(z, condition)))
+    return keras.Model({"z": z, CONDITION: condition}, found, name="decoder")
+
+
+def conditional_prior(
+    latent_size: int,
+    condition_shape: Sequence[int],
+    hidden: Sequence[int] = (100,),
+    activation: str = "relu",
+    *,
+    name: str = "prior",
+) -> priors.Conditional:
+    """Creates a prior p(z|c), a normal distribution whose mean and scales are the output of a network of c.
+
+    Args:
+        latent_size: Number of latent dimensions D.
+        condition_shape: Shape of one condition.
+        hidden: Number of units of each hidden layer.
+        activation: Activation of the hidden layers.
+        name: Name of the prior.
+
+    References:
+        Sohn, Lee & Yan, Learning Structured Output Representation using Deep Conditional Generative Models, 2015.
+    """
+    body = networks.mlp(MultivariateNormalDiag.params_size(latent_size), hidden, activation)
+    network = keras.Sequential(
+        [_input(tuple(condition_shape), CONDITION), body, MultivariateNormalDiag(latent_size)], name=f"{name}_network"
+    )
+    return priors.Conditional(network, name=name)
+
+
+def _input(shape: Shape, name: str) -> keras.KerasTensor:
+    return keras.Input(shape, name=name, dtype=keras.config.dtype_policy().variable_dtype)
+
+
+def _flat_together(*parts: keras.KerasTensor) -> keras.KerasTensor:
+    return keras.layers.Concatenate()([keras.layers.Flatten()(part) for part in parts])
+
+
+def _as_channel(x: keras.KerasTensor, condition: keras.KerasTensor, image_shape: Shape) -> keras.KerasTensor:
+    """Adds a condition to the channels of x: an image of its size as it is, other conditions as one channel of them."""
+    spatial = image_shape[:-1]
+    if tuple(x.shape[1:]) != image_shape:
+        x = keras.layers.Reshape(image_shape)(x)
+    if condition.shape[1:-1] != spatial:
+        flat = keras.layers.Flatten()(condition)
+        condition = keras.layers.Reshape((*spatial, 1))(keras.layers.Dense(math.prod(spatial))(flat))
+    return keras.layers.Concatenate()([x, condition])

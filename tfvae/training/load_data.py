@@ -1,0 +1,72 @@
+"""Data of a run as its settings say: loaded, with conditions and labels."""
+
+import dataclasses
+
+import numpy as np
+
+from tfvae import data as tfvae_data
+from tfvae.data import ShardedSplit, Split, Splits
+from tfvae.data.classes import UNKNOWN, numbers_of, with_class_numbers, with_few_labels
+from tfvae.data.conditions import LABEL, one_hot
+from tfvae.data.errors import DataError
+from tfvae.training.check_labels import check_labels
+from tfvae.training.config import RunConfig
+
+
+def load_data(config: RunConfig) -> Splits:
+    """Loads the data of a run.
+
+    The labels of a model with labels are numbered without gaps, and the training examples keep `data.num_labels` of
+    them, drawn with `training.seed`.
+
+    Raises:
+        DataError: If the data cannot be loaded, or do not have the condition or the labels.
+        ValueError: If settings do not fit the kind of model.
+    """
+    check_labels(config)
+    splits = tfvae_data.load(config.data.name, condition=config.data.condition or None)
+    if config.model.kind != "m2":
+        return splits
+    found = with_class_numbers(splits.in_memory("labels for a model of them"))
+    if config.data.num_labels:
+        found["train"] = with_few_labels(found["train"], config.data.num_labels, config.training.seed)
+    return Splits(splits.name, **found)
+
+
+def load_other_data(config: RunConfig, data: str, split: str) -> Split | ShardedSplit:
+    """Loads other data for the model of a run, with the conditions that it needs, whose classes are those of the run.
+
+    Args:
+        config: The resolved configuration of the run.
+        data: Name or path of the data.
+        split: "train", "validation" or "test", for data with splits of their own.
+
+    Raises:
+        DataError: If the data cannot be loaded, do not have the condition, or have a class that the model does not
+            know.
+    """
+    condition = config.data.condition
+    found = tfvae_data.load_examples(data, split=split, condition=None if condition in ("", LABEL) else condition)
+    if not isinstance(found, Split):
+        if condition:
+            raise DataError(f"{found.name} is read from shards, which have no condition. Load it from an .npz file.")
+        return found
+    if condition == LABEL:
+        numbers = numbers_of(found, config.data.classes)
+        if (numbers == UNKNOWN).any():
+            raise DataError(f"{found.name} has labels that are unknown (-1), but the model needs each as a condition.")
+        return _with_condition(found, one_hot(numbers, len(config.data.classes)), config)
+    names, condition_of = found.condition_names, found.condition
+    if names is not None and condition_of is not None and names != config.data.classes:
+        labelled = dataclasses.replace(found, labels=condition_of.argmax(axis=1), class_names=names)
+        numbers = numbers_of(labelled, config.data.classes)
+        return _with_condition(found, one_hot(numbers, len(config.data.classes)), config)
+    if config.model.kind == "m2" and found.labels is not None:
+        return dataclasses.replace(
+            found, labels=numbers_of(found, config.data.classes), class_names=config.data.classes
+        )
+    return found
+
+
+def _with_condition(split: Split, condition: np.ndarray, config: RunConfig) -> Split:
+    return dataclasses.replace(split, condition=condition, condition_names=config.data.classes)
