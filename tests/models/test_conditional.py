@@ -174,11 +174,7 @@ def test_a_model_without_a_condition_refuses_one():
         other.distribution()
 
 
-def test_an_export_refuses_it_and_tensorboard_writes_scalars(classes, tmp_path):
-    with pytest.raises(ValueError, match=r"export.save does not support conditional models.*shape \(4,\)"):
-        tfvae.export.save(classes, tmp_path / "1")
-    with pytest.raises(ValueError, match="save_onnx does not support conditional models"):
-        tfvae.export.save_onnx(classes, tmp_path / "1", np.zeros((3, 4, 2), "float32"))
+def test_tensorboard_writes_scalars(tmp_path):
     board = tfvae.callbacks.VAETensorBoard(tmp_path / "logs")
     given = {"x": random_bits(4, (4, 2)), "condition": np.arange(4)}
     vae = class_vae()

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfvae.data.examples import CONDITION
 from tfvae.models import VAE
 
 
@@ -19,18 +20,8 @@ def require_vae(vae: Any, function: str) -> None:
         )
 
 
-def require_unconditional(vae: VAE, function: str) -> None:
-    """Raises ValueError if the model is conditional."""
-    if vae.condition_shape is not None:
-        raise ValueError(
-            f"{function} does not support conditional models. Save the model with vae.save('name.keras'), and load it "
-            f"with tfvae.load_model. Received: a model with conditions of shape {vae.condition_shape}"
-        )
-
-
 def require_one_tensor(vae: VAE, function: str) -> None:
-    """Raises ValueError if the latents are not one tensor of known shape, or the model is conditional."""
-    require_unconditional(vae, function)
+    """Raises ValueError if the latents are not one tensor of known shape."""
     if not _is_known(vae.latent_shape):
         raise ValueError(
             f"{function} requires a model whose latents z are one tensor of known shape, the input `z` of the "
@@ -39,23 +30,20 @@ def require_one_tensor(vae: VAE, function: str) -> None:
 
 
 # Names of the other inputs and outputs of signatures.
-_RESERVED_NAMES = ("x", "z", "seed", "num_samples", "loc", "scale", "scale_tril", "mean", "stddev", "sample")
+_RESERVED_NAMES = ("x", "seed", "num_samples", "loc", "scale", "scale_tril", "mean", "stddev", "sample")
 
 
 def require_latents(vae: VAE, function: str) -> None:
-    """Raises ValueError if the latents are neither one tensor of known shape nor a dictionary of such tensors.
-
-    Raises:
-        ValueError: Also if the model is conditional, because no signature has a condition.
-    """
-    require_unconditional(vae, function)
+    """Raises ValueError if the latents are neither one tensor of known shape nor a dictionary of such tensors."""
     parts: Any = vae.latent_shape
     if not isinstance(parts, Mapping):
         require_one_tensor(vae, function)
-    elif not all(_is_known(shape) for shape in parts.values()) or not set(parts).isdisjoint(_RESERVED_NAMES):
+        return
+    reserved = _RESERVED_NAMES if vae.condition_shape is None else (*_RESERVED_NAMES, CONDITION)
+    if not all(_is_known(shape) for shape in parts.values()) or not set(parts).isdisjoint(reserved):
         raise ValueError(
             f"The parts of z are inputs and outputs of the signatures of {function}. They must have known shapes and "
-            f"names other than {', '.join(_RESERVED_NAMES)}. Received: latent_shape={parts!r}"
+            f"names other than {', '.join(reserved)}. Received: latent_shape={parts!r}"
         )
 
 
@@ -83,8 +71,13 @@ def event_shape_of(vae: VAE) -> tuple[int, ...]:
         z: Any = {name: tf.TensorSpec([None, *part], dtypes[name]) for name, part in shape.items()}
     else:
         z = tf.TensorSpec([None, *shape], vae.variable_dtype)
+    condition = None if vae.condition_shape is None else tf.TensorSpec([None, *vae.condition_shape], vae.variable_dtype)
+
+    def trace(z: Any, condition: Any) -> None:
+        found.append(vae.generate(z, condition=condition).event_shape)
+
     with keras.StatelessScope():  # the trace must not change the layers
-        tf.function(lambda z: found.append(vae.generate(z).event_shape), autograph=False).get_concrete_function(z)
+        tf.function(trace, autograph=False).get_concrete_function(z, condition)
     if not found[0].is_fully_defined():
         raise ValueError(
             "An exported model requires a known event shape of p(x|z). End the decoder in a layer that defines it, "

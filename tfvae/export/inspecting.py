@@ -16,7 +16,8 @@ from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 from tfvae.export.folders import MODEL_FILE
 from tfvae.export.manifest import MANIFEST
 from tfvae.export.messages import first_line
-from tfvae.export.signatures import DEFAULT, MEANS, SIGNATURES
+from tfvae.export.signature_inputs import SIGNATURES, is_integer
+from tfvae.export.signatures import NAMES
 
 _INIT_SIGNATURE = "__saved_model_init_op"
 # Objects that are restored without running code: functions, variables, constants, and containers of these.
@@ -24,9 +25,8 @@ _KINDS = {"user_object", "function", "bare_concrete_function", "variable", "cons
 _CONTAINERS = {"_generic_user_object", "signature_map", "trackable_list_wrapper", "trackable_tuple_wrapper"}
 _REGISTERED = {"constant": "tf.TrackableConstant"}
 # TensorFlow sets children as attributes and calls those with the names of its own methods.
-_NAMES = {"model_variables", "signatures", *SIGNATURES, *MEANS, DEFAULT}
+_NAMES = {"model_variables", "signatures", *NAMES}
 _NUMBERED = re.compile(r"(trace_|capture_)?[0-9]+")
-_INTEGERS = {"num_samples", "seed"}
 
 
 def read_meta_graph(folder: Path) -> meta_graph_pb2.MetaGraphDef:
@@ -68,7 +68,7 @@ def check_written_by_save(folder: Path, manifest: Mapping[str, Any] | None) -> N
             folder, f"it has no {MANIFEST.as_posix()}. (Models of tfvae 0.1.0 do not have it. Export them again)"
         )
     shapes = {name: _by_tensor(definition, _shape) for name, definition in signatures.items()}
-    if shapes != manifest.get("signatures") or not all(map(_has_expected_dtypes, signatures.values())):
+    if shapes != manifest.get("signatures") or not all(_has_expected_dtypes(*named) for named in signatures.items()):
         raise _refusal(folder, f"its signatures are not those that {MANIFEST.as_posix()} describes")
     opened = [folder / MODEL_FILE, *(folder / "variables").rglob("*")]
     if unlisted := {path.relative_to(folder).as_posix() for path in opened} - set(manifest["files"]):
@@ -109,10 +109,13 @@ def _shape(info: Any) -> list[int | None]:
     return [None if dim.size < 0 else dim.size for dim in info.tensor_shape.dim]
 
 
-def _has_expected_dtypes(definition: Any) -> bool:
+def _has_expected_dtypes(signature: str, definition: Any) -> bool:
     dtypes = _by_tensor(definition, lambda info: info.dtype)
-    wanted = {name: types_pb2.DT_INT32 if name in _INTEGERS else types_pb2.DT_FLOAT for name in dtypes["inputs"]}
-    return dtypes["inputs"] == wanted and set(dtypes["outputs"].values()) <= {types_pb2.DT_FLOAT}
+    return all(
+        dtype == (types_pb2.DT_INT32 if is_integer(signature, name) else types_pb2.DT_FLOAT)
+        for group in dtypes.values()
+        for name, dtype in group.items()
+    )
 
 
 def _refusal(folder: Path, reason: str) -> ValueError:

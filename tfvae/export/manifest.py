@@ -34,7 +34,8 @@ def read_manifest(path: str | PathLike[str]) -> dict[str, Any] | None:
     Returns:
         A dictionary with `tfvae` (the version), `event_shape`, `latent_shape`, `dtype` (of the model in Python, while
         the signatures are float32), `signatures` (by name, the shapes of `inputs` and `outputs`, with None for any
-        length), `about` (the argument of `save`; for a run its data, their preprocessing, and its bounds), `files`
+        length), if the model has them `condition_shape`, `labels` (the `part` of z and `num_classes`) and `missing`,
+        `about` (the argument of `save`; for a run its data, their preprocessing, and its bounds), `files`
         (SHA-256 by name) and, for a run, `card`, the text of its model card. For LiteRT and ONNX files it also has
         `measured`, the deviations from the model.
 

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tfvae.export.checks import event_shape_of, require_latents, require_vae
 from tfvae.export.folders import MODEL_FILE, Kind, free_target, new_folder
+from tfvae.export.labels import labels_of
 from tfvae.export.manifest import write_manifest
 from tfvae.export.signatures import Signatures, described
 from tfvae.export.warmup import warmup_requests, write_warmup
@@ -38,6 +39,13 @@ def save(
     * `posterior(x)`, the result of `encode` without the draw, and `likelihood(z)`, the `mean` of `decode`. Their
       results do not depend on other examples, so a server may batch requests.
 
+    The signatures of a conditional model also have the input `condition`, `[B, *shape]` or one `[1, *shape]` for all
+    examples, in floats: a class is a one-hot vector. `log_marginal` is then log p(x|c). A model with labels
+    (`tfvae.estimators.Enumerated`) also has `classify(x)`: `probs` `[B, K]` and the most probable class `label` `[B]`,
+    an int32. Its `sample` takes `label`, int32 `[num_samples]` or `[1]`, where -1 stands for a label that is drawn; its
+    `posterior(x, y)` is q(z|x,y), and `serving_default` takes the most probable y. With `missing="nan"`, NaN in x is a
+    missing value.
+
     `seed` is int32 `[2]`. The same seed gives the same numbers as in the methods of the model in Python. The loaded
     object has the same functions as attributes. A `mean` or `stddev` that a family does not define is omitted.
 
@@ -57,7 +65,8 @@ def save(
     Raises:
         TypeError: If `vae` is not a VAE.
         ValueError: If the model is not built, its shapes are unknown, its latents are neither one tensor nor named
-            parts, or the folder is not free.
+            parts, or the folder is not free. When a signature is called, TensorFlow's `InvalidArgumentError` if a
+            condition has another shape, or a label is not one of the K classes.
 
     Example:
         >>> tfvae.export.save(vae, "saved_models/digits_vae/1")
@@ -104,11 +113,24 @@ class Exporter:
                 "event_shape": list(self._event_shape),
                 "latent_shape": _json_shape(self._vae.latent_shape),
                 "dtype": self._vae.variable_dtype,
+                **_kinds(self._vae),
                 "signatures": described(functions),
                 "about": dict(about or {}),
             }
             write_manifest(new, manifest)
         return Path(path)
+
+
+def _kinds(vae: VAE) -> dict[str, Any]:
+    """Describes what a model has besides x and z, for clients."""
+    kinds: dict[str, Any] = {}
+    if vae.condition_shape is not None:
+        kinds["condition_shape"] = list(vae.condition_shape)
+    if (labels := labels_of(vae)) is not None:
+        kinds["labels"] = labels._asdict()
+    if vae.missing is not None:
+        kinds["missing"] = vae.missing
+    return kinds
 
 
 def _json_shape(latent_shape: Any) -> Any:

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tfvae.data.examples import CONDITION
+
 WARMUP = Path("assets.extra") / "tf_serving_warmup_requests"
 _BATCHES = (1, 8)
 _NUM_SAMPLES = 10
@@ -15,25 +17,41 @@ _NUM_SAMPLES = 10
 def warmup_requests(functions: Mapping[str, Any]) -> list[tuple[str, dict[str, np.ndarray]]]:
     """Creates requests for each signature, with one example and with several.
 
-    The inputs z are drawn from the prior, and x from the model.
+    The inputs x are drawn from the model, and z from their posterior. Labels are drawn too. A condition is one of the
+    unit vectors if it is a vector, which fits classes, else zeros.
 
     Args:
         functions: Exported functions by signature.
     """
     if not functions:
         return []
-    drawn = {}
+    requests = []
     for count in _BATCHES:
-        seed = tf.constant([0, count], tf.int32)
-        answer = functions["sample"](num_samples=tf.constant(count), seed=seed)
-        x = answer["sample"]
-        drawn[count] = {"x": x.numpy(), "seed": seed.numpy(), "num_samples": np.int32(_NUM_SAMPLES)}
-        drawn[count] |= {name: value.numpy() for name, value in functions["encode"](x=x, seed=seed).items()}
-    return [
-        (name, {key: values[key] for key in _names(function)})
-        for name, function in functions.items()
-        for values in drawn.values()
-    ]
+        values: dict[str, Any] = {"seed": np.array([0, count], np.int32), "num_samples": np.int32(count)}
+        values |= {"label": np.full([count], -1, np.int32), "condition": _conditions(functions["sample"], count)}
+        values["x"] = _outputs(functions["sample"], values)["sample"]
+        z, values["num_samples"] = _outputs(functions["encode"], values), np.int32(_NUM_SAMPLES)
+        for name, function in functions.items():
+            # The label of `sample` is one for all of its samples, and that of z is a one-hot vector.
+            own = {**values, **z} if name != "sample" else {**values, "label": values["label"][:1]}
+            own["condition"] = own["condition"][:1] if name == "sample" else own["condition"]
+            requests.append((name, {key: own[key] for key in _names(function)}))
+    return sorted(requests, key=lambda request: list(functions).index(request[0]))
+
+
+def _conditions(function: Any, count: int) -> np.ndarray:
+    """Returns conditions `[count, *shape]` for a function with such an input, else no conditions."""
+    shape = next((spec.shape[1:] for spec in function.input_signature if spec.name == CONDITION), None)
+    if shape is None:
+        return np.zeros([0], np.float32)
+    if shape.rank == 1:
+        return np.eye(shape[0], dtype=np.float32)[np.arange(count) % shape[0]]
+    return np.zeros([count, *shape], np.float32)
+
+
+def _outputs(function: Any, values: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    inputs = {name: tf.constant(values[name]) for name in _names(function)}
+    return {name: value.numpy() for name, value in function(**inputs).items()}
 
 
 def write_warmup(folder: Path, name: str, requests: Iterable[tuple[str, Mapping[str, np.ndarray]]]) -> None:
