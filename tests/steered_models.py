@@ -62,7 +62,7 @@ def vae_with_holes() -> tfvae.models.VAE:
     return _with_random_weights(
         tfvae.models.VAE(
             _joined({"x": SHAPE, "observed": SHAPE}, layers.MultivariateNormalDiag(LATENT_SIZE)),
-            _joined({"z": (LATENT_SIZE,)}, layers.IndependentBernoulli(SHAPE)),
+            keras.Sequential([keras.layers.Dense(8), layers.IndependentBernoulli(SHAPE)]),
             missing="nan",
             seed=0,
         )

@@ -1,6 +1,7 @@
 """Conversion of nested JSON lists of numbers to arrays, which rejects invalid lists without extra cost."""
 
 import itertools
+import math
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,9 @@ def read_tensor(value: Any, name: str, info: TensorInfo) -> np.ndarray:
     The lists are checked level by level by the types of their elements. `np.asarray` would pad all values to the
     longest string among them, and accept true as 1. An integer may be written as 3.0, as in JSON Schema.
 
+    A condition that is a vector may also be given as the index of a class, which becomes a one-hot vector. A single
+    index serves all examples. Missing values of x are null.
+
     Args:
         value: Value read from JSON.
         name: Name of the input.
@@ -27,6 +31,8 @@ def read_tensor(value: Any, name: str, info: TensorInfo) -> np.ndarray:
         RefusedRequest: If the value does not match `info`, with status 400.
     """
     expected = f"{name} must be {_described(info)}"
+    if info.num_classes is not None and (indices := _indices(value, info)) is not None:
+        return _classes(indices, name, info)
     level, shape = [value], []
     for length in info.shape:
         kinds = set(map(type, level))
@@ -40,9 +46,30 @@ def read_tensor(value: Any, name: str, info: TensorInfo) -> np.ndarray:
             raise _refused(expected, f"shape {_shape(_shape_of(value))}")
         level = list(itertools.chain.from_iterable(level))
     kinds = set(map(type, level))
+    if info.takes_null and type(None) in kinds:
+        level = [math.nan if number is None else number for number in level]
+        kinds -= {type(None)}
     if not kinds <= {int, float}:
         raise _refused(expected, _received(value, kinds))
     return (_integers if info.is_whole else _floats)(level, expected, info).reshape(shape)
+
+
+def _indices(value: Any, info: TensorInfo) -> list[Any] | None:
+    """Returns indices of classes, one for all examples or one for each. None for other values."""
+    values = value if isinstance(value, list) else [value]
+    if info.is_whole:  # 3.0 is an integer
+        values = [int(one) if type(one) is float and one.is_integer() else one for one in values]
+    return values if values and set(map(type, values)) == {int} else None
+
+
+def _classes(indices: list[int], name: str, info: TensorInfo) -> np.ndarray:
+    """Returns indices `[B]`, where -1 is a label that is drawn, or one-hot vectors `[B, K]`."""
+    lowest, count = -1 if info.is_whole else 0, info.num_classes or 0
+    unknown = next((index for index in indices if not lowest <= index < count), None)
+    if unknown is not None:
+        drawn = ", or -1 for a label that is drawn" if info.is_whole else ""
+        raise _refused(f"{name} must be an integer from 0 to {count - 1}{drawn}", f"{name}={unknown}")
+    return np.array(indices, info.dtype) if info.is_whole else np.eye(count, dtype=info.dtype)[indices]
 
 
 def _integers(values: list[Any], expected: str, info: TensorInfo) -> np.ndarray:
@@ -58,7 +85,7 @@ def _integers(values: list[Any], expected: str, info: TensorInfo) -> np.ndarray:
 
 def _floats(values: list[Any], expected: str, info: TensorInfo) -> np.ndarray:
     array = np.array(values, np.float64)
-    if np.abs(array).max() > float(np.finfo(info.dtype).max):
+    if (np.abs(array) > float(np.finfo(info.dtype).max)).any():  # false for NaN
         raise _refused(expected, f"a number too large for {info.dtype}")
     return array.astype(info.dtype)
 
@@ -66,7 +93,8 @@ def _floats(values: list[Any], expected: str, info: TensorInfo) -> np.ndarray:
 def _described(info: TensorInfo) -> str:
     if not info.shape:
         return "an integer" if info.is_whole else "a number"
-    return f"{'integers' if info.is_whole else 'numbers'} of shape {_shape(info.shape)}"
+    indices = " or indices of classes" if info.num_classes is not None and not info.is_whole else ""
+    return f"{'integers' if info.is_whole else 'numbers'} of shape {_shape(info.shape)}{indices}"
 
 
 def _received(value: Any, kinds: set[type]) -> str:

@@ -42,7 +42,7 @@ def describe_predict(model: ServedModel, limits: Limits) -> dict[str, Any]:
         inputs = {name: _tensor(name, info, signature, limits) for name, info in signature.inputs.items()}
         bodies.append(_body(signature, {"inputs": _object(inputs)}))
         if signature.inputs and all(info.has_batch for info in signature.inputs.values()):
-            row = _object({name: schema["items"] for name, schema in inputs.items()})
+            row = _object({name: _item(info, limits.rows_of(signature)) for name, info in signature.inputs.items()})
             rows = {"type": "array", "items": row, "minItems": 1, "maxItems": limits.rows_of(signature)}
             bodies.append(_body(signature, {"instances": rows}))
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": {"anyOf": bodies}}}}}
@@ -65,16 +65,43 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
 
 def _tensor(name: str, info: TensorInfo, signature: Signature, limits: Limits) -> dict[str, Any]:
     rows = limits.rows_of(signature)
+    if name == "num_samples":
+        return {"type": "integer", "minimum": 1, "maximum": limits.num_samples if signature.batched else rows}
+    if not info.has_batch:
+        return _array(_number(info), info.shape, rows)
+    if info.num_classes is None:
+        return _list(_item(info, rows), rows)
+    # All values of a list are of one kind, and a single index serves all examples.
+    index = _index(info)
+    vectors = [] if info.is_whole else [_list(_array(_number(info), info.shape[1:], rows), rows)]
+    return {"anyOf": [*vectors, _list(index, rows), index]}
+
+
+def _item(info: TensorInfo, rows: int) -> dict[str, Any]:
+    """Describes the value of one example."""
+    number = _number(info)
+    value = _array({"anyOf": [number, {"type": "null"}]} if info.takes_null else number, info.shape[1:], rows)
+    return value if info.num_classes is None else {"anyOf": [value, _index(info)]}
+
+
+def _number(info: TensorInfo) -> dict[str, Any]:
     if info.is_whole:
         bounds = np.iinfo(info.dtype)
-        schema: dict[str, Any] = {"type": "integer", "minimum": int(bounds.min), "maximum": int(bounds.max)}
-        if name == "num_samples":
-            by_row = any(other.has_batch for other in signature.inputs.values())
-            schema |= {"minimum": 1, "maximum": limits.num_samples if by_row else rows}
-    else:
-        max_value = float(np.finfo(info.dtype).max)
-        schema = {"type": "number", "minimum": -max_value, "maximum": max_value}
-    for length in reversed(info.shape):
-        min_items, max_items = (1, rows) if length is None else (length, length)
-        schema = {"type": "array", "items": schema, "minItems": min_items, "maxItems": max_items}
+        return {"type": "integer", "minimum": int(bounds.min), "maximum": int(bounds.max)}
+    max_value = float(np.finfo(info.dtype).max)
+    return {"type": "number", "minimum": -max_value, "maximum": max_value}
+
+
+def _index(info: TensorInfo) -> dict[str, Any]:
+    return {"type": "integer", "minimum": -1 if info.is_whole else 0, "maximum": (info.num_classes or 0) - 1}
+
+
+def _array(schema: dict[str, Any], shape: tuple[int | None, ...], max_items: int) -> dict[str, Any]:
+    for length in reversed(shape):
+        low, high = (1, max_items) if length is None else (length, length)
+        schema = {"type": "array", "items": schema, "minItems": low, "maxItems": high}
     return schema
+
+
+def _list(items: dict[str, Any], max_items: int) -> dict[str, Any]:
+    return {"type": "array", "items": items, "minItems": 1, "maxItems": max_items}

@@ -86,7 +86,9 @@ def read_predict(
     by_row = "instances" in content
     values = _columns(content["instances"], signature, limits) if by_row else _named(content["inputs"], signature)
     inputs = {name: read_tensor(values[name], name, info) for name, info in signature.inputs.items()}
-    request = PredictRequest(signature, inputs, by_row, _num_rows(signature, inputs, limits))
+    num_rows = _num_rows(signature, inputs, limits)
+    inputs = {name: _for_each(name, inputs, signature, num_rows) for name in inputs}
+    request = PredictRequest(signature, inputs, by_row, num_rows)
     _check_unique_names(body, content)
     return request
 
@@ -151,7 +153,7 @@ def _columns(instances: Any, signature: Signature, limits: Limits) -> dict[str, 
 
 
 def _num_rows(signature: Signature, inputs: Mapping[str, np.ndarray], limits: Limits) -> int:
-    rows = {name: len(inputs[name]) for name, info in signature.inputs.items() if info.has_batch}
+    rows = {name: len(inputs[name]) for name in signature.batched}
     if len(set(rows.values())) > 1:
         raise _refused(f"All inputs must have the same number of examples. Received: {rows}")
     count = next(iter(rows.values()), 1)
@@ -169,6 +171,19 @@ def _num_rows(signature: Signature, inputs: Mapping[str, np.ndarray], limits: Li
             )
     _check_num_rows(count, signature, limits)
     return count
+
+
+def _for_each(name: str, inputs: Mapping[str, np.ndarray], signature: Signature, num_rows: int) -> np.ndarray:
+    """Repeats a condition or label for all examples, so that requests can be joined. Other inputs are unchanged."""
+    value = inputs[name]
+    if not signature.inputs[name].is_shared:
+        return value
+    count = num_rows if signature.batched else int(inputs["num_samples"])
+    if len(value) not in (1, count):
+        raise _refused(
+            f"There must be one {name} for all {count}, or one for each. Received: {name} of length {len(value)}"
+        )
+    return np.repeat(value, count, axis=0) if len(value) < count else value
 
 
 def _check_num_rows(count: int, signature: Signature, limits: Limits) -> None:

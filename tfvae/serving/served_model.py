@@ -11,6 +11,7 @@ import tensorflow as tf
 from google.protobuf import json_format
 
 from tfvae import export
+from tfvae.data.examples import CONDITION
 from tfvae.export.folders import MODEL_FILE
 from tfvae.export.inspecting import read_meta_graph
 from tfvae.serving.signature import Signature, TensorInfo
@@ -46,9 +47,10 @@ class ServedModel:
                 f"Received: name={self.name!r}"
             )
         self._loaded = export.load(self.folder)
+        manifest = export.read_manifest(self.folder) or {}
         self._definitions = read_meta_graph(self.folder).signature_def
         self.signatures = {
-            name: Signature(name, _tensors(definition.inputs), _tensors(definition.outputs))
+            name: Signature(name, _inputs(name, definition.inputs, manifest), _tensors(definition.outputs))
             for name, definition in sorted(self._definitions.items())
             if name in self._loaded.signatures
         }
@@ -124,6 +126,21 @@ def _find(path: Path) -> tuple[str, int, Path]:
 
 def _is_version(folder: Path) -> bool:
     return folder.name.isdecimal() and (folder / MODEL_FILE).is_file()
+
+
+def _inputs(signature: str, infos: Mapping[str, Any], manifest: Mapping[str, Any]) -> dict[str, TensorInfo]:
+    """Returns the inputs of a signature, with what the manifest says of them."""
+    inputs = _tensors(infos)
+    if CONDITION in inputs and "condition_shape" in manifest:
+        shape = manifest["condition_shape"]
+        num_classes = shape[0] if len(shape) == 1 and shape[0] > 1 else None
+        inputs[CONDITION] = dataclasses.replace(inputs[CONDITION], num_classes=num_classes, is_shared=True)
+    if signature == "sample" and "labels" in manifest:
+        num_classes = manifest["labels"]["num_classes"]
+        inputs["label"] = dataclasses.replace(inputs["label"], num_classes=num_classes, is_shared=True)
+    if "x" in inputs and manifest.get("missing") == "nan":
+        inputs["x"] = dataclasses.replace(inputs["x"], takes_null=True)
+    return inputs
 
 
 def _tensors(infos: Mapping[str, Any]) -> dict[str, TensorInfo]:

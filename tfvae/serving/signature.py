@@ -17,10 +17,16 @@ class TensorInfo:
     Attributes:
         dtype: Dtype of the values.
         shape: Shape, with None for an axis of any length.
+        num_classes: Number of classes if the values are indices of classes, or vectors that may be given as such.
+        is_shared: Whether one value may serve all examples, as a condition or a label does.
+        takes_null: Whether null stands for a missing value, NaN.
     """
 
     dtype: np.dtype[Any]
     shape: tuple[int | None, ...]
+    num_classes: int | None = None
+    is_shared: bool = False
+    takes_null: bool = False
 
     @property
     def has_batch(self) -> bool:
@@ -53,3 +59,8 @@ class Signature:
     inputs: Mapping[str, TensorInfo]
     outputs: Mapping[str, TensorInfo]
     is_by_row: bool = False
+
+    @property
+    def batched(self) -> list[str]:
+        """The names of the inputs with one value for each example. `sample` has none."""
+        return [name for name, info in self.inputs.items() if info.has_batch and not info.is_shared]

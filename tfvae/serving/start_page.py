@@ -82,6 +82,8 @@ def example_command(signature: Signature, address: str) -> str:
 
 def _zeros(name: str, info: TensorInfo) -> str:
     """Returns one example of an input as JSON if it is short, otherwise as a Python expression."""
+    if info.num_classes is not None:
+        return "0"
     if info.is_whole:
         return json.dumps([0, 1] if name == "seed" else 4)
     shape = [length or 1 for length in info.shape[info.has_batch :]]
