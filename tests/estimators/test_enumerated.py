@@ -115,6 +115,37 @@ def test_its_gradient_is_that_of_central_differences(set_policy):
     np.testing.assert_allclose((ends[0] - ends[1]) / 2e-6, slope, rtol=1e-6)
 
 
+@pytest.mark.parametrize("chunk_size", [1, 4])
+def test_chunks_of_classes_change_nothing(set_policy, chunk_size):
+    set_policy("float64")
+    vae = vae_of_labels(None, learned=True)
+    batch = vae.batch_of((X.astype("float64"), LABELS))
+    found = []
+    for size in (None, chunk_size):
+        estimator = Enumerated(classification_weight=1.5, num_samples=2, chunk_size=size)
+        seen = []
+        generate = vae.generate
+        vae.generate = lambda z, **kwargs: seen.append(z["y"].shape[0]) or generate(z, **kwargs)  # noqa: B023
+        with tf.GradientTape() as tape:
+            estimate = vae.estimate(batch, estimator=estimator, seed=3)
+        del vae.generate
+        assert max(seen) <= (2 if size is None else size)  # of shape [S, K, ...] or [chunk, ...]
+        gradients = tape.gradient(estimate.surrogate_loss, [v.value for v in vae.trainable_variables])
+        found.append([estimate.surrogate_loss, estimate.bound, estimate.log_likelihood, estimate.kl, *gradients])
+    for chunked, whole in zip(*found, strict=True):
+        np.testing.assert_allclose(chunked, whole, rtol=1e-10, atol=1e-13)
+
+
+def test_labels_in_a_table_are_floats():
+    vae = vae_of_labels(Enumerated(classification_weight=1.0))
+    whole = vae.estimate(vae.batch_of((X, LABELS)), seed=2)
+    table = np.where(LABELS < 0, np.nan, LABELS).astype("float32")
+    for labels in (table, table[:, np.newaxis]):
+        np.testing.assert_array_equal(vae.estimate(vae.batch_of((X, labels)), seed=2).bound, whole.bound)
+    with pytest.raises(ValueError, match=r"numpy.argmax.*labels of shape \(6, 3\)"):
+        vae.estimate(vae.batch_of((X, np.eye(3, dtype="float32")[[0, 1, 2, 0, 1, 2]])))
+
+
 def test_log_marginal_by_draws_and_by_enumeration_agree():
     vae = vae_of_labels(Enumerated())
     record = tfvae.evaluation.log_marginal(vae, X, num_importance_samples=4000, seed=1)

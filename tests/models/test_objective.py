@@ -157,7 +157,8 @@ def test_a_batch_is_made_in_one_place():
     for mine, expected in zip(whole, (x, condition, y, observed, w), strict=True):
         assert mine is expected
     assert as_batch((x, y)).labels is y
-    assert as_batch((x, x)).labels is None  # targets of an autoencoder
+    assert as_batch((x, x)).labels is x  # numbers, or targets of an autoencoder, which other estimators ignore
+    assert as_batch((x, np.array(["a", "b"]))).labels is None
     assert as_batch(x) == Batch(x)
 
 

@@ -15,6 +15,7 @@ from tfvae.estimators.kl_by_part import kl_by_part
 from tfvae.estimators.kl_weighting import KLPenalty, KLWeighting
 from tfvae.estimators.miwae import MIWAE
 from tfvae.estimators.monte_carlo import AveragedELBO, ImportanceEstimate, averaged_elbo, importance_estimate
+from tfvae.estimators.partly_observed import PartlyObserved
 from tfvae.estimators.piwae import PIWAE
 from tfvae.estimators.problem import Problem
 from tfvae.estimators.renyi import Renyi
@@ -48,6 +49,7 @@ __all__ = [
     "ImportanceWeighted",
     "KLPenalty",
     "KLWeighting",
+    "PartlyObserved",
     "Problem",
     "Renyi",
     "ReweightedWakeSleep",

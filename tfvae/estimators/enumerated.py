@@ -1,7 +1,7 @@
 """Bound for a z with a discrete part that is summed over, or observed: semi-supervised learning."""
 
 import dataclasses
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import tensorflow as tf
 
@@ -10,12 +10,16 @@ from tfvae._seeds import split_seed
 from tfvae._serialization import register
 from tfvae.estimators._configured import Configured
 from tfvae.estimators._kl_kind import kl_kind
+from tfvae.estimators._labels import as_classes, observed_label, require_label, with_observed
+from tfvae.estimators.chunks import chunked_log_likelihood
 from tfvae.estimators.elbo_terms import ELBOTerms
 from tfvae.estimators.estimate import Estimate, Weighted
-from tfvae.estimators.kl_by_part import has_named_parts, kl_along, named_terms
+from tfvae.estimators.kl_by_part import kl_along, named_terms
 from tfvae.estimators.kl_weighting import KLPenalty, penalty
 from tfvae.estimators.problem import Problem
 from tfvae.typing import KLKind, Seed, Tensor
+
+_KIND = "a OneHotCategorical"
 
 
 @register
@@ -30,7 +34,8 @@ class Enumerated(Configured):
     * for an example whose y is known, the bound on log p(x, y) is L(x, y), and the loss also has the term
       -alpha log q(y|x), so that the classifier q(y|x) learns from labels.
 
-    All values of y are decoded in one call, which makes a batch K times larger for K classes. Posterior and prior are
+    All values of y are decoded in one call, which makes a batch K times larger for K classes, unless `chunk_size` says
+    otherwise. Posterior and prior are
     joint distributions of named parts, such as `tfvae.layers.Joint` and `tfvae.priors.Joint`, and y is a
     `OneHotCategorical` that the posterior draws first.
 
@@ -44,6 +49,8 @@ class Enumerated(Configured):
             by the number of labelled ones, for losses averaged over labelled and unlabelled examples.
         num_samples: Number of draws of z' per example and class.
         kl: "auto", "analytic" or "monte_carlo", for the parts other than y.
+        chunk_size: Number of draws per example, one for each class and sample, that are decoded at a time, so that
+            memory does not grow with the number of classes. The gradient decodes them again. None decodes all at once.
 
     Raises:
         ValueError: If a number is out of range, or `kl` is unknown. When called, if posterior and prior have no part of
@@ -58,27 +65,38 @@ class Enumerated(Configured):
     classification_weight: float = 0.0
     num_samples: int = 1
     kl: KLKind = "auto"
+    chunk_size: int | None = None
+
+    has_classes: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         self._check_counts("num_samples")
+        self._check_chunk_size()
         self._check_numbers("classification_weight")
         self._set(kl=kl_kind(self.kl))
 
     def observe(self, problem: Problem, labels: Tensor) -> Problem:
-        """Returns the problem with labels `[B]`, integers with -1 where unknown, as the observed part y."""
-        self._require_label(problem)
-        num_classes = problem.posterior.event_shape[self.label][-1]
-        dtype = problem.posterior.dtype[self.label]
-        observed = dict.fromkeys(problem.posterior.event_shape)
-        observed[self.label] = (tf.one_hot(labels, num_classes, dtype=dtype), labels >= 0)
-        return problem._replace(observed=observed)
+        """Returns the problem with labels `[B]`, integers with -1 where unknown, as the observed part y.
+
+        Labels may also be whole floating-point numbers, as in a table with missing labels. Other ones, such as NaN, are
+        unknown.
+        """
+        require_label(problem, self.label, self, _KIND)
+        posterior: Any = problem.posterior
+        labels = as_classes(labels)
+        num_classes, dtype = posterior.event_shape[self.label][-1], posterior.dtype[self.label]
+        return with_observed(problem, self.label, tf.one_hot(labels, num_classes, dtype=dtype), labels >= 0)
 
     def __call__(self, problem: Problem, *, beta: KLPenalty | Tensor | float = 1.0, seed: Seed = None) -> Estimate:
         """See `Estimator`."""
         classes = self._classes(problem, seed)
         log_q, of_class = classes.log_posterior, classes.log_likelihood - classes.kl + classes.log_prior  # [K, B]
         q = tf.exp(log_q)
-        y, known = self._observed(problem, q)
+        observed = observed_label(problem, self.label, self)
+        if observed is None:
+            y, known = tf.zeros_like(q), tf.zeros(tf.shape(q)[1:], tf.bool)
+        else:
+            y, known = tf.transpose(tf.cast(observed[0], q.dtype)), observed[1]
         weights = tf.where(known, y, q)  # [K, B], those of L(x, y) in the bound
         entropy = -tf.reduce_sum(tf.math.multiply_no_nan(log_q, q), axis=0)
         bound = tf.reduce_sum(tf.math.multiply_no_nan(of_class, weights), axis=0) + tf.where(known, 0.0, entropy)
@@ -107,7 +125,7 @@ class Enumerated(Configured):
 
     def _classes(self, problem: Problem, seed: Seed) -> "_Classes":
         """Computes the terms of L(x, y) for each value of y."""
-        self._require_label(problem)
+        require_label(problem, self.label, self, _KIND)
         posterior: Any = problem.posterior
         prior: Any = problem.prior
         num_classes = posterior.event_shape[self.label][-1]
@@ -117,11 +135,10 @@ class Enumerated(Configured):
         given = {self.label: tf.broadcast_to(y, leading)}  # [S, K, B, K]
         of_q, z = posterior.sample_distributions([self.num_samples, num_classes], value=given, seed=seed_z)
         z = {**z, **given}
-        divergences = kl_along(problem, of_q, z, self.kl)  # each [S, K, B]
-        del divergences[self.label]
         of_p, _ = prior.sample_distributions(value=z, seed=(0, 0))
+        divergences = kl_along(problem, of_q, z, self.kl, of_p=of_p, without=[self.label])  # each [S, K, B]
         parts = {name: tf.reduce_mean(part, axis=0) for name, part in divergences.items()}
-        log_likelihood = tf.reduce_mean(problem.generate(z).log_prob(problem.x), axis=0)  # [K, B]
+        log_likelihood = tf.reduce_mean(self._log_likelihood(problem, z, num_classes), axis=0)  # [K, B]
         return _Classes(
             log_posterior=of_q[self.label].log_prob(given[self.label][0]),
             log_prior=of_p[self.label].log_prob(given[self.label][0]),
@@ -130,29 +147,12 @@ class Enumerated(Configured):
             parts=parts,
         )
 
-    def _observed(self, problem: Problem, q: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns labels as one-hot vectors `[K, B]`, zeros where unknown, and whether they are known `[B]`."""
-        observed = problem.observed or {}
-        others = [name for name, value in observed.items() if value is not None and name != self.label]
-        if others:
-            raise ValueError(
-                f"{type(self).__name__} supports an observed part '{self.label}' only. "
-                f"Received: observed parts {others}"
-            )
-        if observed.get(self.label) is None:
-            return tf.zeros_like(q), tf.zeros(tf.shape(q)[1:], tf.bool)
-        value, known = observed[self.label]
-        return tf.transpose(tf.cast(value, q.dtype)), known
-
-    def _require_label(self, problem: Problem) -> None:
-        posterior: Any = problem.posterior
-        joints = all(has_named_parts(each) for each in (posterior, problem.prior))
-        if not joints or self.label not in posterior.event_shape or self.label not in problem.prior.event_shape:
-            raise ValueError(
-                f"{type(self).__name__} requires a posterior and a prior with a part '{self.label}', a "
-                "OneHotCategorical: see tfvae.layers.Joint and tfvae.priors.Joint, and docs/semi-supervised.md. "
-                f"Received: posterior={posterior!r}, prior={problem.prior!r}"
-            )
+    def _log_likelihood(self, problem: Problem, z: Any, num_classes: int) -> Tensor:
+        """Computes log p(x|y, z') `[S, K, B]`."""
+        if self.chunk_size is None:
+            return problem.generate(z).log_prob(problem.x)
+        shape = [self.num_samples, num_classes]
+        return chunked_log_likelihood(problem.x, z, problem.generate, sample_shape=shape, chunk_size=self.chunk_size)
 
 
 class _Classes(NamedTuple):

@@ -62,15 +62,23 @@ class EstimatorWithUpdate(Protocol):
 
 @runtime_checkable
 class EstimatorOfLabels(Protocol):
-    """An estimator for a z with a part y that is a class label, known for some examples."""
+    """An estimator for a z with a part y, a class or numbers, that is known for some examples."""
 
     @property
     def label(self) -> str:
         """The name of the part y."""
         ...
 
+    @property
+    def has_classes(self) -> bool:
+        """Whether y is one of several classes, rather than numbers."""
+        ...
+
     def observe(self, problem: Problem, labels: Tensor) -> Problem:
-        """Returns the problem with labels `[B]`, integers with -1 where unknown, as observed latents."""
+        """Returns the problem with labels as observed latents.
+
+        Classes are integers `[B]` with -1 where unknown, numbers `[B]` or `[B, D]` have NaN where unknown.
+        """
         ...
 
 

@@ -1,6 +1,6 @@
 """KL(q(z|x) || p(z)) of each part, for a z with several named parts."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -43,8 +43,7 @@ def kl_by_part(posterior: Any, prior: Any, z: Mapping[str, Tensor], *, kl: KLKin
             "kl_by_part requires joint distributions of named parts, from tfvae.layers.Joint and tfvae.priors.Joint, "
             f"or tfd.JointDistributionNamed. Received: posterior={posterior!r}, prior={prior!r}"
         )
-    at_z, _ = posterior.sample_distributions(value=dict(z), seed=(0, 0))
-    return _kl_along(posterior, prior, at_z, z, kl)
+    return _kl_along(posterior, _at(posterior, z), prior, _at(prior, z), z, kl)
 
 
 def is_by_part(problem: Problem) -> bool:
@@ -53,10 +52,26 @@ def is_by_part(problem: Problem) -> bool:
 
 
 def kl_along(
-    problem: Problem, of_q: Mapping[str, Distribution], z: Mapping[str, Tensor], kl: KLKind
+    problem: Problem,
+    of_q: Mapping[str, Distribution],
+    z: Mapping[str, Tensor],
+    kl: KLKind,
+    *,
+    of_p: Mapping[str, Distribution] | None = None,
+    without: Collection[str] = (),
 ) -> dict[str, Tensor]:
-    """Computes `kl_by_part` with the conditionals of q from `posterior.sample_distributions`."""
-    return _kl_along(problem.posterior, problem.prior, of_q, z, kl)
+    """Computes `kl_by_part` with the conditionals of q from `posterior.sample_distributions`.
+
+    Args:
+        problem: Posterior and prior.
+        of_q: The conditionals of q at z.
+        z: Draws of q(z|x).
+        kl: As for `kl_by_part`.
+        of_p: The conditionals of p at z. None makes them.
+        without: Names of parts whose KL is not needed.
+    """
+    posterior, prior = problem.posterior, problem.prior
+    return _kl_along(posterior, of_q, prior, _at(prior, z) if of_p is None else of_p, z, kl, without)
 
 
 def kl_at(problem: Problem, z: Any, kl: KLKind = "auto") -> dict[str, Tensor]:
@@ -64,8 +79,19 @@ def kl_at(problem: Problem, z: Any, kl: KLKind = "auto") -> dict[str, Tensor]:
     return kl_by_part(problem.posterior, problem.prior, z, kl=kl) if is_by_part(problem) else {}
 
 
+def _at(joint: Any, z: Mapping[str, Tensor]) -> Mapping[str, Distribution]:
+    """Returns the conditionals of a joint distribution at z."""
+    return joint.sample_distributions(value=dict(z), seed=(0, 0))[0]
+
+
 def _kl_along(
-    posterior: Any, prior: Any, of_q: Mapping[str, Distribution], z: Mapping[str, Tensor], kl: KLKind
+    posterior: Any,
+    of_q: Mapping[str, Distribution],
+    prior: Any,
+    of_p: Mapping[str, Distribution],
+    z: Mapping[str, Tensor],
+    kl: KLKind,
+    without: Collection[str] = (),
 ) -> dict[str, Tensor]:
     parents = dict(prior.resolve_graph())
     names = [name for name, _ in posterior.resolve_graph()]
@@ -74,10 +100,11 @@ def _kl_along(
             f"Posterior and prior must have parts of the same names. Received: {sorted(names)} of the posterior, "
             f"{sorted(parents)} of the prior"
         )
-    of_p, _ = prior.sample_distributions(value=dict(z), seed=(0, 0))
     may_be_exact = kl_kind(kl) != "monte_carlo"
     found = {}
     for place, name in enumerate(names):
+        if name in without:
+            continue
         q, p = of_q[name], of_p[name]
         is_given = set(parents[name] or ()) <= set(names[:place])
         exact = exact_kl_or_none(q, p) if may_be_exact and is_given else None

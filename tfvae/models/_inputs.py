@@ -131,15 +131,15 @@ def weights_of(x: Any, sample_weight: Any) -> Any:
 
 
 def with_targets(x: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
-    """Returns `(x, y, sample_weight)` with zeros for missing targets, without which Keras ignores the weights.
+    """Returns `(x, y, sample_weight)` with NaN for missing targets, without which Keras ignores the weights.
 
-    A list of targets becomes an array. No step reads them.
+    NaN is an unknown label. A list of targets becomes an array.
     """
     if isinstance(y, list | tuple):
         y = plain(y, "y")
     if sample_weight is not None and y is None and (isinstance(x, dict) or hasattr(x, "shape")):
         first = next(iter(x.values())) if isinstance(x, dict) else x
-        y = np.zeros(len(first), "float32")
+        y = np.full(len(first), np.nan, "float32")
     return x, y, sample_weight
 
 

@@ -81,7 +81,8 @@ class QueriedModel(SavedModel):
     ) -> Tensor:
         """Draws ancestral samples `[num_samples, *event]`: z ~ p(z), then x ~ p(x|z).
 
-        For a model with labels (`tfvae.estimators.Enumerated`), `label` is the class of all samples, or of each.
+        For a model with labels (`tfvae.estimators.Enumerated` or `PartlyObserved`), `label` is the class, or the
+        numbers, of all samples or of each.
         """
         num_samples = whole_number(num_samples, "num_samples", at_least=0)
         return self.ancestral_sample(num_samples, condition=condition, label=label, seed=seed).sample()
@@ -101,26 +102,41 @@ class QueriedModel(SavedModel):
         return ancestral_sample(prior, generate, num_samples, seed=self._seed(seed), given=given)
 
     def classify(self, x: TensorLike, *, condition: TensorLike | None = None) -> Tensor:
-        """Returns the probabilities q(y|x) `[B, K]` of the classes, for a model with labels."""
-        name = self._label_part()
+        """Returns the probabilities q(y|x) `[B, K]` of the classes, for a model with classes as labels."""
+        estimator = self._label_estimator()
+        if not estimator.has_classes:
+            raise ValueError(
+                "The labels of this model are numbers, not classes. Use vae.encode_label(x), which returns their "
+                f"distribution q(y|x). Received: a model with the estimator {estimator!r}"
+            )
+        return self.encode_label(x, condition=condition).mean()
+
+    def encode_label(self, x: TensorLike, *, condition: TensorLike | None = None) -> Distribution:
+        """Returns q(y|x), a TFP distribution with batch shape `[B]`, for a model with labels."""
+        name = self._label_estimator().label
         posterior: Any = self.infer(self._checked_batch(x, condition))
         of_q, _ = posterior.sample_distributions(seed=(0, 0))
-        return of_q[name].mean()
+        return of_q[name]
 
-    def _label_part(self) -> str:
-        """Returns the name of the part y of z."""
+    def _label_estimator(self) -> EstimatorOfLabels:
         if not isinstance(self.estimator, EstimatorOfLabels):
             raise ValueError(
-                "This model has no labels. Its estimator must be tfvae.estimators.Enumerated, for a z with a part y "
-                f"(docs/semi-supervised.md). Received: a model with the estimator {self.estimator!r}"
+                "This model has no labels. Its estimator must be tfvae.estimators.Enumerated or PartlyObserved, for a "
+                f"z with a part y (docs/semi-supervised.md). Received: a model with the estimator {self.estimator!r}"
             )
-        return self.estimator.label
+        return self.estimator
 
     def _given_label(self, label: TensorLike, num_samples: int | Tensor) -> dict[str, Tensor]:
-        name = self._label_part()
-        shape = (self.prior.event_shape[name][-1],)
-        one_hot = as_condition(tf.cast(label, tf.int32), shape, self.variable_dtype)
-        return {name: repeated(one_hot, shape, num_samples)}  # type: ignore[dict-item]
+        estimator = self._label_estimator()
+        shape = tuple(self.prior.event_shape[estimator.label])
+        if estimator.has_classes:
+            label = tf.cast(label, tf.int32)
+        else:
+            label = tf.cast(label, self.variable_dtype)
+            if shape == (1,) and label.shape.rank < 2:
+                label = label[..., tf.newaxis]
+        value = as_condition(label, shape, self.variable_dtype)
+        return {estimator.label: repeated(value, shape, num_samples)}  # type: ignore[dict-item]
 
     def _generate_given(self, condition: Tensor | None) -> Callable[[Any], Distribution]:
         return lambda z: self.generate(z, condition=condition)

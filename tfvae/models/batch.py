@@ -15,7 +15,8 @@ class Batch(NamedTuple):
     Attributes:
         x: Data `[B, *event]`.
         condition: Input of the networks besides x and z, a tensor `[B, *shape]`.
-        labels: Integer class indices `[B]`, -1 for unknown labels.
+        labels: Class indices `[B]`, -1 for unknown ones, or numbers `[B, ...]`, NaN for unknown ones. Only an
+            `EstimatorOfLabels` uses them.
         observed: Boolean tensor of the shape of x, False at missing values.
         sample_weight: Weights `[B]`.
     """
@@ -52,19 +53,21 @@ def as_batch(data: Any) -> Batch:
 
     Args:
         data: `x`, `(x, y)` or `(x, y, sample_weight)`, where x may be a dictionary with the keys "x" or "image", and
-            "condition", "label" and "observed". An integer y is used as labels. Any other y is ignored.
+            "condition", "label" and "observed". A numeric y is used as labels.
 
     Raises:
         ValueError: If x consists of several inputs, or is a dictionary without data.
     """
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-    labels = y if _is_integer(y) else None
+    labels = y if _is_numeric(y) else None
     if not is_dictionary(x):
         return Batch(single(x), labels=labels, sample_weight=sample_weight)
     own = next((x[key] for key in LABEL_KEYS if key in x), labels)
     return Batch(single(x), x.get(CONDITION), own, x.get(OBSERVED), sample_weight)
 
 
-def _is_integer(y: Any) -> bool:
+def _is_numeric(y: Any) -> bool:
     dtype = getattr(y, "dtype", None)
-    return dtype is not None and tf.as_dtype(dtype).is_integer
+    if dtype is None:
+        return False
+    return tf.as_dtype(dtype).is_integer or tf.as_dtype(dtype).is_floating
