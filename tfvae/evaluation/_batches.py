@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from tfvae._checks import whole_number
 from tfvae.data import reading
 from tfvae.data.examples import CONDITION, OBSERVED
@@ -58,6 +60,13 @@ def batches_of_examples(vae: VAE, data: Any, batch_size: int | None) -> Iterator
         yield checked.x if checked.condition is None and checked.observed is None else checked
     if not found:
         raise ValueError("There are no examples to evaluate on.")
+
+
+def num_observed(x: Tensor | Batch) -> list[np.ndarray]:
+    """Returns a list of the numbers of observed values `[B]` of a batch, empty if no value can be missing."""
+    if not isinstance(x, Batch) or x.observed is None:
+        return []
+    return [x.observed.numpy().reshape(len(x.observed), -1).sum(axis=1)]
 
 
 def first_batch_of_x(vae: VAE, data: Any, batch_size: int) -> Tensor:

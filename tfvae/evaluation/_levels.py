@@ -27,7 +27,8 @@ def about_levels(vae: VAE, x: Tensor | Batch) -> dict[str, int]:
 
     The dictionary is empty if the data are not levels or p(x|z) is not a density.
     """
-    grid = _grid(x_of(x).numpy())
+    observed = x.observed if isinstance(x, Batch) else None
+    grid = _grid(x_of(x).numpy(), np.array(True) if observed is None else observed.numpy())
     if grid is None:
         return {}
     problem = vae.problem(rows_of(x, slice(1)))
@@ -43,10 +44,11 @@ def _is_discrete(distribution: Distribution) -> bool:
     return isinstance(inner, tfd.Distribution) and _is_discrete(inner)
 
 
-def _grid(x: np.ndarray) -> ValueGrid | None:
-    whole = value_grid(x)
+def _grid(x: np.ndarray, observed: np.ndarray) -> ValueGrid | None:
+    observed = np.broadcast_to(observed, x.shape)
+    whole = value_grid(x[observed])
     if whole is not None or x.ndim < 4 or x.shape[-1] > _MAX_CHANNELS:
         return whole
-    channels = [value_grid(x[..., c]) for c in range(x.shape[-1])]
+    channels = [value_grid(x[..., c][observed[..., c]]) for c in range(x.shape[-1])]
     found = [grid for grid in channels if grid is not None]
     return max(found, key=lambda grid: grid.num_levels) if len(found) == len(channels) else None

@@ -7,11 +7,11 @@ import numpy as np
 from tfvae._checks import whole_number
 from tfvae._seeds import fold_in, stateless_seed
 from tfvae.estimators import AveragedELBO, averaged_elbo
-from tfvae.evaluation._batches import batches_of_examples
+from tfvae.evaluation._batches import batches_of_examples, num_observed
 from tfvae.evaluation._compiled import compiled
 from tfvae.evaluation._finite import require_finite
 from tfvae.evaluation._levels import about_levels
-from tfvae.evaluation.record import Record
+from tfvae.evaluation.record import NUM_OBSERVED, Record
 from tfvae.models import VAE
 from tfvae.models.batch import Batch
 from tfvae.typing import Seed, Tensor
@@ -42,10 +42,12 @@ def elbo(vae: VAE, data: Any, *, num_samples: int = 2, batch_size: int = 100, se
     terms, seed = compiled(vae, _terms), stateless_seed(seed)
     parts, first = [], 0
     about: dict[str, int] = {}
+    counts: list[np.ndarray] = []
     for i, x in enumerate(batches_of_examples(vae, data, batch_size)):
         about = about_levels(vae, x) if i == 0 else about
         parts.append([column.numpy() for column in terms(x, num_samples, fold_in(seed, i))])
         require_finite(vae, parts[-1][0], first, "The ELBO", x)
+        counts += num_observed(x)
         first += len(parts[-1][0])
     columns: list[Any] = [np.concatenate(column) for column in zip(*parts, strict=True)]
     found: Any = AveragedELBO(*columns)
@@ -57,7 +59,8 @@ def elbo(vae: VAE, data: Any, *, num_samples: int = 2, batch_size: int = 100, se
         per_example=found.bound,
         monte_carlo_variance=found.variance,
         diagnostics={"num_samples": num_samples, **_named(log_likelihood), **_named(kl), **about},
-        details={"log_likelihood": found.log_likelihood, "kl": found.kl},
+        details={"log_likelihood": found.log_likelihood, "kl": found.kl}
+        | ({NUM_OBSERVED: np.concatenate(counts)} if counts else {}),
     )
 
 

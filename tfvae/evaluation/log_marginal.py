@@ -10,14 +10,14 @@ from tfvae._checks import whole_number
 from tfvae._seeds import stateless_seed
 from tfvae.estimators import ImportanceEstimate, importance_estimate
 from tfvae.estimators.monte_carlo import CHUNK_SIZE
-from tfvae.evaluation._batches import batches_of_examples
+from tfvae.evaluation._batches import batches_of_examples, num_observed
 from tfvae.evaluation._chains import can_run_chains
 from tfvae.evaluation._compiled import compiled
 from tfvae.evaluation._finite import require_finite
 from tfvae.evaluation._levels import about_levels
 from tfvae.evaluation._pareto import pareto_k, pareto_k_threshold, tail_size
 from tfvae.evaluation._reliability import unreliable_message
-from tfvae.evaluation.record import Record
+from tfvae.evaluation.record import NUM_OBSERVED, Record
 from tfvae.models import VAE
 from tfvae.models.batch import Batch
 from tfvae.priors import Conditional
@@ -77,12 +77,14 @@ def log_marginal(
     parts: list[tuple[np.ndarray, ...]] = []
     first = 0
     about: dict[str, int] = {}
+    counts: list[np.ndarray] = []
     for x in batches_of_examples(vae, data, batch_size):
         about = about_levels(vae, x) if first == 0 else about
         part = [field.numpy() for field in terms(x, (k, first, chunk_size, num_largest), seed)]
         require_finite(vae, part[0], first, x=x)
         parts.append((part[0], part[1], pareto_k(part[2])))
         first += len(part[0])
+        counts += num_observed(x)
     estimate, effective, shapes = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     threshold = pareto_k_threshold(k)
     num_above = int(np.sum(shapes > threshold))
@@ -105,7 +107,8 @@ def log_marginal(
             "num_above_threshold": num_above,
             **about,
         },
-        details={"effective_sample_size": effective, "pareto_k": shapes},
+        details={"effective_sample_size": effective, "pareto_k": shapes}
+        | ({NUM_OBSERVED: np.concatenate(counts)} if counts else {}),
     )
 
 

@@ -9,6 +9,9 @@ import numpy as np
 
 from tfvae._checks import whole_number
 
+# The detail of a record of log p(x) with the number of observed values of each example, if values may be missing.
+NUM_OBSERVED = "num_observed"
+
 
 @dataclasses.dataclass(frozen=True)
 class Record:
@@ -21,7 +24,8 @@ class Record:
         monte_carlo_variance: The sampling variance of each value, `[N]`; NaN if there was only one draw.
         diagnostics: Diagnostics of the sampler by name. For log p(x), `density_of_levels` is the number of levels if
             the data are levels and p(x|z) is a density.
-        details: Diagnostics of each example, arrays `[N]` by name; not part of `to_dict`.
+        details: Diagnostics of each example, arrays `[N]` by name; not part of `to_dict`. For log p(x) of data with
+            missing values, `num_observed` is the number of observed values of each example.
     """
 
     name: str
@@ -79,6 +83,9 @@ def _finite(value: float) -> float | None:
 def bits_per_dim(record: Record, num_dimensions: int, num_levels: int | None = None) -> Record:
     """Converts log-probabilities in nats into bits per dimension, -log2 p(x) / num_dimensions; lower is better.
 
+    For data with missing values they are bits per observed dimension: the bits of all examples divided by the number of
+    all observed values.
+
     Args:
         record: `log_marginal` (or `elbo`) of the examples.
         num_dimensions: Number of values in one x.
@@ -89,10 +96,11 @@ def bits_per_dim(record: Record, num_dimensions: int, num_levels: int | None = N
     Returns:
         A `Record`. If the data are levels without noise and the likelihood is a density, its diagnostics contain
         `density_of_levels`, the number of levels. The bits are then those of a density, which have no lower limit and
-        are not comparable with bits of the levels.
+        are not comparable with bits of the levels. With missing values, `num_observed` is the mean number of observed
+        values of an example.
 
     Raises:
-        ValueError: If there is less than one dimension or level.
+        ValueError: If there is less than one dimension or level, or no value is observed.
 
     Warns:
         UserWarning: If the diagnostics contain `density_of_levels`.
@@ -102,17 +110,29 @@ def bits_per_dim(record: Record, num_dimensions: int, num_levels: int | None = N
     """
     num_dimensions = whole_number(num_dimensions, "num_dimensions")
     num_levels = None if num_levels is None else whole_number(num_levels, "num_levels")
-    scale = 1.0 / (num_dimensions * math.log(2.0))
     offset = 0.0 if num_levels is None else math.log2(num_levels)
     about = {name: value for name, value in record.diagnostics.items() if name == "density_of_levels"}
     for levels in about.values():
         warnings.warn(density_of_levels(levels), UserWarning, stacklevel=2)
+    observed = record.details.get(NUM_OBSERVED)
+    mean_count = num_dimensions if observed is None else float(np.mean(observed))
+    if not mean_count:
+        raise ValueError("Bits per observed dimension need at least one observed value. Received: no observed value")
+    scale = 1.0 / (mean_count * math.log(2.0))
+    per_example = offset - record.per_example * scale
+    if observed is not None:
+        # A ratio of two sums. An example deviates from it by its bits minus those of its number of values (the delta
+        # method), on which the standard error depends.
+        per_example += (float(np.mean(per_example)) - offset) * (1.0 - observed / mean_count)
     return Record(
         name="bits_per_dim",
         unit="bits",
-        per_example=offset - record.per_example * scale,
+        per_example=per_example,
         monte_carlo_variance=record.monte_carlo_variance * scale**2,
-        diagnostics={"of": record.name, "num_dimensions": num_dimensions, "num_levels": num_levels} | about,
+        diagnostics={"of": record.name, "num_dimensions": num_dimensions, "num_levels": num_levels}
+        | about
+        | ({} if observed is None else {NUM_OBSERVED: mean_count}),
+        details={} if observed is None else {NUM_OBSERVED: observed},
     )
 
 

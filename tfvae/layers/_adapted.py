@@ -8,6 +8,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfvae.data.examples import Examples, is_dictionary, unpack
+
 _CHUNK_SIZE = 4096
 # Relative spacing of float32 numbers.
 _RESOLUTION = float(np.finfo(np.float32).eps)
@@ -30,15 +32,17 @@ class Adapted(keras.layers.Layer):
         """Sets `loc` and `scale` to the mean and the standard deviation of each value over the examples.
 
         A value that is constant over the data gets standard deviation 1. A warning reports such values, and values
-        whose standard deviation is close to the float32 spacing at their magnitude.
+        whose standard deviation is close to the float32 spacing at their magnitude. Missing values, which are NaN or
+        False in a mask, are left out.
 
         Args:
-            data: Array `[N, *event]`, or a `tf.data.Dataset` of batches of x or of tuples that begin with x.
+            data: Array `[N, *event]`, a dictionary with the keys "x" and "observed", or a `tf.data.Dataset` of batches
+                of x, of such dictionaries, or of tuples that begin with one of these.
 
         Raises:
             ValueError: If there are no examples, or if their shape differs from the layer's.
         """
-        mean, stddev, largest = moments(data)
+        mean, stddev, largest, counts = moments(data)
         if self.loc is None:
             self.build((None, *mean.shape))
         if tuple(self.loc.shape) != mean.shape:
@@ -48,9 +52,18 @@ class Adapted(keras.layers.Layer):
             )
         constant = stddev <= np.maximum(_RESOLUTION * np.abs(mean), _MIN_SCALE)
         coarse = ~constant & (_RESOLUTION * largest > _COARSE_SHARE * stddev)
-        if constant.any():
+        never = counts == 0
+        constant |= never
+        if never.any():
             warnings.warn(
-                f"{_description(constant)} the same in all examples in float32. Their density has no upper bound, and "
+                f"{_description(never)} missing in all examples. They get mean 0 and standard deviation 1. Remove them "
+                "from the data.",
+                stacklevel=2,
+            )
+        same = constant & ~never
+        if same.any():
+            warnings.warn(
+                f"{_description(same)} the same in all examples in float32. Their density has no upper bound, and "
                 "their part of log p(x) is meaningless. They get standard deviation 1. Remove them from the data. If "
                 "they differ by less than the precision of float32, subtract a constant or change their unit.",
                 stacklevel=2,
@@ -69,37 +82,50 @@ class Adapted(keras.layers.Layer):
         """Hook for layers that treat constant values differently; `constant` is a boolean mask `[*event]`."""
 
 
-def moments(data: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Returns the mean, standard deviation and largest absolute value of each value of the event, in float64.
+def moments(data: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Returns mean, standard deviation, largest absolute value and count of each value of the event, in float64.
+
+    They are those of the observed values. A value that is never observed has mean and standard deviation 0.
 
     Raises:
         ValueError: If there are no examples.
     """
-    count = 0
-    mean = spread = largest = np.zeros(())
-    for x in _chunks(data):
-        chunk_mean = x.mean(axis=0, dtype=np.float64)
+    is_empty = True
+    mean = spread = largest = counts = np.zeros(())
+    for x, observed in _chunks(data):
+        count = observed.sum(axis=0)
+        chunk_mean = x.sum(axis=0, where=observed) / np.maximum(count, 1)
         # Chan, Golub & LeVeque 1979: combines sums of squares about the mean of each chunk, without cancellation.
-        delta, total = chunk_mean - mean, count + len(x)
-        spread = spread + np.square(x - chunk_mean).sum(axis=0) + np.square(delta) * (count * len(x) / total)
-        mean = mean + delta * (len(x) / total)
-        largest = np.maximum(largest, np.abs(x).max(axis=0))
-        count = total
-    if not count:
+        delta, total = chunk_mean - mean, counts + count
+        share = count / np.maximum(total, 1)
+        spread = (
+            spread
+            + np.square(x - chunk_mean).sum(axis=0, where=observed)
+            + np.square(delta) * (counts * count / np.maximum(total, 1))
+        )
+        mean = mean + delta * share
+        largest = np.maximum(largest, np.abs(x).max(axis=0, where=observed, initial=0.0))
+        counts, is_empty = total, False
+    if is_empty:
         raise ValueError("`adapt` needs at least one example. Received: 0 examples")
-    return mean, np.sqrt(spread / count), largest
+    return mean, np.sqrt(spread / np.maximum(counts, 1)), largest, counts
 
 
-def _chunks(data: Any) -> Iterator[np.ndarray]:
+def _chunks(data: Any) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yields some examples in float64 and where their values are observed, `[B, *event]` each."""
     if isinstance(data, tf.data.Dataset):
         for batch in data:
-            x = np.asarray(batch[0] if isinstance(batch, tuple) else batch)
-            if len(x):
-                yield x.astype(np.float64)
+            yield from _chunks(batch[0] if isinstance(batch, tuple) else batch)
         return
-    array = np.asarray(data)
+    found = unpack(data) if is_dictionary(data) else Examples(data)
+    array = np.asarray(found.x)
     for start in range(0, len(array), _CHUNK_SIZE):
-        yield array[start : start + _CHUNK_SIZE].astype(np.float64)
+        rows = slice(start, start + _CHUNK_SIZE)
+        x = array[rows].astype(np.float64)
+        observed = ~np.isnan(x)
+        if found.observed is not None:
+            observed &= np.asarray(found.observed[rows], bool)
+        yield x, observed
 
 
 def _description(chosen: np.ndarray) -> str:

@@ -12,9 +12,8 @@ from tfvae.typing import Distribution, Tensor
 
 tfd = tfp.distributions
 
-# A value in the support of all likelihoods, or for which their formulas are finite. It takes the place of a missing
-# value, whose density is not counted.
-_FILL_VALUE = 0.5
+# Values in the support of most continuous and of most discrete likelihoods, which take the place of missing ones.
+_CONTINUOUS_FILL, _DISCRETE_FILL = 0.5, 1.0
 
 
 class Observed(SameShape):
@@ -43,7 +42,9 @@ class Observed(SameShape):
 
     def _log_prob(self, value: Tensor) -> Tensor:
         # Filled before the density, because the gradient of an infinite density would be NaN in spite of `where`.
-        filled = tf.where(self.observed, value, tf.cast(_FILL_VALUE, value.dtype))
+        is_continuous = self.reparameterization_type == tfd.FULLY_REPARAMETERIZED
+        fill = tf.cast(_CONTINUOUS_FILL if is_continuous else _DISCRETE_FILL, value.dtype)
+        filled = tf.where(self.observed, value, fill)
         each = _log_prob_of_each(self.distribution, filled)  # [..., B, *event]
         axes = list(range(-self.distribution.event_shape.rank, 0))
         return tf.reduce_sum(tf.where(self.observed, each, tf.zeros_like(each)), axis=axes)

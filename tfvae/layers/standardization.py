@@ -22,6 +22,8 @@ class Standardization(Adapted):
     Args:
         **kwargs: Arguments `name` and `dtype` of `keras.layers.Layer`.
 
+    In a model of data with missing values, these are zero after the layer, as if they had the mean of the others.
+
     Call arguments:
         inputs: Data x `[B, *event]`.
 

@@ -2,10 +2,14 @@
 
 from typing import Any, Literal, NamedTuple
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from tfvae._errors import quoted
+from tfvae.layers import Standardization
+from tfvae.layers._networks import sublayers
+from tfvae.typing import Tensor
 
 Missing = Literal["nan"] | None
 
@@ -58,6 +62,17 @@ def observed_part(x: Any, observed: Any, missing: Missing) -> ObservedData:
         if missing is not None:
             mask = tf.logical_and(mask, tf.math.logical_not(tf.math.is_nan(x)))
     return ObservedData(tf.where(mask, x, tf.zeros_like(x)), mask)
+
+
+def as_seen_by(encoder: keras.layers.Layer, x: Tensor, observed: Tensor) -> Tensor:
+    """Returns data as an encoder sees them: with zeros in the place of missing values.
+
+    If the encoder has a `Standardization` layer for x, they are zero after it.
+    """
+    layer = next((layer for layer in sublayers(encoder) if isinstance(layer, Standardization) and layer.built), None)
+    if layer is None or layer.loc.shape != x.shape[1:]:
+        return tf.where(observed, x, tf.zeros_like(x))
+    return tf.where(observed, x, tf.cast(layer.loc, x.dtype))
 
 
 def observed_values(x: np.ndarray, observed: Any, missing: Missing) -> np.ndarray:

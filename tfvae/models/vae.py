@@ -23,7 +23,7 @@ from tfvae.models._queried_model import QueriedModel
 from tfvae.models._shared_layers import sharing_scope
 from tfvae.models.batch import Batch
 from tfvae.models.conditions import called, condition_shape, for_draws, symbolic_condition
-from tfvae.models.missing import Missing, checked_missing, observed_part
+from tfvae.models.missing import Missing, as_seen_by, checked_missing, observed_part
 from tfvae.models.objective import Bound, Objective
 from tfvae.priors import Conditional, Prior
 from tfvae.typing import Distribution, Seed, Tensor
@@ -54,8 +54,9 @@ class VAE(QueriedModel):
         objective: Updates of a training step, each of its own variables with its own optimizer. None is `Bound()`, one
             update that maximises the bound of the estimator.
         missing: "nan" if NaN in x is a missing value. log p(x|z) is then that of the observed values, the encoder sees
-            zeros in their place and, in an input named "observed", where they are: docs/missing-data.md. None if NaN is
-            an error. A mask may be given to any model: `fit({"x": x, "observed": mask})`.
+            zeros in the place of missing ones (with a `Standardization` layer, their means) and, in an input named
+            "observed", where they are: docs/missing-data.md. None if NaN is an error. A mask may be given to any model:
+            `fit({"x": x, "observed": mask})`.
         seed: Seed of the random numbers of the model. None draws a seed.
         **kwargs: `name` of `keras.Model`.
 
@@ -190,6 +191,7 @@ class VAE(QueriedModel):
         if isinstance(x, Batch):
             x, condition, observed = x.x, x.condition, x.observed
         self._require_condition(condition)
+        x = x if observed is None else as_seen_by(self.encoder, x, observed)
         found = called(self.encoder, x, condition, observed, training=training)
         found = _validation.distribution_of(found, self.encoder, "encoder")
         posterior = as_distribution(found)
@@ -234,7 +236,7 @@ class VAE(QueriedModel):
             posterior=self.infer(batch.x, condition=condition, observed=observed, training=training),
             prior=self.prior_of(condition) if prior is None else prior,
             generate=generate,
-            infer=lambda other: self.infer(other, condition=condition, training=training),
+            infer=lambda other: self.infer(other, condition=condition, observed=observed, training=training),
         )
 
     def call(self, inputs: Any, training: bool = False) -> Distribution:
