@@ -11,6 +11,7 @@ from small_models import few_signatures, random_bits, small_vae
 
 import tfvae
 from tfvae import layers
+from tfvae.layers._observed import Observed
 
 tfd = tfp.distributions
 MODEL = make_linear_gaussian(latent_size=2, data_size=5)
@@ -99,31 +100,37 @@ def test_imputed_means_and_draws_are_those_given_the_observed_part(vae, holes):
     np.testing.assert_allclose(found.samples[:, 1].std(axis=0), deviation, rtol=0.25)
 
 
-@pytest.mark.parametrize(
-    "layer",
-    [
-        layers.IndependentBernoulli((4, 2)),
-        layers.IndependentNormal((4, 2)),
-        layers.IndependentStudentT((4, 2)),
-        layers.IndependentBeta((4, 2)),
-        layers.IndependentPoisson((4, 2)),
-        layers.Standardized(layers.IndependentNormal((4, 2))),
-        layers.GenericDistribution(tfd.Gamma, (4, 2)),
-    ],
-    ids=lambda layer: layer.name,
-)
+LIKELIHOODS = [
+    layers.IndependentBernoulli((4, 2), validate_args=True),
+    layers.IndependentContinuousBernoulli((4, 2), validate_args=True),
+    layers.IndependentNormal((4, 2), validate_args=True),
+    layers.IndependentLaplace((4, 2), validate_args=True),
+    layers.IndependentLogistic((4, 2), validate_args=True),
+    layers.IndependentStudentT((4, 2), validate_args=True),
+    layers.IndependentBeta((4, 2), validate_args=True),
+    layers.IndependentPoisson((4, 2), validate_args=True),
+    layers.IndependentNegativeBinomial((4, 2), validate_args=True),
+    layers.IndependentCategorical((4, 2), 3, validate_args=True),
+    layers.BetaBinomial((4, 2), 5, validate_args=True),
+    layers.DiscretizedLogistic((4, 2), validate_args=True),
+    layers.DiscretizedLogisticMixture((4, 2, 1), 2, validate_args=True),
+    layers.MultivariateNormalDiag(8),
+    layers.Standardized(layers.IndependentStudentT((4, 2))),
+    layers.GenericDistribution(tfd.Gamma, (4, 2)),
+]
+
+
+@pytest.mark.parametrize("layer", LIKELIHOODS, ids=lambda layer: layer.name)
 def test_the_density_is_a_sum_over_observed_values(layer):
-    """Compared with densities of a single value, and without NaN in gradients."""
+    """Of draws of the likelihood, and without NaN in gradients."""
     parameters = tf.random.stateless_normal([3, layer.parameters_size], [1, 2])
     likelihood = layers._coercion.as_distribution(layer(parameters))
-    x = tf.fill([3, 4, 2], 0.25) if "poisson" not in layer.name else tf.ones([3, 4, 2])
-    mask = tf.constant(random_bits(3, (4, 2))) > 0
-    from tfvae.layers._observed import Observed
-
+    x = likelihood.sample([5], seed=(0, 0))
+    mask = tf.constant(random_bits(3, likelihood.event_shape)) > 0
     with tf.GradientTape() as tape:
         tape.watch(parameters)
         made = layers._coercion.as_distribution(layer(parameters))
-        found = Observed(made, mask).log_prob(tf.where(mask, x, 0.0))
+        found = Observed(made, mask).log_prob(tf.where(mask, x, tf.zeros_like(x)))  # [5, 3]
     complete = Observed(likelihood, tf.ones_like(mask)).log_prob(x)
     np.testing.assert_allclose(complete, likelihood.log_prob(x), rtol=1e-5)
     missing = Observed(likelihood, ~mask).log_prob(x)
@@ -186,13 +193,21 @@ def test_what_does_not_fit_is_one_error(make, x, message):
         fit()
 
 
-def test_values_that_depend_on_each_other_cannot_be_missing():
-    mixture = layers.MixtureNormal(2, (3,))
-    likelihood = layers._coercion.as_distribution(mixture(tf.zeros([1, mixture.parameters_size])))
-    from tfvae.layers._observed import Observed
-
+@pytest.mark.parametrize(
+    "layer",
+    [
+        layers.MixtureNormal(2, (3,)),
+        layers.OneHotCategorical(3),
+        layers.MultivariateNormalTriL(3),
+        layers.DiscretizedLogisticMixture((2, 2, 3), 2),
+        layers.Standardized(layers.MixtureNormal(2, (3,))),
+    ],
+    ids=lambda layer: layer.name,
+)
+def test_values_that_depend_on_each_other_cannot_be_missing(layer):
+    likelihood = layers._coercion.as_distribution(layer(tf.zeros([1, layer.parameters_size])))
     with pytest.raises(ValueError, match="independent given z"):
-        Observed(likelihood, tf.ones([1, 3], tf.bool))
+        Observed(likelihood, tf.ones([1, *likelihood.event_shape], tf.bool))
 
 
 def test_other_evaluations_refuse_missing_values():

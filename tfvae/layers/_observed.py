@@ -5,6 +5,7 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae._kl import INDEPENDENT
 from tfvae.layers._affine import Affine
 from tfvae.layers._batch_unflattened import BatchUnflattened
 from tfvae.layers._same_shape import SameShape
@@ -71,8 +72,8 @@ def is_factorized(distribution: Any) -> bool:
         return is_factorized(distribution._flat)
     if isinstance(distribution, Affine):
         return is_factorized(distribution.distribution)
-    if isinstance(distribution, tfd.Independent):
-        return bool(distribution.distribution.event_shape.rank == 0)
+    if isinstance(distribution, INDEPENDENT):
+        return bool(distribution.distribution.event_shape.num_elements() == 1)  # a gray pixel is an event of one value
     # TFP's multivariate normal of a diagonal scale is not a product in its form, but in its density.
     return isinstance(distribution, tfd.MultivariateNormalDiag)
 
@@ -89,4 +90,7 @@ def _log_prob_of_each(distribution: Any, value: Tensor) -> Tensor:
         return tf.reshape(_log_prob_of_each(distribution._flat, flat), full)
     if isinstance(distribution, tfd.MultivariateNormalDiag):
         return tfd.Normal(distribution.mean(), distribution.stddev()).log_prob(value)
-    return distribution.distribution.log_prob(value)
+    each = distribution.distribution.log_prob(value)
+    for _ in range(distribution.distribution.event_shape.rank):  # axes of length 1
+        each = each[..., tf.newaxis]
+    return each
