@@ -11,6 +11,7 @@ from tfvae.data import noise
 from tfvae.data.array_file import ArrayFile
 from tfvae.data.contents import clean_arrays, clean_values, require_form
 from tfvae.data.errors import DataError
+from tfvae.data.holes import NAN, observed_of, with_zeros, without_nan
 from tfvae.data.split import Split
 from tfvae.data.splits import Splits, make_splits
 
@@ -25,13 +26,14 @@ _LABEL_KEYS = ("y", "labels")
 _SPLIT_KEYS = {"train": ("train",), "validation": ("validation", "valid", "val"), "test": ("test",)}
 
 
-def load_file(path: Path, seed: int, condition: str | None = None) -> Splits:
+def load_file(path: Path, seed: int, condition: str | None = None, missing: str | None = None) -> Splits:
     """Loads the splits of a file: its own, or a shuffled 80/10/10 cut of its one array.
 
     Args:
         path: The file.
         seed: The seed of the cut.
         condition: The name of the array of conditions, or None. Beside x_train, it stands for NAME_train and so on.
+        missing: "nan", the name of the array of observed values, or None.
 
     Raises:
         DataError: If the file is missing, damaged, pickled, or in none of the known forms.
@@ -40,24 +42,25 @@ def load_file(path: Path, seed: int, condition: str | None = None) -> Splits:
     file = ArrayFile(path)
     if "x_train" in file:
         x, y = _stored_splits(file)
-        missing: tuple[str, ...] = () if "test" in x else ("test",)
+        to_cut: tuple[str, ...] = () if "test" in x else ("test",)
     else:
-        x, y = _single_array(file, condition)
-        missing = ("validation", "test")
-    if missing:
-        _require_enough(file.forms[x["train"]].shape, missing, path)
-    arrays, labels, conditions = _read(file, x, y, _conditions(file, x, condition), cut=bool(missing))
-    if missing:
-        _cut_off({"data": arrays, "labels": labels, "conditions": conditions}, missing, seed, path)
-    return make_splits(path.stem, arrays, labels, str(path), conditions or None)
+        x, y = _single_array(file, condition, missing)
+        to_cut = ("validation", "test")
+    if to_cut:
+        _require_enough(file.forms[x["train"]].shape, to_cut, path)
+    parts = _read(file, x, y, condition, missing, cut=bool(to_cut))
+    if to_cut:
+        _cut_off(parts, to_cut, seed, path)
+    return _splits(path, parts)
 
 
-def load_whole(path: Path, condition: str | None = None) -> Split | None:
+def load_whole(path: Path, condition: str | None = None, missing: str | None = None) -> Split | None:
     """Loads all examples of a file with one array, in their own order; None for a file with splits of its own.
 
     Args:
         path: The file.
         condition: The name of the array of conditions, or None.
+        missing: "nan", the name of the array of observed values, or None.
 
     Raises:
         DataError: If the file is missing, damaged, pickled, or in none of the known forms.
@@ -66,12 +69,11 @@ def load_whole(path: Path, condition: str | None = None) -> Split | None:
     file = ArrayFile(path)
     if "x_train" in file:
         return None
-    x, y = _single_array(file, condition)
-    arrays, labels, conditions = _read(file, x, y, _conditions(file, x, condition), cut=False)
-    return cast(Split, make_splits(path.stem, arrays, labels, str(path), conditions or None).train)
+    x, y = _single_array(file, condition, missing)
+    return cast(Split, _splits(path, _read(file, x, y, condition, missing, cut=False)).train)
 
 
-def check_file(path: Path, condition: str | None = None) -> None:
+def check_file(path: Path, condition: str | None = None, missing: str | None = None) -> None:
     """Checks at once that a file exists and has one of the known forms, and that small arrays can be used.
 
     Raises:
@@ -79,39 +81,61 @@ def check_file(path: Path, condition: str | None = None) -> None:
         MemoryError: As `load_file`.
     """
     file = ArrayFile(path)
-    x, y = _stored_splits(file) if "x_train" in file else _single_array(file, condition)
-    _check(file, x, {**y, **_conditions(file, x, condition)}, cut="test" not in x)
-    clean_arrays({split: file[name] for split, name in x.items() if file.is_small(name)}, str(path))
+    x, y = _stored_splits(file) if "x_train" in file else _single_array(file, condition, missing)
+    _check(file, x, {**y, **_conditions(file, x, condition), **_masks(file, x, missing)}, missing, "test" not in x)
+    small = {split: file[name] for split, name in x.items() if file.is_small(name)}
+    clean_arrays(small if missing is None else {split: without_nan(part) for split, part in small.items()}, str(path))
 
 
 def _read(
-    file: ArrayFile, x: dict[str, str], y: dict[str, str], conditions: dict[str, str], *, cut: bool
-) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], dict[str, np.ndarray]]:
-    _check(file, x, {**y, **conditions}, cut=cut)
-    found = [{split: file[name] for split, name in names.items()} for names in (x, y, conditions)]
-    return found[0], found[1], found[2]
+    file: ArrayFile, x: dict[str, str], y: dict[str, str], condition: str | None, missing: str | None, *, cut: bool
+) -> dict[str, dict[str, np.ndarray]]:
+    """Returns the data, labels, conditions and masks of the splits, with zeros in the place of missing values."""
+    conditions, masks = _conditions(file, x, condition), _masks(file, x, missing)
+    _check(file, x, {**y, **conditions, **masks}, missing, cut)
+    names = {"data": x, "labels": y, "conditions": conditions, "masks": masks}
+    parts = {part: {split: file[name] for split, name in of_part.items()} for part, of_part in names.items()}
+    parts["masks"] = observed_of(parts["data"], parts["masks"], missing, str(file.path))
+    parts["data"] = with_zeros(parts["data"], parts["masks"])
+    return parts
+
+
+def _splits(path: Path, parts: dict[str, dict[str, np.ndarray]]) -> Splits:
+    return make_splits(
+        path.stem, parts["data"], parts["labels"], str(path), parts["conditions"] or None, parts["masks"]
+    )
 
 
 def _conditions(file: ArrayFile, x: dict[str, str], condition: str | None) -> dict[str, str]:
     """Returns the names of the conditions of each split."""
-    if condition is None:
+    return _beside(file, x, condition, "the condition", '"label" makes conditions of the labels')
+
+
+def _masks(file: ArrayFile, x: dict[str, str], missing: str | None) -> dict[str, str]:
+    """Returns the names of the masks of each split, if they are arrays of the file."""
+    name = None if missing == NAN else missing
+    return _beside(file, x, name, "the mask of observed values", '"nan" takes NaN for missing values')
+
+
+def _beside(file: ArrayFile, x: dict[str, str], part: str | None, what: str, otherwise: str) -> dict[str, str]:
+    """Returns the names of the arrays of each split beside its data; none if there is no name."""
+    if part is None:
         return {}
     if "x_train" in file:
         # As the data are spelled: x_valid has NAME_valid.
-        found = {split: f"{condition}{name.removeprefix('x')}" for split, name in x.items()}
+        found = {split: f"{part}{name.removeprefix('x')}" for split, name in x.items()}
     else:
-        found = {"train": condition}
-    missing = [name for name in found.values() if name not in file]
-    if missing:
+        found = {"train": part}
+    absent = [name for name in found.values() if name not in file]
+    if absent:
         raise DataError(
-            f"{file.path} has no array {quoted(missing[0])} for the condition. Expected {quoted(condition)}, or with "
-            f'x_train one array for each split, such as "{condition}_train"; "label" makes conditions of the labels. '
-            f"Received: the arrays {quoted(sorted(file))}"
+            f"{file.path} has no array {quoted(absent[0])} for {what}. Expected {quoted(part)}, or with x_train one "
+            f'array for each split, such as "{part}_train"; {otherwise}. Received: the arrays {quoted(sorted(file))}'
         )
     return found
 
 
-def _check(file: ArrayFile, x: dict[str, str], y: dict[str, str], *, cut: bool) -> None:
+def _check(file: ArrayFile, x: dict[str, str], y: dict[str, str], missing: str | None, cut: bool) -> None:
     """Checks headers and first rows before all values are read, which may take far more memory than the file.
 
     The first rows show a wrong type of number, or units that are not levels.
@@ -121,7 +145,7 @@ def _check(file: ArrayFile, x: dict[str, str], y: dict[str, str], *, cut: bool) 
         require_form(form.shape, form.dtype, source)
         head = file.head(name)
         if head is not None:
-            clean_values(head, source, np.arange(len(head)))
+            clean_values(head if missing is None else without_nan(head), source, np.arange(len(head)))
     sizes = {name: file.forms[name].loading_bytes(is_label=False, cut=cut) for name in x.values()}
     sizes |= {name: file.forms[name].loading_bytes(is_label=True, cut=cut) for name in y.values()}
     file.require_memory(sizes)
@@ -143,12 +167,12 @@ def _stored_splits(file: ArrayFile) -> tuple[dict[str, str], dict[str, str]]:
     return arrays, {split: y for split, y in labels.items() if split in arrays}
 
 
-def _single_array(file: ArrayFile, condition: str | None = None) -> tuple[dict[str, str], dict[str, str]]:
-    """Returns the names of the data and of their labels, as the training split."""
+def _single_array(file: ArrayFile, *others: str | None) -> tuple[dict[str, str], dict[str, str]]:
+    """Returns the names of the data and of their labels, as the training split. The data are none of `others`."""
     key = _first(_SINGLE_KEYS, file)
-    others = [name for name in file if name not in (*_LABEL_KEYS, condition)]
-    if key is None and len(others) == 1:
-        key = others[0]
+    names = [name for name in file if name not in (*_LABEL_KEYS, *others)]
+    if key is None and len(names) == 1:
+        (key,) = names
     if key is None or any(name.startswith("x_") for name in file):
         raise DataError(
             f"{file.path} has arrays in no known form. Expected {_FORMS}. Rename the arrays. Received: "
@@ -175,7 +199,7 @@ def _cut_off(parts: dict[str, dict[str, np.ndarray]], splits: tuple[str, ...], s
     """Moves a tenth of the shuffled training examples, at least one, into each of `splits`.
 
     Args:
-        parts: The data, labels and conditions, each by split.
+        parts: The data, labels, conditions and masks, each by split.
         splits: The names of the splits to make.
         seed: The seed of the order.
         path: The file, for messages.

@@ -12,6 +12,7 @@ from tfvae.data import archives, digits, files
 from tfvae.data.array_file import ArrayFile
 from tfvae.data.conditions import LABEL, conditioned_on_labels
 from tfvae.data.errors import DataError
+from tfvae.data.holes import NAN
 from tfvae.data.load_shards import load_shards
 from tfvae.data.shard_header import ShardHeader, is_shards
 from tfvae.data.sharded_split import ShardedSplit
@@ -53,6 +54,7 @@ def load(
     data_dir: str | os.PathLike[str] | None = None,
     seed: int = 0,
     condition: str | None = None,
+    missing: str | None = None,
 ) -> Splits:
     """Loads a data set by name, from a file, or from a folder of shards.
 
@@ -69,6 +71,9 @@ def load(
         condition: What a conditional model is given with each example: "label" for the label, as a one-hot vector; or
             the name of an array of an `.npz`, such as "angle" for `angle`, or for `angle_train`, `angle_test`. Its
             integers or text (N,) are classes, floats (N,) numbers; vectors and images are used as they are.
+        missing: "nan" if NaN in a file is a missing value; or the name of an array of an `.npz`, such as "observed" for
+            `observed`, or for `observed_train`, `observed_test`, which is False at missing values of any data. None if
+            no value is missing, and NaN an error.
 
     Returns:
         Splits of uint8 levels or float32 values, channels last: (N, H, W) becomes (N, H, W, 1), (N, D) stays. Zeros and
@@ -84,20 +89,20 @@ def load(
     """
     folder = None if data_dir is None else expanded(data_dir, kind=DataError)
     text = os.fspath(name)
+    _require_arrays(text, condition, missing)
     if condition not in (None, LABEL):
-        _require_arrays(text, condition)
-        return files.load_file(_require_path(text, folder), seed, condition)
-    splits = _loaded(text, folder, seed)
+        return files.load_file(_require_path(text, folder), seed, condition, missing)
+    splits = _loaded(text, folder, seed, missing)
     return splits if condition is None else _conditioned(splits)
 
 
-def _loaded(text: str, folder: Path | None, seed: int) -> Splits:
+def _loaded(text: str, folder: Path | None, seed: int, missing: str | None) -> Splits:
     if text in _LOADERS:
         return _LOADERS[text](folder)
     if text.startswith(_TFDS_PREFIX):
         return load_from_tfds(text.removeprefix(_TFDS_PREFIX), folder)
     path = _require_path(text, folder)
-    return files.load_file(path, seed) if path.suffix in files.SUFFIXES else load_shards(path)
+    return files.load_file(path, seed, missing=missing) if path.suffix in files.SUFFIXES else load_shards(path)
 
 
 def _conditioned(splits: Splits) -> Splits:
@@ -105,35 +110,42 @@ def _conditioned(splits: Splits) -> Splits:
     return Splits(splits.name, **conditioned_on_labels(splits.in_memory("a condition")))
 
 
-def _require_arrays(text: str, condition: str | None) -> None:
-    if text in _LOADERS or Path(text).suffix != ".npz":
+def _require_arrays(text: str, condition: str | None, missing: str | None) -> None:
+    """Raises DataError if data cannot have such a condition or such missing values."""
+    suffix = "" if text in _LOADERS else Path(text).suffix
+    if missing is not None and suffix not in (files.SUFFIXES if missing == NAN else (".npz",)):
+        raise DataError(
+            'missing must be "nan", for NaN in an .npy or .npz file, or the name of an array of an .npz file, False at '
+            f"missing values. Received: missing={quoted(missing)} for the data {quoted(text)}"
+        )
+    if condition not in (None, LABEL) and suffix != ".npz":
         raise DataError(
             f'condition must be "label", the label of each example, or for an .npz file the name of one of its arrays. '
             f"Received: condition={quoted(condition)} for the data {quoted(text)}"
         )
 
 
-def check_name(name: str | os.PathLike[str], condition: str | None = None) -> None:
+def check_name(name: str | os.PathLike[str], condition: str | None = None, missing: str | None = None) -> None:
     """Checks a name or path without TensorFlow and without reading the data.
 
     Args:
         name: As for `load`.
         condition: As for `load`.
+        missing: As for `load`.
 
     Raises:
         DataError: If the name is unknown, the path does not exist, or `load` would refuse the file by its headers.
         MemoryError: If the arrays, with the copies that loading makes, need more memory than is free.
     """
     text = os.fspath(name)
-    if condition not in (None, LABEL):
-        _require_arrays(text, condition)
+    _require_arrays(text, condition, missing)
     if text in archives.FILES:
         archives.find(text, None)
     if text in _LOADERS or text.startswith(_TFDS_PREFIX):
         return
     path = _require_path(text, None)
     if path.suffix in files.SUFFIXES:
-        files.check_file(path, None if condition == LABEL else condition)
+        files.check_file(path, None if condition == LABEL else condition, missing)
     else:
         ShardHeader.read(path)
 
@@ -160,6 +172,7 @@ def load_examples(
     split: str = "test",
     data_dir: str | os.PathLike[str] | None = None,
     condition: str | None = None,
+    missing: str | None = None,
 ) -> Split | ShardedSplit:
     """Loads examples to apply a model to: a file with one array whole and in its own order, else one split.
 
@@ -169,6 +182,7 @@ def load_examples(
         data_dir: As for `load`.
         condition: As for `load`, for the name of an array. Conditions that are labels are not made, because the classes
             are those of the training data.
+        missing: As for `load`.
 
     Raises:
         DataError: If `load` refuses the data, or the data set lacks the split.
@@ -177,10 +191,11 @@ def load_examples(
     path = expanded(name, kind=DataError)
     if path.suffix in files.SUFFIXES and os.fspath(name) not in _LOADERS:
         path = path if data_dir is None else expanded(data_dir, kind=DataError) / path
-        whole = files.load_whole(path, condition)
+        _require_arrays(os.fspath(name), condition, missing)
+        whole = files.load_whole(path, condition, missing)
         if whole is not None:
             return whole
-    found = getattr(load(name, data_dir=data_dir, condition=condition), split)
+    found = getattr(load(name, data_dir=data_dir, condition=condition, missing=missing), split)
     if found is None:
         raise DataError(
             f"The data set {os.fspath(name)!r} has no {split} split. Choose another. Received: split={split!r}"

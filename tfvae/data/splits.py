@@ -79,8 +79,9 @@ def make_splits(
     labels: Mapping[str, np.ndarray],
     source: str,
     conditions: Mapping[str, np.ndarray] | None = None,
+    observed: Mapping[str, np.ndarray] | None = None,
 ) -> Splits:
-    """Makes splits of arrays, labels and conditions with the keys "train", "validation" and "test".
+    """Makes splits of arrays, labels, conditions and masks with the keys "train", "validation" and "test".
 
     Only "train" is required. Labels that are text become class numbers.
 
@@ -100,6 +101,7 @@ def make_splits(
                 f"{name}/{key}",
                 channel_added=num_levels is None and arrays[key].ndim == 3,
                 condition=found.values.get(key),
+                observed=observed[key].reshape(array.shape) if observed else None,
                 class_names=class_names,
                 condition_names=found.names,
             )
