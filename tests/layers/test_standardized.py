@@ -129,3 +129,40 @@ def test_data_of_another_shape_or_none_are_refused():
         layer.adapt(X[:, :3])
     with pytest.raises(ValueError, match="at least one example"):
         layer.adapt(X[:0])
+
+
+def test_adapt_leaves_out_missing_values(monkeypatch):
+    monkeypatch.setattr("tfvae.layers._adapted._CHUNK_SIZE", 37)
+    x = np.where(RNG.uniform(size=X.shape) < 0.6, np.nan, X)
+    masked = {"x": np.nan_to_num(x, nan=7.0), "observed": ~np.isnan(x)}
+    dataset = tf.data.Dataset.from_tensor_slices(masked).batch(50)
+    for data in (x, masked, dataset, dataset.map(lambda batch: (batch, 0))):
+        layer = layers.Standardization()
+        layer.adapt(data)
+        np.testing.assert_allclose(layer.loc, np.nanmean(x, axis=0, dtype="float64"), rtol=1e-6)
+        np.testing.assert_allclose(layer.scale, np.nanstd(x, axis=0, dtype="float64"), rtol=1e-5)
+
+
+def test_a_value_that_is_never_observed_is_a_warning():
+    x = np.array([[1.0, np.nan, 2.0], [3.0, np.nan, np.nan]], "float32")
+    layer = layers.Standardization()
+    with pytest.warns(UserWarning, match="values of an example") as caught:
+        layer.adapt(x)
+    messages = [str(warning.message) for warning in caught]
+    assert messages[0].startswith("1 of 3 values of an example (index 1) is missing in all examples.")
+    assert messages[1].startswith("1 of 3 values of an example (index 2) is the same in all examples")
+    np.testing.assert_array_equal(layer.loc, [2.0, 0.0, 2.0])
+    np.testing.assert_array_equal(layer.scale, 1.0)
+
+
+def test_an_encoder_sees_zeros_after_standardization_in_the_place_of_missing_values():
+    standardization = layers.Standardization()
+    standardization.adapt(X)
+    dense = keras.layers.Dense(4)
+    encoder = keras.Sequential([keras.Input((4,)), standardization, dense, layers.MultivariateNormalDiag(2)])
+    decoder = keras.Sequential([keras.layers.Dense(8), layers.IndependentNormal(4)])
+    vae = tfvae.models.VAE(encoder, decoder, missing="nan", seed=0)
+    observed = RNG.uniform(size=(5, 4)) < 0.5
+    standardized = np.where(observed, (X[:5] - standardization.loc) / standardization.scale, 0.0)
+    found = vae.encode(np.where(observed, X[:5], np.nan)).mean()
+    np.testing.assert_allclose(found, dense(standardized)[:, :2], rtol=1e-5, atol=1e-6)

@@ -100,6 +100,18 @@ def test_imputed_means_and_draws_are_those_given_the_observed_part(vae, holes):
     np.testing.assert_allclose(found.samples[:, 1].std(axis=0), deviation, rtol=0.25)
 
 
+def test_weights_correct_an_encoder_that_is_wrong(holes):
+    """Means of copies of one example, which differ in their draws, within five standard errors."""
+    wrong = exact_vae(MODEL, scale_factor=1.5, shift=0.2)
+    for row in holes[2:4]:
+        copies = np.tile(row, (60, 1))
+        data = {"x": np.nan_to_num(copies), "observed": ~np.isnan(copies)}
+        found = tfvae.evaluation.impute(wrong, data, num_samples=1, num_importance_samples=3000, batch_size=60)
+        error = found.mean.std(axis=0, ddof=1) / np.sqrt(60)
+        np.testing.assert_array_less(np.abs(found.mean.mean(axis=0) - conditional_mean(row)), 5 * error + 1e-5)
+        assert (found.effective_sample_size < 2900).all()
+
+
 LIKELIHOODS = [
     layers.IndependentBernoulli((4, 2), validate_args=True),
     layers.IndependentContinuousBernoulli((4, 2), validate_args=True),

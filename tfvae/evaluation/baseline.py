@@ -13,13 +13,14 @@ _LOG_2_PI = float(np.log(2.0 * np.pi))
 def independent_log_likelihood(train: np.ndarray, test: np.ndarray, family: Literal["normal", "bernoulli"]) -> Record:
     """Computes the log-likelihood of test examples under independent distributions, fitted to training data.
 
-    A VAE that does not exceed it has learned nothing about the dependence between values.
+    A VAE that does not exceed it has learned nothing about the dependence between values. Missing values, which are
+    NaN, are left out.
 
     Args:
         train: Examples `[N, *event]`, in the form that the model's likelihood takes.
         test: Examples `[M, *event]`.
         family: "normal", with mean and standard deviation of the training examples, or "bernoulli", with the
-            probability (k + 1/2) / (N + 1) for k ones, which is never 0 or 1.
+            probability (k + 1/2) / (n + 1) for k ones among n observed values, which is never 0 or 1.
 
     Returns:
         A `Record` named "baseline", in nats per example; its diagnostics are the family and the number of values that
@@ -29,17 +30,20 @@ def independent_log_likelihood(train: np.ndarray, test: np.ndarray, family: Lite
         Krichevsky & Trofimov, The performance of universal encoding, 1981, for the probability.
     """
     axes = tuple(range(1, train.ndim))
-    mean, x = train.mean(axis=0, dtype=np.float64), test.astype(np.float64)
+    train_seen, seen, x = ~np.isnan(train), ~np.isnan(test), test.astype(np.float64)
+    counts = train_seen.sum(axis=0)
+    mean = train.sum(axis=0, dtype=np.float64, where=train_seen) / np.maximum(counts, 1)
     if family == "bernoulli":
-        probability = (mean * len(train) + 0.5) / (len(train) + 1.0)
+        probability = (mean * counts + 0.5) / (counts + 1.0)
         each = x * np.log(probability) + (1.0 - x) * np.log1p(-probability)
         constant = np.zeros(mean.shape, bool)
     else:
-        stddev = train.std(axis=0, dtype=np.float64)
+        squares = np.square(train - mean).sum(axis=0, where=train_seen)
+        stddev = np.sqrt(squares / np.maximum(counts, 1))
         constant = stddev <= np.finfo(np.float32).eps * np.abs(mean)
         scale = np.where(constant, 1.0, stddev)
         each = -0.5 * np.square((x - mean) / scale) - np.log(scale) - 0.5 * _LOG_2_PI
-    per_example = each.sum(axis=axes)
+    per_example = each.sum(axis=axes, where=seen)
     return Record(
         name="baseline",
         unit="nats",
