@@ -104,11 +104,11 @@ def impute(
     first = 0
     for i, x in enumerate(batches_of_examples(vae, data, batch_size)):
         batch = x if isinstance(x, Batch) else Batch(x)
-        if batch.observed is None:
-            batch = batch._replace(observed=tf.ones_like(batch.x, tf.bool))
+        seen = tf.ones_like(batch.x, tf.bool) if batch.observed is None else batch.observed
+        batch = batch._replace(observed=seen)
         mean, samples, effective = (part.numpy() for part in function(batch, numbers, fold_in(seed, i)))
         require_finite(vae, effective, first, "The effective sample size of the importance weights", batch)
-        parts.append([mean, samples, batch.observed.numpy(), effective])
+        parts.append([mean, samples, seen.numpy(), effective])
         first += len(mean)
     mean, samples, observed, effective = zip(*parts, strict=True)
     return Imputation(
