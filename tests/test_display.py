@@ -175,3 +175,16 @@ def test_tall_pictures_make_wide_grids(rng):
     grid = _images.tile(rng.random((20, 600, 16, 1)))
     assert grid.shape[0] <= 2 * grid.shape[1]
     assert _images.tile(rng.random((20, 16, 16, 1))).shape[:2] == (4 * 17 - 1, 5 * 17 - 1)
+
+
+def test_missing_values_are_gray_where_others_are_red():
+    image = np.random.default_rng(0).uniform(size=(2, 4, 4, 1))
+    image[0, 1, 2] = np.nan
+    table = image.reshape(2, 16)
+    for x in (image, table):
+        display = Display.of(x)
+        red, gray = display.pictures(x), display.pictures(x, missing=True)
+        is_red = (red == [214, 39, 40]).all(axis=-1)
+        assert is_red[0].any()
+        assert not is_red[1].any()
+        np.testing.assert_array_equal(gray, np.where(is_red[..., np.newaxis], np.uint8(128), red))

@@ -124,22 +124,26 @@ class Display:
             array = array.reshape(len(array), -1)
         return (array - self.low) / (self.high - self.low)
 
-    def pictures(self, x: ArrayLike) -> NDArray[np.uint8]:
-        """Converts data `[N, *event]` to 8-bit pictures `[N, H, W, 1 or 3]`; values that are not finite are red."""
+    def pictures(self, x: ArrayLike, *, missing: bool = False) -> NDArray[np.uint8]:
+        """Converts data `[N, *event]` to 8-bit pictures `[N, H, W, 1 or 3]`; values that are not finite are red.
+
+        If NaN is a missing value (`missing`), such values are gray.
+        """
         array = np.asarray(x)
+        mark = _plots.MISSING if missing else _plots.NOT_FINITE
         if self.kind == "series":
-            return _plots.lines(self.scaled(array))
+            return _plots.lines(self.scaled(array), mark)
         if self.kind == "table":
             values = self.scaled(array)
             if values.shape[1] > MAX_BARS:
-                return _plots.lines(values[..., np.newaxis])
-            return _plots.bars(values, np.broadcast_to(self.bar_base, values.shape[1:]))
+                return _plots.lines(values[..., np.newaxis], mark)
+            return _plots.bars(values, np.broadcast_to(self.bar_base, values.shape[1:]), mark)
         values = array if array.dtype == np.uint8 or not self.is_scaled else self.scaled(array)
         pictures = as_pictures(to_displayable_values(values), self.kind, BACKGROUND)
         if array.dtype != np.uint8 and not np.isfinite(array).all():
             not_finite = as_pictures(~np.isfinite(array), self.kind, False).any(axis=-1)
             pictures = np.repeat(pictures, 3, axis=-1) if pictures.shape[-1] == 1 else pictures.copy()
-            pictures[not_finite] = _plots.NOT_FINITE
+            pictures[not_finite] = mark
         return pictures
 
     @property

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 HEIGHT, WIDTH = 64, 96
 _WHITE, _LIGHT_GRAY = 255, 205
-NOT_FINITE = np.array([214, 39, 40], np.uint8)
+NOT_FINITE, MISSING = np.array([214, 39, 40], np.uint8), np.array([128, 128, 128], np.uint8)
 # The colours of matplotlib's cycle without red, which marks values that are not finite.
 COLORS = np.array(
     [
@@ -18,10 +18,10 @@ COLORS = np.array(
 )  # fmt: skip
 
 
-def lines(values: NDArray[np.floating]) -> NDArray[np.uint8]:
+def lines(values: NDArray[np.floating], mark: NDArray[np.uint8] = NOT_FINITE) -> NDArray[np.uint8]:
     """Plots series `[N, T, C]` scaled to [0, 1] as pictures `[N, 64, 96, 3]` with one line per channel.
 
-    Values outside the scale are clipped. If a value is not finite, the plot is red from top to bottom.
+    Values outside the scale are clipped. If a value is not finite, the plot has the colour `mark` from top to bottom.
     """
     num, length, channels = values.shape
     picture = np.full((num, HEIGHT, WIDTH, 3), _WHITE, np.float32)
@@ -44,15 +44,18 @@ def lines(values: NDArray[np.floating]) -> NDArray[np.uint8]:
         opacity = np.where(np.isfinite(opacity), opacity, 0.0)
         picture = (1.0 - opacity) * picture + opacity * COLORS[channel % len(COLORS)]
     pixels = np.rint(picture).astype(np.uint8)
-    return _mark_columns(pixels, ~np.isfinite(values).all(axis=2))
+    return _mark_columns(pixels, ~np.isfinite(values).all(axis=2), mark)
 
 
-def bars(values: NDArray[np.floating], bases: NDArray[np.floating]) -> NDArray[np.uint8]:
+def bars(
+    values: NDArray[np.floating], bases: NDArray[np.floating], mark: NDArray[np.uint8] = NOT_FINITE
+) -> NDArray[np.uint8]:
     """Plots rows `[N, D]` scaled to [0, 1] as pictures `[N, 64, 96 or more, 3]` with one bar per column.
 
     Args:
         values: Heights of the bars, `[N, D]`.
         bases: Start of each bar, `[D]`.
+        mark: Colour of the columns of values that are not finite.
     """
     num, size = values.shape
     step = max(2, WIDTH // size)
@@ -68,7 +71,7 @@ def bars(values: NDArray[np.floating], bases: NDArray[np.floating]) -> NDArray[n
     on_base = np.abs(rows - np.rint(base)[column]) < 1
     picture[:, on_base] = _LIGHT_GRAY
     picture[inside] = COLORS[0].astype(np.uint8)
-    return _mark_columns(picture, ~np.isfinite(values))
+    return _mark_columns(picture, ~np.isfinite(values), mark)
 
 
 def _sample_positions(length: int) -> tuple[NDArray[np.floating], int]:
@@ -77,8 +80,10 @@ def _sample_positions(length: int) -> tuple[NDArray[np.floating], int]:
     return np.linspace(0.0, length - 1, WIDTH * columns), columns
 
 
-def _mark_columns(pictures: NDArray[np.uint8], marked: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Returns the plots with red columns where `marked` `[N, length]` is True."""
+def _mark_columns(
+    pictures: NDArray[np.uint8], marked: NDArray[np.bool_], color: NDArray[np.uint8]
+) -> NDArray[np.uint8]:
+    """Returns the plots with columns of a colour where `marked` `[N, length]` is True."""
     if marked.any():
         width = pictures.shape[2]
         length = marked.shape[1]
@@ -86,5 +91,5 @@ def _mark_columns(pictures: NDArray[np.uint8], marked: NDArray[np.bool_]) -> NDA
         marks = marked[:, pixel]
         for step in np.argwhere(marked):  # also marks steps narrower than a pixel
             marks[step[0], min(step[1] * width // length, width - 1)] = True
-        pictures[np.broadcast_to(marks[:, np.newaxis], pictures.shape[:3])] = NOT_FINITE
+        pictures[np.broadcast_to(marks[:, np.newaxis], pictures.shape[:3])] = color
     return pictures

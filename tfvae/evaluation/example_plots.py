@@ -43,13 +43,15 @@ def column_densities(display: Display, x: ArrayLike, samples: ArrayLike, title: 
     figure, axes = _grid(len(shown), title, height=1.5)
     low, high = np.broadcast_to(display.low, data.shape[1]), np.broadcast_to(display.high, data.shape[1])
     for column, panel in zip(shown, axes, strict=True):
-        values = data[:, column]
-        ends = (values.min(), values.max()) if display.low.ndim == 0 else (low[column], high[column])
+        values = data[np.isfinite(data[:, column]), column]
+        ends = (values.min(), values.max()) if display.low.ndim == 0 and len(values) else (low[column], high[column])
         if not ends[0] < ends[1]:
             ends = float(low[column]), float(high[column])
         bins = np.linspace(*ends, 25)
         # Draws beyond the range of the data are counted in the outer bins.
-        counts = [np.histogram(np.clip(part, *ends), bins)[0] / len(part) for part in (values, drawn[:, column])]
+        counts = [
+            np.histogram(np.clip(part, *ends), bins)[0] / max(len(part), 1) for part in (values, drawn[:, column])
+        ]
         panel.stairs(counts[0], bins, fill=True, color="0.75", label="data")
         panel.stairs(counts[1], bins, color="C0", lw=1.5, label="model")
         panel.set_title(display.names[column], fontsize=8)

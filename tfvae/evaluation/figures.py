@@ -38,7 +38,8 @@ def reconstructions(
     x, means = np.asarray(x), np.asarray(vae.reconstruct(x, seed=seed))
     if display.kind in ("series", "table"):
         return _annotated(example_panels(display, x, "Examples, and their reconstructions", means), display)
-    picture = beside(display.pictures(x), display.pictures(means), min(num_columns, len(x)))
+    originals = display.pictures(x, missing=vae.missing is not None)
+    picture = beside(originals, display.pictures(means), min(num_columns, len(x)))
     return _image_figure(picture, "Originals, and their reconstructions below", display)
 
 
