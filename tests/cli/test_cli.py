@@ -24,24 +24,6 @@ from tfvae.models.queries import ancestral_sample, reconstruction
 from tfvae.training.config import RunConfig
 from tfvae.training.run_folder import RunFolder
 
-
-@pytest.fixture
-def tfvae_command(monkeypatch, capfd):
-    """Runs a command line in this process; returns its exit code, its output and its errors."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["tfvae", *map(str, arguments)])
-        code = 0
-        try:
-            main()
-        except SystemExit as stop:
-            code = stop.code or 0
-        captured = capfd.readouterr()
-        return code, captured.out, captured.err
-
-    return run
-
-
 TRAIN = ("--hidden", "16,8", "--epochs", "3", "--num-importance-samples", "10")
 
 

@@ -85,7 +85,7 @@ class TrainingProgress(keras.callbacks.Callback):
             self.console.print(
                 f"epoch {self._epoch(epoch)}  {self._rate(steps)} examples/s  ELBO {values['elbo']}"
                 + (f" (validation {validation:.2f})" if validation is not None else "")
-                + f"  log-lik {values['log_likelihood']}  KL {values['kl']}  left {left:.0f} s",
+                + f"  log-lik {values['log_likelihood']}  KL {values['kl']}{_accuracy(logs or {})}  left {left:.0f} s",
                 highlight=False,
                 soft_wrap=True,
             )
@@ -114,3 +114,11 @@ class TrainingProgress(keras.callbacks.Callback):
     @staticmethod
     def _values(logs: dict[str, Any]) -> dict[str, Any]:
         return {name: f"{logs[name]:.2f}" if name in logs else "..." for name in ("elbo", "log_likelihood", "kl")}
+
+
+def _accuracy(logs: dict[str, Any]) -> str:
+    """Returns the accuracy of a model with labels, or "" for others."""
+    if "accuracy" not in logs:
+        return ""
+    found = f"  accuracy {logs['accuracy']:.3f}"
+    return found + (f" (validation {logs['val_accuracy']:.3f})" if "val_accuracy" in logs else "")

@@ -3,8 +3,10 @@
 import math
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from tfvae.data import ShardedSplit, Split, Splits
-from tfvae.parts import kinds
+from tfvae.parts import kinds, part_of
 from tfvae.training.config import RunConfig
 from tfvae.training.likelihoods import DENSITIES, check_values, is_density_of_levels
 from tfvae.training.settings import ModelConfig
@@ -12,6 +14,8 @@ from tfvae.training.settings import ModelConfig
 # Automatic number of epochs for own data: at least this many steps, within these limits.
 _MIN_STEPS = 1000
 _MIN_EPOCHS, _MAX_EPOCHS = 10, 100
+# By default, one example in so many of a batch has a label, if labels are few.
+_SHARE = 10
 
 
 class Choice(NamedTuple):
@@ -110,8 +114,26 @@ def choices(config: RunConfig, splits: Splits) -> list[Choice]:
         Choice(
             "network", f"{_network(model)}, {model.latent_size} latent dimensions", "--network, --hidden, --latent-size"
         ),
+        *_labels(config, splits),
         Choice("training", f"{passes}, {kept}", "--epochs, --batch-size, --learning-rate, --select"),
     ]
+
+
+def _labels(config: RunConfig, splits: Splits) -> list[Choice]:
+    """Describes the condition, or the labels, of a model that has one."""
+    data, model, train = config.data, config.model, splits.train
+    if model.kind == "m2":
+        known = int(np.sum(np.asarray(train.labels) >= 0))
+        each = num_labelled(config, train)
+        share = "" if each is None else f", {each} of them in each batch of {config.training.batch_size}"
+        what = f"{_count(len(data.classes), 'class')}, known for {known:,} of {len(train):,} training examples{share}"
+        return [Choice("labels", what, "--num-labels")]
+    if train.condition_shape is None:
+        return []
+    shape = "x".join(map(str, train.condition_shape))
+    what = f"one of {_count(len(data.classes), 'class')}" if data.classes else f"numbers of shape {shape}"
+    parts = [*model.conditioned, *(["prior"] if part_of(model.prior, "model.prior")[0] == "conditional" else [])]
+    return [Choice("condition", f"{data.condition}, {what}, for {' and '.join(parts)}", "--condition")]
 
 
 def _data(splits: Splits) -> str:
@@ -175,15 +197,31 @@ def _values(config: RunConfig, train: Split | ShardedSplit) -> Choice:
 
 
 def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    plural = "classes" if noun == "class" else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else plural}"
 
 
 def _listed(sizes: tuple[int, ...]) -> str:
     return ", ".join(map(str, sizes))
 
 
+def num_labelled(config: RunConfig, train: Split | ShardedSplit) -> int | None:
+    """Returns the number of labelled examples in each batch. None if all have a label, or labels do not matter."""
+    if config.model.kind != "m2" or train.labels is None or np.all(np.asarray(train.labels) >= 0):
+        return None
+    return config.data.labelled_per_batch or max(1, config.training.batch_size // _SHARE)
+
+
+def num_steps(config: RunConfig, train: Split | ShardedSplit) -> int:
+    """Returns the number of training steps in an epoch."""
+    batch_size, labelled = config.training.batch_size, num_labelled(config, train)
+    if labelled is None:
+        return math.ceil(len(train) / batch_size)
+    return math.ceil(int(np.sum(np.asarray(train.labels) < 0)) / (batch_size - labelled))
+
+
 def _steps(config: RunConfig, splits: Splits) -> int:
-    return math.ceil(len(splits.train) / config.training.batch_size)
+    return num_steps(config, splits.train)
 
 
 def _available_splits(splits: Splits) -> list[Split | ShardedSplit]:

@@ -2,23 +2,20 @@
 
 import dataclasses
 import functools
-import math
 from typing import TypeVar
 
-import numpy as np
 import tensorflow as tf
 
 from tfvae.data import ShardedSplit, Split, Splits
 from tfvae.data.batches import endless
 from tfvae.data.split_like import SplitLike
+from tfvae.training.choices import num_labelled, num_steps
 from tfvae.training.config import RunConfig
 from tfvae.training.likelihoods import is_density_of_levels
 
 # Maximum number of examples, and of their bytes, that are read into memory from a split on disk.
 _MAX_IN_MEMORY = 10_000
 _MAX_IN_MEMORY_BYTES = 2**28
-# By default, one example in so many of a batch has a label, if labels are few.
-_SHARE = 10
 
 SplitT = TypeVar("SplitT", bound=SplitLike)
 
@@ -38,24 +35,12 @@ class RunData:
     @property
     def steps_per_epoch(self) -> int:
         """The number of training steps in an epoch."""
-        batch_size, train = self.config.training.batch_size, self.splits.train
-        if self.num_labelled is None:
-            return math.ceil(len(train) / batch_size)
-        unknown = int(np.sum(np.asarray(train.labels) < 0))
-        return math.ceil(unknown / (batch_size - self.num_labelled))
+        return num_steps(self.config, self.splits.train)
 
     @property
     def has_labels(self) -> bool:
         """Whether the model learns from labels."""
         return self.config.model.kind == "m2"
-
-    @functools.cached_property
-    def num_labelled(self) -> int | None:
-        """The number of labelled examples in each batch. None if all examples have a label, or it does not matter."""
-        data, training, train = self.config.data, self.config.training, self.splits.train
-        if not self.has_labels or train.labels is None or np.all(np.asarray(train.labels) >= 0):
-            return None
-        return data.labelled_per_batch or max(1, training.batch_size // _SHARE)
 
     def batches(self, *, epochs_done: int = 0) -> tf.data.Dataset:
         """Creates an endless dataset of shuffled training batches, with new noise in every epoch.
@@ -73,7 +58,7 @@ class RunData:
             binarize="dynamic" if config.data.binarize == "dynamic" else None,
             dequantize=dequantizes(config, split),
             labels=self.has_labels,
-            num_labelled=self.num_labelled,
+            num_labelled=num_labelled(config, self.splits.train),
         )
         for _ in range(epochs_done):
             iter(batches)  # order and noise of a pass depend on the number of previous iterators
