@@ -45,7 +45,7 @@ def m2(own):
 
 def test_samples_of_a_condition(conditional, tfvae_command, tmp_path):
     output = tmp_path / "right.npz"
-    code, out, err = tfvae_command("sample", conditional, "--condition", "right", "-n", 50, "-o", output)
+    code, _, err = tfvae_command("sample", conditional, "--condition", "right", "-n", 50, "-o", output)
     assert code == 0, err
     with np.load(output) as found:
         assert found["sample"].shape == (50, 3)
