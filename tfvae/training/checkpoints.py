@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from tfvae._errors import quoted, reason
 from tfvae._files import replacing
 from tfvae.models import VAE
 from tfvae.models.load import load_vae
+from tfvae.recipes.m2 import STYLE
 from tfvae.training.config import RESUMABLE, EvaluationConfig, RunConfig
 from tfvae.training.epoch_clock import EpochClock
 from tfvae.training.run_callbacks import states_of
@@ -189,9 +190,11 @@ def _read(folder: RunFolder, path: Path, config: RunConfig | None) -> tuple[VAE,
     vae = load_vae(path)
     if getattr(vae, "optimizer", None) is None:
         raise ValueError(f"{path} contains a model that is not compiled, so training cannot resume from it.")
-    if config is not None and tuple(vae.latent_shape) != (config.model.latent_size,):
+    shape: Any = vae.latent_shape
+    shape = shape[STYLE] if isinstance(shape, Mapping) else shape
+    if config is not None and tuple(shape) != (config.model.latent_size,):
         raise ValueError(
-            f"{path} has latents of shape {tuple(vae.latent_shape)}, but the configuration has model.latent_size = "
+            f"{path} has latents of shape {tuple(shape)}, but the configuration has model.latent_size = "
             f"{config.model.latent_size}. {_HOW_TO_CONTINUE}"
         )
     return vae, state
