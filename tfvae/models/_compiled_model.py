@@ -222,13 +222,15 @@ class CompiledModel(CheckedInputModel):
         if self.running_means.is_built:
             return
         spec = tf.TensorSpec([None, *(self.event_shape or ())], self.variable_dtype)
+        shape = self.condition_shape
+        of_condition = None if shape is None else tf.TensorSpec([None, *shape], self.variable_dtype)
 
-        def losses(x: Tensor) -> None:
-            updates = self.objective.updates(self, Batch(x), training=False, seed=self.next_seed())
+        def losses(x: Tensor, condition: Tensor | None) -> None:
+            updates = self.objective.updates(self, Batch(x, condition), training=False, seed=self.next_seed())
             names = self.objective.variables(self)
             for update in updates:
                 loss = update.loss()
                 self.running_means.build(reported_by(loss, tf.zeros([]), metric_name(update.name, names)))
 
         with self.distribute_strategy.scope():
-            tf.function(losses, autograph=False).get_concrete_function(spec)
+            tf.function(losses, autograph=False).get_concrete_function(spec, of_condition)
