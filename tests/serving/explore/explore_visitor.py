@@ -43,7 +43,7 @@ class Visitor:
     def _asked(self, request, address):
         if not request.url.startswith(address):
             self.complaints.append(f"asked {request.url}")
-        if request.url.endswith("/decode"):
+        if request.url.partition("?")[0].endswith("/decode"):
             self.asked.append(np.frombuffer(request.post_data_buffer, "<f4"))
 
     @property

@@ -12,9 +12,9 @@ from fastapi.testclient import TestClient
 import tfvae
 from tfvae._display import Display
 from tfvae.serving.explore import ExploredModel, add_explore, explored_run
-from tfvae.serving.explore.explored_model import _moments
 from tfvae.serving.explore.model_input import ModelInput
 from tfvae.serving.explore.plane import principal_plane
+from tfvae.serving.explore.prior_moments import prior_moments
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +125,7 @@ def test_mistakes_are_answered_with_a_sentence(client, method, path, content, st
 
 
 def test_a_decoder_that_overflows_is_no_server_error(client, explored, monkeypatch):
-    monkeypatch.setattr(explored, "decode", lambda z: np.full([len(z), 8, 8, 1], np.nan, np.float32))
+    monkeypatch.setattr(explored, "decode", lambda z, choice: np.full([len(z), 8, 8, 1], np.nan, np.float32))
     response = client.post("/explore/api/decode", content=body(0.0, 0.0))
     assert response.status_code == 422
     assert "not finite" in response.json()["error"]
@@ -133,7 +133,7 @@ def test_a_decoder_that_overflows_is_no_server_error(client, explored, monkeypat
 
 def test_pages_of_other_sites_are_not_answered(client, explored, monkeypatch):
     """Nor is anything computed for them, in a form that browsers send without asking."""
-    monkeypatch.setattr(explored, "decode", lambda z: pytest.fail("it is computed"))
+    monkeypatch.setattr(explored, "decode", lambda z, choice: pytest.fail("it is computed"))
     foreign = {"origin": "http://evil.example", "content-type": "text/plain"}
     assert client.post("/explore/api/decode", content=body(0.0, 0.0), headers=foreign).status_code == 403
     image = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors"}
@@ -151,7 +151,7 @@ def test_numbers_that_are_not_finite_are_null(explored, monkeypatch):
 def test_a_prior_without_moments_has_those_of_its_middle():
     """Cauchy: the median, and half of what holds as many draws as one deviation of a normal, tan(0.3413 pi)."""
     prior = tfp.distributions.Independent(tfp.distributions.Cauchy([0.0, 3.0], [1.0, 2.0]), 1)
-    mean, stddev = _moments(prior)
+    mean, stddev = prior_moments(prior)
     # Of 4,096 draws, five standard errors of a quantile: 5 sqrt(p (1 - p) / N) / density.
     np.testing.assert_allclose(mean, [0, 3], atol=0.25)
     np.testing.assert_allclose(stddev, np.tan(0.3413 * np.pi) * np.array([1, 2]), rtol=0.16)

@@ -24,11 +24,14 @@ def explore_api(explored: ExploredModel) -> APIRouter:
     | route | request body | response |
     | --- | --- | --- |
     | `GET model` | | JSON description of the model and its examples; numbers that are not finite are null |
-    | `GET points` | | float32 `[N, D]`, then int32 `[N]`: E[z|x] and class of each example |
+    | `GET points` | | float32 `[N, D]`, then int32 `[N]`: E[z|x] and class of each example; then its choice |
     | `GET example/I` | | float32 `[2, *event]`: example I, and the mean of p(x|z) at its E[z|x] |
     | `POST decode` | float32 `[n, D]`, n <= 512 | float32 `[n, *event]`: means of p(x|z) |
-    | `POST encode?seed=0` | float32 `[*event]` | JSON: `loc`, `scale`, `elbo`, `log_likelihood`, `kl`, `bits_per_dim` |
+    | `POST encode?seed=0` | float32 `[*event]` | JSON: the fields of `Encoded` |
     | `GET prior?num=24&seed=0` | | float32 `[n, D]`, then `[n, *event]`: draws z ~ p(z) and means of p(x|z) |
+
+    For a model with a condition or a label, `decode`, `encode` and `prior` take the query `choice`: the index of a
+    class or of an example, or numbers separated by commas (`Choices.read`). `choice` of the model describes it.
     """
     router = APIRouter(prefix="/explore/api", include_in_schema=False)
     latent_size, event_size = explored.latent_size, math.prod(explored.event_shape)
@@ -50,15 +53,17 @@ def explore_api(explored: ExploredModel) -> APIRouter:
 
     @router.post("/decode")
     async def decode(request: Request) -> Response:
+        choice = _choice(request, explored)
         z = await _floats_of(request, latent_size, MAX_DECODED, "z")
-        return _floats(await run_in_threadpool(explored.decode, z.reshape(-1, latent_size)))
+        return _floats(await run_in_threadpool(explored.decode, z.reshape(-1, latent_size), choice))
 
     @router.post("/encode")
     async def encode(request: Request) -> Response:
         seed = _integer(request.query_params.get("seed", "0"), "seed", 0, _LARGEST_SEED)
+        choice = _choice(request, explored)
         x = (await _floats_of(request, event_size, 1, "x")).reshape(explored.event_shape)
         try:
-            encoded = await run_in_threadpool(explored.encode, x, seed)
+            encoded = await run_in_threadpool(explored.encode, x, seed, choice)
         except ValueError as error:
             raise RefusedRequest(400, str(error)) from error
         answer = encoded._asdict()
@@ -70,9 +75,21 @@ def explore_api(explored: ExploredModel) -> APIRouter:
     async def sample_prior(request: Request) -> Response:
         num = _integer(request.query_params.get("num", "24"), "num", 1, MAX_SAMPLES)
         seed = _integer(request.query_params.get("seed", "0"), "seed", 0, _LARGEST_SEED)
-        return _floats(*await run_in_threadpool(explored.draw, num, seed))
+        return _floats(*await run_in_threadpool(explored.draw, num, seed, _choice(request, explored)))
 
     return router
+
+
+def _choice(request: Request, explored: ExploredModel) -> str | None:
+    """Returns the choice of a request, after a check."""
+    choice = request.query_params.get("choice")
+    if explored.choices is None or choice is None:
+        return None
+    try:
+        explored.choices.read(choice)
+    except ValueError as error:
+        raise RefusedRequest(400, str(error)) from error
+    return choice
 
 
 async def _floats_of(request: Request, row_size: int, max_rows: int, name: str) -> np.ndarray:

@@ -7,17 +7,15 @@ import numpy as np
 
 from tfvae._activity import ACTIVE_THRESHOLD, collapse
 from tfvae._display import Display, Layout
-from tfvae._seeds import stateless_seed
 from tfvae.data import Split
+from tfvae.data.classes import UNKNOWN
+from tfvae.data.examples import CONDITION, OBSERVED
 from tfvae.models import VAE
-from tfvae.models.queries import sample_prior
+from tfvae.serving.explore.choices import Choices
 from tfvae.serving.explore.model_input import ModelInput, has_dark_border
 from tfvae.serving.explore.plane import principal_plane
+from tfvae.serving.explore.prior_moments import prior_moments
 from tfvae.serving.explore.programs import NUM_SAMPLES, Programs
-from tfvae.typing import Distribution
-
-# Draws that estimate the prior's mean and standard deviation where its family does not define them.
-_NUM_PRIOR_DRAWS = 4096
 
 
 class Encoded(NamedTuple):
@@ -30,6 +28,7 @@ class Encoded(NamedTuple):
         log_likelihood: First term of the ELBO.
         kl: Second term of the ELBO, which is subtracted.
         bits_per_dim: The negative ELBO in bits per dimension; for dequantised data, the width of a level is included.
+        probs: Probabilities q(y|x) `[K]` of the classes, for a model with labels.
     """
 
     loc: list[float]
@@ -38,19 +37,24 @@ class Encoded(NamedTuple):
     log_likelihood: float
     kl: float
     bits_per_dim: float
+    probs: list[float]
 
 
 class ExploredModel:
     """A model with its examples, which are encoded once. All later requests call compiled functions.
 
+    A conditional model is steered by a condition, and a model with labels, such as M2, by the label among its latents:
+    `choices`. Each example has its own: its condition, or its label if it is known, else the most probable class.
+
     Args:
-        vae: Trained model whose z is one vector of floating-point numbers.
-        examples: Examples that the map shows, in memory, in the form that the likelihood models.
+        vae: Trained model whose z is one vector of floating-point numbers, besides a label if there is one.
+        examples: Examples that the map shows, in memory, in the form that the likelihood models, with their conditions
+            for a conditional model.
         name: Name of the run, for the title of the page.
         model_input: Conversion of a user's own image to x.
 
     Raises:
-        ValueError: If z is not a vector, or the examples do not fit the model.
+        ValueError: If z is not a vector, or the examples do not fit the model or have no conditions.
 
     Example:
         >>> explored = ExploredModel(vae, splits.test, name="digits")
@@ -59,24 +63,44 @@ class ExploredModel:
     """
 
     def __init__(self, vae: VAE, examples: Split, *, name: str, model_input: ModelInput | None = None):
-        prior = vae.prior.distribution()
-        if not isinstance(vae.latent_shape, tuple) or len(vae.latent_shape) != 1 or not prior.dtype.is_floating:
-            raise ValueError(
-                "The page needs latents that are one vector of floating-point numbers. Received: a model whose z "
-                f"has event_shape={prior.event_shape}, dtype={prior.dtype}"
-            )
-        vae.check_data(examples.x)
-        self.name, self.event_shape, self.latent_size = name, examples.event_shape, int(vae.latent_shape[0])
+        self.name, self.event_shape = name, examples.event_shape
         self._vae, self._examples, self._x = vae, examples, examples.x
+        mask = examples.observed
+        if mask is not None:
+            self._x = np.where(mask, self._x, np.float32(0))
+        self._programs = Programs(vae, self.event_shape, has_missing=mask is not None)
+        self.latent_size = self._programs.latent_size
+        self.choices = self._choices()
+        self._check(self._x, None if self.choices is None else self.choices.of_examples, mask)
         self._display = Display.of(self._x)
         self._input = model_input or ModelInput("range", *examples.value_range)
-        self._programs = Programs(vae, self.event_shape)
-        self._terms = self._programs.terms(self._x)
+        steer = None if self.choices is None else self.choices.of_examples
+        self._terms = self._programs.terms(self._x, steer, mask)
         self._classes, self._class_of = _classes(examples)
-        self._prior_mean, self._prior_stddev = _moments(prior)
+        self._prior_mean, self._prior_stddev = prior_moments(self._programs.prior(steer))
         self.decode(np.zeros([1, self.latent_size], np.float32))  # traced now, so that the first request is fast
         self.decode(np.zeros([2, self.latent_size], np.float32))
         self.encode(self._x[0])
+
+    def _choices(self) -> Choices | None:
+        """Returns what a visitor may choose besides z. None for a model that nothing steers."""
+        if self._programs.labels is not None:
+            return Choices.of_labels(self._examples, self._programs.classify(self._x, self._examples.observed))
+        shape = self._vae.condition_shape
+        return None if shape is None else Choices.of_condition(self._examples, shape)
+
+    def _check(self, x: np.ndarray, steer: np.ndarray | None, mask: np.ndarray | None = None) -> None:
+        """Raises ValueError if the model does not accept x `[N, *event]`."""
+        condition = steer if self._programs.labels is None else None
+        given = {"x": x, CONDITION: condition, OBSERVED: mask}
+        self._vae.check_data({name: value for name, value in given.items() if value is not None})
+
+    def _steer(self, choice: str | None, count: int) -> np.ndarray | None:
+        """Returns the condition, or the label, of a choice, `[count, *shape]`. None without choices."""
+        if self.choices is None:
+            return None
+        chosen = self.choices.read(choice)
+        return np.broadcast_to(chosen, (count, *chosen.shape))
 
     def __len__(self) -> int:
         return len(self._x)
@@ -110,6 +134,7 @@ class ExploredModel:
             "latent_size": self.latent_size,
             "num_examples": len(self),
             "classes": self._classes,
+            "choice": None if self.choices is None else self.choices.describe(),
             "range": [low, high],
             "scales": np.stack([display.low, display.high], axis=1).tolist() if display.low.ndim else None,
             "input": self._input.to_dict(),
@@ -130,25 +155,39 @@ class ExploredModel:
         return has_dark_border(self._x.reshape(len(self), *layout.shape), low, high)
 
     def points(self) -> bytes:
-        """Returns E[z|x] of the examples `[N, D]` as float32, then their class indices `[N]` as int32, -1 for none."""
-        return self._terms.loc.astype("<f4").tobytes() + self._class_of.astype("<i4").tobytes()
+        """Returns E[z|x] of the examples `[N, D]` as float32, then their class indices `[N]` as int32, -1 for none.
 
-    def decode(self, z: np.ndarray) -> np.ndarray:
-        """Returns the mean of p(x|z), float32 `[N, *event]`, for z `[N, D]`."""
-        return self._programs.decode(z)
+        Their choices follow: the class of the condition or label `[N]` as int32, or the numbers `[N, K]` as float32.
+        """
+        chosen = b"" if self.choices is None else self.choices.to_bytes()
+        return self._terms.loc.astype("<f4").tobytes() + self._class_of.astype("<i4").tobytes() + chosen
 
-    def example(self, index: int) -> np.ndarray:
-        """Returns an example and the mean of p(x|z) at its E[z|x], float32 `[2, *event]`."""
-        return np.stack([self._x[index], self.decode(self._terms.loc[index : index + 1])[0]]).astype(np.float32)
-
-    def encode(self, x: np.ndarray, seed: int = 0) -> Encoded:
-        """Encodes one x `[*event]`.
+    def decode(self, z: np.ndarray, choice: str | None = None) -> np.ndarray:
+        """Returns the mean of p(x|z), float32 `[N, *event]`, for z `[N, D]` and a choice, as `Choices.read` takes it.
 
         Raises:
-            ValueError: If the likelihood does not accept the values of x.
+            ValueError: If there is no such choice.
         """
-        self._vae.check_data(x[np.newaxis])
-        terms = self._programs.terms_of_one(x[np.newaxis], seed)
+        return self._programs.decode(z, self._steer(choice, len(z)))
+
+    def example(self, index: int) -> np.ndarray:
+        """Returns an example and the mean of p(x|z) at its E[z|x] and own choice, float32 `[2, *event]`."""
+        row = slice(index, index + 1)
+        own = None if self.choices is None else self.choices.of_examples[row]
+        return np.stack([self._x[index], self._programs.decode(self._terms.loc[row], own)[0]]).astype(np.float32)
+
+    def encode(self, x: np.ndarray, seed: int = 0, choice: str | None = None) -> Encoded:
+        """Encodes one x `[*event]` with a condition. A label is the most probable one instead.
+
+        Raises:
+            ValueError: If the likelihood does not accept the values of x, or there is no such choice.
+        """
+        steer, probs = self._steer(choice, 1), np.zeros(0, np.float32)
+        self._check(x[np.newaxis], steer)
+        if self._programs.labels is not None:
+            probs = self._programs.classify_one(x[np.newaxis])
+            steer = np.eye(len(probs), dtype=np.float32)[[probs.argmax()]]
+        terms = self._programs.terms_of_one(x[np.newaxis], seed, steer)
         elbo = float(terms.elbo[0])
         width = math.log2(self._input.num_levels) if self._input.num_levels else 0.0
         return Encoded(
@@ -158,35 +197,22 @@ class ExploredModel:
             log_likelihood=float(terms.log_likelihood[0]),
             kl=float(terms.kl[0]),
             bits_per_dim=width - elbo / (math.prod(self.event_shape) * math.log(2.0)),
+            probs=[float(value) for value in probs],
         )
 
-    def draw(self, num_samples: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    def draw(self, num_samples: int, seed: int, choice: str | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Draws the z ~ p(z) `[N, D]` of `vae.sample`, and returns them with the means of p(x|z) `[N, *event]`."""
-        z = np.asarray(sample_prior(self._vae.prior.distribution(), num_samples, seed=seed).z, np.float32)
-        return z, self.decode(z)
+        z = self._programs.prior_draws(num_samples, seed, self._steer(choice, num_samples))
+        return z, self.decode(z, choice)
 
 
-def _classes(examples: Split) -> tuple[list[dict[str, int]], np.ndarray]:
+def _classes(examples: Split) -> tuple[list[dict[str, Any]], np.ndarray]:
     """Returns the labels with their counts, and the index of each example's label `[N]`, -1 for none."""
+    class_of = np.full(len(examples), -1)
     if examples.labels is None:
-        return [], np.full(len(examples), -1)
-    values, class_of, counts = np.unique(examples.labels, return_inverse=True, return_counts=True)
-    return [{"label": int(v), "count": int(n)} for v, n in zip(values, counts, strict=True)], class_of
-
-
-def _moments(prior: Distribution) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the prior's mean and standard deviation `[D]`, or those of a normal with the same quantiles."""
-    try:
-        mean, stddev = np.asarray(prior.mean(), np.float64), np.asarray(prior.stddev(), np.float64)
-    except NotImplementedError:
-        draws = _draws(prior)
-        mean, stddev = draws.mean(axis=0), draws.std(axis=0)
-    if not (np.isfinite(mean).all() and np.isfinite(stddev).all()):
-        # In a normal, these are one standard deviation below the mean, the mean, and one above it.
-        low, mean, high = np.quantile(_draws(prior), [0.1587, 0.5, 0.8413], axis=0)
-        stddev = (high - low) / 2
-    return mean, np.maximum(stddev, 1e-6)
-
-
-def _draws(prior: Distribution) -> np.ndarray:
-    return prior.sample(_NUM_PRIOR_DRAWS, seed=stateless_seed(0)).numpy().astype(np.float64)
+        return [], class_of
+    is_known = examples.labels != UNKNOWN
+    values, class_of[is_known], counts = np.unique(examples.labels[is_known], return_inverse=True, return_counts=True)
+    names = examples.class_names
+    labels = [int(value) if names is None else names[value] for value in values]
+    return [{"label": label, "count": int(count)} for label, count in zip(labels, counts, strict=True)], class_of

@@ -7,8 +7,12 @@ import tensorflow as tf
 
 from tfvae._seeds import fold_in, stateless_seed
 from tfvae.estimators import elbo_terms
+from tfvae.export.labels import Labels, labels_of
 from tfvae.models import VAE
-from tfvae.typing import Tensor
+from tfvae.models.batch import Batch
+from tfvae.models.queries import sample_prior
+from tfvae.priors import Conditional
+from tfvae.typing import Distribution, Tensor
 
 # The image at the cursor is decoded alone; frames of a path and all other images are decoded in batches.
 _ONE, _DECODE_BATCH = 1, 32
@@ -43,61 +47,155 @@ class Programs:
 
     Batches are padded to one of a few sizes, so that another number of examples never causes another trace.
 
+    A model may be steered: by the condition of a conditional model, or by the label y of a model whose z is y and one
+    other part. z is the other part here, and `steer` the condition or y, float32 `[N, *steer_shape]`. It is None for
+    other models.
+
     Args:
         vae: The model; z is a vector.
         event_shape: Shape of one x.
+        has_missing: Whether examples have missing values.
+
+    Attributes:
+        labels: The label among the latents, or None.
+        steer_shape: Shape of one `steer`, or None.
+
+    Raises:
+        ValueError: If z is not a vector, or both a condition and a label steer the model.
     """
 
-    def __init__(self, vae: VAE, event_shape: tuple[int, ...]):
-        self._vae, self._dtype = vae, tf.as_dtype(vae.variable_dtype)
-        self._event_shape, self._latent_size = event_shape, int(vae.latent_shape[0])
+    def __init__(self, vae: VAE, event_shape: tuple[int, ...], *, has_missing: bool = False):
+        self.labels: Labels | None = labels_of(vae)
+        self._vae, self._dtype, self._event_shape = vae, tf.as_dtype(vae.variable_dtype), event_shape
+        self._part, self.latent_size = _vector_of(vae, self.labels)
+        self.steer_shape = vae.condition_shape if self.labels is None else (self.labels.num_classes,)
         self._decoders = {size: self._compiled(self._decode, self._z(size)) for size in (_ONE, _DECODE_BATCH)}
+        mask = [tf.TensorSpec([_ENCODE_BATCH, *event_shape], tf.bool)] if has_missing else []
         seed = tf.TensorSpec([2], tf.int32)
-        self._terms_of_many = self._compiled(self._terms_fn(1), self._x(_ENCODE_BATCH), seed)
+        self._terms_of_many = self._compiled(self._terms_fn(1), self._x(_ENCODE_BATCH), seed, *mask)
         self._terms_of_one = self._compiled(self._terms_fn(NUM_SAMPLES), self._x(1), seed)
+        x = [tf.TensorSpec([_ENCODE_BATCH, *event_shape], tf.float32)]
+        self._classify_many = self._compiled(self._classify, x, *mask)
+        self._classify_one = self._compiled(self._classify, [tf.TensorSpec([1, *event_shape], tf.float32)])
 
-    def decode(self, z: np.ndarray) -> np.ndarray:
+    def decode(self, z: np.ndarray, steer: np.ndarray | None = None) -> np.ndarray:
         """Returns the mean of p(x|z), float32 `[N, *event]`, for z `[N, D]`."""
         size = _ONE if len(z) <= _ONE else _DECODE_BATCH
-        parts = [self._decoders[size](_padded(z[i : i + size], size)).numpy() for i in range(0, len(z), size)]
+        parts = [
+            self._decoders[size](*(_padded(part[i : i + size], size) for part in _given(z, steer))).numpy()
+            for i in range(0, len(z), size)
+        ]
         return np.concatenate(parts)[: len(z)].astype(np.float32, copy=False)
 
-    def terms(self, x: np.ndarray) -> Terms:
+    def terms(self, x: np.ndarray, steer: np.ndarray | None = None, observed: np.ndarray | None = None) -> Terms:
         """Computes the posterior moments and ELBO terms of examples `[N, *event]`, with one draw of z each."""
-        parts = [
-            self._terms_of_many(_padded(x[start : start + _ENCODE_BATCH], _ENCODE_BATCH), fold_in(0, i))
-            for i, start in enumerate(range(0, len(x), _ENCODE_BATCH))
-        ]
+        parts = []
+        for i, start in enumerate(range(0, len(x), _ENCODE_BATCH)):
+            rows = slice(start, start + _ENCODE_BATCH)
+            first = [_padded(part[rows], _ENCODE_BATCH) for part in _given(x, steer)]
+            mask = [_padded(observed[rows], _ENCODE_BATCH)] if observed is not None else []
+            parts.append(self._terms_of_many(*first, fold_in(0, i), *mask))
         columns = (np.concatenate([part.numpy() for part in column]) for column in zip(*parts, strict=True))
         return Terms(*(column[: len(x)].astype(np.float32) for column in columns))
 
-    def terms_of_one(self, x: np.ndarray, seed: int) -> Terms:
+    def terms_of_one(self, x: np.ndarray, seed: int, steer: np.ndarray | None = None) -> Terms:
         """Computes the terms of one example `[1, *event]`: those of `vae.elbo` with `NUM_SAMPLES` and this seed."""
-        return Terms(*(part.numpy() for part in self._terms_of_one(x, stateless_seed(seed))))
+        return Terms(*(part.numpy() for part in self._terms_of_one(*_given(x, steer), stateless_seed(seed))))
 
-    def _decode(self, z: Tensor) -> Tensor:
-        return tf.cast(self._vae.generate(tf.cast(z, self._dtype)).mean(), tf.float32)
+    def classify(self, x: np.ndarray, observed: np.ndarray | None = None) -> np.ndarray:
+        """Returns the probabilities q(y|x) `[N, K]`, for a model with labels."""
+        parts = []
+        for start in range(0, len(x), _ENCODE_BATCH):
+            rows = slice(start, start + _ENCODE_BATCH)
+            given = [_padded(part[rows], _ENCODE_BATCH) for part in _given(x, observed)]
+            parts.append(self._classify_many(*given).numpy())
+        return np.concatenate(parts)[: len(x)]
+
+    def classify_one(self, x: np.ndarray) -> np.ndarray:
+        """Returns the probabilities q(y|x) `[K]` of one example `[1, *event]`."""
+        return self._classify_one(x).numpy()[0]
+
+    def prior_draws(self, num_samples: int, seed: int, steer: np.ndarray | None = None) -> np.ndarray:
+        """Draws the z ~ p(z), or p(z|c), of `vae.sample`, float32 `[N, D]`."""
+        given: Any = None if steer is None else tf.cast(steer, self._dtype)
+        if self.labels is None:
+            z: Any = sample_prior(self._vae.prior_of(given), num_samples, seed=seed).z
+        else:
+            z = sample_prior(self._vae.prior_of(), num_samples, seed=seed, given={self.labels.part: given}).z
+        return np.asarray(z[self._part] if self._part else z, np.float32)
+
+    def prior(self, steer: np.ndarray | None = None) -> Distribution:
+        """Returns the prior of z: p(z), or p(z|c) of batch shape `[N]`."""
+        if self.labels is None:
+            return self._vae.prior_of(None if steer is None else tf.cast(steer, self._dtype))
+        prior: Any = self._vae.prior_of()
+        value = None if steer is None else {self.labels.part: tf.cast(steer, self._dtype)}
+        return prior.sample_distributions(value=value, seed=(0, 0))[0][self._part]
+
+    def _decode(self, z: Tensor, steer: Tensor | None = None) -> Tensor:
+        z, steer = tf.cast(z, self._dtype), None if steer is None else tf.cast(steer, self._dtype)
+        if self.labels is None:
+            likelihood = self._vae.generate(z, condition=steer)
+        else:
+            parts: Any = {self.labels.part: steer, self._part: z}
+            likelihood = self._vae.generate(parts)
+        return tf.cast(likelihood.mean(), tf.float32)
 
     def _terms_fn(self, num_samples: int) -> Any:
         vae = self._vae
 
-        def terms(x: Tensor, seed: Tensor) -> tuple[Tensor, ...]:
-            x = tf.cast(x, self._dtype)
-            problem = vae.problem(x)
-            posterior, found = problem.posterior, elbo_terms(problem, num_samples=num_samples, seed=seed)
+        def of(x: Tensor, steer: Tensor | None, seed: Tensor, observed: Tensor | None) -> tuple[Tensor, ...]:
+            steer = None if steer is None else tf.cast(steer, self._dtype)
+            condition = steer if self.labels is None else None
+            problem = vae.problem(Batch(tf.cast(x, self._dtype), condition, observed=observed))
+            posterior: Any = problem.posterior
+            found = elbo_terms(problem, num_samples=num_samples, seed=seed)
+            if self.labels is not None:
+                posterior = posterior.sample_distributions(value={self.labels.part: steer}, seed=seed)[0][self._part]
             return posterior.mean(), posterior.stddev(), found.log_likelihood, found.kl
 
-        return terms
+        if self.steer_shape is None:
+            return lambda x, seed, observed=None: of(x, None, seed, observed)
+        return lambda x, steer, seed, observed=None: of(x, steer, seed, observed)
 
-    def _x(self, size: int) -> tf.TensorSpec:
-        return tf.TensorSpec([size, *self._event_shape], tf.float32)
+    def _classify(self, x: Tensor, observed: Tensor | None = None) -> Tensor:
+        posterior: Any = self._vae.infer(Batch(tf.cast(x, self._dtype), observed=observed))
+        of_q, _ = posterior.sample_distributions(seed=(0, 0))  # as `vae.classify`
+        part = "" if self.labels is None else self.labels.part
+        return tf.cast(of_q[part].mean(), tf.float32)
 
-    def _z(self, size: int) -> tf.TensorSpec:
-        return tf.TensorSpec([size, self._latent_size], tf.float32)
+    def _x(self, size: int) -> list[tf.TensorSpec]:
+        return [tf.TensorSpec([size, *self._event_shape], tf.float32), *self._steer(size)]
+
+    def _z(self, size: int) -> list[tf.TensorSpec]:
+        return [tf.TensorSpec([size, self.latent_size], tf.float32), *self._steer(size)]
+
+    def _steer(self, size: int) -> list[tf.TensorSpec]:
+        return [] if self.steer_shape is None else [tf.TensorSpec([size, *self.steer_shape], tf.float32)]
 
     @staticmethod
-    def _compiled(fn: Any, *specs: tf.TensorSpec) -> Any:
-        return tf.function(fn, input_signature=specs, autograph=False)
+    def _compiled(fn: Any, first: list[tf.TensorSpec], *specs: tf.TensorSpec) -> Any:
+        return tf.function(fn, input_signature=[*first, *specs], autograph=False)
+
+
+def _vector_of(vae: VAE, labels: Labels | None) -> tuple[str, int]:
+    """Returns the part of z that the page shows, "" for a z of one part, and its length."""
+    shapes: Any = vae.latent_shape
+    dtypes: Any = vae.variable_dtype if isinstance(vae.prior, Conditional) else vae.prior.distribution().dtype
+    part, shape, dtype = "", shapes, dtypes
+    others = [] if labels is None else [name for name in shapes if name != labels.part]
+    if len(others) == 1 and vae.condition_shape is None:
+        part, shape, dtype = others[0], shapes[others[0]], dtypes[others[0]]
+    if not isinstance(shape, tuple) or len(shape) != 1 or not tf.as_dtype(dtype).is_floating:
+        raise ValueError(
+            "The page needs latents that are one vector of floating-point numbers, besides a label if there is one. "
+            f"Received: a model whose z has event_shape={shapes}, dtype={dtypes}"
+        )
+    return part, int(shape[0])
+
+
+def _given(first: np.ndarray, steer: np.ndarray | None) -> list[np.ndarray]:
+    return [first] if steer is None else [first, steer]
 
 
 def _padded(batch: np.ndarray, size: int) -> np.ndarray:

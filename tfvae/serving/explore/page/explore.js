@@ -1,6 +1,7 @@
 // Starts the page: loads the description of the model and connects the parts.
 
 import { attract } from "./attract.js";
+import { Choice } from "./choice.js";
 import { onThemeChange } from "./colors.js";
 import { showLegend } from "./legend.js";
 import { LatentMap } from "./map.js";
@@ -28,10 +29,13 @@ function fail(error) {
 
 async function start() {
   const model = await server.model();
-  const points = await server.points(model.num_examples, model.latent_size);
+  const points = await server.points(model.num_examples, model.latent_size, model.choice);
   const space = new Space(model);
   const pictures = new Pictures(model);
   describe(model);
+  const choice = new Choice({
+    element: $("choice"), model, ofExamples: points.choiceOf, onChange: () => decodeAgain(),
+  });
   document.body.classList.toggle("plots", !pictures.isImage);
   for (const canvas of document.querySelectorAll("canvas.picture")) pictures.blank(canvas);
 
@@ -55,6 +59,13 @@ async function start() {
   const path = new Path({ element: $("path-film"), Film, space, pictures, fail, onChange: () => showPath(path, map) });
   const samples = new Samples({ element: $("samples"), Film, space, pictures, fail });
   const stopPath = () => path.stop();
+  const decodeAgain = () => {
+    stopPath();
+    path.redo();
+    samples.redo();
+    map.refresh();
+    space.goTo(space.z);
+  };
 
   space.on("move", (values) => {
     showDecoded(values);
@@ -66,14 +77,17 @@ async function start() {
   space.on("settle", () => {
     sweep.update();
     if (space.size > (map.plane.isBand ? 1 : 2)) map.refresh(); // the plane went along
-    $("status").textContent = `${placeOf(space)}. ${nearest.name()}`;
+    $("status").textContent = `${choice.words()}${placeOf(space)}. ${nearest.name()}`;
   });
 
   new MapInput(map, {
     setPathEnd: (name, z) => path.setEnd(name, z),
     playPath: () => path.toggle(),
     stopPath,
-    goToExample: (index) => space.goTo(map.zOf(index)),
+    goToExample: (index) => {
+      choice.setToExample(index);
+      space.goTo(map.zOf(index));
+    },
   });
   // Moving anywhere else leaves the path.
   for (const id of ["map", "sliders", "sweep-film", "samples", "reset"]) $(id).addEventListener("pointerdown", stopPath);
@@ -92,7 +106,7 @@ async function start() {
     map.view.zoom(factor, map.cursorPixel());
     map.refresh();
   };
-  if (pictures.takesImages) new OwnImage({ space, pictures, model, stopPath, fail });
+  if (pictures.takesImages) new OwnImage({ space, pictures, model, choice, stopPath, fail });
   else $("own").hidden = true;
 
   const stops = stopsOf(map);

@@ -7,8 +7,8 @@ import { signed } from "./space.js";
 const $ = (id) => document.getElementById(id);
 
 export class OwnImage {
-  constructor({ space, pictures, model, stopPath, fail }) {
-    Object.assign(this, { space, pictures, model, stopPath, fail });
+  constructor({ space, pictures, model, choice, stopPath, fail }) {
+    Object.assign(this, { space, pictures, model, choice, stopPath, fail });
     this.card = $("own");
     this.preview = $("preview");
     this.invert = $("invert");
@@ -17,6 +17,7 @@ export class OwnImage {
     this.errand = new Newest(
       async (x) => {
         const found = await server.encode(x);
+        if (found.probs.length) choice.set(mostProbable(found.probs));
         const z = Float32Array.from(found.loc);
         return { found, z, values: await server.decode(z) };
       },
@@ -157,9 +158,13 @@ export class OwnImage {
     const { quantiles } = this.model.elbo;
     const below = quantiles.filter((value) => value <= found.elbo).length;
     const share = Math.round((100 * below) / Math.max(1, quantiles.length));
-    $("verdict").textContent = `In nats. A higher ELBO than ${share}% of the examples.`;
+    const label = mostProbable(found.probs);
+    const says = label < 0 ? "" : `${this.choice.names[label]} with ${Math.round(100 * found.probs[label])}%. `;
+    $("verdict").textContent = `${says}In nats. A higher ELBO than ${share}% of the examples.`;
   }
 }
+
+const mostProbable = (probs) => probs.indexOf(Math.max(...probs));
 
 function toSegment([x, y], [x0, y0], [x1, y1]) {
   const [dx, dy] = [x1 - x0, y1 - y0];

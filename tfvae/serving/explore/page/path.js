@@ -41,6 +41,11 @@ export class Path {
     this.onChange();
   }
 
+  // Decodes the path again, for another condition or label.
+  redo() {
+    if (this.ends.a) this.setEnd("a", this.ends.a);
+  }
+
   goTo(share) {
     this.stop();
     this.share = share;

@@ -58,26 +58,34 @@ const json = (response) => response.json();
 const posted = (body) => ({ method: "POST", body, headers: { "Content-Type": "application/octet-stream" } });
 
 export const server = {
+  choice: null, // the condition or the label that is chosen, as text
   async model() {
     known = await answer("model", (response) => response.text());
     return JSON.parse(known);
   },
 
-  async points(numExamples, latentSize) {
+  async points(numExamples, latentSize, choice) {
     const buffer = await answer("points", bytes);
     const split = 4 * numExamples * latentSize;
-    return { z: new Float32Array(buffer, 0, numExamples * latentSize), classOf: new Int32Array(buffer, split) };
+    const rest = split + 4 * numExamples;
+    return {
+      z: new Float32Array(buffer, 0, numExamples * latentSize),
+      classOf: new Int32Array(buffer, split, numExamples),
+      choiceOf: choice?.kind === "numbers" ? new Float32Array(buffer, rest) : new Int32Array(buffer, rest),
+    };
   },
 
   example: (index) => answer(`example/${index}`, floats),
-  decode: (z) => answer("decode", floats, posted(z)),
-  encode: (x) => answer("encode", json, posted(x)),
+  decode: (z) => answer(`decode${chosen("?")}`, floats, posted(z)),
+  encode: (x) => answer(`encode${chosen("?")}`, json, posted(x)),
 
   async prior(num, seed, latentSize) {
-    const all = await answer(`prior?num=${num}&seed=${seed}`, floats);
+    const all = await answer(`prior?num=${num}&seed=${seed}${chosen("&")}`, floats);
     return { z: all.subarray(0, num * latentSize), values: all.subarray(num * latentSize) };
   },
 };
+
+const chosen = (mark) => (server.choice === null ? "" : `${mark}choice=${encodeURIComponent(server.choice)}`);
 
 // Sends one request at a time and, of those that wait, keeps only the newest. A request that fails because the server
 // is not responding is repeated when the server is back.

@@ -67,6 +67,11 @@ export class Samples {
     this.drawer.want(this.seed++);
   }
 
+  // Draws with the same seed, for another condition or label.
+  redo() {
+    if (this.seed) this.drawer.want(this.seed - 1);
+  }
+
   goTo(i) {
     if (!this.drawn) return;
     this.film.mark(i);
