@@ -97,9 +97,13 @@ def first(data: Any, count: int, name: str = "data") -> Examples | None:
         data = data.take(min(count, len(data)))
     x: list[np.ndarray] = []
     labels: list[Any] = []
+    conditions: list[Any] = []
+    masks: list[Any] = []
     for batch in batches(data, count, name):
         x.append(np.asarray(_array(batch.x, name)))
         labels.append(batch.labels if np.shape(batch.labels) == x[-1].shape[:1] else None)
+        conditions.append(batch.condition)
+        masks.append(batch.observed)
         if sum(map(len, x)) >= count:
             break
     shapes = {part.shape[1:] for part in x}
@@ -107,12 +111,17 @@ def first(data: Any, count: int, name: str = "data") -> Examples | None:
         raise ValueError(f"{name} has batches of several event shapes: {sorted(shapes)}.")
     if not x:
         return None
-    has_labels = all(part is not None for part in labels)
-    return Examples(np.concatenate(x)[:count], np.concatenate(labels)[:count] if has_labels else None)
+    labels_of, condition, observed = (_joined(parts, count) for parts in (labels, conditions, masks))
+    return Examples(np.concatenate(x)[:count], labels_of, None, condition, observed)
 
 
-def spread(data: Any, count: int, name: str = "data") -> np.ndarray | None:
-    """Reads at most `count` examples, x alone, spread evenly over an array or a split, which may be in an order.
+def _joined(parts: list[Any], count: int) -> np.ndarray | None:
+    """The first `count` rows of batches; None where a batch has none."""
+    return None if any(part is None for part in parts) else np.concatenate(parts)[:count]
+
+
+def spread(data: Any, count: int, name: str = "data") -> Examples | None:
+    """Reads at most `count` examples, spread evenly over an array or a split, which may be in an order.
 
     Of shards and datasets they are the first ones. None where there are no examples.
 
@@ -122,13 +131,14 @@ def spread(data: Any, count: int, name: str = "data") -> np.ndarray | None:
         DataError: If a shard is damaged.
     """
     if isinstance(data, Split):
-        return scaled(data.raw[_evenly(len(data), count)], data.num_levels)
+        split = data.rows(_evenly(len(data), count))
+        return Examples(split.x, split.labels, None, split.condition, split.observed)
     found = in_memory(data, name)
-    if found is not None:
-        x = np.asarray(found.x)
-        return x[_evenly(len(x), count)]
-    found = first(data, count, name)
-    return None if found is None else found.x
+    if found is None:
+        return first(data, count, name)
+    rows = _evenly(len(found.x), count)
+    of_rows = (None if part is None else np.asarray(part)[rows] for part in (found.condition, found.observed))
+    return Examples(np.asarray(found.x)[rows], None, None, *of_rows)
 
 
 def _has_parts(data: Any) -> bool:

@@ -13,36 +13,40 @@ import tensorflow as tf
 from tfvae._seeds import stateless_seed
 from tfvae.export.checks import event_shape_of, require_one_tensor, require_vae
 from tfvae.export.converted_model import ConvertedModel, Deviation
+from tfvae.export.description import describe_model
 from tfvae.export.folders import Kind, free_target, new_folder
+from tfvae.export.labels import labels_of
 from tfvae.export.manifest import CONVERTED_MANIFEST, write_manifest
 from tfvae.export.messages import first_line
-from tfvae.export.real_examples import real_examples
-from tfvae.export.signatures import MEANS, Signatures, described
+from tfvae.export.real_examples import RealExamples, real_examples
+from tfvae.export.signature_inputs import CLASSIFY, MEANS
+from tfvae.export.signatures import Signatures, described
 from tfvae.models import VAE
+from tfvae.priors import Conditional
 
 _BATCH_SIZE = 100
+
+# Files by the function that they run.
+_NETWORKS = {"posterior": "encoder", "likelihood": "decoder", CLASSIFY: "classifier"}
+
+Inputs = Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True)
 class Network:
-    """Encoder or decoder of a model, to be converted.
+    """Encoder, decoder or classifier of a model, to be converted.
 
     Attributes:
-        name: "encoder" or "decoder".
+        name: "encoder", "decoder" or "classifier".
         module: Module with the variables.
-        function: `tf.function` of one float32 input, "x" or "z", with any batch size.
-        calibration: Typical inputs `[n, ...]`, for formats that need the range of every number.
+        function: `tf.function` of float32 inputs, such as "x", "z" and "condition", with any batch size.
+        calibration: Typical inputs `[n, ...]` by name, for formats that need the range of every number.
     """
 
     name: str
     module: tf.Module
     function: Any
-    calibration: np.ndarray
-
-    @property
-    def input(self) -> str:
-        """The name of its input."""
-        return self.function.input_signature[0].name
+    calibration: Inputs
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ class File:
     name: str
     precision: str
     content: bytes
-    run: Callable[[np.ndarray], Mapping[str, np.ndarray]]
+    run: Callable[[Inputs], Mapping[str, np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -87,36 +91,40 @@ def save_converted(
     about: Mapping[str, Any] | None,
     tolerance: float,
 ) -> ConvertedModel:
-    """Converts the functions `posterior` and `likelihood`. See `save_litert` for the arguments and errors."""
+    """Converts the functions `posterior`, `likelihood` and `classify`. See `save_litert` for arguments and errors."""
     kind = target_format.kind
     require_vae(vae, kind.function)
     target = free_target(path, overwrite, kind)
-    require_one_tensor(vae, kind.function)
+    if labels_of(vae) is None:
+        require_one_tensor(vae, kind.function)
     if not 0 <= tolerance < math.inf:
         raise ValueError(f"tolerance must be a finite number of at least 0. Received: tolerance={tolerance!r}")
     event_shape = event_shape_of(vae)
-    calibration, measured = real_examples(vae, data, event_shape, kind.function)
-    module = Signatures(vae, event_shape, MEANS)
+    examples = real_examples(vae, data, event_shape, kind.function)
+    module = Signatures(vae, event_shape, (*MEANS, CLASSIFY), checks=False)
     functions = module.by_name()
     _require_signatures(functions, kind)
     _require_dtypes(functions, target_format)
-    z = _draws(vae, calibration)
-    inputs = {
-        "posterior": (calibration, measured),
-        "likelihood": (np.concatenate([z, _prior_draws(vae, len(z))]), _draws(vae, measured)),
-    }
+    calibration, measured = ({**_given(part), **_draws(vae, part)} for part in examples)
+    from_prior = {**_given(examples[0]), **_prior_draws(vae, examples[0])}
+    of_decoder = {name: np.concatenate([value, from_prior[name]]) for name, value in calibration.items()}
     files: dict[str, bytes] = {}
     deviations: list[Deviation] = []
-    for signature, name in zip(MEANS, ("encoder", "decoder"), strict=True):
-        function, (calibration, measured) = functions[signature], inputs[signature]
-        expected = _in_batches(function, measured)
-        for file in target_format.convert(Network(name, module, function, calibration)):
-            found = _deviations(file, expected, _outputs_of(file, measured, kind))
+    for signature, name in _NETWORKS.items():
+        if signature not in functions:
+            continue
+        function = functions[signature]
+        names = [spec.name for spec in function.input_signature]
+        typical = of_decoder if signature == "likelihood" else calibration
+        inputs = {name: measured[name] for name in names}
+        expected = _in_batches(_taking_names(function), inputs)
+        for file in target_format.convert(Network(name, module, function, {name: typical[name] for name in names})):
+            found = _deviations(file, expected, _outputs_of(file, inputs, kind))
             _require_close(found, kind, tolerance)
             files[file.name] = file.content
             deviations += found
     converted = ConvertedModel(
-        Path(path), {name: len(content) for name, content in files.items()}, tuple(deviations), len(measured)
+        Path(path), {name: len(content) for name, content in files.items()}, tuple(deviations), len(examples[1].x)
     )
     with new_folder(target, overwrite, kind) as new:
         new.mkdir()
@@ -124,9 +132,7 @@ def save_converted(
             (new / name).parent.mkdir(exist_ok=True)
             (new / name).write_bytes(content)
         manifest = {
-            "event_shape": list(event_shape),
-            "latent_shape": list(vae.latent_shape),
-            "dtype": vae.variable_dtype,
+            **describe_model(vae, event_shape),
             "signatures": described(functions),
             "measured": converted.to_dict(),
             "about": dict(about or {}),
@@ -158,25 +164,45 @@ def _require_dtypes(functions: Mapping[str, Any], target_format: Format) -> None
             )
 
 
-def _draws(vae: VAE, x: np.ndarray) -> np.ndarray:
-    """Draws one z ~ q(z|x) for each x, in float32, as inputs of the decoder."""
-    z = vae.encode(tf.constant(x, vae.variable_dtype)).sample(seed=stateless_seed(0))
-    return np.asarray(tf.cast(z, tf.float32))
+def _given(examples: RealExamples) -> dict[str, np.ndarray]:
+    """Returns x and the condition by name."""
+    return {"x": examples.x} if examples.condition is None else {"x": examples.x, "condition": examples.condition}
 
 
-def _prior_draws(vae: VAE, count: int) -> np.ndarray:
-    """Draws `count` z ~ p(z) in float32, as inputs of the decoder for new x."""
-    return np.asarray(tf.cast(vae.prior.distribution().sample(count, seed=stateless_seed(1)), tf.float32))
+def _draws(vae: VAE, examples: RealExamples) -> dict[str, np.ndarray]:
+    """Draws one z ~ q(z|x) for each x, in float32, as inputs of the decoder by name."""
+    x = tf.constant(examples.x, vae.variable_dtype)
+    return _named(vae.encode(x, condition=examples.condition).sample(seed=stateless_seed(0)))
 
 
-def _in_batches(run: Callable[[Any], Mapping[str, Any]], x: np.ndarray) -> dict[str, np.ndarray]:
-    parts = [run(x[start : start + _BATCH_SIZE]) for start in range(0, len(x), _BATCH_SIZE)]
+def _prior_draws(vae: VAE, examples: RealExamples) -> dict[str, np.ndarray]:
+    """Draws as many z ~ p(z), in float32, as inputs of the decoder for new x."""
+    if isinstance(vae.prior, Conditional):  # one p(z|c) for each condition
+        return _named(vae.prior_of(tf.cast(examples.condition, vae.variable_dtype)).sample(seed=stateless_seed(1)))
+    return _named(vae.prior.distribution().sample(len(examples.x), seed=stateless_seed(1)))
+
+
+def _named(z: Any) -> dict[str, np.ndarray]:
+    parts = z if isinstance(z, Mapping) else {"z": z}
+    return {name: np.asarray(tf.cast(part, tf.float32)) for name, part in parts.items()}
+
+
+def _taking_names(function: Any) -> Callable[[Inputs], Mapping[str, Any]]:
+    return lambda inputs: function(**inputs)
+
+
+def _in_batches(run: Callable[[Inputs], Mapping[str, Any]], inputs: Inputs) -> dict[str, np.ndarray]:
+    count = len(next(iter(inputs.values())))
+    parts = [
+        run({name: value[start : start + _BATCH_SIZE] for name, value in inputs.items()})
+        for start in range(0, count, _BATCH_SIZE)
+    ]
     return {name: np.concatenate([np.asarray(part[name]) for part in parts]) for name in parts[0]}
 
 
-def _outputs_of(file: File, x: np.ndarray, kind: Kind) -> dict[str, np.ndarray]:
+def _outputs_of(file: File, inputs: Inputs, kind: Kind) -> dict[str, np.ndarray]:
     try:
-        return _in_batches(file.run, x)
+        return _in_batches(file.run, inputs)
     except Exception as error:  # the runtimes of other formats raise errors of any type
         raise ValueError(
             f"{file.name} was converted, but running it on real data failed: {first_line(error)}. Nothing was written. "
@@ -187,6 +213,8 @@ def _outputs_of(file: File, x: np.ndarray, kind: Kind) -> dict[str, np.ndarray]:
 def _deviations(file: File, expected: dict[str, np.ndarray], actual: dict[str, np.ndarray]) -> list[Deviation]:
     found = []
     for output, value in expected.items():
+        if value.dtype.kind == "i":  # the most probable class, whose probability is another output
+            continue
         difference = np.abs(actual[output].astype("float64") - value)
         found.append(
             Deviation(

@@ -13,7 +13,7 @@ from ai_edge_quantizer.calibrator import CalibrationMode
 from ai_edge_quantizer.qtyping import TFLOperationName as Operation
 from ai_edge_quantizer.quantizer import Quantizer
 
-from tfvae.export.converting import File, Network
+from tfvae.export.converting import File, Inputs, Network
 from tfvae.export.messages import first_line
 
 # Operations of networks. All others stay in float32: eight bits are not enough for the exponentials and logarithms
@@ -41,7 +41,7 @@ def litert_files(network: Network, precisions: Sequence[str]) -> Iterator[File]:
     for precision in precisions:
         try:
             content = _in_precision(precision, float32, network)
-            run = _runner(content, network.input)
+            run = _runner(content)
         except Exception as error:  # the quantizer raises errors of any type for unknown operations
             raise ValueError(
                 f"LiteRT's quantizer cannot convert the {network.name} to {precision}: {type(error).__name__}: "
@@ -78,7 +78,7 @@ def _int8(content: bytes, network: Network) -> bytes:
     for operation in _INT8_OPERATIONS:
         quantizer.add_static_config(".*", operation, activation_num_bits=8, weight_num_bits=8)
     # All examples are in one batch, because the quantizer averages ranges over batches instead of taking the widest.
-    examples = {_SIGNATURE: [{network.input: network.calibration}]}
+    examples = {_SIGNATURE: [dict(network.calibration)]}
     # The other mode reads all tensors at the end, when those within loops no longer exist.
     mode = CalibrationMode.CALIBRATION_PROFILER_BASED
     return _quantized(quantizer, quantizer.calibrate(examples, num_threads=os.cpu_count() or 1, mode=mode))
@@ -91,9 +91,9 @@ def _quantized(quantizer: Quantizer, ranges: Mapping | None) -> bytes:
     return bytes(result.quantized_model)
 
 
-def _runner(content: bytes, name: str) -> Callable[[np.ndarray], Mapping[str, np.ndarray]]:
+def _runner(content: bytes) -> Callable[[Inputs], Mapping[str, np.ndarray]]:
     answer = Interpreter(model_content=content).get_signature_runner()  # it takes batches of every size
-    return lambda x: answer(**{name: x})
+    return lambda inputs: answer(**inputs)
 
 
 def _refusal(name: str, error: Exception) -> str:

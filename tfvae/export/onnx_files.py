@@ -9,7 +9,7 @@ import onnx
 import onnxruntime
 import tf2onnx
 
-from tfvae.export.converting import File, Network
+from tfvae.export.converting import File, Inputs, Network
 from tfvae.export.messages import first_line
 from tfvae.export.onnx_operations import HANDLERS
 
@@ -24,7 +24,7 @@ def onnx_files(network: Network) -> Iterator[File]:
     """
     try:
         content = _model(network).SerializeToString()
-        run = _runner(content, network.input)
+        run = _runner(content)
     except Exception as error:  # tf2onnx raises errors of any type
         raise ValueError(_refusal(network.name, error)) from error
     yield File(f"{network.name}.onnx", "float32", content, run)
@@ -41,10 +41,10 @@ def _model(network: Network) -> Any:
     return model
 
 
-def _runner(content: bytes, name: str) -> Callable[[np.ndarray], Mapping[str, np.ndarray]]:
+def _runner(content: bytes) -> Callable[[Inputs], Mapping[str, np.ndarray]]:
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
-    return lambda x: dict(zip(names, session.run(names, {name: x}), strict=True))
+    return lambda inputs: dict(zip(names, session.run(names, dict(inputs)), strict=True))
 
 
 def _refusal(name: str, error: Exception) -> str:

@@ -8,8 +8,8 @@ from typing import Any
 import tensorflow as tf
 
 from tfvae.export.checks import event_shape_of, require_latents, require_vae
+from tfvae.export.description import describe_model
 from tfvae.export.folders import MODEL_FILE, Kind, free_target, new_folder
-from tfvae.export.labels import labels_of
 from tfvae.export.manifest import write_manifest
 from tfvae.export.signatures import Signatures, described
 from tfvae.export.warmup import warmup_requests, write_warmup
@@ -110,34 +110,12 @@ class Exporter:
             tf.saved_model.save(self._module, fspath(new), signatures=functions)
             write_warmup(new, _name(target), warmup_requests(functions))
             manifest = {
-                "event_shape": list(self._event_shape),
-                "latent_shape": _json_shape(self._vae.latent_shape),
-                "dtype": self._vae.variable_dtype,
-                **_kinds(self._vae),
+                **describe_model(self._vae, self._event_shape),
                 "signatures": described(functions),
                 "about": dict(about or {}),
             }
             write_manifest(new, manifest)
         return Path(path)
-
-
-def _kinds(vae: VAE) -> dict[str, Any]:
-    """Describes what a model has besides x and z, for clients."""
-    kinds: dict[str, Any] = {}
-    if vae.condition_shape is not None:
-        kinds["condition_shape"] = list(vae.condition_shape)
-    if (labels := labels_of(vae)) is not None:
-        kinds["labels"] = labels._asdict()
-    if vae.missing is not None:
-        kinds["missing"] = vae.missing
-    return kinds
-
-
-def _json_shape(latent_shape: Any) -> Any:
-    """Returns the shape of z as JSON."""
-    if isinstance(latent_shape, Mapping):
-        return {name: list(shape) for name, shape in latent_shape.items()}
-    return list(latent_shape)
 
 
 def _name(target: Path) -> str:

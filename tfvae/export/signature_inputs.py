@@ -67,10 +67,11 @@ class SignatureInputs:
         vae: Built model.
         event_shape: Shape of one x.
         labels: The label among its latents, if there is one.
+        checks: Whether the graphs check the shape and the number of conditions, and repeat a single one.
     """
 
-    def __init__(self, vae: VAE, event_shape: tuple[int, ...], labels: Labels | None):
-        self._vae, self._labels = vae, labels
+    def __init__(self, vae: VAE, event_shape: tuple[int, ...], labels: Labels | None, *, checks: bool = True):
+        self._vae, self._labels, self._checks = vae, labels, checks
         self._dtype = tf.as_dtype("float64" if vae.variable_dtype == "float64" else "float32")
         shapes: Any = vae.latent_shape
         self._parts = list(shapes) if isinstance(shapes, Mapping) else None
@@ -106,8 +107,11 @@ class SignatureInputs:
         if given.y is not None:
             given = given._replace(y=tf.cast(given.y, self._dtype))
         if given.condition is not None:
-            condition = tf.cast(_of_shape(given.condition, self._vae.condition_shape or (), "condition"), self._dtype)
-            given = given._replace(condition=_one_for_each(condition, "condition", _num_rows(given)))
+            condition = given.condition
+            if self._checks:
+                condition = _of_shape(condition, self._vae.condition_shape or (), "condition")
+                condition = _one_for_each(condition, "condition", _num_rows(given))
+            given = given._replace(condition=tf.cast(condition, self._dtype))
         if given.label is not None:
             label = _one_for_each(self._known(given.label), "label", given.num_samples)
             given = given._replace(label=label)

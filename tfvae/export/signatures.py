@@ -28,15 +28,17 @@ class Signatures(tf.Module):
         vae: Built model whose latents are one tensor or named parts.
         event_shape: Shape of one x.
         names: Names of the functions to create, from `NAMES`. Functions that the model does not have are left out.
+        checks: Whether the graphs check conditions, which other formats cannot.
 
     Attributes:
         model_variables: The `tf.Variable`s that the functions read.
     """
 
-    def __init__(self, vae: VAE, event_shape: tuple[int, ...], names: Sequence[str] = NAMES):
+    def __init__(self, vae: VAE, event_shape: tuple[int, ...], names: Sequence[str] = NAMES, *, checks: bool = True):
         super().__init__(name="vae")
         labels = labels_of(vae)
-        inputs, functions = SignatureInputs(vae, event_shape, labels), SignatureFunctions(vae, labels)
+        inputs = SignatureInputs(vae, event_shape, labels, checks=checks)
+        functions = SignatureFunctions(vae, labels)
         self._names = tuple(name for name in names if name != CLASSIFY or labels is not None)
         for name in self._names:
             setattr(self, name, _traced(name, getattr(functions, name), inputs))
