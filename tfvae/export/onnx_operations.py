@@ -1,4 +1,4 @@
-"""ONNX versions of TensorFlow operations that tf2onnx lacks, for its argument `custom_op_handlers`.
+"""ONNX versions of TensorFlow operations that tf2onnx lacks or gets wrong, for its argument `custom_op_handlers`.
 
 TFP's distributions use them often. Most networks do not.
 """
@@ -44,11 +44,17 @@ def _broadcast_args(context: Any, node: Any, name: str, args: Any) -> None:
     _replace(context, node, "Max", *padded)
 
 
+def _select(context: Any, node: Any, name: str, args: Any) -> None:
+    # tf2onnx multiplies both values by zeros and ones, and zero times a missing value, NaN, is NaN.
+    _replace(context, node, "Where", *node.input)
+
+
 HANDLERS: dict[str, tuple[Any, list[Any]]] = {
     "BroadcastArgs": (_broadcast_args, []),
     "Erfc": (_erfc, []),
     "Expm1": (_expm1, []),
     "Log1p": (_log1p, []),
+    "SelectV2": (_select, []),
 }
 
 

@@ -28,11 +28,13 @@ def save_litert(
 ) -> ConvertedModel:
     """Exports encoder and decoder as LiteRT files for phones, browsers and small computers.
 
-    The files contain only the functions `posterior` and `likelihood` of `save`, which make no draws. Use `save` for
-    servers and for draws. The folder contains, for each precision,
+    The files contain only the functions `posterior`, `likelihood` and `classify` of `save`, without draws. Use `save`
+    for servers and for draws. The folder contains, for each precision,
 
     * `PRECISION/encoder.tflite`: `x` `[B, *event]` to the parameters of q(z|x), such as `loc` and `scale` `[B, D]`;
     * `PRECISION/decoder.tflite`: `z` `[B, D]` to the `mean` `[B, *event]` of p(x|z);
+    * for a model with labels, `PRECISION/classifier.tflite`: `x` to `probs` `[B, K]` and `label` `[B]`, an int32. Its
+      encoder has `y` `[B, K]` as another input, and its decoder the parts of z by name;
 
     and `tfvae.json`, with a description and a checksum of each file (`read_manifest`). Inputs and outputs are float32
     in every precision, with any batch size B (`resize_tensor_input`). The files use only builtin operations of LiteRT,
@@ -45,7 +47,8 @@ def save_litert(
     Args:
         vae: Built model. It is not changed.
         path: Folder to create.
-        data: Real x: an array `[N, *event]`, a split of `tfvae.data`, or a data set whose batches contain x. Up to
+        data: Real x: an array `[N, *event]`, a split of `tfvae.data`, or a data set whose batches contain x. For a
+            conditional model also conditions: `{"x": x, "condition": condition}`, or a split that has them. Up to
             2,000 examples are used. One half determines the ranges of int8, with one z ~ q(z|x) per example and as many
             z ~ p(z). Deviations are measured on the other half, with one z ~ q(z|x) per example.
         precisions: Precisions to write.

@@ -24,18 +24,21 @@ def save_onnx(
 ) -> ConvertedModel:
     """Exports encoder and decoder as ONNX files, for onnxruntime and other ONNX runtimes.
 
-    The files contain only the functions `posterior` and `likelihood` of `save`, which make no draws. Use `save` for
-    TensorFlow servers and for draws. The folder contains
+    The files contain only the functions `posterior`, `likelihood` and `classify` of `save`, without draws. Use `save`
+    for TensorFlow servers and for draws. The folder contains
 
     * `encoder.onnx`: `x` `[batch, *event]` to the parameters of q(z|x), such as `loc` and `scale` `[batch, D]`;
     * `decoder.onnx`: `z` `[batch, D]` to the `mean` `[batch, *event]` of p(x|z);
+    * for a model with labels, `classifier.onnx`: `x` to `probs` `[batch, K]` and `label` `[batch]`, an int32. Its
+      encoder has `y` `[batch, K]` as another input, and its decoder the parts of z by name;
 
     in float32, and `tfvae.json`, with a description and a checksum of each file (`read_manifest`).
 
     Args:
         vae: Built model. It is not changed.
         path: Folder to create.
-        data: Real x: an array `[N, *event]`, a split of `tfvae.data`, or a data set whose batches contain x. Deviations
+        data: Real x: an array `[N, *event]`, a split of `tfvae.data`, or a data set whose batches contain x. For a
+            conditional model also conditions: `{"x": x, "condition": condition}`, or a split that has them. Deviations
             are measured on up to 1,000 examples, with one z ~ q(z|x) per example.
         overwrite: Whether to replace existing ONNX files when the new ones are complete. Other folders are never
             replaced.
