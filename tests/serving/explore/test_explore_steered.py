@@ -108,9 +108,12 @@ def test_a_conditional_model_is_asked_with_a_choice():
     answer = client.post("/explore/api/encode?choice=2", content=body(X[4])).json()
     close(answer["elbo"], vae.elbo(X[4:5], condition=2, num_samples=64, seed=0)[0])
     close(answer["loc"], vae.encode(X[4:5], condition=2).mean()[0])
+    answer = client.post("/explore/api/log_marginal?choice=2", content=body(X[4])).json()
+    given = {"x": X[4:5], "condition": [2]}
+    wanted = tfvae.evaluation.log_marginal(vae, given, num_importance_samples=500, seed=0)
+    close(answer["log_marginal"], wanted.per_example[0])
     found = floats(client.get("/explore/api/prior?num=4&seed=3&choice=2"))
-    z = vae.ancestral_sample(4, condition=2, seed=3).z if hasattr(vae, "ancestral_sample") else found[:8].reshape(4, 2)
-    close(found[:8].reshape(4, 2), z)
+    close(found[:8].reshape(4, 2), vae.ancestral_sample(4, condition=2, seed=3).z)
     close(found[8:].reshape(4, *SHAPE), vae.decode(found[:8].reshape(4, 2), condition=[2] * 4).mean())
     for path in ("decode", "encode"):
         answer = client.post(f"/explore/api/{path}?choice=3", content=body(Z if path == "decode" else X[0]))
@@ -133,6 +136,8 @@ def test_a_model_with_labels_is_asked_with_a_label():
     of_q, _ = vae.encode(X[3:4]).sample_distributions(value={"y": EYE[[probs.argmax()]]})
     close(found.loc, of_q["z"].mean()[0])
     close(found.elbo, vae.elbo(X[3:4], num_samples=64, seed=0)[0])
+    wanted = tfvae.evaluation.log_marginal(vae, X[3:4], num_importance_samples=500, seed=0)
+    close(explored.log_marginal(X[3]), wanted.per_example[0])
     z, means = explored.draw(4, 3, "2")
     close(means, vae.decode({"y": EYE[[2] * 4], "z": z}).mean())
     # Each example has its own label if it is known, else the most probable one.
@@ -230,10 +235,14 @@ class TestThePage:
             probs = m2.classify(split.x[5:6]).numpy()[0]
             image = {"name": "a.png", "mimeType": "image/png", "buffer": png((255 * split.x[5]).astype(np.uint8))}
             page.locator("#file").set_input_files(image)
-            says = f"{WORDS[probs.argmax()]} with {round(100 * probs.max())}%."
+            says = f"{WORDS[probs.argmax()]} ({round(100 * probs.max())}%)."
             visitor.until(lambda: page.locator("#verdict").inner_text().startswith(says))
             assert page.locator("#verdict").inner_text().startswith(says)
             assert choice.input_value() == str(probs.argmax())
+            wanted = tfvae.evaluation.log_marginal(m2, split.x[5:6], num_importance_samples=500, seed=0)
+            says = f"log p(x) about {wanted.per_example[0]:.2f}".replace("-", "−")
+            visitor.until(lambda: page.locator("#log-marginal").inner_text() == says)
+            assert page.locator("#log-marginal").inner_text() == says
 
     def test_a_class_is_chosen(self, browser):
         split = digits()

@@ -9,7 +9,6 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from tfvae import data as tfvae_data
 from tfvae import export as tfvae_export
 from tfvae._errors import reading
 from tfvae.cli.commands.output import console, say
@@ -19,6 +18,7 @@ from tfvae.export import ConvertedModel
 from tfvae.export.manifest import write_card
 from tfvae.export.saving_litert import PRECISIONS
 from tfvae.training.evaluate import about_run
+from tfvae.training.load_data import load_data
 from tfvae.training.model_card import figures_of, model_card
 from tfvae.training.run_data import evaluation_split
 from tfvae.training.saved_run import Run, load_run
@@ -92,7 +92,7 @@ def _training_data(run: Run) -> Split | ShardedSplit:
     """Loads the training data of the run, with its noise drawn once."""
     name = run.config.data.name
     try:
-        return evaluation_split(run.config, tfvae_data.load(name).train)
+        return evaluation_split(run.config, load_data(run.config).train)
     except (ValueError, OSError) as error:
         raise ValueError(
             f"The training data of the run, {name}, cannot be read, but exported files are compared on them. {error}"

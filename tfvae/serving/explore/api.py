@@ -1,6 +1,8 @@
 """HTTP API of the explore page: arrays as little-endian float32, descriptions and errors as JSON."""
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import orjson
@@ -28,10 +30,12 @@ def explore_api(explored: ExploredModel) -> APIRouter:
     | `GET example/I` | | float32 `[2, *event]`: example I, and the mean of p(x|z) at its E[z|x] |
     | `POST decode` | float32 `[n, D]`, n <= 512 | float32 `[n, *event]`: means of p(x|z) |
     | `POST encode?seed=0` | float32 `[*event]` | JSON: the fields of `Encoded` |
+    | `POST log_marginal?seed=0` | float32 `[*event]` | JSON: `log_marginal`, an estimate of log p(x) |
     | `GET prior?num=24&seed=0` | | float32 `[n, D]`, then `[n, *event]`: draws z ~ p(z) and means of p(x|z) |
 
-    For a model with a condition or a label, `decode`, `encode` and `prior` take the query `choice`: the index of a
-    class or of an example, or numbers separated by commas (`Choices.read`). `choice` of the model describes it.
+    For a model with a condition or a label, `decode`, `encode`, `log_marginal` and `prior` take the query `choice`: the
+    index of a class or of an example, or numbers separated by commas (`Choices.read`). `choice` of the model describes
+    it.
     """
     router = APIRouter(prefix="/explore/api", include_in_schema=False)
     latent_size, event_size = explored.latent_size, math.prod(explored.event_shape)
@@ -59,17 +63,27 @@ def explore_api(explored: ExploredModel) -> APIRouter:
 
     @router.post("/encode")
     async def encode(request: Request) -> Response:
+        answer = (await of_x(request, explored.encode))._asdict()
+        if not np.isfinite(np.concatenate([np.ravel(value) for value in answer.values()])).all():
+            raise RefusedRequest(422, "The ELBO of this x is not finite. Choose an x closer to the model's data.")
+        return JSONResponse(answer)
+
+    @router.post("/log_marginal")
+    async def log_marginal(request: Request) -> Response:
+        found = await of_x(request, explored.log_marginal)
+        if not math.isfinite(found):
+            raise RefusedRequest(422, "log p(x) of this x is not finite. Choose an x closer to the model's data.")
+        return JSONResponse({"log_marginal": found})
+
+    async def of_x(request: Request, answer: Callable[[np.ndarray, int, str | None], Any]) -> Any:
+        """Calls a function with the x of a request, its seed and its choice."""
         seed = _integer(request.query_params.get("seed", "0"), "seed", 0, _LARGEST_SEED)
         choice = _choice(request, explored)
         x = (await _floats_of(request, event_size, 1, "x")).reshape(explored.event_shape)
         try:
-            encoded = await run_in_threadpool(explored.encode, x, seed, choice)
+            return await run_in_threadpool(answer, x, seed, choice)
         except ValueError as error:
             raise RefusedRequest(400, str(error)) from error
-        answer = encoded._asdict()
-        if not np.isfinite(np.concatenate([np.ravel(value) for value in answer.values()])).all():
-            raise RefusedRequest(422, "The ELBO of this x is not finite. Choose an x closer to the model's data.")
-        return JSONResponse(answer)
 
     @router.get("/prior")
     async def sample_prior(request: Request) -> Response:

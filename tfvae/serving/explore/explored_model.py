@@ -200,6 +200,16 @@ class ExploredModel:
             probs=[float(value) for value in probs],
         )
 
+    def log_marginal(self, x: np.ndarray, seed: int = 0, choice: str | None = None) -> float:
+        """Returns log p(x) of one x `[*event]`, or log p(x|c) for a condition, in nats. It sums over labels.
+
+        Raises:
+            ValueError: If the likelihood does not accept the values of x, or there is no such choice.
+        """
+        steer = self._steer(choice, 1)
+        self._check(x[np.newaxis], steer)
+        return self._programs.log_marginal(x[np.newaxis], seed, steer)
+
     def draw(self, num_samples: int, seed: int, choice: str | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Draws the z ~ p(z) `[N, D]` of `vae.sample`, and returns them with the means of p(x|z) `[N, *event]`."""
         z = self._programs.prior_draws(num_samples, seed, self._steer(choice, num_samples))

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-from tfvae import data as tfvae_data
 from tfvae.data import ShardedSplit, Split
 from tfvae.serving.explore.explored_model import ExploredModel
 from tfvae.serving.explore.model_input import ModelInput
+from tfvae.training.load_data import load_data
 from tfvae.training.run_data import evaluation_split
 from tfvae.training.saved_run import Run
 
@@ -27,7 +27,7 @@ def explored_run(
         ValueError: If the data have no such split, or z is not a vector.
     """
     name = run.config.data.name
-    splits = tfvae_data.load(name)
+    splits = load_data(run.config)
     available = [part for part in _SPLITS if getattr(splits, part) is not None]
     if split not in available:
         raise ValueError(f"{name} has no {split!r} split. Choose {' or '.join(available)} with --split.")

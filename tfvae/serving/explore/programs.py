@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfvae._seeds import fold_in, stateless_seed
-from tfvae.estimators import elbo_terms
+from tfvae.estimators import elbo_terms, importance_estimate
 from tfvae.export.labels import Labels, labels_of
 from tfvae.models import VAE
 from tfvae.models.batch import Batch
@@ -19,6 +19,8 @@ _ONE, _DECODE_BATCH = 1, 32
 _ENCODE_BATCH = 100
 # Draws of z for the ELBO of one image. The ELBO of an example on the map has one draw.
 NUM_SAMPLES = 64
+# Importance samples for log p(x) of one image.
+NUM_IMPORTANCE_SAMPLES = 500
 
 
 class Terms(NamedTuple):
@@ -74,6 +76,7 @@ class Programs:
         seed = tf.TensorSpec([2], tf.int32)
         self._terms_of_many = self._compiled(self._terms_fn(1), self._x(_ENCODE_BATCH), seed, *mask)
         self._terms_of_one = self._compiled(self._terms_fn(NUM_SAMPLES), self._x(1), seed)
+        self._log_marginal = self._compiled(self._log_marginal_fn, self._x(1), seed)
         x = [tf.TensorSpec([_ENCODE_BATCH, *event_shape], tf.float32)]
         self._classify_many = self._compiled(self._classify, x, *mask)
         self._classify_one = self._compiled(self._classify, [tf.TensorSpec([1, *event_shape], tf.float32)])
@@ -101,6 +104,10 @@ class Programs:
     def terms_of_one(self, x: np.ndarray, seed: int, steer: np.ndarray | None = None) -> Terms:
         """Computes the terms of one example `[1, *event]`: those of `vae.elbo` with `NUM_SAMPLES` and this seed."""
         return Terms(*(part.numpy() for part in self._terms_of_one(*_given(x, steer), stateless_seed(seed))))
+
+    def log_marginal(self, x: np.ndarray, seed: int, steer: np.ndarray | None = None) -> float:
+        """Returns log p(x), or log p(x|c), of one example `[1, *event]`, as `evaluation.log_marginal` estimates it."""
+        return float(self._log_marginal(*_given(x, steer), stateless_seed(seed)).numpy()[0])
 
     def classify(self, x: np.ndarray, observed: np.ndarray | None = None) -> np.ndarray:
         """Returns the probabilities q(y|x) `[N, K]`, for a model with labels."""
@@ -157,6 +164,17 @@ class Programs:
         if self.steer_shape is None:
             return lambda x, seed, observed=None: of(x, None, seed, observed)
         return lambda x, steer, seed, observed=None: of(x, steer, seed, observed)
+
+    def _log_marginal_fn(self, x: Tensor, *steer_and_seed: Tensor) -> Tensor:
+        *steer, seed = steer_and_seed
+        condition = tf.cast(steer[0], self._dtype) if steer and self.labels is None else None
+        estimate = importance_estimate(
+            Batch(tf.cast(x, self._dtype), condition),
+            self._vae.problem,
+            num_importance_samples=NUM_IMPORTANCE_SAMPLES,
+            seed=seed,
+        )
+        return estimate.log_marginal
 
     def _classify(self, x: Tensor, observed: Tensor | None = None) -> Tensor:
         posterior: Any = self._vae.infer(Batch(tf.cast(x, self._dtype), observed=observed))

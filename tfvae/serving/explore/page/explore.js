@@ -59,12 +59,14 @@ async function start() {
   const path = new Path({ element: $("path-film"), Film, space, pictures, fail, onChange: () => showPath(path, map) });
   const samples = new Samples({ element: $("samples"), Film, space, pictures, fail });
   const stopPath = () => path.stop();
+  let own = null;
   const decodeAgain = () => {
     stopPath();
     path.redo();
     samples.redo();
     map.refresh();
     space.goTo(space.z);
+    own?.redo();
   };
 
   space.on("move", (values) => {
@@ -106,7 +108,7 @@ async function start() {
     map.view.zoom(factor, map.cursorPixel());
     map.refresh();
   };
-  if (pictures.takesImages) new OwnImage({ space, pictures, model, choice, stopPath, fail });
+  if (pictures.takesImages) own = new OwnImage({ space, pictures, model, choice, stopPath, fail });
   else $("own").hidden = true;
 
   const stops = stopsOf(map);

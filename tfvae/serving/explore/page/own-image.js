@@ -5,6 +5,7 @@ import { Newest, server } from "./server.js";
 import { signed } from "./space.js";
 
 const $ = (id) => document.getElementById(id);
+const STILL = 400; // ms without a change, after which log p(x) is estimated, which takes longer than the ELBO
 
 export class OwnImage {
   constructor({ space, pictures, model, choice, stopPath, fail }) {
@@ -15,16 +16,24 @@ export class OwnImage {
     this.clear();
     // Encoding and decoding are one request, so that the picture, its values and its position belong together.
     this.errand = new Newest(
-      async (x) => {
+      async ({ x }) => {
         const found = await server.encode(x);
         if (found.probs.length) choice.set(mostProbable(found.probs));
         const z = Float32Array.from(found.loc);
         return { found, z, values: await server.decode(z) };
       },
-      ({ found, z, values }) => {
+      ({ found, z, values }, { isNew }) => {
         pictures.draw($("own-reconstruction"), values);
         this.report(found);
-        space.goTo(z, { values });
+        if (isNew) space.goTo(z, { values });
+      },
+      fail,
+    );
+    this.estimate = new Newest(
+      (x) => server.logMarginal(x),
+      ({ log_marginal: value }) => {
+        const what = choice.kind && choice.kind !== "label" ? "log p(x|c)" : "log p(x)";
+        $("log-marginal").textContent = `${what} about ${signed(value)}`;
       },
       fail,
     );
@@ -123,12 +132,26 @@ export class OwnImage {
     }
   }
 
-  send() {
+  // An image that is not new is only measured again.
+  send(isNew = true) {
     this.stopPath();
     const x = this.brightness.map((value) => this.toX(this.invert.checked ? 1 - value : value));
     $("pad-hint").hidden = true;
     this.pictures.draw(this.preview, x);
-    this.errand.want(x);
+    this.errand.want({ x, isNew });
+    this.forgetEstimate();
+    this.timer = setTimeout(() => this.estimate.want(x), STILL);
+  }
+
+  forgetEstimate() {
+    clearTimeout(this.timer);
+    this.estimate?.forget();
+    $("log-marginal").textContent = "";
+  }
+
+  // Measures the image again, for another condition.
+  redo() {
+    if (this.brightness && this.choice.kind !== "label") this.send(false);
   }
 
   // Converts a brightness to the kind of value the model was trained on.
@@ -142,6 +165,7 @@ export class OwnImage {
   clear() {
     this.brightness = null;
     this.errand?.forget();
+    this.forgetEstimate();
     this.invert.checked = false;
     $("pad-hint").hidden = false;
     this.pictures.blank(this.preview);
@@ -159,8 +183,10 @@ export class OwnImage {
     const below = quantiles.filter((value) => value <= found.elbo).length;
     const share = Math.round((100 * below) / Math.max(1, quantiles.length));
     const label = mostProbable(found.probs);
-    const says = label < 0 ? "" : `${this.choice.names[label]} with ${Math.round(100 * found.probs[label])}%. `;
-    $("verdict").textContent = `${says}In nats. A higher ELBO than ${share}% of the examples.`;
+    $("verdict").textContent =
+      label < 0
+        ? `In nats. A higher ELBO than ${share}% of the examples.`
+        : `${this.choice.names[label]} (${Math.round(100 * found.probs[label])}%). ELBO above ${share}% of the examples.`;
   }
 }
 

@@ -79,6 +79,8 @@ export const server = {
   decode: (z) => answer(`decode${chosen("?")}`, floats, posted(z)),
   encode: (x) => answer(`encode${chosen("?")}`, json, posted(x)),
 
+  logMarginal: (x) => answer(`log_marginal${chosen("?")}`, json, posted(x)),
+
   async prior(num, seed, latentSize) {
     const all = await answer(`prior?num=${num}&seed=${seed}${chosen("&")}`, floats);
     return { z: all.subarray(0, num * latentSize), values: all.subarray(num * latentSize) };
