@@ -9,10 +9,10 @@ import numpy as np
 import uvicorn
 from fastapi import FastAPI
 
-import tfvae
 from tfvae.serving.explore import add_explore
 from tfvae.training.build import build_vae
 from tfvae.training.config import RunConfig
+from tfvae.training.load_data import load_data
 from tfvae.training.resolve import resolve
 from tfvae.training.run_data import RunData
 from tfvae.training.run_folder import RunFolder
@@ -21,7 +21,7 @@ from tfvae.training.run_folder import RunFolder
 def make_run(path, settings, epochs=None):
     """A run folder with what exploring needs of one: its configuration and a model, trained or with random weights."""
     config = RunConfig.from_dict(settings)
-    splits = tfvae.data.load(config.data.name)
+    splits = load_data(config)
     config = resolve(config, splits)
     vae = build_vae(config, splits)
     if epochs is None:

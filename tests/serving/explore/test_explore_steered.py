@@ -5,7 +5,7 @@ import dataclasses
 import keras
 import numpy as np
 import pytest
-from explore_server import serving
+from explore_server import make_run, serving
 from explore_visitor import png, visit
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
@@ -14,9 +14,10 @@ from steered_models import NUM_CLASSES, SHAPE, conditional_vae, data, labelled_v
 import tfvae
 from tfvae import layers, priors
 from tfvae.data import Split
-from tfvae.serving.explore import ExploredModel, add_explore
+from tfvae.serving.explore import ExploredModel, add_explore, explored_run
 from tfvae.serving.explore.choices import Choices
 from tfvae.serving.explore.prior_moments import prior_moments
+from tfvae.training.saved_run import load_run
 
 EYE = np.eye(NUM_CLASSES, dtype="float32")
 LABELS = np.arange(12) % NUM_CLASSES
@@ -153,6 +154,27 @@ def test_examples_with_missing_values():
     loc = vae.encode(np.where(mask, X, np.nan)).mean()
     close(np.frombuffer(explored.points()[: 4 * 24], "<f4").reshape(12, 2), loc)
     np.testing.assert_array_equal(explored.example(3)[0], np.where(mask, X, 0)[3])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("settings", "kind"),
+    [
+        ({"data": {"name": "digits", "condition": "label"}, "model": {"latent_size": 2, "hidden": (8,)}}, "condition"),
+        ({"data": {"name": "digits"}, "model": {"kind": "m2", "latent_size": 2, "hidden": (8,)}}, "label"),
+    ],
+)
+def test_a_run_has_its_conditions_and_labels(tmp_path, settings, kind):
+    run = load_run(make_run(tmp_path / "run", settings))
+    explored = explored_run(run, num_examples=20)
+    labels = tfvae.data.load("digits").test.labels[:20]
+    choices = explored.describe()["choice"]
+    assert (choices["kind"], choices["names"]) == (kind, list("0123456789"))
+    np.testing.assert_array_equal(explored.choices.of_examples.argmax(axis=1), labels)
+    vae, y = run.vae, np.eye(10, dtype="float32")[[3]]
+    given = {"condition": [3]} if kind == "condition" else {}
+    z = Z[:1] if kind == "condition" else {"y": y, "z": Z[:1]}
+    close(explored.decode(Z[:1], "3"), vae.decode(z, **given).mean())
 
 
 # In the browser ----------------------------------------------------------------------------------------------------

@@ -51,7 +51,7 @@ def drawn_pixels(figure):
 def test_one_seed_is_one_sample(vae, signatures, command, explored):
     samples = vae.sample(NUM, seed=SEED)
     served = signatures["sample"](tf.constant(NUM), tf.constant([0, SEED]))
-    written = command("sample", NUM)
+    written = command("sample", NUM, None, None)
     np.testing.assert_array_equal(served["sample"], samples)
     np.testing.assert_array_equal(written["sample"], samples)
     z, means = explored.draw(NUM, SEED)
