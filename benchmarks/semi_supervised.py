@@ -7,7 +7,7 @@ The networks are those of Pyro's example of M2: 784-500-10 for q(y|x), 794-500-1
 p(x|y, z), with softplus units, float32, and Adam. All contenders train in one process on the same binary images from
 memory, of which 100 have a label, shuffled again in each epoch:
 
-- `tfvae`: `vae.fit(images, labels, batch_size=...)` with default settings;
+- `tfvae`: `vae.fit(split.batches(..., shuffle=True, labels=True))` with default settings;
 - `pyro`: the step of Pyro's example, `SVI` with `TraceEnum_ELBO` and the label enumerated in parallel, and a second
   `SVI` for the loss of the classifier. A batch has either labelled or unlabelled images;
 - `hand`: TensorFlow only, one compiled program per epoch, with explicit formulas.

@@ -30,11 +30,8 @@ def build(work):
 
 
 def fit(x, labels, work):
-    """Arrays into `fit`, -1 for examples without a label."""
+    """Batches of a split into `fit`, -1 for examples without a label."""
     vae = build(work)
-
-    def run(epochs):
-        history = vae.fit(x, labels, batch_size=work.batch_size, epochs=epochs, verbose=0).history
-        return history["elbo"][-1]
-
-    return run
+    split = tfvae.data.Split(x.astype("uint8"), labels, num_levels=2)
+    batches = split.batches(work.batch_size, shuffle=True, labels=True)
+    return lambda epochs: vae.fit(batches, epochs=epochs, verbose=0).history["elbo"][-1]

@@ -11,7 +11,7 @@ from slow import slow_except
 import tfvae
 from tfvae import evaluation
 from tfvae.estimators import SGVB
-from tfvae.evaluation._batches import first_batch_of_x
+from tfvae.evaluation._batches import first_batch_of_examples
 
 MODEL = make_linear_gaussian(latent_size=2, data_size=4, sigma=0.9)
 N = 11
@@ -132,6 +132,6 @@ def test_gradient_variance_takes_the_first_batch(vae):
 
     assert numbers(FORMS["data set of pairs"]()) == numbers(X[:4])
     for form in FORMS:
-        size = len(first_batch_of_x(vae, FORMS[form](), 100))
+        size = len(first_batch_of_examples(vae, FORMS[form](), 100))
         assert size == (4 if "data set" in form or form == "PyDataset" else N)
-    assert len(first_batch_of_x(vae, FORMS["split"](), 5)) == 5
+    assert len(first_batch_of_examples(vae, FORMS["split"](), 5)) == 5

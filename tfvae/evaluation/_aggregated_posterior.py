@@ -7,6 +7,7 @@ import tensorflow as tf
 from tfvae._kl import exact_kl_or_none
 from tfvae.estimators.moments import moments_over_draws
 from tfvae.models import VAE
+from tfvae.models.batch import Batch
 from tfvae.typing import Distribution, Tensor
 
 # Latents that are scored under all posteriors at a time.
@@ -29,7 +30,7 @@ class Aggregated(NamedTuple):
     marginal_kl_variance: Tensor
 
 
-def aggregated(vae: VAE, x: Tensor, num_samples: Tensor, seed: Tensor) -> Aggregated:
+def aggregated(vae: VAE, x: Tensor | Batch, num_samples: Tensor, seed: Tensor) -> Aggregated:
     """Estimates the mutual information of x and z and the KL of the aggregated posterior of examples x `[N, *event]`.
 
     Works with any latents. q(z) is the mixture of the examples' posteriors, and each draw is scored under all of them.
@@ -37,7 +38,7 @@ def aggregated(vae: VAE, x: Tensor, num_samples: Tensor, seed: Tensor) -> Aggreg
     problem = vae.problem(x)
     posterior, prior = problem.posterior, problem.prior
     exact = exact_kl_or_none(posterior, prior)
-    num_examples = tf.shape(x)[0]
+    num_examples = tf.shape(problem.x)[0]
 
     def draw(seed: Tensor) -> dict[str, Tensor]:
         z, log_q_given_x = posterior.experimental_sample_and_log_prob(seed=seed)  # [N, D], [N]

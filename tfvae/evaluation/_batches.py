@@ -13,8 +13,11 @@ from tfvae.models.batch import Batch
 from tfvae.typing import Tensor
 
 
-def batches_of_x(vae: VAE, data: Any, batch_size: int | None) -> Iterator[Tensor]:
+def batches_of_examples(vae: VAE, data: Any, batch_size: int | None) -> Iterator[Tensor | Batch]:
     """Yields batches of x `[B, *event]` in the model's precision, in order, each checked as `fit` does.
+
+    If there is a condition or values may be missing, they are a `Batch`. Such data are a split, dictionaries with the
+    keys "x", "condition" and "observed", or data sets of these.
 
     Args:
         vae: The model.
@@ -23,24 +26,7 @@ def batches_of_x(vae: VAE, data: Any, batch_size: int | None) -> Iterator[Tensor
 
     Raises:
         TypeError: If `data` is neither an array, a split nor a dataset.
-        ValueError: If there are no examples, `fit` would refuse the data, the model is conditional, or values are
-            missing.
-    """
-    for batch in batches_of_examples(vae, data, batch_size):
-        if isinstance(batch, Batch):
-            what = "missing values" if batch.condition is None else "a condition"
-            raise ValueError(
-                "This evaluation supports neither conditional models nor missing values. Use tfvae.evaluation.elbo, "
-                f"log_marginal or active_units. Received: data with {what}"
-            )
-        yield batch
-
-
-def batches_of_examples(vae: VAE, data: Any, batch_size: int | None) -> Iterator[Any]:
-    """Yields batches of x as `batches_of_x` does, or a `Batch` if there is a condition or values may be missing.
-
-    Data with a condition or a mask are dictionaries with the keys "x", "condition" and "observed", or data sets of
-    these.
+        ValueError: If there are no examples, or `fit` would refuse the data.
     """
     batch_size = None if batch_size is None else whole_number(batch_size, "batch_size")
     if reading.is_endless(data):
@@ -69,6 +55,6 @@ def num_observed(x: Tensor | Batch) -> list[np.ndarray]:
     return [x.observed.numpy().reshape(len(x.observed), -1).sum(axis=1)]
 
 
-def first_batch_of_x(vae: VAE, data: Any, batch_size: int) -> Tensor:
+def first_batch_of_examples(vae: VAE, data: Any, batch_size: int) -> Tensor | Batch:
     """The first of these batches; of an array, all of it."""
-    return next(batches_of_x(vae, data, None if reading.in_memory(data) is not None else batch_size))
+    return next(batches_of_examples(vae, data, None if reading.in_memory(data) is not None else batch_size))

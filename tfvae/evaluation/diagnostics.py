@@ -14,7 +14,7 @@ from tfvae._kl import exact_kl_or_none
 from tfvae._seeds import fold_in, split_seed
 from tfvae.estimators.moments import moments_over_draws
 from tfvae.evaluation._aggregated_posterior import aggregated
-from tfvae.evaluation._batches import batches_of_x
+from tfvae.evaluation._batches import batches_of_examples
 from tfvae.evaluation._compiled import compiled
 from tfvae.evaluation._finite import require_finite
 from tfvae.evaluation._latents import exact_mean, numpy_generator, random_examples
@@ -22,6 +22,8 @@ from tfvae.evaluation._levels import about_levels
 from tfvae.evaluation.dimensions import ActiveUnits, DimensionKLs
 from tfvae.evaluation.record import Record, bits_per_dim
 from tfvae.models import VAE
+from tfvae.models.batch import Batch, rows_of, size_of, x_of
+from tfvae.priors import Conditional
 from tfvae.typing import Seed, Tensor
 
 
@@ -35,7 +37,8 @@ class Diagnostics:
         bits_per_dim: Bits per dimension of the ELBO, a bound.
         mutual_information: I(x; z) under q in nats, of `mutual_information.diagnostics["num_examples_in_mixture"]` = M
             examples; it cannot exceed log M, the diagnostic "upper_bound".
-        aggregated_kl: KL(q(z) || p(z)) of the same examples, nats.
+        aggregated_kl: KL(q(z) || p(z)) of the same examples, nats. Unknown for a prior p(z|c) that depends on a
+            condition.
         kl_per_dimension: KL(q(z_d|x) || p(z_d)) for each d; `note` says what they add up to.
         active_units: The dimensions that respond to x; None if z is not a vector of floats, if q(z|x) has no finite
             mean, or if the mean is not known and there is only one draw.
@@ -82,7 +85,8 @@ def diagnostics(
     note, if it is not.
 
     Args:
-        vae: The model.
+        vae: The model. In a conditional model, all terms are given the condition, and I(x; z) is that of x and the
+            condition together.
         data: An array `[N, *event]`, a `tfvae.data.Split`, or a data set whose batches contain x, with at least two
             examples.
         num_samples: S, number of draws of z per example; Monte Carlo errors need at least 2.
@@ -121,11 +125,11 @@ def diagnostics(
 
     def measured() -> Any:
         nonlocal first, num_seen
-        for i, x in enumerate(batches_of_x(vae, data, batch_size)):
-            first = x[:1] if first is None else first
+        for i, x in enumerate(batches_of_examples(vae, data, batch_size)):
+            first = rows_of(x, slice(1)) if first is None else first
             parts.append(terms(x, num_samples, fold_in(seed_terms, i)))
             require_finite(vae, parts[-1]["elbo"].numpy(), num_seen, "The ELBO", x)
-            num_seen += x.shape[0]
+            num_seen += size_of(x)
             yield x
 
     subset = random_examples(measured(), num_mixture_examples, numpy_generator(seed_subset))
@@ -140,9 +144,10 @@ def diagnostics(
     sampled = {"exact": False, "num_samples": num_samples}
     distortion = Record("distortion", "nats", -values["log_likelihood"], values["log_likelihood_variance"], sampled)
     bound = values["log_likelihood"] - values["kl"]
-    elbo = Record("elbo", "nats", bound, values["elbo_variance"], about_levels(vae, tf.constant(subset)))
-    parts_of_rate = compiled(vae, aggregated)(tf.constant(subset), num_samples, seed_mixture)
-    about = {**sampled, "num_examples_in_mixture": len(subset), "upper_bound": math.log(len(subset))}
+    elbo = Record("elbo", "nats", bound, values["elbo_variance"], about_levels(vae, subset))
+    parts_of_rate = compiled(vae, aggregated)(subset, num_samples, seed_mixture)
+    mixture = {"num_examples_in_mixture": size_of(subset)}
+    about = {**sampled, **mixture, "upper_bound": math.log(size_of(subset))}
     active = None
     if "mean" in values and np.isfinite(values["mean"]).all() and not np.isnan(values["mean_variance"]).any():
         active = ActiveUnits.of(values["mean"], values["mean_variance"])
@@ -151,15 +156,18 @@ def diagnostics(
     return Diagnostics(
         rate=rate,
         distortion=distortion,
-        bits_per_dim=bits_per_dim(elbo, int(np.prod(subset.shape[1:])), num_levels),
+        bits_per_dim=bits_per_dim(elbo, int(np.prod(x_of(subset).shape[1:])), num_levels),
         mutual_information=_record(
             "mutual_information", parts_of_rate.information, parts_of_rate.information_variance, about
         ),
-        aggregated_kl=_record(
+        # With a prior of each condition, the difference of rate and information is no KL of the aggregated posterior.
+        aggregated_kl=Record.unknown("aggregated_kl", "nats", size_of(subset), **mixture)
+        if isinstance(vae.prior, Conditional)
+        else _record(
             "aggregated_kl",
             parts_of_rate.marginal_kl,
             parts_of_rate.marginal_kl_variance,
-            {**sampled, "num_examples_in_mixture": len(subset)},
+            {**sampled, **mixture},
         ),
         kl_per_dimension=DimensionKLs.of(values.get("dimensions"), values.get("dimensions_variance"), note),
         active_units=active,
@@ -172,7 +180,7 @@ def _record(name: str, per_example: Tensor, variance: Tensor, about: dict[str, A
     return Record(name, "nats", per_example.numpy(), variance.numpy(), about)
 
 
-def _terms(vae: VAE, x: Tensor, num_samples: Tensor, seed: Tensor) -> dict[str, Tensor]:
+def _terms(vae: VAE, x: Tensor | Batch, num_samples: Tensor, seed: Tensor) -> dict[str, Tensor]:
     """Computes the terms of each example as means over draws, and the variances of these means."""
     problem = vae.problem(x)
     posterior, prior = problem.posterior, problem.prior
@@ -182,7 +190,7 @@ def _terms(vae: VAE, x: Tensor, num_samples: Tensor, seed: Tensor) -> dict[str, 
 
     def draw(seed: Tensor) -> dict[str, Tensor]:
         z, log_posterior = posterior.experimental_sample_and_log_prob(seed=seed)
-        log_likelihood = problem.generate(z).log_prob(x)
+        log_likelihood = problem.generate(z).log_prob(problem.x)
         kl = log_posterior - prior.log_prob(z) if exact is None else exact
         values = {"log_likelihood": log_likelihood, "kl": kl, "elbo": log_likelihood - kl}
         if dimensions.estimate is not None:

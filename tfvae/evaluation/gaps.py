@@ -13,7 +13,7 @@ from tfvae._dimensions import has_diagonal_scale
 from tfvae._kl import _multivariate_normal
 from tfvae._seeds import fold_in, split_seed, stateless_seed
 from tfvae.estimators.moments import moments_over_draws
-from tfvae.evaluation._batches import batches_of_x
+from tfvae.evaluation._batches import batches_of_examples
 from tfvae.evaluation._compiled import compiled
 from tfvae.evaluation._finite import require_finite
 from tfvae.evaluation._importance import importance_log_weights
@@ -22,6 +22,7 @@ from tfvae.evaluation._pareto import pareto_k, pareto_k_threshold, tail_size
 from tfvae.evaluation._refinement import Normals, refine
 from tfvae.evaluation.record import Record
 from tfvae.models import VAE
+from tfvae.models.batch import Batch, rows_of, size_of
 from tfvae.typing import Distribution, Seed, Tensor
 
 tfd = tfp.distributions
@@ -120,12 +121,12 @@ def inference_gaps(
     measure, seed = compiled(vae, refinement), stateless_seed(seed)
     family: Literal["diagonal", "full"] = "diagonal"
     parts, first = [], 0
-    for i, x in enumerate(batches_of_x(vae, data, batch_size)):
-        family = _family(_normal(vae.infer(x[:1])))
+    for i, x in enumerate(batches_of_examples(vae, data, batch_size)):
+        family = _family(_normal(vae.infer(rows_of(x, slice(1)))))
         parts.append(measure(x, (num_samples, k), fold_in(seed, i)))
         require_finite(vae, parts[-1][0]["elbo"].numpy(), first, "The ELBO", x)
         require_finite(vae, parts[-1][2].numpy().max(axis=1), first, x=x)
-        first += x.shape[0]
+        first += size_of(x)
     mean, variance = (
         {name: np.concatenate([part[kind][name] for part in parts]) for name in parts[0][kind]} for kind in (0, 1)
     )
@@ -156,7 +157,7 @@ class _Refinement:
     learning_rate: float
 
     def __call__(
-        self, vae: VAE, x: Tensor, numbers: tuple[Tensor, Tensor], seed: Tensor
+        self, vae: VAE, x: Tensor | Batch, numbers: tuple[Tensor, Tensor], seed: Tensor
     ) -> tuple[dict[str, Tensor], dict[str, Tensor], Tensor]:
         """Returns bounds `[B]` by name, their sampling variances, and log weights `[B, K]` of the refined normal."""
         num_samples, num_importance_samples = numbers
@@ -165,7 +166,7 @@ class _Refinement:
         seed_diagonal, seed_full, seed_fresh, seed_marginal = split_seed(seed, 4, "refinement")
 
         def log_joint(z: Tensor) -> Tensor:
-            return problem.generate(z).log_prob(x) + problem.prior.log_prob(z)
+            return problem.generate(z).log_prob(problem.x) + problem.prior.log_prob(z)
 
         def refined(start: Normals, full: bool, seed: Tensor) -> Normals:
             return refine(

@@ -11,10 +11,11 @@ from tfvae._checks import whole_number
 from tfvae._seeds import fold_in, split_seed, stateless_seed
 from tfvae.estimators import Estimator, EstimatorWithLayers, KLPenalty, RunningMean
 from tfvae.estimators.estimator import require_estimator
-from tfvae.evaluation._batches import first_batch_of_x
+from tfvae.evaluation._batches import first_batch_of_examples
 from tfvae.evaluation._finite import refuse_not_finite
 from tfvae.evaluation.gradient_noise import GradientNoise, GradientVariance
 from tfvae.models import VAE
+from tfvae.models.batch import Batch, size_of
 from tfvae.typing import Seed, Tensor
 
 _SPLIT_BATCH_SIZE = 100
@@ -60,7 +61,7 @@ def gradient_variance(
     """
     num_repeats = whole_number(num_repeats, "num_repeats", at_least=2)
     named = _named(estimators)
-    x = first_batch_of_x(vae, x, _SPLIT_BATCH_SIZE)
+    x = first_batch_of_examples(vae, x, _SPLIT_BATCH_SIZE)
     groups = _groups(vae)
     rows = []
     for name, given in named.items():
@@ -75,7 +76,7 @@ def gradient_variance(
                     "vae.estimate(x, estimator=...), on this batch.",
                 )
             rows.append(GradientNoise.of(name, group, size, *numbers))
-    return GradientVariance(tuple(rows), num_repeats, int(x.shape[0]))
+    return GradientVariance(tuple(rows), num_repeats, size_of(x))
 
 
 def _named(estimators: Any) -> dict[str, Estimator]:
@@ -107,7 +108,7 @@ def _groups(vae: VAE) -> dict[str, list[Any]]:
     return {name: list(variables) for name, variables in groups.items() if variables}
 
 
-def _with_baseline(vae: VAE, estimator: Estimator, x: Tensor, num_repeats: int, seed: Seed) -> Estimator:
+def _with_baseline(vae: VAE, estimator: Estimator, x: Tensor | Batch, num_repeats: int, seed: Seed) -> Estimator:
     """Returns a copy whose running mean is updated with this batch; other estimators are returned unchanged."""
     layers = estimator.layers if isinstance(estimator, EstimatorWithLayers) else ()
     if estimator is vae.estimator or not any(isinstance(layer, RunningMean) for layer in layers):
@@ -126,7 +127,7 @@ def _with_baseline(vae: VAE, estimator: Estimator, x: Tensor, num_repeats: int, 
 
 
 def _moments(
-    vae: VAE, estimator: Estimator, x: Tensor, groups: dict[str, list[Any]], num_repeats: int, seed: Seed
+    vae: VAE, estimator: Estimator, x: Tensor | Batch, groups: dict[str, list[Any]], num_repeats: int, seed: Seed
 ) -> dict[str, tuple[float, np.ndarray, np.ndarray]]:
     """Returns the squared norm of each group's mean gradient, and the repeats' squared distances and products."""
     variables = [variable for group in groups.values() for variable in group]

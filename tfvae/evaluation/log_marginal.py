@@ -14,6 +14,7 @@ from tfvae.evaluation._batches import batches_of_examples, num_observed
 from tfvae.evaluation._chains import can_run_chains
 from tfvae.evaluation._compiled import compiled
 from tfvae.evaluation._finite import require_finite
+from tfvae.evaluation._latents import example_prior
 from tfvae.evaluation._levels import about_levels
 from tfvae.evaluation._pareto import pareto_k, pareto_k_threshold, tail_size
 from tfvae.evaluation._reliability import unreliable_message
@@ -89,7 +90,7 @@ def log_marginal(
     threshold = pareto_k_threshold(k)
     num_above = int(np.sum(shapes > threshold))
     if num_above:
-        _warn(num_above, shapes, threshold, k, vae.condition_shape is None and can_run_chains(vae.prior_of()))
+        _warn(num_above, shapes, threshold, k, can_run_chains(example_prior(vae)))
     # Delta method: Var[log mean w] = Var[w] / (K E[w]^2) = 1/ESS - 1/K.
     variance = np.maximum(1.0 / effective - 1.0 / k, 0.0)
     return Record(

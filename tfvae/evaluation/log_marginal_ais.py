@@ -10,15 +10,16 @@ from tfvae._checks import whole_number
 from tfvae._seeds import fold_in, split_seed, stateless_seed
 from tfvae.estimators.draws import log_mean_exp
 from tfvae.evaluation._annealed_hmc import annealed_weights
-from tfvae.evaluation._batches import batches_of_x
+from tfvae.evaluation._batches import batches_of_examples
 from tfvae.evaluation._chains import support_of, unconstrained
 from tfvae.evaluation._compiled import compiled
 from tfvae.evaluation._finite import require_finite
-from tfvae.evaluation._latents import require_vector
+from tfvae.evaluation._latents import conditions_of, example_prior, require_vector
 from tfvae.evaluation._levels import about_levels
 from tfvae.evaluation.record import Record
 from tfvae.models import VAE
-from tfvae.typing import Seed, Tensor
+from tfvae.models.batch import Batch
+from tfvae.typing import Seed, Tensor, TensorLike
 
 
 class BidirectionalAIS(NamedTuple):
@@ -89,7 +90,7 @@ def log_marginal_ais(
     forward, seed = compiled(vae, _Forward(_start(start))), stateless_seed(seed)
     parts, first = [], 0
     about: dict[str, int] = {}
-    for i, x in enumerate(batches_of_x(vae, data, batch_size)):
+    for i, x in enumerate(batches_of_examples(vae, data, batch_size)):
         about = about_levels(vae, x) if i == 0 else about
         parts.append([column.numpy() for column in forward(x, numbers, fold_in(seed, i))])
         require_finite(vae, parts[-1][0], first)
@@ -102,6 +103,7 @@ def bidirectional_ais(
     vae: VAE,
     *,
     num_examples: int = 100,
+    condition: TensorLike | None = None,
     num_chains: int = 16,
     num_steps: int = 1000,
     num_leapfrog_steps: int = 5,
@@ -118,6 +120,7 @@ def bidirectional_ais(
     Args:
         vae: The model; z is a vector of floats.
         num_examples: N, number of examples to simulate.
+        condition: For a conditional model, the condition of all examples, or one for each.
         num_chains: See `log_marginal_ais`; all chains back start from the one exact draw.
         num_steps: See `log_marginal_ais`.
         num_leapfrog_steps: See `log_marginal_ais`.
@@ -140,12 +143,14 @@ def bidirectional_ais(
     num_examples, batch_size = whole_number(num_examples, "num_examples"), whole_number(batch_size, "batch_size")
     both = compiled(vae, _Both(_start(start)))
     seed_z, seed = split_seed(seed, 2, "bidirectional_ais")
-    z = vae.prior.distribution().sample(num_examples, seed=seed_z)
+    conditions = conditions_of(vae, condition, num_examples)
+    prior = vae.prior_of(conditions)
+    z = prior.sample([] if prior.batch_shape.rank else num_examples, seed=seed_z)
     lower, upper, data = [], [], []
     for i, first in enumerate(range(0, num_examples, batch_size)):
-        below, above, x = tf.nest.map_structure(
-            lambda column: column.numpy(), both(z[first : first + batch_size], numbers, fold_in(seed, i))
-        )
+        rows = slice(first, first + batch_size)
+        given = z[rows], None if conditions is None else conditions[rows]
+        below, above, x = tf.nest.map_structure(lambda column: column.numpy(), both(given, numbers, fold_in(seed, i)))
         for part in (below, above):
             require_finite(vae, part[0], first)
         lower.append(below)
@@ -176,7 +181,7 @@ class _Forward:
 
     start: str
 
-    def __call__(self, vae: VAE, x: Tensor, numbers: tuple[Tensor, ...], seed: Tensor) -> _Estimate:
+    def __call__(self, vae: VAE, x: Tensor | Batch, numbers: tuple[Tensor, ...], seed: Tensor) -> _Estimate:
         return _Path(vae, x, self.start, numbers).forward(seed)[0]
 
 
@@ -187,31 +192,32 @@ class _Both:
     start: str
 
     def __call__(
-        self, vae: VAE, z: Tensor, numbers: tuple[Tensor, ...], seed: Tensor
+        self, vae: VAE, given: tuple[Tensor, Tensor | None], numbers: tuple[Tensor, ...], seed: Tensor
     ) -> tuple[_Estimate, _Estimate, Tensor]:
+        z, condition = given
         seed_x, seed_forward, seed_back = split_seed(seed, 3, "ais_both")
-        x = tf.cast(vae.generate(z).sample(seed=seed_x), vae.variable_dtype)
-        path = _Path(vae, x, self.start, numbers)
+        x = tf.cast(vae.generate(z, condition=condition).sample(seed=seed_x), vae.variable_dtype)
+        path = _Path(vae, Batch(x, condition), self.start, numbers)
         lower, step_sizes = path.forward(seed_forward)
         return lower, path.back(z, step_sizes, seed_back), x
 
 
 class _Path:
-    """The densities at both ends of the path for a batch x `[B, *event]`, and runs of chains along it."""
+    """The densities at both ends of the path for a batch of examples, and runs of chains along it."""
 
-    def __init__(self, vae: VAE, x: Tensor, start: str, numbers: tuple[Tensor, ...]):
+    def __init__(self, vae: VAE, x: Tensor | Batch, start: str, numbers: tuple[Tensor, ...]):
         self.num_chains, self.num_steps, self.num_leapfrog_steps = numbers
         problem = vae.problem(x)
         prior = problem.prior
         # Chains run in the unconstrained space of u, with z = support(u).
         self.support = support_of(prior)
         if start == "prior":
-            density, shape = prior, [tf.shape(x)[0]]
+            density, shape = prior, [] if prior.batch_shape.rank else [tf.shape(problem.x)[0]]
         else:
             density, shape = problem.posterior, []
         self.sample = lambda n, seed: self.support.inverse(density.sample([n, *shape], seed=seed))
         self.start = unconstrained(density.log_prob, self.support)
-        self.joint = unconstrained(lambda z: prior.log_prob(z) + problem.generate(z).log_prob(x), self.support)
+        self.joint = unconstrained(lambda z: prior.log_prob(z) + problem.generate(z).log_prob(problem.x), self.support)
 
     def forward(self, seed: Tensor) -> tuple[_Estimate, Tensor]:
         """Returns the estimate of log p(x) and the step sizes `[T, B]`."""
@@ -250,7 +256,7 @@ class _Path:
 
 def _numbers(vae: VAE, purpose: str, num_chains: Any, num_steps: Any, num_leapfrog_steps: Any) -> tuple[int, int, int]:
     require_vector(vae, purpose)
-    support_of(vae.prior.distribution())
+    support_of(example_prior(vae))
     return (
         whole_number(num_chains, "num_chains"),
         whole_number(num_steps, "num_steps"),

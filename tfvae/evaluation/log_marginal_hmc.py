@@ -12,14 +12,15 @@ from tfvae._checks import whole_number
 from tfvae._seeds import fold_in, split_seed, stateless_seed
 from tfvae.estimators import Problem
 from tfvae.estimators.draws import log_mean_exp
-from tfvae.evaluation._batches import batches_of_x
+from tfvae.evaluation._batches import batches_of_examples
 from tfvae.evaluation._chains import NUM_DRAWS, spread_of, support_of, unconstrained
 from tfvae.evaluation._compiled import compiled_for_shape
 from tfvae.evaluation._finite import require_finite
-from tfvae.evaluation._latents import require_vector
+from tfvae.evaluation._latents import example_prior, require_vector
 from tfvae.evaluation._levels import about_levels
 from tfvae.evaluation.record import Record
 from tfvae.models import VAE
+from tfvae.models.batch import Batch
 from tfvae.typing import Distribution, Seed, Tensor
 
 tfd = tfp.distributions
@@ -98,7 +99,7 @@ def log_marginal_hmc(
     if start not in ("posterior", "prior"):
         raise ValueError(f"`start` must be 'posterior' or 'prior'. Received: start={start!r}")
     size = require_vector(vae, "log_marginal_hmc")
-    support_of(vae.prior.distribution())
+    support_of(example_prior(vae))
     if size > _MAX_DIMENSIONS:
         warnings.warn(
             f"log_marginal_hmc fits a density to samples of z, which is unreliable in more than {_MAX_DIMENSIONS} "
@@ -110,7 +111,7 @@ def log_marginal_hmc(
     seed = stateless_seed(seed)
     parts, first = [], 0
     about: dict[str, int] = {}
-    for i, x in enumerate(batches_of_x(vae, data, batch_size)):
+    for i, x in enumerate(batches_of_examples(vae, data, batch_size)):
         about = about_levels(vae, x) if i == 0 else about
         parts.append([column.numpy() for column in estimate(x, fold_in(seed, i))])
         require_finite(vae, parts[-1][0], first)
@@ -142,7 +143,7 @@ def log_marginal_hmc(
 
 def _estimate(
     vae: VAE,
-    x: Tensor,
+    x: Tensor | Batch,
     seed: Tensor,
     *,
     num_samples: int,
@@ -155,7 +156,7 @@ def _estimate(
     seed_start, seed_chain = split_seed(seed, 2, "log_marginal_hmc")
     # Chains run in the unconstrained space of u, with z = support(u).
     support = support_of(problem.prior)
-    log_joint = unconstrained(lambda z: problem.generate(z).log_prob(x) + problem.prior.log_prob(z), support)  # [C, B]
+    log_joint = unconstrained(lambda z: problem.generate(z).log_prob(problem.x) + problem.prior.log_prob(z), support)
     if from_prior:
         draws = support.inverse(_resampled(problem, num_chains + NUM_DRAWS, seed=seed_start))  # [C + 20, B, D]
         start, step_size = draws[:num_chains], tf.maximum(spread_of(draws[num_chains:]), _LEAST_STEP_SIZE)
@@ -196,13 +197,15 @@ def _resampled(problem: Problem, num_draws: int, *, seed: Tensor) -> Tensor:
     """Resamples draws from the prior, in proportion to p(x|z), for each example: `[num_draws, B, D]`."""
     seed_z, seed_choice = split_seed(seed, 2, "resampled")
     x = problem.x
-    z = problem.prior.sample(_NUM_PROPOSALS, seed=seed_z)  # [P, D]
+    z = problem.prior.sample(_NUM_PROPOSALS, seed=seed_z)  # [P, D], or [P, B, D] for a prior of each condition
     log_likelihood = tf.map_fn(
-        lambda each: problem.generate(tf.broadcast_to(each, [tf.shape(x)[0], *z.shape[1:]])).log_prob(x),
+        lambda each: problem.generate(tf.broadcast_to(each, [tf.shape(x)[0], z.shape[-1]])).log_prob(x),
         z,
         parallel_iterations=1,
     )  # [P, B]
     chosen = tf.random.stateless_categorical(tf.transpose(log_likelihood), num_draws, seed_choice)  # [B, num_draws]
+    if z.shape.rank == 3:
+        return tf.transpose(tf.gather(tf.transpose(z, [1, 0, 2]), chosen, batch_dims=1), [1, 0, 2])
     return tf.gather(z, tf.transpose(chosen))
 
 

@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 from sklearn.linear_model import LogisticRegression
 from sklearn.mixture import GaussianMixture
 from sklearn.pipeline import make_pipeline
@@ -11,10 +12,11 @@ from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
 from tfvae._checks import whole_number
 from tfvae._seeds import split_seed
+from tfvae.evaluation._batches import batches_of_examples
 from tfvae.evaluation._latents import decoded_means, encodings, numpy_generator, require_vector
 from tfvae.evaluation.representation import Accuracy
 from tfvae.models import VAE
-from tfvae.typing import Seed
+from tfvae.typing import Seed, Tensor
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +68,8 @@ def prior_vs_posterior(
     """Compares samples of the prior with those of the aggregated posterior and of a mixture fitted to it.
 
     If samples from the prior look worse than those from the aggregated posterior, the prior covers z on which the
-    decoder was not trained. The mixture shows what a better prior would give.
+    decoder was not trained. The mixture shows what a better prior would give. In a conditional model, the samples are
+    those for the conditions of random examples, with which they are decoded.
 
     Args:
         vae: The model; z is a vector of floats.
@@ -98,6 +101,7 @@ def prior_vs_posterior(
     num_components = whole_number(num_components, "num_components")
     seed_prior, seed_fit, seed_posterior, seed_numpy = split_seed(seed, 4, "prior_vs_posterior")
     rng = numpy_generator(seed_numpy)
+    conditions = _conditions(vae, data, batch_size)
     fitted_to = encodings(vae, data, batch_size=batch_size, seed=seed_fit)
     if len(fitted_to) < num_components:
         raise ValueError(
@@ -108,19 +112,34 @@ def prior_vs_posterior(
     z_mixture = mixture.sample(num_samples)[0]
     rng.shuffle(z_mixture)  # draws are sorted by component
     pool = encodings(vae, data, batch_size=batch_size, seed=seed_posterior)
-    z_posterior = pool[rng.choice(len(pool), num_samples, replace=len(pool) < num_samples)]
-    z_prior = vae.prior.distribution().sample(num_samples, seed=seed_prior).numpy()
+    chosen = rng.choice(len(pool), num_samples, replace=len(pool) < num_samples)
+    z_posterior = pool[chosen]
+    condition = None if conditions is None else tf.gather(conditions, chosen)
+    prior = vae.prior_of(condition)
+    z_prior = prior.sample([] if prior.batch_shape.rank else num_samples, seed=seed_prior).numpy()
+
+    def means(z: np.ndarray) -> np.ndarray:
+        return decoded_means(vae, z, condition=condition, batch_size=batch_size)
+
     return PriorVsPosterior(
         z_prior=z_prior,
         z_posterior=z_posterior,
         z_mixture=z_mixture,
-        means_prior=decoded_means(vae, z_prior, batch_size=batch_size),
-        means_posterior=decoded_means(vae, z_posterior, batch_size=batch_size),
-        means_mixture=decoded_means(vae, z_mixture, batch_size=batch_size),
+        means_prior=means(z_prior),
+        means_posterior=means(z_posterior),
+        means_mixture=means(z_mixture),
         prior_accuracy=_two_sample_accuracy(z_prior, z_posterior),
         mixture_accuracy=_two_sample_accuracy(z_mixture, z_posterior),
         num_components=num_components,
     )
+
+
+def _conditions(vae: VAE, data: Any, batch_size: int) -> Tensor | None:
+    """Returns the conditions `[N, *shape]` of the examples of a conditional model."""
+    if vae.condition_shape is None:
+        return None
+    batches: Any = batches_of_examples(vae, data, batch_size)
+    return tf.concat([batch.condition for batch in batches], axis=0)
 
 
 def _two_sample_accuracy(a: np.ndarray, b: np.ndarray) -> Accuracy:

@@ -8,7 +8,8 @@ from numpy.typing import ArrayLike
 
 from tfvae._arrays import plain_array
 from tfvae._checks import whole_number
-from tfvae.evaluation._latents import decoded_means, posterior_means, require_vector
+from tfvae.data.examples import CONDITION
+from tfvae.evaluation._latents import conditions_of, decoded_means, posterior_means, require_vector
 from tfvae.models import VAE
 from tfvae.typing import Seed, TensorLike
 
@@ -48,6 +49,7 @@ def latent_traversal(
     *,
     z: ArrayLike | None = None,
     values: ArrayLike | None = None,
+    condition: TensorLike | None = None,
     seed: Seed = 0,
 ) -> Traversal:
     """Changes one latent dimension at a time over a range of values, with the others fixed, and decodes.
@@ -58,6 +60,7 @@ def latent_traversal(
         dimensions: The dimensions to change; None means all.
         z: The starting point `[D]`, instead of `x`.
         values: The values of the dimension; None means 11 values from -3 to 3, the range of a standard normal prior.
+        condition: The condition of x and of all decoded examples, for a conditional model.
         seed: An int or an int32 tensor `[2]`; for posteriors without a mean in closed form.
 
     Returns:
@@ -73,7 +76,7 @@ def latent_traversal(
             "A traversal starts from one example. Pass either `x` or its latents as `z`. "
             f"Received: {'neither' if x is None else 'both'}"
         )
-    start = _means(vae, plain_array(x)[np.newaxis], seed)[0] if z is None else np.asarray(z, np.float64)
+    start = _means(vae, plain_array(x)[np.newaxis], condition, seed)[0] if z is None else np.asarray(z, np.float64)
     if start.shape != (latent_size,):
         raise ValueError(f"`z` must be a vector of shape ({latent_size},). Received: z of shape {start.shape}")
     if not np.isfinite(start).all():
@@ -89,10 +92,18 @@ def latent_traversal(
     latents = np.tile(start, (len(chosen), len(steps), 1))
     for row, dimension in enumerate(chosen):
         latents[row, :, dimension] = steps
-    return Traversal(tuple(chosen), steps, latents, decoded_means(vae, latents))
+    return Traversal(tuple(chosen), steps, latents, decoded_means(vae, latents, condition=condition))
 
 
-def interpolate(vae: VAE, x_a: TensorLike, x_b: TensorLike, num_steps: int = 10, *, seed: Seed = 0) -> Interpolation:
+def interpolate(
+    vae: VAE,
+    x_a: TensorLike,
+    x_b: TensorLike,
+    num_steps: int = 10,
+    *,
+    condition: TensorLike | None = None,
+    seed: Seed = 0,
+) -> Interpolation:
     """Decodes along the straight line from E[z|x_a] to E[z|x_b], both ends included.
 
     Args:
@@ -100,6 +111,7 @@ def interpolate(vae: VAE, x_a: TensorLike, x_b: TensorLike, num_steps: int = 10,
         x_a: Examples `[B, *event]`.
         x_b: Examples `[B, *event]`.
         num_steps: T, number of points on each line, at least 2.
+        condition: The condition of all examples, or one for each line `[B, *shape]`, for a conditional model.
         seed: An int or an int32 tensor `[2]`; for posteriors without a mean in closed form.
 
     Returns:
@@ -116,11 +128,15 @@ def interpolate(vae: VAE, x_a: TensorLike, x_b: TensorLike, num_steps: int = 10,
             "`x_a` and `x_b` must have the same shape. "
             f"Received: x_a of shape {np.shape(x_a)}, x_b of shape {np.shape(x_b)}"
         )
-    from_z, to_z = (_means(vae, x, seed)[:, np.newaxis].astype(np.float64) for x in (x_a, x_b))
+    condition = conditions_of(vae, condition, len(x_a))
+    from_z, to_z = (_means(vae, x, condition, seed)[:, np.newaxis].astype(np.float64) for x in (x_a, x_b))
     share = np.linspace(0.0, 1.0, num_steps)[:, np.newaxis]
     z = (1.0 - share) * from_z + share * to_z
-    return Interpolation(z, decoded_means(vae, z))
+    along = None if condition is None else np.repeat(condition, num_steps, axis=0)
+    return Interpolation(z, decoded_means(vae, z, condition=along))
 
 
-def _means(vae: VAE, x: Any, seed: Seed) -> np.ndarray:
-    return posterior_means(vae, x, num_samples=100, batch_size=100, seed=seed)
+def _means(vae: VAE, x: Any, condition: Any, seed: Seed) -> np.ndarray:
+    condition = conditions_of(vae, condition, len(x))
+    data = x if condition is None else {"x": x, CONDITION: condition}
+    return posterior_means(vae, data, num_samples=100, batch_size=100, seed=seed)

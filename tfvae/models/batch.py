@@ -43,6 +43,11 @@ def x_of(x: Tensor | Batch) -> Tensor:
     return x.x if isinstance(x, Batch) else x
 
 
+def size_of(x: Tensor | Batch) -> int:
+    """Returns the number of examples of a batch, or of data x, outside of a graph."""
+    return int(x_of(x).shape[0])
+
+
 def rows_of(x: Tensor | Batch, rows: slice) -> Tensor | Batch:
     """Returns some examples of a batch, or of data x."""
     return x.rows(rows) if isinstance(x, Batch) else x[rows]
