@@ -4,36 +4,12 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from class_models import NUM_CLASSES, SHAPE, vae_of_labels
 from small_models import random_bits
 
 import tfvae
 from tfvae.estimators import Enumerated, Weighted
-from tfvae.layers import IndependentBernoulli, Joint, MultivariateNormalDiag, OneHotCategorical
-
-NUM_CLASSES, LATENT_SIZE, SHAPE = 3, 2, (5,)
-
-
-def vae_of_labels(estimator, probs=(0.5, 0.2, 0.3), learned=False):
-    """q(y|x) q(z|x, y), p(y) p(z), p(x|y, z)."""
-    keras.utils.set_random_seed(4)
-    dtype = keras.config.dtype_policy().variable_dtype  # inputs are float32 otherwise
-    dense = keras.layers.Dense
-    classifier = keras.Sequential([dense(NUM_CLASSES), OneHotCategorical(NUM_CLASSES)])
-    of_z = keras.Sequential([dense(6, activation="tanh"), dense(2 * LATENT_SIZE), MultivariateNormalDiag(LATENT_SIZE)])
-    encoder = keras.Sequential(
-        [keras.Input(SHAPE, dtype=dtype), dense(7, activation="tanh"), Joint({"y": classifier, "z": of_z})]
-    )
-    y, z = keras.Input((NUM_CLASSES,), name="y", dtype=dtype), keras.Input((LATENT_SIZE,), name="z", dtype=dtype)
-    decoded = dense(5)(dense(6, activation="tanh")(keras.layers.Concatenate()([y, z])))
-    decoder = keras.Model({"y": y, "z": z}, IndependentBernoulli(SHAPE)(decoded))
-    prior = tfvae.priors.Joint(
-        {
-            "y": tfvae.priors.Categorical(NUM_CLASSES, probs, learned),
-            "z": tfvae.priors.StandardNormal(LATENT_SIZE),
-        }
-    )
-    return tfvae.models.VAE(encoder, decoder, prior, estimator, seed=1)
-
+from tfvae.layers import IndependentBernoulli
 
 X = random_bits(6, SHAPE)
 LABELS = np.array([0, -1, 2, -1, 1, -1])

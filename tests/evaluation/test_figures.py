@@ -8,6 +8,7 @@ from linear_gaussian import make_linear_gaussian
 
 from tfvae._display import Display
 from tfvae.evaluation import figures
+from tfvae.evaluation._image_figures import image_figure
 from tfvae.evaluation.latent_map import principal_plane
 
 MODEL = make_linear_gaussian(latent_size=2, data_size=4, sigma=0.9)
@@ -56,14 +57,14 @@ def test_draws_of_a_table_are_densities_a_column(vae):
 def test_grays_have_a_bar_and_images_in_the_unit_interval_none():
     x = np.random.default_rng(0).uniform(-80, 0, (6, 12, 10, 1))
     display, plain = Display.of(x), Display.of(x / 80 + 1)
-    figure = figures._image_figure(display.pictures(x)[0], "title", display)
+    figure = image_figure(display.pictures(x)[0], "title", display)
     assert len(figure.axes) == 2
     assert figure.axes[1].get_ylim() == pytest.approx((x.min(), x.max()))
-    assert len(figures._image_figure(plain.pictures(x / 80 + 1)[0], "title", plain).axes) == 1
+    assert len(image_figure(plain.pictures(x / 80 + 1)[0], "title", plain).axes) == 1
 
 
 def test_very_tall_pictures_have_a_sensible_size():
-    width, height = figures._image_figure(np.zeros((4545, 30, 1), np.uint8), "").get_size_inches()
+    width, height = image_figure(np.zeros((4545, 30, 1), np.uint8), "").get_size_inches()
     assert (width, height) == (8.0, 14.5)
 
 

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from class_models import class_vae
 from conditional_gaussian import MODEL, A, U, exact_vae, log_marginal, sample_data
 from small_models import random_bits
 
@@ -56,20 +57,6 @@ def test_draws_follow_the_condition(vae, data):
     np.testing.assert_allclose(vae.decode(z, condition=c).mean(), z @ MODEL.weights.T + c @ U.T + MODEL.bias, rtol=1e-4)
     assert vae.decode(np.zeros((5, 7, 2)), condition=c).mean().shape == (5, 7, 4)
     assert vae.reconstruct(x, condition=c, seed=1).shape == x.shape
-
-
-def class_vae(**kwargs):
-    """Binary x with a class among four as the condition of encoder and decoder."""
-    keras.utils.set_random_seed(2)
-    x, c, z = keras.Input((4, 2), name="x"), keras.Input((4,), name="condition"), keras.Input((2,), name="z")
-    flat = keras.layers.Concatenate()([keras.layers.Flatten()(x), c])
-    posterior = layers.MultivariateNormalDiag(2)(keras.layers.Dense(4)(flat))
-    decoded = keras.layers.Dense(8)(keras.layers.Concatenate()([z, c]))
-    likelihood = layers.IndependentBernoulli((4, 2))(decoded)
-    encoder = keras.Model({"x": x, "condition": c}, posterior)
-    vae = tfvae.models.VAE(encoder, keras.Model({"z": z, "condition": c}, likelihood), seed=1, **kwargs)
-    vae.compile(keras.optimizers.Adam(0.05), jit_compile=False)
-    return vae
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from tfvae import _backend as _backend
 from tfvae.evaluation._finite import NotFiniteError
+from tfvae.evaluation.accuracy import accuracy
 from tfvae.evaluation.active_units import active_units
 from tfvae.evaluation.baseline import independent_log_likelihood
 from tfvae.evaluation.diagnostics import Diagnostics, diagnostics
@@ -35,6 +36,7 @@ __all__ = [
     "Record",
     "Representation",
     "Traversal",
+    "accuracy",
     "active_units",
     "bidirectional_ais",
     "bits_per_dim",

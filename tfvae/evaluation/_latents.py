@@ -9,6 +9,7 @@ import tensorflow as tf
 from tfvae._dimensions import is_vector
 from tfvae._latent_shapes import plain_shape
 from tfvae._seeds import fold_in, stateless_seed
+from tfvae.data.examples import CONDITION
 from tfvae.estimators.moments import moments_over_draws
 from tfvae.evaluation._batches import batches_of_examples
 from tfvae.evaluation._compiled import compiled
@@ -31,6 +32,13 @@ def conditions_of(vae: VAE, condition: Any, num: int) -> Tensor | None:
     """Returns conditions `[num, *shape]` for one condition, or for one of each example, that a user gives."""
     found = as_condition(condition, vae.condition_shape, vae.variable_dtype)
     return repeated(found, vae.condition_shape, num)
+
+
+def as_examples(vae: VAE, x: Any, condition: Any) -> Batch:
+    """Returns examples x `[B, *event]`, with one condition of all or one of each, as a checked batch."""
+    x = np.asarray(x)
+    conditions = conditions_of(vae, condition, len(x))
+    return vae.batch_of({"x": tf.convert_to_tensor(x), **({} if conditions is None else {CONDITION: conditions})})
 
 
 def require_vector(vae: VAE, purpose: str) -> int:

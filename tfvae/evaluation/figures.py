@@ -1,52 +1,61 @@
 """Matplotlib figures of a trained model. No function opens a window."""
 
-import textwrap
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import scipy.stats
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from tfvae._display import Display
 from tfvae._images import beside, tile, to_displayable
-from tfvae.evaluation._latents import require_vector
+from tfvae.evaluation._image_figures import annotated, image_figure, label_grid
+from tfvae.evaluation._latents import conditions_of, require_vector
+from tfvae.evaluation.class_figures import analogies as analogies
+from tfvae.evaluation.class_figures import styles as styles
 from tfvae.evaluation.example_plots import column_densities, example_panels
 from tfvae.evaluation.latent_map import encoded_means, principal_plane
 from tfvae.evaluation.latent_map import latent_scatter as latent_scatter
 from tfvae.evaluation.prior_vs_posterior import PriorVsPosterior
 from tfvae.evaluation.traversal import interpolate, latent_traversal
 from tfvae.models import VAE
-from tfvae.models.queries import ancestral_sample
+from tfvae.models.conditions import as_condition
 from tfvae.typing import Seed, TensorLike
 
 _MAX_ROWS = 16
 _MAX_PLOTS = 9
 _MAX_IN_PLANE = 14
-_MAX_HEIGHT = 14.0  # inches
 _MAX_DRAWS = 2000
 
 
 def reconstructions(
-    vae: VAE, x: TensorLike, *, seed: Seed = 0, num_columns: int = 10, display: Display | None = None
+    vae: VAE,
+    x: TensorLike,
+    *,
+    condition: TensorLike | None = None,
+    seed: Seed = 0,
+    num_columns: int = 10,
+    display: Display | None = None,
 ) -> Figure:
-    """Draws originals and the means of p(x|z) for one z ~ q(z|x), below images or over series and tables."""
+    """Draws originals and the means of p(x|z) for one z ~ q(z|x), below images or over series and tables.
+
+    In a conditional model, `condition` is that of all examples or of each.
+    """
     display = display or Display.of(x)
-    x, means = np.asarray(x), np.asarray(vae.reconstruct(x, seed=seed))
+    x, means = np.asarray(x), np.asarray(vae.reconstruct(x, condition=condition, seed=seed))
     if display.kind in ("series", "table"):
-        return _annotated(example_panels(display, x, "Examples, and their reconstructions", means), display)
+        return annotated(example_panels(display, x, "Examples, and their reconstructions", means), display)
     originals = display.pictures(x, missing=vae.missing is not None)
     picture = beside(originals, display.pictures(means), min(num_columns, len(x)))
-    return _image_figure(picture, "Originals, and their reconstructions below", display)
+    return image_figure(picture, "Originals, and their reconstructions below", display)
 
 
 def prior_samples(
     vae: VAE,
     *,
     num_samples: int = 64,
+    condition: TensorLike | None = None,
     seed: Seed = 0,
     data: TensorLike | None = None,
     display: Display | None = None,
@@ -56,26 +65,44 @@ def prior_samples(
     Args:
         vae: The model.
         num_samples: Number of pictures. Distributions of a table's columns use as many draws as there are data.
+        condition: For a conditional model, the condition of all draws, or an array of conditions, which are repeated as
+            often as there are draws.
         seed: An int or an int32 tensor `[2]`.
         data: Examples `[N, D]` of a table, to compare draws with.
         display: How to display the pictures; None makes one from `data`, or from the means.
     """
-    means = np.asarray(ancestral_sample(vae.prior.distribution(), vae.generate, num_samples, seed=seed).mean())
+    condition = as_condition(condition, vae.condition_shape, vae.variable_dtype)
+    each = _for_draws(vae, condition, num_samples)
+    means = np.asarray(vae.ancestral_sample(num_samples, condition=each, seed=seed).mean())
     display = display or Display.of(means if data is None else data)
     if display.kind == "table" and data is not None:
-        return _densities(vae, np.asarray(data), display, seed)
+        return _densities(vae, np.asarray(data), condition, display, seed)
     if display.kind in ("series", "table"):
-        return _annotated(example_panels(display, means, "p(x|z) for z from the prior (means)"), display)
-    return _image_figure(tile(display.pictures(means)), "p(x|z) for z from the prior (means)", display)
+        return annotated(example_panels(display, means, "p(x|z) for z from the prior (means)"), display)
+    return image_figure(tile(display.pictures(means)), "p(x|z) for z from the prior (means)", display)
 
 
-def _densities(vae: VAE, x: np.ndarray, display: Display, seed: Seed) -> Figure:
+def _for_draws(vae: VAE, condition: Any, num_draws: int) -> Any:
+    """Repeats conditions `[C, *shape]` until there is one for each draw. One condition is returned unchanged."""
+    if condition is None or np.ndim(condition) == len(vae.condition_shape or ()):
+        return condition
+    return np.resize(condition, (num_draws, *np.shape(condition)[1:]))
+
+
+def _densities(vae: VAE, x: np.ndarray, condition: Any, display: Display, seed: Seed) -> Figure:
     num = min(max(len(x), 100), _MAX_DRAWS)
-    drawn = np.asarray(vae.sample(num, seed=seed))
+    drawn = np.asarray(vae.sample(num, condition=_for_draws(vae, condition, num), seed=seed))
     return column_densities(display, x, drawn, "Columns of the data, and of draws of the model (x ~ p(x|z), z ~ p(z))")
 
 
-def manifold(vae: VAE, x: TensorLike | None = None, *, num_steps: int = 20, display: Display | None = None) -> Figure:
+def manifold(
+    vae: VAE,
+    x: TensorLike | None = None,
+    *,
+    num_steps: int = 20,
+    condition: TensorLike | None = None,
+    display: Display | None = None,
+) -> Figure:
     """Draws the mean of p(x|z) on a grid over a plane of latent space, evenly spaced in prior probability.
 
     For two latent dimensions this is the plane itself, for more the plane in which E[z|x] varies most over examples.
@@ -84,34 +111,43 @@ def manifold(vae: VAE, x: TensorLike | None = None, *, num_steps: int = 20, disp
         vae: The model; z is a vector of floats.
         x: Examples `[N, *event]`; required for more than two dimensions.
         num_steps: Number of pictures on each side.
+        condition: The condition of x and of all pictures, for a conditional model.
         display: How to display the pictures; None makes one from `x`.
 
     Raises:
         ValueError: If the latent space is not a plane and there are no examples.
     """
     if x is None:
-        picture = manifold_picture(vae, num_steps=num_steps, display=display)
-        return _image_figure(picture, "p(x|z) over the latent plane (means; inverse Gaussian CDF grid)", display)
+        picture = manifold_picture(vae, num_steps=num_steps, condition=condition, display=display)
+        return image_figure(picture, "p(x|z) over the latent plane (means; inverse Gaussian CDF grid)", display)
     latent_size = require_vector(vae, "manifold")
     display = display or Display.of(x)
     if display.kind in ("series", "table"):
         num_steps = min(num_steps, _MAX_PLOTS)  # plots need more space than images
     if latent_size == 2:
-        picture = manifold_picture(vae, num_steps=num_steps, display=display)
-        return _image_figure(picture, "p(x|z) over the latent plane (means; inverse Gaussian CDF grid)", display)
+        picture = manifold_picture(vae, num_steps=num_steps, condition=condition, display=display)
+        return image_figure(picture, "p(x|z) over the latent plane (means; inverse Gaussian CDF grid)", display)
     num_steps = min(num_steps, _MAX_IN_PLANE)
-    plane = principal_plane(encoded_means(vae, np.asarray(x)))
+    plane = principal_plane(encoded_means(vae, np.asarray(x), condition))
     quantiles = scipy.stats.norm.ppf((np.arange(num_steps) + 0.5) / num_steps)
     title = "p(x|z) in the plane in which E[z|x] varies most (means)"
     across, up = np.meshgrid(quantiles, quantiles[::-1])
     if latent_size == 1:
         title = "p(x|z) along the latent dimension (means)"
         across, up = quantiles, 0.0 * quantiles
-    means = np.asarray(vae.decode(plane.point(np.stack([across, up], axis=-1).reshape(-1, 2)).astype("float32")).mean())
-    return _image_figure(tile(display.pictures(means), num_steps), title, display)
+    z = plane.point(np.stack([across, up], axis=-1).reshape(-1, 2)).astype("float32")
+    means = _decoded_means(vae, z, condition)
+    return image_figure(tile(display.pictures(means), num_steps), title, display)
 
 
-def manifold_picture(vae: VAE, *, num_steps: int = 20, display: Display | None = None) -> np.ndarray:
+def _decoded_means(vae: VAE, z: np.ndarray, condition: Any) -> np.ndarray:
+    """Computes E[x|z] `[N, *event]` of latents `[N, D]`, all at once."""
+    return np.asarray(vae.decode(z, condition=conditions_of(vae, condition, len(z))).mean())
+
+
+def manifold_picture(
+    vae: VAE, *, num_steps: int = 20, condition: TensorLike | None = None, display: Display | None = None
+) -> np.ndarray:
     """Returns the pixels `[H, W, C]` of `manifold` for two latent dimensions; without a display, for values in [0, 1].
 
     The grid is that of the unit square, mapped by the inverse Gaussian CDF (Kingma & Welling 2013, appendix A, figure
@@ -127,8 +163,7 @@ def manifold_picture(vae: VAE, *, num_steps: int = 20, display: Display | None =
         )
     quantiles = scipy.stats.norm.ppf((np.arange(num_steps) + 0.5) / num_steps)
     across, up = np.meshgrid(quantiles, quantiles[::-1])
-    z = np.stack([across, up], axis=-1).reshape(-1, 2).astype("float32")
-    means = np.asarray(vae.decode(z).mean())
+    means = _decoded_means(vae, np.stack([across, up], axis=-1).reshape(-1, 2).astype("float32"), condition)
     return tile(to_displayable(means) if display is None else display.pictures(means), num_steps, padding=1)
 
 
@@ -165,6 +200,7 @@ def traversals(
     *,
     num_steps: int = 11,
     span: float = 3.0,
+    condition: TensorLike | None = None,
     seed: Seed = 0,
     display: Display | None = None,
 ) -> Figure:
@@ -177,23 +213,23 @@ def traversals(
             ones matter.
         num_steps: Number of pictures per row.
         span: The largest value; values are symmetric around 0.
+        condition: The condition of the example and of all pictures, for a conditional model.
         seed: For posteriors without a mean in closed form.
         display: How to display the pictures; None makes one from the means.
     """
     latent_size = require_vector(vae, "traversals")
     if dimensions is None:
         dimensions = range(min(latent_size, _MAX_ROWS))
-    walk = latent_traversal(vae, x, dimensions, values=np.linspace(-span, span, num_steps), seed=seed)
+    values = np.linspace(-span, span, num_steps)
+    walk = latent_traversal(vae, x, dimensions, values=values, condition=condition, seed=seed)
     means = walk.means.reshape(-1, *walk.means.shape[2:])
     display = display or Display.of(means)
     picture = tile(display.pictures(means), num_steps)
-    figure = _image_figure(picture, "p(x|z) while one latent dimension moves (means)", display)
-    axes = figure.axes[0]
-    axes.set_axis_on()
-    _label_rows(axes, picture, [f"z[{dimension}]" for dimension in walk.dimensions])
-    width = picture.shape[1] / num_steps
-    shown = sorted({0, num_steps // 2, num_steps - 1})
-    axes.set_xticks([(i + 0.5) * width - 0.5 for i in shown], [f"{walk.values[i]:g}" for i in shown])
+    figure = image_figure(picture, "p(x|z) while one latent dimension moves (means)", display)
+    axes, shown = figure.axes[0], {0, num_steps // 2, num_steps - 1}
+    rows = [f"z[{dimension}]" for dimension in walk.dimensions]
+    columns = [f"{value:g}" if i in shown else "" for i, value in enumerate(walk.values)]
+    label_grid(axes, picture, rows=rows, columns=columns)
     return figure
 
 
@@ -203,6 +239,7 @@ def interpolations(
     x_b: TensorLike,
     *,
     num_steps: int = 10,
+    condition: TensorLike | None = None,
     seed: Seed = 0,
     display: Display | None = None,
 ) -> Figure:
@@ -213,14 +250,15 @@ def interpolations(
         x_a: Examples `[B, *event]`, on the left.
         x_b: Examples `[B, *event]`, on the right.
         num_steps: Number of decoded pictures per row.
+        condition: The condition of all examples, or one for each row, for a conditional model.
         seed: For posteriors without a mean in closed form.
         display: How to display the pictures; None makes one from the examples.
     """
-    way = interpolate(vae, x_a, x_b, num_steps, seed=seed)
+    way = interpolate(vae, x_a, x_b, num_steps, condition=condition, seed=seed)
     rows = np.concatenate([np.asarray(x_a)[:, np.newaxis], way.means, np.asarray(x_b)[:, np.newaxis]], axis=1)
     display = display or Display.of(np.concatenate([np.asarray(x_a), np.asarray(x_b)]))
     picture = tile(display.pictures(rows.reshape(-1, *rows.shape[2:])), num_steps + 2)
-    return _image_figure(picture, "From one example to another (the ends are data, the rest means of p(x|z))", display)
+    return image_figure(picture, "From one example to another (the ends are data, the rest means of p(x|z))", display)
 
 
 def prior_vs_posterior(samples: PriorVsPosterior, *, num_images: int = 64, display: Display | None = None) -> Figure:
@@ -253,35 +291,4 @@ def prior_vs_posterior(samples: PriorVsPosterior, *, num_images: int = 64, displ
         axes.imshow(picture.squeeze(), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
         axes.set_axis_off()
         axes.set_title(f"{title}\n{below}", fontsize=11)
-    return _annotated(figure, display)
-
-
-def _image_figure(picture: np.ndarray, title: str, display: Display | None = None) -> Figure:
-    height, width = picture.shape[:2]
-    figure = Figure(figsize=(8.0, min(8.0 * height / width, _MAX_HEIGHT) + 0.5), layout="constrained")
-    axes = figure.add_subplot()
-    # Very tall pictures are squeezed rather than cut.
-    aspect: Literal["equal", "auto"] = "equal" if 8.0 * height / width <= _MAX_HEIGHT else "auto"
-    axes.imshow(picture.squeeze(), cmap="gray", vmin=0, vmax=255, interpolation="nearest", aspect=aspect)
-    axes.set_axis_off()
-    axes.set_title(title)
-    return figure if display is None else _annotated(figure, display)
-
-
-def _annotated(figure: Figure, display: Display) -> Figure:
-    """Adds a colour bar and a description of the pictures to a figure."""
-    if display.has_color_bar:
-        scale = ScalarMappable(Normalize(float(display.low), float(display.high)), "gray")
-        figure.colorbar(scale, ax=figure.axes, shrink=0.7, pad=0.02)
-    words = display.caption()
-    if words:
-        figure.supxlabel(textwrap.fill(words, 110), fontsize=8)
-    return figure
-
-
-def _label_rows(axes: Any, picture: np.ndarray, labels: Sequence[str]) -> None:
-    height = picture.shape[0] / len(labels)
-    axes.set_yticks([(i + 0.5) * height - 0.5 for i in range(len(labels))], labels)
-    axes.tick_params(length=0)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
+    return annotated(figure, display)

@@ -1,7 +1,7 @@
 """Two-dimensional maps of examples in latent space."""
 
 import warnings
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,7 +10,10 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
 
+from tfvae._seeds import stateless_seed
+from tfvae.evaluation._latents import as_examples, conditions_of
 from tfvae.models import VAE
+from tfvae.models.styles import has_class_labels, style_of
 from tfvae.typing import TensorLike
 
 _MAX_LEGEND = 20
@@ -37,9 +40,29 @@ class Plane(NamedTuple):
         return self.origin + at @ self.axes
 
 
-def encoded_means(vae: VAE, x: np.ndarray) -> np.ndarray:
-    """Computes E[z|x] `[N, D]`."""
-    return np.concatenate([vae.encode(x[i : i + 1000]).mean() for i in range(0, len(x), 1000)])
+def encoded_means(vae: VAE, x: np.ndarray, condition: Any = None) -> np.ndarray:
+    """Computes E[z|x] `[N, D]`, given one condition or one of each example for a conditional model.
+
+    For a model with class labels, it is that of the other part of z given the most probable label.
+    """
+    conditions = conditions_of(vae, condition, len(x))
+    means = []
+    for rows in (slice(i, i + 1000) for i in range(0, len(x), 1000)):
+        part = None if conditions is None else conditions[rows]
+        found = _style(vae, x[rows], part) if has_class_labels(vae) else vae.encode(x[rows], condition=part).mean()
+        means.append(found)
+    return np.concatenate(means)
+
+
+def _style(vae: VAE, x: np.ndarray, condition: Any) -> np.ndarray:
+    found = style_of(vae, as_examples(vae, x, condition), seed=stateless_seed(0))
+    others = [part for name, part in found.items() if name != vae.estimator.label]
+    if len(others) != 1 or others[0].shape.rank != 2:
+        raise ValueError(
+            "A map needs latents with one part besides the label, which is a vector. "
+            f"Received: latents with the parts {list(found)}"
+        )
+    return np.asarray(others[0])
 
 
 def principal_plane(means: np.ndarray) -> Plane:
@@ -56,12 +79,16 @@ def principal_plane(means: np.ndarray) -> Plane:
     return Plane(pca.mean_, lengths * pca.components_, tuple(pca.explained_variance_ratio_))
 
 
-def latent_scatter(vae: VAE, x: TensorLike, labels: np.ndarray | None = None) -> Figure:
+def latent_scatter(
+    vae: VAE, x: TensorLike, labels: np.ndarray | None = None, *, condition: TensorLike | None = None
+) -> Figure:
     """Draws posterior means of examples, coloured by label.
 
-    More than two dimensions are shown by their principal components, and by t-SNE, which keeps neighbours together.
+    More than two dimensions are shown by their principal components, and by t-SNE, which keeps neighbours together. In
+    a conditional model, `condition` is that of all examples or of each. For a model with class labels, the map is that
+    of the other part of z.
     """
-    means = encoded_means(vae, np.asarray(x))
+    means = encoded_means(vae, np.asarray(x), condition)
     if means.shape[1] <= 2:
         figure = Figure(figsize=(7.5, 6.5), layout="constrained")
         places = np.pad(means, [(0, 0), (0, 2 - means.shape[1])])

@@ -14,6 +14,8 @@ _TITLES = {
     "prior_samples": "Samples from the prior",
     "manifold": "The latent plane",
     "latent_scatter": "Latent space",
+    "styles": "One style in every class",
+    "analogies": "Styles of examples in every class",
     "training_curves": "Training",
     "prior_vs_posterior": "Prior, aggregated posterior, and a mixture fitted to it",
     "traversals": "One latent dimension at a time",
@@ -36,12 +38,27 @@ def rows(report: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
         _row(f"{split} ELBO", elbo, "nats"),
         _row("  log-likelihood", _part(elbo, "log_likelihood"), "nats"),
         _row("  KL", _part(elbo, "kl"), "nats"),
-        _row(f"log p(x), {k} importance samples", log_marginal, "nats"),
+        _row(f"{_density(report)}, {k} importance samples", log_marginal, "nats"),
         ("  unreliable log p(x)", reliability(log_marginal)[0], "", ""),
         *_baseline(report),
         _row(_bits_name(bits), bits, "bits", digits=4),
         *_active_units(report),
+        *_accuracy(report),
     ]
+
+
+def _escaped(text: str) -> str:
+    """Escapes the separators of a table in Markdown."""
+    return text.replace("|", "\\|")
+
+
+def _density(report: Mapping[str, Any]) -> str:
+    return "log p(x|c)" if report.get("condition") else "log p(x)"
+
+
+def _accuracy(report: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
+    found = report.get("accuracy")
+    return [] if found is None else [("accuracy of q(y|x)", value_with_error(found, 4), "exact", "")]
 
 
 def _baseline(report: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
@@ -86,7 +103,7 @@ def report_markdown(report: Mapping[str, Any], figures: Sequence[str]) -> str:
         *_failures(report),
         "| quantity | value ± examples | ± draws | unit |",
         "| --- | ---: | ---: | --- |",
-        *(f"| {name.strip()} | {' | '.join(cells)} |" for name, *cells in rows(report)),
+        *(f"| {_escaped(name.strip())} | {' | '.join(cells)} |" for name, *cells in rows(report)),
         "",
         *report_notes(report),
         f"{report['note']}",

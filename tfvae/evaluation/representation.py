@@ -126,7 +126,7 @@ def representation(
     for name, data, given, part_seed in zip(
         ("train", "test"), (train, test), (train_labels, test_labels), seeds, strict=True
     ):
-        part_labels = _labels(name, data, given)
+        part_labels = labels_of(name, data, given, argument=f"{name}_labels")
         means = posterior_means(vae, data, num_samples=num_samples, batch_size=batch_size, seed=part_seed)
         if part_labels.shape != (len(means),):
             raise ValueError(
@@ -157,12 +157,13 @@ def representation(
     )
 
 
-def _labels(name: str, data: Any, given: ArrayLike | None) -> np.ndarray:
+def labels_of(name: str, data: Any, given: ArrayLike | None, *, argument: str) -> np.ndarray:
+    """Returns the given labels, or those of a split. Raises ValueError if there are none."""
     if given is None and isinstance(data, Split | ShardedSplit):
         given = data.labels
     if given is None:
         raise ValueError(
-            f"The labels of `{name}` are missing. Pass `{name}_labels`, or a tfvae.data.Split with labels. "
-            f"Received: {name}_labels=None"
+            f"The labels of `{name}` are missing. Pass `{argument}`, or a tfvae.data.Split with labels. "
+            f"Received: {argument}=None"
         )
     return np.asarray(given)

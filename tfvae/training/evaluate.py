@@ -16,6 +16,7 @@ from tfvae.data import Split
 from tfvae.data.value_grid import value_grid
 from tfvae.evaluation import figures
 from tfvae.evaluation.report import report_dict, report_markdown
+from tfvae.models.styles import has_class_labels, has_styles
 from tfvae.training.attempts import Attempts
 from tfvae.training.baseline import measure_baseline
 from tfvae.training.choices import choices
@@ -28,6 +29,8 @@ from tfvae.training.saved_run import Run
 
 # Maximum number of examples in the scatter plot of latents.
 _MAX_SCATTERED = 5000
+# Number of examples, and of conditions that are not classes, in figures of styles.
+_NUM_ROWS, _NUM_COLUMNS = 10, 8
 # Maximum number of training examples that determine the display range.
 _MAX_DISPLAY_EXAMPLES = 2000
 
@@ -51,6 +54,7 @@ def evaluate(
     attempt = Attempts()
     elbo, log_marginal = _bounds(run, split, attempt, on_stage)
     active = attempt("active units", lambda: evaluation.active_units(vae, split))
+    accuracy = _accuracy(run, split, attempt)
     num_dimensions = int(split.x[0].size)
     history = attempt("training curves", run.folder.history) or {}
     seconds = sum(history.get("seconds", ()))
@@ -62,7 +66,9 @@ def evaluate(
         {
             "active_units": None if active is None else active.to_dict(),
             "collapse": _collapse(elbo, active),
-            "title": f"{splits.name}: {config.model.network_kind}, {config.model.latent_size} latent dimensions",
+            **({} if accuracy is None else {"accuracy": accuracy.to_dict()}),
+            **({"condition": config.data.condition} if config.data.condition else {}),
+            "title": _title(config, splits.name),
             "split": raw.name,
             "validation": data.validation_name,
             "epochs": epochs,
@@ -105,6 +111,19 @@ def _bounds(
         elbo or unknown("elbo", num_samples=num_samples, log_likelihood=None, kl=None),
         log_marginal or unknown("log_marginal", num_importance_samples=k, num_above_threshold=None),
     )
+
+
+def _accuracy(run: Run, split: Split, attempt: Attempts) -> evaluation.Accuracy | None:
+    """Measures the accuracy of a model with class labels. None for other models, and for data without labels."""
+    if not has_class_labels(run.vae) or split.labels is None or not (split.labels >= 0).any():
+        return None
+    return attempt("accuracy", lambda: evaluation.accuracy(run.vae, split))
+
+
+def _title(config: RunConfig, name: str) -> str:
+    kind = "M2, " if config.model.kind == "m2" else ""
+    given = f", given the condition {config.data.condition}" if config.data.condition else ""
+    return f"{name}: {kind}{config.model.network_kind}, {config.model.latent_size} latent dimensions{given}"
 
 
 def _collapse(elbo: evaluation.Record, active: evaluation.ActiveUnits | None) -> dict[str, Any] | None:
@@ -169,12 +188,26 @@ def _figures(
 ) -> dict[str, Figure]:
     vae, x = run.vae, split.x
     labels = None if raw.labels is None else raw.labels[:_MAX_SCATTERED]
+
+    def condition(num: int) -> Any:
+        return None if vae.condition_shape is None or split.condition is None else split.condition[:num]
+
     steps: dict[str, Callable[[], Figure]] = {
-        "reconstructions": lambda: figures.reconstructions(vae, x[:40], display=display),
-        "prior_samples": lambda: figures.prior_samples(vae, data=x, display=display),
-        "latent_scatter": lambda: figures.latent_scatter(vae, x[:_MAX_SCATTERED], labels),
-        "manifold": lambda: figures.manifold(vae, x[:_MAX_SCATTERED], display=display),
+        "reconstructions": lambda: figures.reconstructions(vae, x[:40], condition=condition(40), display=display),
+        "prior_samples": lambda: figures.prior_samples(vae, condition=condition(len(x)), data=x, display=display),
+        "latent_scatter": lambda: figures.latent_scatter(
+            vae, x[:_MAX_SCATTERED], labels, condition=condition(_MAX_SCATTERED)
+        ),
     }
+    if has_styles(vae):
+        names = run.config.data.classes or None
+        columns = None if names else condition(_NUM_COLUMNS)  # numbers, of which those of examples are shown
+        few = {"condition": condition(_NUM_ROWS), "labels": None if labels is None else labels[:_NUM_ROWS]}
+        shown = {"names": names, "display": display}
+        steps["styles"] = lambda: figures.styles(vae, columns, **shown)
+        steps["analogies"] = lambda: figures.analogies(vae, x[:_NUM_ROWS], columns, **few, **shown)
+    else:
+        steps["manifold"] = lambda: figures.manifold(vae, x[:_MAX_SCATTERED], display=display)
     if history:
         steps["training_curves"] = lambda: figures.training_curves(history)
     drawn = {name: attempt(name, step) for name, step in steps.items()}

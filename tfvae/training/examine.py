@@ -6,9 +6,13 @@ from typing import Any, NamedTuple
 from matplotlib.figure import Figure
 
 from tfvae import evaluation
+from tfvae._dimensions import is_vector
 from tfvae._display import Display
+from tfvae.data import Split
+from tfvae.data.examples import CONDITION, OBSERVED
 from tfvae.estimators import SGVB, DReG, Estimator, ImportanceWeighted, ScoreFunction, StickingTheLanding
 from tfvae.evaluation import figures
+from tfvae.evaluation._latents import example_prior
 from tfvae.models import VAE
 from tfvae.training.attempts import Attempts
 from tfvae.training.run_data import RunData
@@ -66,12 +70,15 @@ def examine(
         "diagnostics",
         lambda: evaluation.diagnostics(vae, split, num_samples=settings.num_samples, num_levels=data.num_levels),
     )
+    if not is_vector(example_prior(vae)):  # as all other measures require
+        return Examination(report, drawn)
+    condition = None if vae.condition_shape is None else split.condition
     on_stage(f"refining q(z|x) for {len(few)} examples")
     k = max(settings.num_importance_samples, 2)
     measure("inference_gaps", lambda: evaluation.inference_gaps(vae, few, num_importance_samples=k))
     on_stage(f"annealed importance sampling for {len(few)} examples and as many simulated ones")
     measure("log_marginal_ais", lambda: evaluation.log_marginal_ais(vae, few, num_steps=_NUM_ANNEALING_STEPS))
-    measure("bidirectional_ais", lambda: _bidirectional(vae, len(few)))
+    measure("bidirectional_ais", lambda: _bidirectional(vae, len(few), few.condition))
     if vae.latent_shape[0] <= _MAX_DIMENSIONS_HMC:
         on_stage(f"Hamiltonian Monte Carlo for {len(few)} examples")
         measure("log_marginal_hmc", lambda: evaluation.log_marginal_hmc(vae, few, num_samples=200, num_burnin=200))
@@ -83,21 +90,29 @@ def examine(
     samples = measure("prior_vs_posterior", lambda: evaluation.prior_vs_posterior(vae, split))
     if samples is not None:
         draw("prior_vs_posterior", lambda: figures.prior_vs_posterior(samples, display=display))
-    draw("traversals", lambda: figures.traversals(vae, split.x[0], display=display))
+    first = None if condition is None else condition[0]
+    draw("traversals", lambda: figures.traversals(vae, split.x[0], condition=first, display=display))
     half = min(8, len(split) // 2)
     if half:
-        pair = split.x[:half], split.x[half : 2 * half]
-        draw("interpolations", lambda: figures.interpolations(vae, *pair, display=display))
+        pair, given = (split.x[:half], split.x[half : 2 * half]), None if condition is None else condition[:half]
+        draw("interpolations", lambda: figures.interpolations(vae, *pair, condition=given, display=display))
     on_stage("measuring the noise of gradients")
-    batch = data.train(run.config.training.batch_size).x
+    batch = _batch(data.train(run.config.training.batch_size))
     noise = measure("gradient_variance", lambda: evaluation.gradient_variance(vae, batch, _ESTIMATORS))
     if noise is not None:
         draw("gradient_variance", noise.figure)
     return Examination(report, drawn)
 
 
-def _bidirectional(vae: VAE, num_examples: int) -> dict[str, Any]:
-    both = evaluation.bidirectional_ais(vae, num_examples=num_examples, num_steps=_NUM_ANNEALING_STEPS)
+def _batch(split: Split) -> Any:
+    """Returns all examples of a split as one batch."""
+    parts = {"x": split.x, CONDITION: split.condition, OBSERVED: split.observed}
+    return {name: part for name, part in parts.items() if part is not None}
+
+
+def _bidirectional(vae: VAE, num_examples: int, condition: Any) -> dict[str, Any]:
+    given = None if vae.condition_shape is None else condition
+    both = evaluation.bidirectional_ais(vae, num_examples=num_examples, condition=given, num_steps=_NUM_ANNEALING_STEPS)
     return {"lower": both.lower.to_dict(), "upper": both.upper.to_dict(), "gap": both.gap.to_dict()}
 
 
