@@ -23,6 +23,7 @@ from tfvae.callbacks._tensorboard.summaries import Summaries
 from tfvae.callbacks._tensorboard.views import ModelViews, views_of
 from tfvae.execution.optimizer_state import learning_rate, num_updates
 from tfvae.models import VAE
+from tfvae.models.batch import rows_of
 
 _NUM_FOR_GRADIENT = 128  # examples; a step's work
 
@@ -50,7 +51,9 @@ class VAETensorBoard(keras.callbacks.Callback):
     * pictures, means of p(x|z) with the same noise in every epoch: `reconstructions` (originals with their
       reconstructions below), `samples` (from the prior), `posterior_samples` (rows of an original and the decoded means
       of several z from q(z|x)), `traversals` (rows that move one dimension from -3 to 3), `interpolations` (rows from
-      one example's E[z|x] to another's), `manifold` (for two latent dimensions, a grid of equal prior probability).
+      one example's E[z|x] to another's), `manifold` (for two latent dimensions, a grid of equal prior probability). For
+      conditional models and models with class labels also `styles` (rows of one style from the prior in every class)
+      and `analogies` (rows of an example and its style in every class).
     * `pictures`: a text that explains how to read the pictures, written once if the data are not images in [0, 1].
     * `projector`: E[z|x] in the Embedding Projector, with labels and thumbnails; only the newest is kept.
     * `graph`: the graph from x to p(x|z), written once.
@@ -59,14 +62,16 @@ class VAETensorBoard(keras.callbacks.Callback):
     The step of a summary is the number of finished epochs, as Keras prints it: 1 after the first epoch. A fit that
     resumes with `initial_epoch` in the same `log_dir` continues the curves. A run that fails keeps the summaries of all
     finished epochs. Training is the same, bit for bit, with and without this callback. With several workers, only the
-    chief writes. For models that are not a `tfvae.models.VAE`, and for conditional models, only scalars are written.
+    chief writes. For models that are not a `tfvae.models.VAE`, and for conditional models without the conditions of
+    `images`, only scalars are written.
 
     Args:
         log_dir: Folder of the two runs.
         images: Examples to show: data `[N, *event]` as the model takes them; `(data, labels)`; a dictionary as in
             `fit`; a split of `tfvae.data`; splits, whose validation data are used; or a data set of batches. The first
             `num_images` are reconstructed, the first 1024 are used for statistics and the Projector. None uses the
-            model's `preview_batch`, a batch of the training data; without that too, only samples are drawn.
+            model's `preview_batch`, a batch of the training data; without that too, only samples are drawn. For a
+            conditional model, a split or a dictionary with the key "condition".
         every: Number of epochs between two writes of a view: one number for all views, or a dictionary of numbers by
             view that overrides `VAETensorBoard.EVERY`. 0 means never.
         num_images: Number of reconstructions and of samples.
@@ -141,7 +146,7 @@ class VAETensorBoard(keras.callbacks.Callback):
         self._steps_before = num_updates(self.model)
         if _is_chief():
             self._profile = StepProfile(str(self.log_dir / "train"), self.profile_steps)
-        if isinstance(self.model, VAE) and self.model.condition_shape is None:
+        if isinstance(self.model, VAE) and (self.model.condition_shape is None or self._examples.has_condition):
             self._examples.check(self.model)
             self._views = views_of(self.model, seed=self.seed)
 
@@ -237,16 +242,19 @@ class VAETensorBoard(keras.callbacks.Callback):
         return state
 
     def _write_views(self, model: VAE, views: ModelViews, names: list[str], step: int, logs: dict[str, Any]) -> None:
-        x = self._examples.batch(model) if set(names) - {"samples", "hparams"} else None
+        needs_examples = set(names) - {"samples", "hparams"} or model.condition_shape is not None
+        x = self._examples.batch(model) if needs_examples else None
+        batch = None if x is None else self._examples.with_parts(model, x)
+        given: Any = x if batch is None else batch
         summaries = Summaries()
         if x is not None:
             if self._is_new and "graph" in names and "graph" not in self._written:
-                tf.summary.graph(views.graph(x))
+                tf.summary.graph(views.graph(given))
             if "gradient_norm" in names:
-                summaries.add_scalars({"gradient_norm": views.gradient_norm(x[:_NUM_FOR_GRADIENT])})
+                summaries.add_scalars({"gradient_norm": views.gradient_norm(rows_of(given, slice(_NUM_FOR_GRADIENT)))})
         needs_encoding = set(names) - {"samples", "hparams", "graph", "gradient_norm"}
-        encoding = views.encode(x) if x is not None and needs_encoding else None
-        inputs = PictureInputs(views, self.num_images, x, encoding)
+        encoding = views.encode(given) if x is not None and needs_encoding else None
+        inputs = PictureInputs(views, self.num_images, x, encoding, batch)
         pictures = {name: draw(inputs) for name, draw in PICTURES.items() if name in names}
         if encoding is not None:
             if "histograms" in names:

@@ -8,7 +8,11 @@ import numpy as np
 import tensorflow as tf
 
 from tfvae.data import ShardedSplit, Split, Splits, reading
+from tfvae.data.examples import CONDITION, OBSERVED
 from tfvae.models import VAE, _inputs
+from tfvae.models.batch import Batch
+from tfvae.models.conditions import as_condition
+from tfvae.models.styles import has_class_labels
 from tfvae.typing import Tensor, TensorLike
 
 # What `VAETensorBoard(images=...)` takes.
@@ -33,10 +37,14 @@ class Examples:
     Attributes:
         x: Data `[N, *event]`, or None to use the model's `preview_batch`.
         labels: Labels `[N]`, or None.
+        condition: Conditions `[N, *shape]`, or None.
+        observed: Boolean array of the shape of x, False at missing values, or None.
     """
 
     x: np.ndarray | None
     labels: np.ndarray | None
+    condition: np.ndarray | None = None
+    observed: np.ndarray | None = None
 
     @classmethod
     def of(cls, images: Any) -> Self:
@@ -63,7 +71,13 @@ class Examples:
             raise ValueError(
                 f"images has {len(x)} examples and labels of shape {labels.shape}. Give one label for each example."
             )
-        return cls(x[:_MAX_EXAMPLES], None if labels is None else labels[:_MAX_EXAMPLES])
+        parts = (labels, found.condition, found.observed)
+        return cls(x[:_MAX_EXAMPLES], *(None if part is None else np.asarray(part)[:_MAX_EXAMPLES] for part in parts))
+
+    @property
+    def has_condition(self) -> bool:
+        """Whether each example has a condition."""
+        return self.condition is not None
 
     def check(self, model: VAE) -> None:
         """Raises ValueError if the model does not take the examples."""
@@ -71,6 +85,8 @@ class Examples:
             return
         try:
             _inputs.check_static(tf.convert_to_tensor(self.x), model.event_shape)
+            if self.condition is not None:
+                as_condition(self.condition, model.condition_shape, model.variable_dtype)
         except ValueError as error:
             raise ValueError(f"VAETensorBoard(images=...) does not fit the model: {error}") from error
 
@@ -78,3 +94,12 @@ class Examples:
         """Returns the examples `[B, *event]` to show, or None."""
         x = model.preview_batch if self.x is None else self.x
         return None if x is None else tf.convert_to_tensor(x[:_MAX_EXAMPLES])
+
+    def with_parts(self, model: VAE, x: Tensor) -> Batch | None:
+        """Returns the examples with conditions, labels or masks. None for a model that needs only x."""
+        if model.condition_shape is None and model.missing is None and not has_class_labels(model):
+            return None
+        parts = {CONDITION: self.condition, OBSERVED: self.observed}
+        batch = model.batch_of({"x": x, **{name: part for name, part in parts.items() if part is not None}})
+        has_labels = self.labels is not None and self.labels.dtype.kind in "iu" and has_class_labels(model)
+        return batch._replace(labels=tf.constant(self.labels)) if has_labels else batch

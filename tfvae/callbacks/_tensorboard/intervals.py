@@ -18,6 +18,8 @@ EVERY: Mapping[str, int] = MappingProxyType(
         "traversals": 10,
         "interpolations": 10,
         "manifold": 10,
+        "styles": 10,
+        "analogies": 10,
         "projector": 20,
         "graph": 1,
         "hparams": 1,

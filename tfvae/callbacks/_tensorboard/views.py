@@ -12,7 +12,9 @@ from tfvae._dimensions import is_vector, kl_per_dimension
 from tfvae._numerics import as_float
 from tfvae._seeds import split_seed, stateless_seed
 from tfvae.models import VAE
+from tfvae.models.batch import Batch
 from tfvae.models.queries import Latents, sample_posterior, sample_prior
+from tfvae.models.styles import columns_of, example_styles, has_styles, prior_styles
 from tfvae.typing import Tensor
 
 NUM_DRAWS = 8  # of each posterior
@@ -72,43 +74,66 @@ class ModelViews:
     @property
     def has_vector_latents(self) -> bool:
         """Whether z is one vector of floating-point numbers."""
-        return is_vector(self._model.prior.distribution())
+        shape = self._model.condition_shape
+        return is_vector(self._model.prior_of(None if shape is None else tf.zeros([1, *shape])))
 
-    def encode(self, x: Tensor) -> Encoding:
-        """Computes q(z|x) for x `[B, *event]`."""
+    @property
+    def has_styles(self) -> bool:
+        """Whether one style can be shown in several classes or under several conditions."""
+        return has_styles(self._model)
+
+    # Examples are x `[B, *event]` or a `Batch`, and conditions `[N, *shape]`.
+
+    def encode(self, x: Tensor | Batch) -> Encoding:
+        """Computes q(z|x) for examples."""
         with _restoring_state(self._model):
-            return Encoding(*self._encode(as_float(x)))
+            return Encoding(*self._encode(_as_float(x)))
 
-    def decode(self, z: Any, seed: Tensor | None = None) -> Tensor:
+    def decode(self, z: Any, seed: Tensor | None = None, *, condition: Tensor | None = None) -> Tensor:
         """Computes the means of p(x|z) `[N, *event]` for z `[N, D]`, or samples if the mean is not defined."""
         with _restoring_state(self._model):
-            return self._decode(z, self._seed_x if seed is None else seed)
+            return self._decode((z, condition), self._seed_x if seed is None else seed)
 
-    def samples(self, num_samples: int) -> Tensor:
+    def samples(self, num_samples: int, condition: Tensor | None = None) -> Tensor:
         """Computes the means of p(x|z) `[num_samples, *event]` for the z of `vae.sample` with the same seed."""
         with _restoring_state(self._model):
-            latents = self._draw(num_samples)
-        return self.decode(*latents)
+            latents = self._draw(num_samples, condition)
+        return self.decode(*latents, condition=condition)
 
-    def reconstructions(self, x: Tensor) -> Tensor:
+    def reconstructions(self, x: Tensor | Batch) -> Tensor:
         """Computes the means of p(x|z) `[B, *event]` for the z of `vae.reconstruct` with the same seed."""
-        return self.decode(*self.encode(x).latents)
+        return self.decode(*self.encode(x).latents, condition=x.condition if isinstance(x, Batch) else None)
 
-    def gradient_norm(self, x: Tensor) -> Tensor:
-        """Computes the norm of the gradient of the loss on x `[B, *event]`, without taking a step."""
+    def styles(self, examples: Batch, num_styles: int) -> tuple[Tensor, int]:
+        """Computes the means of p(x|z) `[R * C, *event]` for styles of the prior in every class, and their number C."""
+        columns = columns_of(self._model, examples)
         with _restoring_state(self._model):
-            return self._norm(as_float(x))
+            found = prior_styles(self._model, columns, num_styles, seed=self._seed_z)
+        return self.decode(found.z, condition=found.condition), int(columns.shape[0])
 
-    def graph(self, x: Tensor) -> tf.Graph:
+    def analogies(self, examples: Batch) -> tuple[Tensor, int]:
+        """Computes the means of p(x|z) `[B * C, *event]` for the styles of examples in every class, and C."""
+        columns = columns_of(self._model, examples)
+        with _restoring_state(self._model):
+            found = example_styles(self._model, examples, columns, seed=self._seed_z)
+        return self.decode(found.z, condition=found.condition), int(columns.shape[0])
+
+    def gradient_norm(self, x: Tensor | Batch) -> Tensor:
+        """Computes the norm of the gradient of the loss on examples, without taking a step."""
+        with _restoring_state(self._model):
+            return self._norm(_as_float(x))
+
+    def graph(self, x: Tensor | Batch) -> tf.Graph:
         """Returns the graph from x to p(x|z): encoder, draw of z, decoder."""
 
-        def call(x: Tensor) -> Tensor:
-            return self._decoding(self._model.infer(x).sample(seed=self._seed_z), self._seed_x)
+        def call(x: Tensor | Batch) -> Tensor:
+            condition = x.condition if isinstance(x, Batch) else None
+            return self._decoding((self._model.infer(x).sample(seed=self._seed_z), condition), self._seed_x)
 
         with _restoring_state(self._model):
-            return _BatchFunction(call).function_of(as_float(x)).graph
+            return _BatchFunction(call).function_of(_as_float(x)).graph
 
-    def _encoding(self, x: Tensor) -> tuple[dict[str, Tensor], Any, Latents]:
+    def _encoding(self, x: Tensor | Batch) -> tuple[dict[str, Tensor], Any, Latents]:
         problem = self._model.problem(x)
         posterior, prior = problem.posterior, problem.prior
         statistics = {}
@@ -124,17 +149,17 @@ class ModelViews:
         z = posterior.sample(NUM_DRAWS, seed=self._seed_z)
         return statistics, z, sample_posterior(posterior, seed=self._seed)
 
-    def _decoding(self, z: Any, seed: Tensor) -> Tensor:
-        likelihood = self._model.generate(z)
+    def _decoding(self, given: tuple[Any, Tensor | None], seed: Tensor) -> Tensor:
+        likelihood = self._model.generate(given[0], condition=given[1])
         try:
             return likelihood.mean()
         except NotImplementedError:  # a likelihood without a mean in closed form
             return likelihood.sample(seed=seed)
 
-    def _prior_draws(self, num_samples: int) -> Latents:
-        return sample_prior(self._model.prior.distribution(), num_samples, seed=self._seed)
+    def _prior_draws(self, num_samples: int, condition: Tensor | None) -> Latents:
+        return sample_prior(self._model.prior_of(condition), num_samples, seed=self._seed)
 
-    def _gradient_norm(self, x: Tensor) -> Tensor:
+    def _gradient_norm(self, x: Tensor | Batch) -> Tensor:
         with tf.GradientTape() as tape:
             estimate = self._model.estimate(x, training=True, seed=self._seed_step)
             loss = self._model.loss_of(estimate.surrogate_loss)
@@ -156,8 +181,15 @@ class _BatchFunction:
 
     def function_of(self, batch: Any, *others: Tensor) -> Any:
         """Returns the concrete function for batches like this one, of any size."""
-        specs = tf.nest.map_structure(lambda part: tf.TensorSpec([None, *part.shape[1:]], part.dtype), batch)
+        specs = tf.nest.map_structure(
+            lambda part: None if part is None else tf.TensorSpec([None, *part.shape[1:]], part.dtype), batch
+        )
         return self._function.get_concrete_function(specs, *map(tf.TensorSpec.from_tensor, others))
+
+
+def _as_float(x: Tensor | Batch) -> Tensor | Batch:
+    """Returns examples without labels, with x in floating point."""
+    return x._replace(x=as_float(x.x), labels=None) if isinstance(x, Batch) else as_float(x)
 
 
 @contextlib.contextmanager
