@@ -1,7 +1,7 @@
 """Reads examples from whatever users give: arrays, splits and datasets of batches, also with labels and weights."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import keras
