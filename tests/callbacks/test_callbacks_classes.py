@@ -74,6 +74,7 @@ def test_models_with_labels_have_styles_and_others_none(conditional):
     assert PICTURES["styles"](plain) is PICTURES["analogies"](plain) is None
 
 
+@pytest.mark.slow
 def test_a_fit_writes_them_and_is_not_changed(tmp_path, read_events):
     given = {"x": X, "condition": CLASSES}
     split = Split(X.astype("uint8"), CLASSES, num_levels=2, condition=np.eye(4, dtype="float32")[CLASSES])

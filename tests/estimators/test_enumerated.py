@@ -91,7 +91,7 @@ def test_its_gradient_is_that_of_central_differences(set_policy):
     np.testing.assert_allclose((ends[0] - ends[1]) / 2e-6, slope, rtol=1e-6)
 
 
-@pytest.mark.parametrize("chunk_size", [1, 4])
+@pytest.mark.parametrize("chunk_size", [pytest.param(1, marks=pytest.mark.slow), 4])
 def test_chunks_of_classes_change_nothing(set_policy, chunk_size):
     set_policy("float64")
     vae = vae_of_labels(None, learned=True)

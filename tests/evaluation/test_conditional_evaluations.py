@@ -116,6 +116,7 @@ def test_walks_are_decoded_with_the_condition(vae):
         evaluation.latent_traversal(vae, X[0])
 
 
+@pytest.mark.slow
 def test_a_data_set_of_dictionaries(case):
     vae, _, expected = case
     data = tf.data.Dataset.from_tensor_slices(DATA).batch(16)

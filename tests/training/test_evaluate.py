@@ -133,6 +133,45 @@ def test_settings_that_are_the_usual_ones_are_not_in_the_way(tmp_path):
     assert hparams_of(config, splits) == {"latent_size": 2, "hidden": (4,), "seed": 3, "data": "own"}
 
 
+@pytest.mark.parametrize("kind", ["conditional", pytest.param("m2", marks=pytest.mark.slow)])
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_reports_of_models_with_classes(tmp_path, kind):
+    rng, names = np.random.default_rng(0), ("cat", "dog")
+
+    def split(num, name):
+        labels = np.arange(num) % 2
+        given = {"condition": np.eye(2, dtype="float32")[labels], "condition_names": names}
+        x = (rng.random((num, 4, 4)) < 0.3 + 0.4 * labels[:, np.newaxis, np.newaxis]).astype("uint8")
+        more = given if kind == "conditional" else {"class_names": names}
+        return Split(x[..., np.newaxis], labels, num_levels=2, name=f"pets/{name}", **more)
+
+    splits = Splits("pets", split(12, "train"), test=split(10, "test"))
+    settings = {"data": {"name": "pets"}, "model": {"latent_size": 2, "hidden": (4,)}}
+    settings["evaluation"] = {"num_importance_samples": 10, "num_samples": 2}
+    if kind == "conditional":
+        settings["data"]["condition"] = "label"
+    else:
+        settings["model"]["kind"] = "m2"
+    config = resolve(RunConfig.from_dict(settings), splits)
+    folder = RunFolder(tmp_path / "run")
+    folder.path.mkdir()
+    run = Run(folder, config, build_vae(config, splits))
+    found = evaluate(run, RunData(config, splits))
+    assert not found["failed"]
+    assert {"styles", "analogies", "latent_scatter"} <= {path.stem for path in folder.figures.iterdir()}
+    numbers = {name.strip(): value for name, value, *_ in rows(found)}
+    text = folder.report_markdown.read_text()
+    if kind == "conditional":
+        expected = evaluation.log_marginal(run.vae, splits.test, num_importance_samples=10).mean
+        assert found["log_marginal"]["mean"] == pytest.approx(expected)
+        assert "log p(x|c), 10 importance samples" in numbers
+        assert "| log p(x\\|c), 10 importance samples |" in text
+        assert "accuracy" not in found
+    else:
+        assert found["accuracy"] == evaluation.accuracy(run.vae, splits.test).to_dict()
+        assert "| accuracy of q(y\\|x) |" in text
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("num", "latent_size"), [(3, 2), (10, 1)])
 @pytest.mark.filterwarnings("ignore::UserWarning")

@@ -56,7 +56,8 @@ def encoded_means(vae: VAE, x: np.ndarray, condition: Any = None) -> np.ndarray:
 
 def _style(vae: VAE, x: np.ndarray, condition: Any) -> np.ndarray:
     found = style_of(vae, as_examples(vae, x, condition), seed=stateless_seed(0))
-    others = [part for name, part in found.items() if name != vae.estimator.label]
+    estimator: Any = vae.estimator
+    others = [part for name, part in found.items() if name != estimator.label]
     if len(others) != 1 or others[0].shape.rank != 2:
         raise ValueError(
             "A map needs latents with one part besides the label, which is a vector. "

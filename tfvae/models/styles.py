@@ -14,7 +14,7 @@ from tfvae.models.batch import Batch
 from tfvae.models.vae import VAE
 from tfvae.typing import Seed, Tensor
 
-_MAX_COLUMNS = 12
+_MAX_COLUMNS = 20
 
 
 class Styles(NamedTuple):
@@ -65,14 +65,15 @@ def all_classes(vae: VAE) -> Tensor:
 def columns_of(vae: VAE, examples: Batch) -> Tensor:
     """Returns the classes or conditions `[C, ...]` to show for a model, some of which the examples have.
 
-    They are all classes where labels or conditions are one-hot vectors, else different conditions of examples.
+    They are the classes where labels or conditions are one-hot vectors, else different conditions of examples, at most
+    20.
     """
     if has_class_labels(vae):
-        return all_classes(vae)
+        return all_classes(vae)[:_MAX_COLUMNS]
     given = np.asarray(examples.condition)
     is_one_hot = given.ndim == 2 and given.shape[1] > 1 and (np.sort(given, axis=1) == np.eye(given.shape[1])[-1]).all()
     if is_one_hot:
-        return all_classes(vae)
+        return all_classes(vae)[:_MAX_COLUMNS]
     _, first = np.unique(given.reshape(len(given), -1), axis=0, return_index=True)
     return tf.constant(given[np.sort(first)[:_MAX_COLUMNS]])
 
@@ -86,7 +87,8 @@ def prior_styles(vae: VAE, columns: Tensor, num_styles: int, *, seed: Seed) -> S
         each = tf.repeat(columns[column : column + 1], num_styles, axis=0)
         if has_class_labels(vae):
             given = {_label(vae): each}
-            _, z = vae.prior_of().sample_distributions(num_styles, value=given, seed=seed)
+            prior: Any = vae.prior_of()
+            _, z = prior.sample_distributions(num_styles, value=given, seed=seed)
             drawn.append({**z, **given})
         else:
             prior = vae.prior_of(each)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from tfvae import evaluation
@@ -31,6 +32,8 @@ from tfvae.training.saved_run import Run
 _MAX_SCATTERED = 5000
 # Number of examples, and of conditions that are not classes, in figures of styles.
 _NUM_ROWS, _NUM_COLUMNS = 10, 8
+# Maximum number of classes in figures of styles.
+_MAX_CLASSES = 20
 # Maximum number of training examples that determine the display range.
 _MAX_DISPLAY_EXAMPLES = 2000
 
@@ -200,12 +203,19 @@ def _figures(
         ),
     }
     if has_styles(vae):
-        names = run.config.data.classes or None
-        columns = None if names else condition(_NUM_COLUMNS)  # numbers, of which those of examples are shown
-        few = {"condition": condition(_NUM_ROWS), "labels": None if labels is None else labels[:_NUM_ROWS]}
-        shown = {"names": names, "display": display}
-        steps["styles"] = lambda: figures.styles(vae, columns, **shown)
-        steps["analogies"] = lambda: figures.analogies(vae, x[:_NUM_ROWS], columns, **few, **shown)
+        names = run.config.data.classes[:_MAX_CLASSES] or None
+        # Of conditions that are not classes, those of examples are shown.
+        columns = condition(_NUM_COLUMNS) if names is None else np.arange(len(names))
+        steps["styles"] = lambda: figures.styles(vae, columns, names=names, display=display)
+        steps["analogies"] = lambda: figures.analogies(
+            vae,
+            x[:_NUM_ROWS],
+            columns,
+            condition=condition(_NUM_ROWS),
+            labels=None if labels is None else labels[:_NUM_ROWS],
+            names=names,
+            display=display,
+        )
     else:
         steps["manifold"] = lambda: figures.manifold(vae, x[:_MAX_SCATTERED], display=display)
     if history:

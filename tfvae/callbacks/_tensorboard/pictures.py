@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -65,7 +65,7 @@ class PictureInputs:
         """Returns the first examples, as the views take them."""
         return self.x[:num] if self.batch is None else self.batch.rows(slice(num))  # type: ignore[index]
 
-    def decode(self, z: Any, rows: Sequence[int]) -> Tensor:
+    def decode(self, z: Any, rows: np.ndarray) -> Tensor:
         """Computes the means of p(x|z) for z `[N, D]`, or a nest, with the conditions of these examples."""
         if self.batch is None or self.batch.condition is None:
             return self.views.decode(z)
