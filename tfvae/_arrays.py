@@ -56,8 +56,9 @@ def _unmasked(array: np.ma.MaskedArray, name: str) -> NDArray[Any]:
     num_masked = int(np.ma.count_masked(array))
     if num_masked:
         raise ValueError(
-            f"{name} is a masked array, and {num_masked} of its {array.size} values are masked. Missing values are not "
-            f"supported. Fill them with {name}.filled(value), or remove the examples that contain them."
+            f"{name} is a masked array, and {num_masked} of its {array.size} values are masked. Fill them with "
+            f"{name}.filled(value), or remove the examples that contain them. Missing values of x may be NaN in "
+            "a model with missing='nan' (docs/missing-data.md)."
         )
     return np.asarray(array.data)
 
@@ -108,8 +109,9 @@ def _column_array(column: Any, name: str, kind: str) -> NDArray[Any]:
         num_missing = int(column.isna().sum())
         if num_missing and not isinstance(dtype, np.dtype):
             raise ValueError(
-                f"{name} has {num_missing} missing values (dtype {dtype}). Missing values are not supported. Fill "
-                "them, for example with fillna(0), or remove the rows with dropna()."
+                f"{name} has {num_missing} missing values (dtype {dtype}). Fill them, for example with fillna(0), or "
+                "remove the rows with dropna(). Missing values of x may be NaN in a model with missing='nan' "
+                "(docs/missing-data.md): to_numpy('float32', na_value=numpy.nan) makes them."
             )
         return np.asarray(column.to_numpy(dtype=_numpy_dtype(dtype)))
     raise ValueError(f"{name} has dtype {dtype}, but a VAE requires numbers. {advice}, or remove the {kind}.")

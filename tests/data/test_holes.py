@@ -18,7 +18,7 @@ def saved(path, **arrays):
 
 def test_nan_is_an_error_unless_it_is_a_missing_value(tmp_path):
     np.save(tmp_path / "table.npy", X)
-    with pytest.raises(DataError, match='load the data with missing="nan"'):
+    with pytest.raises(DataError, match="load the data with missing='nan'"):
         load(tmp_path / "table.npy")
     check_name(tmp_path / "table.npy", missing="nan")
     splits = load(tmp_path / "table.npy", missing="nan")

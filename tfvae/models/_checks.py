@@ -93,7 +93,8 @@ def check_values(x: Any, likelihood: DistributionLayer | None) -> None:
         first = tuple(int(i) for i in np.argwhere(~finite)[0])
         raise ValueError(
             f"x has {int((~finite).sum())} values that are NaN or infinite, the first at index {first}. "
-            "Remove or fill them before training."
+            "Remove or fill them before training"
+            + (", or create the model with missing='nan' if NaN is a missing value." if np.isnan(x).any() else ".")
         )
     support = None if likelihood is None else likelihood.support
     if likelihood is not None and support is not None:
