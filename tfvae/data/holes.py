@@ -53,3 +53,8 @@ def _as_mask(mask: np.ndarray, shape: tuple[int, ...], source: str) -> np.ndarra
             f"Expected: {shape}. Received: shape {mask.shape}, dtype {mask.dtype}"
         )
     return mask.astype(bool)
+
+
+def with_nan(x: np.ndarray, observed: np.ndarray | None) -> np.ndarray:
+    """Returns floating-point data with NaN at missing values, as models with `missing="nan"` take them."""
+    return x if observed is None else np.where(observed, x, np.asarray(np.nan, x.dtype))

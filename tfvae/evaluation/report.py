@@ -7,7 +7,7 @@ from tfvae._reported import value_with_error
 from tfvae.evaluation._reliability import reliability
 from tfvae.evaluation.baseline import baseline_warning
 from tfvae.evaluation.examination_report import examination_markdown, over_draws
-from tfvae.evaluation.record import Record, density_of_levels
+from tfvae.evaluation.record import NUM_OBSERVED, Record, density_of_levels
 
 _TITLES = {
     "reconstructions": "Reconstructions",
@@ -70,7 +70,8 @@ def _baseline(report: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
 
 
 def _bits_name(bits: Mapping[str, Any]) -> str:
-    return "bits per dimension, of a density" if "density_of_levels" in bits else "bits per dimension"
+    name = "bits per observed dimension" if NUM_OBSERVED in bits else "bits per dimension"
+    return f"{name}, of a density" if "density_of_levels" in bits else name
 
 
 def _row(name: str, record: Mapping[str, Any], unit: str, digits: int = 3) -> tuple[str, str, str, str]:
@@ -170,9 +171,14 @@ def report_notes(report: Mapping[str, Any]) -> list[str]:
                 else ""
             )
         )
-    levels = report["bits_per_dim"].get("density_of_levels")
+    levels, observed = (report["bits_per_dim"].get(name) for name in ("density_of_levels", NUM_OBSERVED))
     if levels is not None:
         paragraphs.append(density_of_levels(levels))
+    if observed is not None:
+        paragraphs.append(
+            f"Some values are missing. Of the {report['bits_per_dim']['num_dimensions']} values of an example, "
+            f"{observed:.4g} are observed on average. All numbers are those of the observed values."
+        )
     active = report.get("active_units")
     if active is not None:
         paragraphs.append(

@@ -27,6 +27,8 @@ _ONE_HOT = frozenset(("categorical_mixture_of_one_hot_categorical", "one_hot_cat
 _UNIT_VECTORS = frozenset(("von_mises_fisher",))
 # Distributions of vectors, whose constructors have `event_size`.
 _OF_VECTORS = frozenset((*_ONE_HOT, *_UNIT_VECTORS, "diag", "diag_plus_low_rank", "tril"))
+# Distributions whose values depend on each other given z.
+_DEPENDENT = frozenset((*_ONE_HOT, *_UNIT_VECTORS, "diag_plus_low_rank", "mixture_logistic", "mixture_normal", "tril"))
 
 _TOLERANCE = 1e-3  # of the norm of unit vectors in float32
 
@@ -63,6 +65,9 @@ def check_values(likelihood: Any, splits: Splits) -> None:
 def _lack(kind: str, arguments: Mapping[str, Any], split: SplitLike) -> str | None:
     """Returns what data lack for a likelihood, in words, or None."""
     low, high = split.value_range
+    of_colors = kind == "discretized_logistic_mixture" and split.event_shape[-1] > 1
+    if split.has_missing and (kind in _DEPENDENT or of_colors):
+        return "data without missing values, because its values depend on each other given z"
     if kind in _OF_VECTORS and len(split.event_shape) != 1:
         return "vectors, such as the rows of a table"
     if kind in _IN_UNIT_INTERVAL and not split.in_unit_interval:
