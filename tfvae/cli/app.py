@@ -29,6 +29,7 @@ for command in (
     runs.sample,
     runs.reconstruct,
     runs.encode,
+    runs.impute,
     runs.predict,
     runs.export,
     serving.serve,

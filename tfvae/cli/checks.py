@@ -35,12 +35,12 @@ def check_served(path: Path) -> None:
         )
 
 
-def check_data(name: str, split: str = "train", condition: str = "") -> None:
+def check_data(name: str, split: str = "train", condition: str = "", missing: str = "") -> None:
     """Raises an error if the data do not exist or cannot be read, judging by their names and headers."""
     from tfvae.data.load import check_name, check_split
 
     check_split(split)
-    check_name(name, condition or None)
+    check_name(name, condition or None, missing or None)
 
 
 def check_file(*paths: Path) -> None:

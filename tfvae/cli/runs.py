@@ -30,7 +30,7 @@ def evaluate(
     given = {"num_samples": num_samples, "num_importance_samples": num_importance_samples, "num_examples": num_examples}
     config = checks.check_run(run)
     dataclasses.replace(config.evaluation, **{name: value for name, value in given.items() if value is not None})
-    checks.check_data(config.data.name, condition=config.data.condition)
+    checks.check_data(config.data.name, condition=config.data.condition, missing=config.data.missing)
     commands("training").evaluate(
         run, num_samples=num_samples, num_importance_samples=num_importance_samples, num_examples=num_examples
     )
@@ -85,6 +85,34 @@ def encode(
     target = checked_output(output) or run / "latents.npz"
     _check_draws(run, data, split, target)
     commands("draws").encode(run, data, split, seed, target)
+
+
+def impute(
+    run: RunArgument,
+    data: DataArgument = None,
+    num_samples: Annotated[
+        int, typer.Option("--num-samples", "-n", min=0, help="Multiple imputations, besides the means.")
+    ] = 0,
+    num_importance_samples: Annotated[int, typer.Option(min=1, help="Importance samples per example.")] = 1000,
+    split: SplitOption = "test",
+    missing: Annotated[
+        str | None,
+        typer.Option(
+            help="nan, for NaN in the file, or the name of an array of an .npz that is False at missing values.",
+            show_default="the run's, or nan",
+        ),
+    ] = None,
+    seed: SeedOption = 0,
+    output: OutputOption = None,
+) -> None:
+    """Impute missing values: an .npz or .csv with the conditional `mean`, and draws `sample_0`, `sample_1`, ..."""
+    config = checks.check_run(run)
+    missing = missing or config.data.missing or ("" if data is None else "nan")
+    target = checked_output(output) or run / "imputed.npz"
+    checks.check_data(data or config.data.name, split, config.data.condition, missing)
+    checks.check_outputs(run, data or config.data.name, target)
+    counts = {"num_samples": num_samples, "num_importance_samples": num_importance_samples}
+    commands("draws").impute(run, data, split, missing, counts, seed, target)
 
 
 def predict(
@@ -152,5 +180,5 @@ def _arrays_and_picture(output: Path) -> tuple[Path, Path]:
 def _check_draws(run: Path, data: str | None, split: str, *outputs: Path) -> None:
     config = checks.check_run(run)
     data = config.data.name if data is None else data
-    checks.check_data(data, split, config.data.condition)
+    checks.check_data(data, split, config.data.condition, config.data.missing)
     checks.check_outputs(run, data, *outputs)

@@ -83,6 +83,12 @@ def train(
         str | None,
         typer.Option(help="Condition of a conditional model: label, or the name of an array of an .npz file."),
     ] = None,
+    missing: Annotated[
+        str | None,
+        typer.Option(
+            help="Missing values: nan, for NaN in a file, or the name of an array of an .npz that is False there."
+        ),
+    ] = None,
     num_labels: Annotated[
         int | None, typer.Option(help="Training examples that keep their label, for m2.", show_default="0, all")
     ] = None,
@@ -138,7 +144,13 @@ def train(
 ) -> None:
     """Train a VAE and write model, logs, figures, report and SavedModel into a run folder."""
     options: dict[str, dict[str, Any]] = {
-        "data": {"name": data, "binarize": binarize, "condition": condition, "num_labels": num_labels},
+        "data": {
+            "name": data,
+            "binarize": binarize,
+            "condition": condition,
+            "missing": missing,
+            "num_labels": num_labels,
+        },
         "model": {
             "kind": model,
             "network": network,
@@ -183,7 +195,8 @@ def train(
         checks.check_new_run(run_dir)
     require_allowed(settings.model, allow_code)
     check_labels(settings)
-    checks.check_data(settings.data.name, condition=settings.data.condition)
+    own = settings.data
+    checks.check_data(own.name, condition=own.condition, missing=own.missing)
     if allow_code:
         sys.path.insert(0, os.getcwd())  # as for `python -m`
     commands("training").train(

@@ -58,3 +58,12 @@ def _as_mask(mask: np.ndarray, shape: tuple[int, ...], source: str) -> np.ndarra
 def with_nan(x: np.ndarray, observed: np.ndarray | None) -> np.ndarray:
     """Returns floating-point data with NaN at missing values, as models with `missing="nan"` take them."""
     return x if observed is None else np.where(observed, x, np.asarray(np.nan, x.dtype))
+
+
+def with_means(x: np.ndarray) -> np.ndarray:
+    """Returns data `[N, *event]` with the means of the observed values in the place of NaN."""
+    missing = np.isnan(x)
+    if not missing.any():
+        return x
+    counts = np.maximum((~missing).sum(axis=0), 1)
+    return np.where(missing, (x.sum(axis=0, dtype=np.float64, where=~missing) / counts).astype(x.dtype), x)

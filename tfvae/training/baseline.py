@@ -3,6 +3,7 @@
 from typing import Any
 
 from tfvae import evaluation
+from tfvae.data.holes import with_nan
 from tfvae.training.likelihoods import DENSITIES
 from tfvae.training.run_data import RunData
 
@@ -22,4 +23,5 @@ def measure_baseline(data: RunData) -> dict[str, Any] | None:
     family = "bernoulli" if kind == "bernoulli" else "normal" if kind in DENSITIES else None
     if family is None:
         return None
-    return evaluation.independent_log_likelihood(data.train().x, data.evaluation.x, family).to_dict()  # type: ignore[arg-type]
+    train, test = (with_nan(split.x, split.observed) for split in (data.train(), data.evaluation))
+    return evaluation.independent_log_likelihood(train, test, family).to_dict()  # type: ignore[arg-type]

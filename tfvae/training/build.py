@@ -11,6 +11,7 @@ from tfvae import layers, priors
 from tfvae._dtype_policy import dtype_policy
 from tfvae._errors import quoted
 from tfvae.data import Splits
+from tfvae.data.holes import with_means, with_nan
 from tfvae.models import VAE
 from tfvae.parts import is_own_code
 from tfvae.parts.building import build
@@ -69,6 +70,7 @@ def _build(config: RunConfig, splits: Splits) -> VAE:
             seed=training.seed,
             name="vae",
         )
+    vae.missing = "nan" if config.data.missing else None  # also of data with masks, for arrays given to the model
     _start(vae, config, splits)
     rate = training.learning_rate
     learning_rate = build(rate, "training.learning_rate") if isinstance(rate, Mapping) else rate
@@ -104,8 +106,9 @@ def _start(vae: VAE, config: RunConfig, splits: Splits) -> None:
     adapted = [
         layer for layer in vae._flatten_layers() if isinstance(layer, layers.Standardization | layers.Standardized)
     ]
+    x = with_nan(train.x, train.observed)
     for layer in adapted:
-        layer.adapt(train.x)
+        layer.adapt(x)
     if not is_own_code(model.network_kind):
         start_at_unit_normal(vae) if adapted else start_at_marginals(vae, train, model.likelihood_kind)
     if isinstance(vae.prior, priors.VampPrior):
@@ -114,9 +117,9 @@ def _start(vae: VAE, config: RunConfig, splits: Splits) -> None:
                 f"model.prior.num_components must be at most the number of training examples, {len(train)}, at which "
                 f"the pseudo-inputs start. Received: model.prior.num_components={vae.prior.num_components}"
             )
-        vae.prior.adapt(train.x, seed=config.training.seed)
+        vae.prior.adapt(with_means(x), seed=config.training.seed)
     if model.likelihood_kind == "generic":
-        _check_density(vae, train.x[:_EXAMPLES_FOR_DENSITY], model.likelihood)
+        _check_density(vae, with_means(x)[:_EXAMPLES_FOR_DENSITY], model.likelihood)
 
 
 def _check_density(vae: VAE, x: np.ndarray, likelihood: Any) -> None:

@@ -139,7 +139,10 @@ def _labels(config: RunConfig, splits: Splits) -> list[Choice]:
 def _data(splits: Splits) -> str:
     sizes = [f"{len(split):,} {split.name.rsplit('/', 1)[-1]}" for split in _available_splits(splits)]
     train = splits.train
-    return f"{' + '.join(sizes)} examples of shape {splits.event_shape}, {_kind(train)}"
+    missing = ""
+    if isinstance(train, Split) and train.observed is not None:
+        missing = f", {1 - train.observed.mean():.1%} of the values missing"
+    return f"{' + '.join(sizes)} examples of shape {splits.event_shape}, {_kind(train)}{missing}"
 
 
 def _network(model: ModelConfig) -> str:

@@ -14,6 +14,7 @@ from tfvae._activity import collapse
 from tfvae._display import Display
 from tfvae._files import write_bytes, write_json, write_text
 from tfvae.data import Split
+from tfvae.data.holes import with_nan
 from tfvae.data.value_grid import value_grid
 from tfvae.evaluation import figures
 from tfvae.evaluation.report import report_dict, report_markdown
@@ -178,7 +179,8 @@ def _note(config: RunConfig, raw: Split) -> str:
 
 def display_of(data: RunData) -> Display:
     """Returns the display of the data, scaled by training examples, because a test split may have only one example."""
-    return Display.of(data.train(_MAX_DISPLAY_EXAMPLES).x)
+    train = data.train(_MAX_DISPLAY_EXAMPLES)
+    return Display.of(with_nan(train.x, train.observed))
 
 
 def _figures(
@@ -189,7 +191,7 @@ def _figures(
     display: Display,
     attempt: Attempts,
 ) -> dict[str, Figure]:
-    vae, x = run.vae, split.x
+    vae, x = run.vae, with_nan(split.x, split.observed)
     labels = None if raw.labels is None else raw.labels[:_MAX_SCATTERED]
 
     def condition(num: int) -> Any:

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from tfvae.data import Split
+from tfvae.layers._adapted import moments
 from tfvae.models import VAE
 
 _MIN_PROBABILITY = 1e-3
@@ -31,13 +32,12 @@ def start_at_marginals(vae: VAE, split: Split, likelihood: str) -> None:
     """
     if likelihood not in ("bernoulli", "normal"):
         return
-    x = split.x
-    mean = x.mean(axis=0, dtype=np.float64)
+    mean, stddev = _moments(split)
     if likelihood == "bernoulli":
         probability = np.clip(mean, _MIN_PROBABILITY, 1.0 - _MIN_PROBABILITY)
         parameters = np.log(probability / (1.0 - probability))[np.newaxis]
     else:
-        scale = np.maximum(x.std(axis=0, dtype=np.float64), _MIN_SCALE)
+        scale = np.maximum(stddev, _MIN_SCALE)
         parameters = np.stack([mean, scale + np.log(-np.expm1(-scale))])  # the inverse of softplus
     layer = _last_with_bias(vae.decoder)
     if isinstance(layer, keras.layers.Conv1D | keras.layers.Conv2D | keras.layers.Conv3D):
@@ -47,6 +47,14 @@ def start_at_marginals(vae: VAE, split: Split, likelihood: str) -> None:
         spatial = tuple(range(1, parameters.ndim - 1))
         parameters = parameters.mean(axis=spatial)  # [parameter, channel], the order of the filters
     layer.bias.assign(parameters.reshape(-1))
+
+
+def _moments(split: Split) -> tuple[np.ndarray, np.ndarray]:
+    """Returns mean and standard deviation of each value, over the examples in which it is observed."""
+    if split.observed is None:
+        return split.x.mean(axis=0, dtype=np.float64), split.x.std(axis=0, dtype=np.float64)
+    mean, stddev, _, _ = moments({"x": split.x, "observed": split.observed})
+    return mean, stddev
 
 
 def start_at_unit_normal(vae: VAE) -> None:

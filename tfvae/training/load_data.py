@@ -24,7 +24,8 @@ def load_data(config: RunConfig) -> Splits:
         ValueError: If settings do not fit the kind of model.
     """
     check_labels(config)
-    splits = tfvae_data.load(config.data.name, condition=config.data.condition or None)
+    data = config.data
+    splits = tfvae_data.load(data.name, condition=data.condition or None, missing=data.missing or None)
     if config.model.kind != "m2":
         return splits
     found = with_class_numbers(splits.in_memory("labels for a model of them"))
@@ -33,20 +34,23 @@ def load_data(config: RunConfig) -> Splits:
     return Splits(splits.name, **found)
 
 
-def load_other_data(config: RunConfig, data: str, split: str) -> Split | ShardedSplit:
+def load_other_data(config: RunConfig, data: str, split: str, missing: str | None = None) -> Split | ShardedSplit:
     """Loads other data for the model of a run, with the conditions that it needs, whose classes are those of the run.
 
     Args:
         config: The resolved configuration of the run.
         data: Name or path of the data.
         split: "train", "validation" or "test", for data with splits of their own.
+        missing: As `data.missing`. None is that of the run.
 
     Raises:
         DataError: If the data cannot be loaded, do not have the condition, or have a class that the model does not
             know.
     """
     condition = config.data.condition
-    found = tfvae_data.load_examples(data, split=split, condition=None if condition in ("", LABEL) else condition)
+    array = None if condition in ("", LABEL) else condition
+    missing = config.data.missing if missing is None else missing
+    found = tfvae_data.load_examples(data, split=split, condition=array, missing=missing or None)
     if not isinstance(found, Split):
         if condition:
             raise DataError(f"{found.name} is read from shards, which have no condition. Load it from an .npz file.")

@@ -26,6 +26,8 @@ class DataConfig:
             is "dynamic" for gray data with a Bernoulli likelihood.
         condition: Condition of a conditional model: "label", the label as a one-hot vector, or the name of an array of
             an .npz file. "" for a model without a condition.
+        missing: Missing values: "nan", for NaN in a .npy or .npz file, or the name of an array of an .npz file that is
+            False at missing values. "" if no value is missing.
         num_labels: Number of training examples that keep their label, drawn alike from all classes, for a model with
             labels. 0 keeps all.
         labelled_per_batch: Number of labelled examples in each batch, if some are not labelled. 0 is a tenth of the
@@ -36,6 +38,7 @@ class DataConfig:
     name: str = "digits"
     binarize: str = "auto"
     condition: str = ""
+    missing: str = ""
     num_labels: int = 0
     labelled_per_batch: int = 0
     classes: tuple[str, ...] = ()
@@ -46,6 +49,8 @@ class DataConfig:
         require_choice(self.binarize, "data.binarize", ("auto", "dynamic", "static", "threshold", "none"))
         expected = '"label", or the name of an array of an .npz file'
         require(isinstance(self.condition, str), "data.condition", expected, self.condition)
+        expected = '"nan", or the name of an array of an .npz file'
+        require(isinstance(self.missing, str), "data.missing", expected, self.missing)
         names = tuple(self.classes) if isinstance(self.classes, list | tuple) else self.classes
         valid = isinstance(names, tuple) and all(isinstance(name, str) for name in names)
         require(valid, "data.classes", "a list of names", names)

@@ -1,5 +1,6 @@
 """Implementation of `tfvae sample`, `tfvae reconstruct` and `tfvae encode`."""
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tfvae import evaluation
 from tfvae._display import Display
 from tfvae._images import beside, tile
 from tfvae.cli.commands.output import announced, say, write_arrays, write_picture
@@ -57,7 +59,8 @@ def reconstruct(
     split = _split(run, data, split_name)
 
     def through(batch: dict[str, Tensor], seed: Tensor) -> dict[str, Tensor]:
-        return {"x": batch["x"], **_mean_and_sample(run.vae.reconstructed(batch, seed=seed))}
+        x = tf.where(batch[OBSERVED], batch["x"], np.nan) if split.has_missing else batch["x"]
+        return {"x": x, **_mean_and_sample(run.vae.reconstructed(batch, seed=seed))}
 
     program = _program(through, _spec(split))
     parts = (program(batch, block_seed(seed, i)) for i, batch in enumerate(_first(_batches(split), num_examples)))
@@ -65,7 +68,9 @@ def reconstruct(
     path, first = write_arrays(output, announced(output, parts, count))
     x, means = (np.asarray(first[name][:40]) for name in ("x", "mean"))
     display = Display.of(x)
-    write_picture(path, beside(display.pictures(x), display.pictures(means), 10), display.caption())
+    write_picture(
+        path, beside(display.pictures(x, missing=split.has_missing), display.pictures(means), 10), display.caption()
+    )
 
 
 def encode(run_dir: Path, data: str | None, split_name: str, seed: int, output: Path) -> None:
@@ -111,6 +116,41 @@ def predict(run_dir: Path, data: str | None, split_name: str, output: Path) -> N
         say(f"{right:,} of {known:,} examples with a label are classified as it says: error {1 - right / known:.2%}")
 
 
+def impute(
+    run_dir: Path,
+    data: str | None,
+    split_name: str,
+    missing: str,
+    counts: dict[str, int],
+    seed: int,
+    output: Path,
+) -> None:
+    """Runs `tfvae impute`."""
+    run = load_run(run_dir)
+    split = _split(run, data, split_name, missing)
+    if not split.has_missing:
+        raise ValueError(
+            f"{split.name} has no missing values, because the run was trained without. Give a file with NaN, or with "
+            "a mask whose name is --missing NAME."
+        )
+    done: list[evaluation.Imputation] = []
+
+    def imputed() -> Iterator[dict[str, Any]]:
+        for i, (batch, _) in enumerate(_batches(split)):
+            found = evaluation.impute(run.vae, batch, seed=block_seed(seed, i), **counts)
+            done.append(dataclasses.replace(found, samples=found.samples[:, :0]))  # for the summary
+            draws = {f"sample_{k}": values for k, values in enumerate(found.samples)}
+            yield {"mean": found.mean, **draws, "effective_sample_size": found.effective_sample_size}
+
+    write_arrays(output, announced(output, imputed(), len(split)))
+    missing_values = sum(found.to_dict()["num_missing"] for found in done)
+    effective = float(np.median(np.concatenate([found.effective_sample_size for found in done])))
+    say(
+        f"{missing_values:,} missing values of {len(split):,} examples imputed. Of {done[0].num_importance_samples:,} "
+        f"importance samples of an example, {effective:.0f} count (median)."
+    )
+
+
 def _named(z: Any) -> dict[str, Tensor]:
     """Returns latents by name."""
     return z if isinstance(z, dict) else {"z": z}
@@ -146,14 +186,14 @@ def _first(batches: Iterator[tuple[dict[str, Any], Any]], num_examples: int | No
             return
 
 
-def _split(run: Run, data: str | None, split_name: str) -> Split | ShardedSplit:
+def _split(run: Run, data: str | None, split_name: str, missing: str | None = None) -> Split | ShardedSplit:
     """Loads the data that a command works on, with the noise of training drawn once."""
     if data is None:
         split = getattr(load_data(run.config), check_split(split_name))
         if split is None:
             raise ValueError(f"{run.config.data.name} has no {split_name!r} split. Choose another with --split.")
     else:
-        split = load_other_data(run.config, data, split_name)
+        split = load_other_data(run.config, data, split_name, missing)
     split = evaluation_split(run.config, split)
     run.vae.check_data(split if isinstance(split, Split) else split.batches(_BATCH_SIZE))
     return split
