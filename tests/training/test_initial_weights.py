@@ -35,6 +35,30 @@ def test_normal_mlp_starts_at_means_and_scales():
     np.testing.assert_allclose(found.stddev()[0], x.std(axis=0), rtol=1e-4)
 
 
+@pytest.mark.parametrize("standardize", ["on", "off"])
+def test_a_model_starts_at_the_moments_of_observed_values(standardize):
+    rng = np.random.default_rng(0)
+    x = (rng.normal(size=(500, 3)) * [1.0, 7.0, 0.1] + [5.0, -2.0, 0.0]).astype("float32")
+    observed = rng.uniform(size=x.shape) < 0.6
+    split = tfvae.data.Split(np.where(observed, x, 0.0), observed=observed)
+    splits = tfvae.data.Splits("own", split)
+    tables = {
+        "data": {"name": "own", "missing": "nan"},
+        "model": {"standardize": standardize, "prior": {"kind": "vamp", "num_components": 4}},
+    }
+    config = resolve(RunConfig.from_dict(tables), splits)
+    vae = build_vae(config, splits)
+    assert vae.missing == "nan"
+    x = np.where(observed, x, np.nan)
+    mean = np.nanmean(x, axis=0)
+    pseudo_inputs = vae.prior.pseudo_input_weights.numpy()
+    filled = {row.tobytes() for row in np.where(observed, x, mean).astype("float32").round(3)}
+    assert {row.tobytes() for row in pseudo_inputs.round(3)} <= filled
+    found = decoded_at_zero_weights(vae)
+    np.testing.assert_allclose(found.mean()[0], mean, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(found.stddev()[0], np.nanstd(x, axis=0), rtol=1e-4)
+
+
 @pytest.mark.parametrize(
     ("network", "likelihood", "spatial"),
     [("conv", "bernoulli", (9, 7)), ("conv", "normal", (9, 7)), ("resnet", "normal", (5, 4, 3))],
