@@ -1,6 +1,6 @@
 """Imputes half of scikit-learn's breast-cancer table, by the protocol of the notebook of the authors of MIWAE.
 
-    python benchmarks/imputation.py --output imputation.json    # five draws of the missing cells, about 10 minutes
+    python benchmarks/imputation.py --output imputation.json    # five draws of the missing cells, about 15 minutes
 
 The table (569 rows, 30 columns) is standardised, and half of its cells, chosen at random, are removed. A VAE is trained
 on the others, without a look at the removed ones, and imputes their means given the cells of the row that are left. The

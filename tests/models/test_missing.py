@@ -162,6 +162,7 @@ def test_it_trains_on_nan_and_is_saved(tmp_path):
     vae.compile("adam", jit_compile=False)
     history = vae.fit(x, batch_size=8, epochs=2, validation_data=x, verbose=0).history
     assert np.isfinite(history["val_elbo"]).all()
+    np.testing.assert_array_equal(vae.preview_batch, x)  # callbacks see what is missing
     vae.save(tmp_path / "vae.keras")
     loaded = tfvae.load_model(tmp_path / "vae.keras")
     assert loaded.missing == "nan"

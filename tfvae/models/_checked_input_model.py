@@ -12,7 +12,7 @@ from tfvae.models import _checks, _inputs, _weights
 from tfvae.models._stop_outside_support import StopOutsideSupport
 from tfvae.models.batch import Batch, as_batch
 from tfvae.models.conditions import as_condition, symbolic_condition
-from tfvae.models.missing import Missing, observed_part, observed_values
+from tfvae.models.missing import Missing, observed_part, observed_values, with_missing
 from tfvae.typing import Tensor
 
 
@@ -56,7 +56,10 @@ class CheckedInputModel(keras.Model):
         raise NotImplementedError
 
     def check_data(self, data: Any) -> Any:
-        """Raises ValueError for data that `fit` refuses. Returns x of the first batch, or None if it cannot be read."""
+        """Raises ValueError for data that `fit` refuses. Returns x of the first batch, or None if it cannot be read.
+
+        In a model with `missing="nan"`, missing values are NaN there. Otherwise they are zeros.
+        """
         with _inputs.reporting_shapes(self.event_shape):
             found = _inputs.first_batch(data)
         if found is None:
@@ -69,7 +72,7 @@ class CheckedInputModel(keras.Model):
         if not self.built:
             with self.distribute_strategy.scope():
                 self._build_symbolically(x.shape[1:])
-        return observed_part(x, found.observed, self.missing).x
+        return with_missing(observed_part(x, found.observed, self.missing), self.missing)
 
     def batch_of(self, data: Any) -> Batch:
         """Converts the argument of a training step to a checked batch in the dtype of the model.

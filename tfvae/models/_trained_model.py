@@ -18,6 +18,7 @@ from tfvae.execution.stacked_batches import StackedBatches
 from tfvae.models import _checks, _inputs, training_step
 from tfvae.models._compiled_model import CompiledModel
 from tfvae.models._stop_on_non_finite import StopOnNonFinite
+from tfvae.models.missing import observed_part
 from tfvae.typing import Tensor
 
 # Callbacks that stop training at a loss that is not finite.
@@ -113,7 +114,8 @@ class TrainedModel(CompiledModel):
         preview = self.check_data(x)
         validation_preview = self.check_data(validation_data)
         if preview is not None:
-            _checks.warn_about_scale(preview, self._likelihood_layer, self._standard_scores)
+            filled = observed_part(preview, None, self.missing).x
+            _checks.warn_about_scale(filled, self._likelihood_layer, self._standard_scores)
         self.preview_batch = _inputs.preview(preview if validation_preview is None else validation_preview)
         sample_weight = _inputs.weights_of(x, sample_weight)
         x, y, _ = _inputs.with_targets(x, y, sample_weight)

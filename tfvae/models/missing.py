@@ -75,6 +75,13 @@ def as_seen_by(encoder: keras.layers.Layer, x: Tensor, observed: Tensor) -> Tens
     return tf.where(observed, x, tf.cast(layer.loc, x.dtype))
 
 
+def with_missing(data: ObservedData, missing: Missing) -> Any:
+    """Returns x with NaN at missing values, if the model takes it for them. Otherwise they stay zeros."""
+    if missing is None or data.observed is None:
+        return data.x
+    return tf.where(data.observed, data.x, tf.constant(np.nan, data.x.dtype))
+
+
 def observed_values(x: np.ndarray, observed: Any, missing: Missing) -> np.ndarray:
     """Returns data for checks of their values, with an observed value in the place of missing ones.
 
