@@ -16,6 +16,13 @@ _MAX_WIDTH = 110
 _OTHERS = {
     "data.name": "a name, or a .npy or .npz file, or a folder of shards",
     "data.binarize": "for a Bernoulli likelihood: dynamic, static, threshold, none",
+    "data.condition": "label, or an array of an .npz: what a conditional model is given",
+    "data.missing": "nan: NaN is a missing value; or a mask, an array of an .npz",
+    "data.num_labels": 'training examples that keep their label, for kind = "m2"; 0: all',
+    "data.labelled_per_batch": "labelled examples in each batch; 0: a tenth",
+    "model.kind": "m2: semi-supervised, for data with labels",
+    "model.conditioned": "the networks that get the condition",
+    "model.label_prior": "of the classes of m2: uniform, learned, or their probabilities",
     "model.hidden": "units of the hidden layers; reversed for the decoder",
     "model.filters": "filters of the levels of conv and resnet",
     "model.activation": "of the hidden layers",
@@ -40,6 +47,8 @@ _OTHERS = {
     "evaluation.num_importance_samples": "importance samples per example for log p(x)",
     "evaluation.num_examples": "examples for slow measures",
 }
+# Settings that are found in the data.
+_FOUND = ("data.classes",)
 # Settings that follow from others, so that the file can be changed in one place.
 _AUTOMATIC = ("data.binarize", "model.activation", "model.standardize", "training.kl")
 
@@ -62,6 +71,8 @@ def commented_file(config: RunConfig, splits: Splits) -> str:
         lines += ["", f"[{table}]"]
         for name, value in settings.items():
             setting = f"{table}.{name}"
+            if setting in _FOUND:
+                continue
             comment = _comment(setting, found, splits)
             if setting in _AUTOMATIC and given[table][name] == "auto":
                 value, comment = "auto", f"auto, here {value}; {comment}"
@@ -90,6 +101,8 @@ def _fits(setting: str, kind: str, config: RunConfig, splits: Splits) -> bool:
     if setting == "model.network":
         return kind in kinds.OF_ANY_SHAPE or len(splits.event_shape) in (2, 3, 4)
     if setting == "model.prior":
+        if kind == "conditional" and splits.train.condition_shape is None:
+            return False
         on_sphere = part_of(config.model.posterior, "model.posterior")[0] == "von_mises_fisher"
         return kind == "vamp" or on_sphere == (kind == "spherical_uniform")
     return True
