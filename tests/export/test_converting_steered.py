@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from slow import slow_except
 from steered_models import NUM_CLASSES, conditional_vae, data, labelled_vae, vae_with_holes, with_holes
 
 import tfvae
@@ -46,6 +45,16 @@ def test_conditions_are_those_of_the_data(split):
         real_examples(vae, X, X.shape[1:], "export.save_copies")
 
 
+def test_a_condition_is_another_input(tmp_path):
+    converted, seen = save(conditional_vae(), tmp_path / "m", {"x": X, "condition": LABELS})
+    inputs = {name: list(network.calibration) for name, network in seen.items()}
+    assert inputs == {"encoder": ["x", "condition"], "decoder": ["z", "condition"]}
+    np.testing.assert_array_equal(seen["decoder"].calibration["condition"], np.concatenate([C[::2], C[::2]]))
+    assert max(found.max_abs for found in converted.deviations) < 1e-6
+    assert tfvae.export.read_manifest(converted.path)["condition_shape"] == [NUM_CLASSES]
+
+
+@pytest.mark.slow
 def test_a_model_with_labels_has_a_classifier(tmp_path):
     vae = labelled_vae()
     converted, seen = save(vae, tmp_path / "m", X)
@@ -124,7 +133,8 @@ def test_litert(tmp_path, name):
     assert {found.precision for found in converted.deviations} == {"float32", "float16", "int8"}
 
 
-@pytest.mark.parametrize("name", slow_except(["conditional", "labelled", "holes"], "holes"))
+@pytest.mark.slow
+@pytest.mark.parametrize("name", list(MODELS))
 def test_onnx(tmp_path, name):
     runtime = pytest.importorskip("onnxruntime", reason="needs the extra onnx")
     pytest.importorskip("tf2onnx", reason="needs the extra onnx")

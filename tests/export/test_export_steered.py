@@ -45,8 +45,8 @@ def holes():
 @pytest.fixture(scope="module")
 def functions(conditional, labelled, holes):
     """The functions themselves, without saving them: some, by model."""
-    some = {"conditional": (conditional, ["encode", "likelihood", "sample"]), "holes": (holes, ["posterior"])}
-    some["labelled"] = labelled, ["classify", "sample", "serving_default"]
+    some = {"conditional": (conditional, ["likelihood", "sample"]), "holes": (holes, ["posterior"])}
+    some["labelled"] = labelled, ["classify", "sample"]
     return {name: Signatures(vae, SHAPE, names).by_name() for name, (vae, names) in some.items()}
 
 
@@ -59,28 +59,32 @@ def folders(conditional, labelled, holes, tmp_path_factory):
 
 @pytest.fixture(params=["functions", pytest.param("folders", marks=pytest.mark.slow)])
 def ask(request):
-    """Asks a function, or a process with TensorFlow alone, which has the other functions too."""
+    """Asks a function, or a process with TensorFlow alone."""
     found = request.getfixturevalue(request.param)
     if request.param == "folders":
-        server = request.getfixturevalue("server")
-        return lambda model, signature, how="call", **inputs: server(how, found[model], signature, **inputs)
+        return request.getfixturevalue("ask_saved")
 
-    def call(model, signature, how="call", **inputs):
-        if signature not in found[model]:
-            pytest.skip("asked of the saved model, which is slow")
+    def call(model, signature, **inputs):
         answer = found[model][signature](**{name: tf.constant(value) for name, value in inputs.items()})
         return {name: value.numpy() for name, value in answer.items()}
 
     return call
 
 
+@pytest.fixture
+def ask_saved(server, folders):
+    """Asks the process with TensorFlow alone: for tests that are slow."""
+    return lambda model, signature, how="call", **inputs: server(how, folders[model], signature, **inputs)
+
+
 class TestConditions:
-    def test_encode_and_reconstruct(self, ask, conditional):
+    @pytest.mark.slow
+    def test_encode_and_reconstruct(self, ask_saved, conditional):
         q = conditional.encode(X, condition=C)
-        answer = ask("conditional", "encode", x=X, condition=C, seed=SEED)
+        answer = ask_saved("conditional", "encode", x=X, condition=C, seed=SEED)
         close(answer["loc"], q.mean())
         close(answer["z"], q.sample(seed=SEED))
-        answer = ask("conditional", "reconstruct", x=X, condition=C, seed=SEED)
+        answer = ask_saved("conditional", "reconstruct", x=X, condition=C, seed=SEED)
         close(answer["mean"], conditional.reconstruct(X, condition=C, seed=SEED))
 
     def test_one_condition_serves_all_examples(self, ask, conditional):
@@ -90,8 +94,9 @@ class TestConditions:
         with pytest.raises(Exception, match=r"one condition for all, or one for each\. Received:\] \[2\]"):
             ask("conditional", "likelihood", z=Z, condition=C[:2])
 
-    def test_decode(self, ask, conditional):
-        p, answer = conditional.decode(Z, condition=C), ask("conditional", "decode", z=Z, condition=C, seed=SEED)
+    @pytest.mark.slow
+    def test_decode(self, ask_saved, conditional):
+        p, answer = conditional.decode(Z, condition=C), ask_saved("conditional", "decode", z=Z, condition=C, seed=SEED)
         close(answer["mean"], p.mean())
         np.testing.assert_array_equal(answer["sample"], p.sample(seed=SEED))
 
@@ -101,20 +106,22 @@ class TestConditions:
         wanted = conditional.sample(5, condition=condition if len(condition) > 1 else condition[0], seed=SEED)
         np.testing.assert_array_equal(answer["sample"], wanted)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("how", ["call", "session"])
-    def test_bounds_are_those_of_p_of_x_given_the_condition(self, ask, conditional, how):
-        answer = ask("conditional", "elbo", how, x=X, condition=C, num_samples=3, seed=SEED)
+    def test_bounds_are_those_of_p_of_x_given_the_condition(self, ask_saved, conditional, how):
+        answer = ask_saved("conditional", "elbo", how, x=X, condition=C, num_samples=3, seed=SEED)
         close(answer["elbo"], averaged(lambda seed: conditional.elbo(X, condition=C, seed=seed), 3))
-        answer = ask("conditional", "log_marginal", how, x=X, condition=C, num_samples=60, seed=SEED)
+        answer = ask_saved("conditional", "log_marginal", how, x=X, condition=C, num_samples=60, seed=SEED)
         wanted = tfvae.evaluation.log_marginal(
             conditional, {"x": X, "condition": C}, num_importance_samples=60, seed=SEED
         )
         close(answer["log_marginal"], wanted.per_example)
 
-    def test_means_are_served_by_default(self, ask, conditional):
-        loc = ask("conditional", "posterior", x=X, condition=C)["loc"]
+    @pytest.mark.slow
+    def test_means_are_served_by_default(self, ask_saved, conditional):
+        loc = ask_saved("conditional", "posterior", x=X, condition=C)["loc"]
         close(loc, conditional.encode(X, condition=C).mean())
-        answer = ask("conditional", "serving_default", x=X, condition=C)
+        answer = ask_saved("conditional", "serving_default", x=X, condition=C)
         close(answer["mean"], conditional.decode(loc, condition=C).mean())
 
     @pytest.mark.slow
@@ -160,25 +167,28 @@ class TestLabels:
         with pytest.raises(Exception, match=r"one label for all, or one for each\. Received:\] \[2\] \[for\] \[5\]"):
             ask("labelled", "sample", num_samples=5, label=CLASSES[:2], seed=SEED)
 
-    def test_the_most_probable_label_is_served_by_default(self, ask, labelled):
+    @pytest.mark.slow
+    def test_the_most_probable_label_is_served_by_default(self, ask_saved, labelled):
         y = np.eye(NUM_CLASSES, dtype="float32")[np.argmax(labelled.classify(X), axis=1)]
         of_q, _ = labelled.encode(X).sample_distributions(value={"y": y})
         wanted = labelled.decode({"y": y, "z": of_q["z"].mean()}).mean()
-        close(ask("labelled", "serving_default", x=X)["mean"], wanted)
+        close(ask_saved("labelled", "serving_default", x=X)["mean"], wanted)
 
-    def test_the_style_of_any_label(self, ask, labelled):
+    @pytest.mark.slow
+    def test_the_style_of_any_label(self, ask_saved, labelled):
         of_q, _ = labelled.encode(X).sample_distributions(value={"y": C})
-        answer = ask("labelled", "posterior", x=X, y=C)
+        answer = ask_saved("labelled", "posterior", x=X, y=C)
         close(answer["loc"], of_q["z"].mean())
         close(answer["scale"], of_q["z"].stddev())
-        answer = ask("labelled", "likelihood", y=C, z=Z)
+        answer = ask_saved("labelled", "likelihood", y=C, z=Z)
         close(answer["mean"], labelled.decode({"y": C, "z": Z}).mean())
 
-    def test_bounds(self, ask, labelled):
-        answer = ask("labelled", "log_marginal", x=X, num_samples=60, seed=SEED)
+    @pytest.mark.slow
+    def test_bounds(self, ask_saved, labelled):
+        answer = ask_saved("labelled", "log_marginal", x=X, num_samples=60, seed=SEED)
         wanted = tfvae.evaluation.log_marginal(labelled, X, num_importance_samples=60, seed=SEED)
         close(answer["log_marginal"], wanted.per_example)
-        answer = ask("labelled", "elbo", x=X, num_samples=2, seed=SEED)
+        answer = ask_saved("labelled", "elbo", x=X, num_samples=2, seed=SEED)
         close(answer["elbo"], averaged(lambda seed: labelled.elbo(X, seed=seed), 2))
 
     @pytest.mark.slow
@@ -198,12 +208,13 @@ class TestMissingValues:
         filled = ask("holes", "posterior", x=np.nan_to_num(x))
         assert np.abs(filled["loc"] - answer["loc"]).max() > 0.1, "the encoder sees where values are missing"
 
-    def test_bounds_are_those_of_the_observed_values(self, ask, holes):
+    @pytest.mark.slow
+    def test_bounds_are_those_of_the_observed_values(self, ask_saved, holes):
         x = with_holes(X)
-        answer = ask("holes", "log_marginal", x=x, num_samples=60, seed=SEED)
+        answer = ask_saved("holes", "log_marginal", x=x, num_samples=60, seed=SEED)
         wanted = tfvae.evaluation.log_marginal(holes, x, num_importance_samples=60, seed=SEED)
         close(answer["log_marginal"], wanted.per_example)
-        close(ask("holes", "elbo", x=x, num_samples=1, seed=SEED)["elbo"], holes.elbo(x, seed=fold_in(SEED, 0)))
+        close(ask_saved("holes", "elbo", x=x, num_samples=1, seed=SEED)["elbo"], holes.elbo(x, seed=fold_in(SEED, 0)))
 
 
 @pytest.mark.slow

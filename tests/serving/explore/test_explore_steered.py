@@ -123,6 +123,7 @@ def test_a_conditional_model_is_asked_with_a_choice():
     assert client.get("/explore/api/prior?choice=x").status_code == 400
 
 
+@pytest.mark.slow
 def test_a_model_with_labels_is_asked_with_a_label():
     vae = labelled_vae()
     labels = np.where(LABELS == 0, -1, LABELS)
