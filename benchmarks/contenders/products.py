@@ -15,12 +15,19 @@ def graph(x, work):
 
 
 def _loop(x, work, jit_compile):
-    """Forward, and the weights' and the inputs' gradients, of each dense layer."""
     if not work.hidden:
         return None
-    rng, steps = np.random.default_rng(0), len(x) // work.batch_size
     rows = [work.batch_size, work.batch_size * work.k]
     shapes = [(n, *shape) for n, network in zip(rows, work.dense_shapes, strict=True) for shape in network]
+    return loop_of(shapes, len(x) // work.batch_size, jit_compile=jit_compile)
+
+
+def loop_of(shapes, steps, *, num_inputs=1, jit_compile):
+    """Forward, and the weights' and the inputs' gradients, of dense layers (rows, inputs, outputs) in each step.
+
+    The first `num_inputs` layers are those of the images, whose gradient is not computed.
+    """
+    rng = np.random.default_rng(0)
 
     def tensor(*shape):
         return tf.constant(rng.normal(size=shape), tf.float32)
@@ -34,7 +41,7 @@ def _loop(x, work, jit_compile):
             for number, (inputs, weight, gradient) in enumerate(operands):
                 inputs, gradient = inputs + small, gradient + small
                 total += (inputs @ weight)[0, 0] + tf.matmul(inputs, gradient, transpose_a=True)[0, 0]
-                if number:  # the gradient of the images is not computed
+                if number >= num_inputs:
                     total += tf.matmul(gradient, weight, transpose_b=True)[0, 0]
             return i + 1, total
 

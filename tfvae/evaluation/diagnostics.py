@@ -14,13 +14,13 @@ from tfvae._kl import exact_kl_or_none
 from tfvae._seeds import fold_in, split_seed
 from tfvae.estimators.moments import moments_over_draws
 from tfvae.evaluation._aggregated_posterior import aggregated
-from tfvae.evaluation._batches import batches_of_examples
+from tfvae.evaluation._batches import batches_of_examples, num_observed
 from tfvae.evaluation._compiled import compiled
 from tfvae.evaluation._finite import require_finite
 from tfvae.evaluation._latents import exact_mean, numpy_generator, random_examples
 from tfvae.evaluation._levels import about_levels
 from tfvae.evaluation.dimensions import ActiveUnits, DimensionKLs
-from tfvae.evaluation.record import Record, bits_per_dim
+from tfvae.evaluation.record import NUM_OBSERVED, Record, bits_per_dim
 from tfvae.models import VAE
 from tfvae.models.batch import Batch, rows_of, size_of, x_of
 from tfvae.priors import Conditional
@@ -120,6 +120,7 @@ def diagnostics(
     seed_terms, seed_subset, seed_mixture = split_seed(seed, 3, "diagnostics")
     terms = compiled(vae, _terms)
     parts: list[Any] = []
+    counts: list[np.ndarray] = []
     first: Any = None
     num_seen = 0
 
@@ -129,6 +130,7 @@ def diagnostics(
             first = rows_of(x, slice(1)) if first is None else first
             parts.append(terms(x, num_samples, fold_in(seed_terms, i)))
             require_finite(vae, parts[-1]["elbo"].numpy(), num_seen, "The ELBO", x)
+            counts.extend(num_observed(x))
             num_seen += size_of(x)
             yield x
 
@@ -144,7 +146,8 @@ def diagnostics(
     sampled = {"exact": False, "num_samples": num_samples}
     distortion = Record("distortion", "nats", -values["log_likelihood"], values["log_likelihood_variance"], sampled)
     bound = values["log_likelihood"] - values["kl"]
-    elbo = Record("elbo", "nats", bound, values["elbo_variance"], about_levels(vae, subset))
+    details = {NUM_OBSERVED: np.concatenate(counts)} if counts else {}
+    elbo = Record("elbo", "nats", bound, values["elbo_variance"], about_levels(vae, subset), details)
     parts_of_rate = compiled(vae, aggregated)(subset, num_samples, seed_mixture)
     mixture = {"num_examples_in_mixture": size_of(subset)}
     about = {**sampled, **mixture, "upper_bound": math.log(size_of(subset))}
