@@ -92,6 +92,18 @@ def test_holes_are_nan_in_reconstructions(run, tfvae_command, tmp_path):
     assert tfvae_command("encode", run, "-o", tmp_path / "e.npz")[0] == 0
 
 
+def test_files_of_settings_name_missing_values(own, tfvae_command, tmp_path):
+    code, _, err = tfvae_command("new", tmp_path / "own.toml", "--data", own / "own.npy")
+    assert code == 1
+    assert "--missing nan" in err
+    assert tfvae_command("new", tmp_path / "own.toml", "--data", own / "own.npy", "--missing", "nan")[0] == 0
+    config = RunConfig.from_toml(tmp_path / "own.toml")
+    assert config.data.missing == "nan"
+    (line,) = [line for line in (tmp_path / "own.toml").read_text().splitlines() if line.startswith("likelihood")]
+    assert "student_t" in line
+    assert "mixture" not in line  # whose values depend on each other
+
+
 def test_likelihoods_of_dependent_values_are_refused(own):
     config = {"data": {"name": str(own / "own.npy"), "missing": "nan"}, "model": {"likelihood": "tril"}}
     with pytest.raises(ValueError, match="needs data without missing values"):

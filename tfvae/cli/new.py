@@ -13,10 +13,11 @@ def new(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="TOML file to write.")],
     data: Annotated[str, typer.Option(help="As for `tfvae train`.")] = "digits",
     network: Annotated[str | None, typer.Option(help="mlp, conv or another network.", show_default="mlp")] = None,
+    missing: Annotated[str, typer.Option(help="As for `tfvae train`.", show_default=False)] = "",
 ) -> None:
     """Write a commented file of settings that fit the data, for `tfvae train --config FILE`."""
     checks.check_file(file)
     if file.exists():
         raise ValueError(f"{file} exists already. Give another name. Nothing was changed.")
-    checks.check_data(data)
-    commands("parts").new(file, data, network)
+    checks.check_data(data, missing=missing)
+    commands("parts").new(file, data, network, missing)

@@ -160,7 +160,11 @@ def _finite_float32(array: np.ndarray, source: str, rows: np.ndarray | None) -> 
         count = f"a value that is not finite in float32, at index {(int(rows[first[0]]), *first[1:])}"
     raise DataError(
         f"{source} has {count}: {array[first]}. Expected finite numbers only; leave out the examples with such values."
-        + (" If NaN is a missing value, load the data with missing='nan'." if np.isnan(array[first]) else "")
+        + (
+            " If NaN is a missing value, load the data with missing='nan' (--missing nan)."
+            if np.isnan(array[first])
+            else ""
+        )
     )
 
 

@@ -5,13 +5,13 @@ from pathlib import Path
 import keras as keras
 from rich.markup import escape
 
-from tfvae import data as tfvae_data
 from tfvae._files import write_text
 from tfvae.cli.commands.output import console, say
 from tfvae.parts import FAMILIES
 from tfvae.parts.listing import documentation, families, setting_of, signature, summary
 from tfvae.training.commented import commented_file
 from tfvae.training.config import RunConfig
+from tfvae.training.load_data import load_data
 
 
 def parts(family: str | None, kind: str | None) -> None:
@@ -32,8 +32,9 @@ def parts(family: str | None, kind: str | None) -> None:
         console.print()
 
 
-def new(file: Path, data: str, network: str | None) -> None:
+def new(file: Path, data: str, network: str | None, missing: str) -> None:
     """Runs `tfvae new`."""
-    config = RunConfig.from_dict({"data": {"name": data}, "model": {} if network is None else {"network": network}})
-    write_text(file, commented_file(config, tfvae_data.load(data)))
+    model = {} if network is None else {"network": network}
+    config = RunConfig.from_dict({"data": {"name": data, "missing": missing}, "model": model})
+    write_text(file, commented_file(config, load_data(config)))
     say(f"{file}: change what you want, then `tfvae train --config {file}`.")
