@@ -57,6 +57,25 @@ def labelled_vae(**settings) -> tfvae.models.VAE:
     )
 
 
+def stacked_vae() -> tfvae.models.VAE:
+    """M1+M2: q(y|x) q(z1|x) q(z2|z1,y), p(y) p(z2) p(z1|y,z2) and p(x|z1)."""
+    dense, normal = keras.layers.Dense, layers.MultivariateNormalDiag
+    first = tfvae.models.VAE(
+        keras.Sequential([keras.Input(SHAPE), keras.layers.Flatten(), dense(6), normal(3)]),
+        keras.Sequential([keras.Input((3,)), dense(8), layers.IndependentBernoulli(SHAPE)]),
+    )
+    second = tfvae.recipes.m2(
+        event_shape=(3,),
+        num_classes=NUM_CLASSES,
+        classifier=keras.Sequential([dense(NUM_CLASSES)]),
+        encoder=keras.Sequential([dense(2 * LATENT_SIZE)]),
+        posterior=normal(LATENT_SIZE),
+        decoder=keras.Sequential([dense(6)]),
+        likelihood=layers.IndependentNormal((3,)),
+    )
+    return _with_random_weights(tfvae.recipes.stacked(first, second, seed=0))
+
+
 def vae_with_holes() -> tfvae.models.VAE:
     """NaN is a missing value, and the encoder sees where values are missing."""
     return _with_random_weights(

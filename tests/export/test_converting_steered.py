@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from steered_models import NUM_CLASSES, conditional_vae, data, labelled_vae, vae_with_holes, with_holes
+from steered_models import NUM_CLASSES, conditional_vae, data, labelled_vae, stacked_vae, vae_with_holes, with_holes
 
 import tfvae
 from tfvae.data import Split
@@ -82,6 +82,12 @@ def test_other_parts_of_z_are_refused(tmp_path):
     vae.estimator = tfvae.estimators.SGVB()
     with pytest.raises(ValueError, match=r"export\.save_copies requires a model whose latents z are one tensor"):
         save(vae, tmp_path / "m", X)
+
+
+@pytest.mark.slow
+def test_a_stacked_model_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"are the label and one other part\. Export a SavedModel .*'z1': \(3,\)"):
+        save(stacked_vae(), tmp_path / "m", X)
 
 
 MODELS = {

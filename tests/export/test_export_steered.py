@@ -7,7 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from steered_models import NUM_CLASSES, SHAPE, conditional_vae, data, labelled_vae, vae_with_holes, with_holes
+from steered_models import (
+    NUM_CLASSES,
+    SHAPE,
+    conditional_vae,
+    data,
+    labelled_vae,
+    stacked_vae,
+    vae_with_holes,
+    with_holes,
+)
 
 import tfvae
 from tfvae._seeds import fold_in
@@ -269,3 +278,19 @@ def test_conditions_that_are_images():
     condition = np.random.default_rng(0).normal(size=(3, 2, 2)).astype("float32")
     answer = sample(num_samples=3, condition=tf.constant(condition), seed=tf.constant(SEED))
     np.testing.assert_array_equal(answer["sample"], vae.sample(3, condition=condition, seed=SEED))
+
+
+@pytest.mark.slow
+def test_a_stacked_model():
+    """Its latents are a label and two more parts."""
+    vae = stacked_vae()
+    functions = Signatures(vae, SHAPE, ["sample", "classify", "posterior", "serving_default"]).by_name()
+    assert set(functions) == {"sample", "classify", "serving_default"}
+    for label, given in ((1, {"label": 1}), (-1, {})):
+        answer = functions["sample"](tf.constant(4), tf.constant([label]), tf.constant(SEED))
+        np.testing.assert_array_equal(answer["sample"], vae.sample(4, seed=SEED, **given))
+    close(functions["classify"](X)["probs"], vae.classify(X))
+    q, y = vae.encode(X), np.eye(NUM_CLASSES, dtype="float32")[np.argmax(vae.classify(X), axis=1)]
+    z = {"y": y, "z1": q.sample_distributions(value={"y": y})[0]["z1"].mean()}
+    z["z2"] = q.sample_distributions(value=z)[0]["z2"].mean()
+    close(functions["serving_default"](X)["mean"], vae.decode(z).mean())

@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 
 from tfvae.data.examples import CONDITION
+from tfvae.export.labels import labels_of
 from tfvae.models import VAE
 
 
@@ -26,6 +27,18 @@ def require_one_tensor(vae: VAE, function: str) -> None:
         raise ValueError(
             f"{function} requires a model whose latents z are one tensor of known shape, the input `z` of the "
             f"signatures. Received: {type(vae.prior).__name__} prior with event shape {vae.latent_shape!r}"
+        )
+
+
+def require_one_vector_or_labels(vae: VAE, function: str) -> None:
+    """Raises ValueError if the latents are neither one tensor of known shape, nor a label and one other part."""
+    labels = labels_of(vae)
+    if labels is None:
+        require_one_tensor(vae, function)
+    elif len(vae.latent_shape) != 2:
+        raise ValueError(
+            f"{function} converts models with labels whose latents are the label and one other part. Export a "
+            f"SavedModel with export.save instead. Received: latent_shape={vae.latent_shape!r}"
         )
 
 

@@ -11,11 +11,10 @@ import numpy as np
 import tensorflow as tf
 
 from tfvae._seeds import stateless_seed
-from tfvae.export.checks import event_shape_of, require_one_tensor, require_vae
+from tfvae.export.checks import event_shape_of, require_one_vector_or_labels, require_vae
 from tfvae.export.converted_model import ConvertedModel, Deviation
 from tfvae.export.description import describe_model
 from tfvae.export.folders import Kind, free_target, new_folder
-from tfvae.export.labels import labels_of
 from tfvae.export.manifest import CONVERTED_MANIFEST, write_manifest
 from tfvae.export.messages import first_line
 from tfvae.export.real_examples import RealExamples, real_examples
@@ -95,8 +94,7 @@ def save_converted(
     kind = target_format.kind
     require_vae(vae, kind.function)
     target = free_target(path, overwrite, kind)
-    if labels_of(vae) is None:
-        require_one_tensor(vae, kind.function)
+    require_one_vector_or_labels(vae, kind.function)
     if not 0 <= tolerance < math.inf:
         raise ValueError(f"tolerance must be a finite number of at least 0. Received: tolerance={tolerance!r}")
     event_shape = event_shape_of(vae)

@@ -9,7 +9,7 @@ from explore_server import make_run, serving
 from explore_visitor import png, visit
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from steered_models import NUM_CLASSES, SHAPE, conditional_vae, data, labelled_vae, vae_with_holes
+from steered_models import NUM_CLASSES, SHAPE, conditional_vae, data, labelled_vae, stacked_vae, vae_with_holes
 
 import tfvae
 from tfvae import layers, priors
@@ -146,6 +146,21 @@ def test_a_model_with_labels_is_asked_with_a_label():
     y = np.where(labels < 0, vae.classify(X).numpy().argmax(axis=1), labels)
     of_q, _ = vae.encode(X).sample_distributions(value={"y": EYE[y]})
     close(np.frombuffer(explored.points()[: 4 * 24], "<f4").reshape(12, 2), of_q["z"].mean())
+
+
+@pytest.mark.slow
+def test_the_page_of_a_stacked_model_shows_its_style():
+    """z2 of p(y) p(z2) p(z1|y, z2), with z1 at its mean."""
+    vae = stacked_vae()
+    explored = ExploredModel(vae, Split(X, labels=LABELS), name="stacked")
+    assert explored.latent_size == 2
+    given = {"y": EYE[[1] * 3], "z2": Z}
+    z1 = vae.prior.distribution().sample_distributions(value=given)[0]["z1"].mean()
+    close(explored.decode(Z, "1"), vae.decode({**given, "z1": z1}).mean())
+    q, y = vae.encode(X), EYE[LABELS]
+    z1 = q.sample_distributions(value={"y": y})[0]["z1"].mean()
+    loc = q.sample_distributions(value={"y": y, "z1": z1})[0]["z2"].mean()
+    close(np.frombuffer(explored.points()[: 4 * 24], "<f4").reshape(12, 2), loc)
 
 
 @pytest.mark.slow

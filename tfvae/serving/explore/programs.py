@@ -49,9 +49,9 @@ class Programs:
 
     Batches are padded to one of a few sizes, so that another number of examples never causes another trace.
 
-    A model may be steered: by the condition of a conditional model, or by the label y of a model whose z is y and one
-    other part. z is the other part here, and `steer` the condition or y, float32 `[N, *steer_shape]`. It is None for
-    other models.
+    A model may be steered: by the condition of a conditional model, or by the label y of a model with labels. `steer`
+    is the condition or y, float32 `[N, *steer_shape]`. It is None for other models. With labels, z is the first other
+    part of the prior here. Further parts, such as z1 of p(z1|y, z2) in stacked models, are at their means.
 
     Args:
         vae: The model; z is a vector.
@@ -144,8 +144,7 @@ class Programs:
         if self.labels is None:
             likelihood = self._vae.generate(z, condition=steer)
         else:
-            parts: Any = {self.labels.part: steer, self._part: z}
-            likelihood = self._vae.generate(parts)
+            likelihood = self._vae.generate(_with_means(self._vae.prior_of(), {self.labels.part: steer, self._part: z}))
         return tf.cast(likelihood.mean(), tf.float32)
 
     def _terms_fn(self, num_samples: int) -> Any:
@@ -158,7 +157,8 @@ class Programs:
             posterior: Any = problem.posterior
             found = elbo_terms(problem, num_samples=num_samples, seed=seed)
             if self.labels is not None:
-                posterior = posterior.sample_distributions(value={self.labels.part: steer}, seed=seed)[0][self._part]
+                value = _with_means(posterior, {self.labels.part: steer}, until=self._part)
+                posterior = posterior.sample_distributions(value=value, seed=seed)[0][self._part]
             return posterior.mean(), posterior.stddev(), found.log_likelihood, found.kl
 
         if self.steer_shape is None:
@@ -201,8 +201,9 @@ def _vector_of(vae: VAE, labels: Labels | None) -> tuple[str, int]:
     shapes: Any = vae.latent_shape
     dtypes: Any = vae.variable_dtype if isinstance(vae.prior, Conditional) else vae.prior.distribution().dtype
     part, shape, dtype = "", shapes, dtypes
+    # The shapes are in the order of drawing from the prior.
     others = [] if labels is None else [name for name in shapes if name != labels.part]
-    if len(others) == 1 and vae.condition_shape is None:
+    if others and vae.condition_shape is None:
         part, shape, dtype = others[0], shapes[others[0]], dtypes[others[0]]
     if not isinstance(shape, tuple) or len(shape) != 1 or not tf.as_dtype(dtype).is_floating:
         raise ValueError(
@@ -210,6 +211,17 @@ def _vector_of(vae: VAE, labels: Labels | None) -> tuple[str, int]:
             f"Received: a model whose z has event_shape={shapes}, dtype={dtypes}"
         )
     return part, int(shape[0])
+
+
+def _with_means(joint: Any, parts: dict[str, Any], until: str = "") -> Any:
+    """Adds the means of the other parts of a joint distribution, each given the parts before it, before one of them."""
+    parts = dict(parts)
+    for name, _ in joint.resolve_graph():
+        if name == until:
+            break
+        if name not in parts:
+            parts[name] = joint.sample_distributions(value=parts, seed=(0, 0))[0][name].mean()
+    return parts
 
 
 def _given(first: np.ndarray, steer: np.ndarray | None) -> list[np.ndarray]:
