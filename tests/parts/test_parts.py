@@ -33,6 +33,7 @@ WITHOUT_NAME = {
     "ELBOTerms": "a result",
     "Estimate": "a result",
     "ImportanceEstimate": "a result",
+    "PartlyObserved": "takes labels that are numbers, and runs have classes",
     "Problem": "what an estimator receives",
     "Estimator": "a protocol",
     "EstimatorOfLabels": "a protocol",
