@@ -56,6 +56,33 @@ def test_records_count_observed_values():
     assert "num_observed" not in tfvae.evaluation.elbo(small_vae(), random_bits(3, (4, 2))).details
 
 
+@pytest.mark.slow
+def test_other_estimates_are_those_of_the_observed_values():
+    """Of chains, and of posteriors refined for each example, in the linear-Gaussian model."""
+    model = make_linear_gaussian(latent_size=2)
+    x = model.data(6).astype("float32")
+    observed = np.random.default_rng(1).uniform(size=x.shape) < 0.6
+    covariance = model.weights @ model.weights.T + model.sigma**2 * np.eye(5)
+    exact = [
+        scipy.stats.multivariate_normal(model.bias[seen], covariance[np.ix_(seen, seen)]).logpdf(row[seen])
+        for row, seen in zip(x, observed, strict=True)
+    ]
+    vae, data = exact_vae(model, 1.2), {"x": np.where(observed, x, 7.0).astype("float32"), "observed": observed}
+    gaps = tfvae.evaluation.inference_gaps(vae, data, num_steps=200)
+    for record in (
+        tfvae.evaluation.log_marginal_ais(vae, data, num_chains=50, num_steps=100),
+        tfvae.evaluation.log_marginal_hmc(vae, data),
+        gaps.log_marginal,
+    ):
+        error = np.sqrt(record.monte_carlo_variance)
+        np.testing.assert_array_less(np.abs(record.per_example - exact), 5 * error + 0.01)
+        np.testing.assert_array_equal(record.details["num_observed"], observed.sum(axis=1))
+    bits = tfvae.evaluation.diagnostics(vae, data).bits_per_dim
+    assert bits.to_dict()["num_observed"] == observed.sum(axis=1).mean()
+    assert gaps.amortization_gap.mean > 0  # the encoder is that of complete data
+    assert abs(gaps.approximation_gap_full.mean) < 0.02
+
+
 def test_levels_are_found_among_observed_values():
     """Zeros in the place of missing values are not on the grid of the others."""
     x = 0.5 + RNG.integers(0, 9, (40, 5)).astype("float32")

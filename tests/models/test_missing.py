@@ -221,10 +221,3 @@ def test_values_that_depend_on_each_other_cannot_be_missing(layer):
     likelihood = layers._coercion.as_distribution(layer(tf.zeros([1, layer.parameters_size])))
     with pytest.raises(ValueError, match="independent given z"):
         Observed(likelihood, tf.ones([1, *likelihood.event_shape], tf.bool))
-
-
-def test_other_evaluations_refuse_missing_values():
-    vae = exact_vae(MODEL)
-    data = {"x": MODEL.data(2).astype("float32"), "observed": np.ones((2, 5), bool)}
-    with pytest.raises(ValueError, match=r"supports neither.*missing values"):
-        tfvae.evaluation.diagnostics(vae, data)

@@ -1,6 +1,6 @@
 """Batches of x to evaluate a model on."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,6 +8,7 @@ import numpy as np
 from tfvae._checks import whole_number
 from tfvae.data import reading
 from tfvae.data.examples import CONDITION, OBSERVED
+from tfvae.evaluation.record import NUM_OBSERVED
 from tfvae.models import VAE, _inputs
 from tfvae.models.batch import Batch
 from tfvae.typing import Tensor
@@ -53,6 +54,11 @@ def num_observed(x: Tensor | Batch) -> list[np.ndarray]:
     if not isinstance(x, Batch) or x.observed is None:
         return []
     return [x.observed.numpy().reshape(len(x.observed), -1).sum(axis=1)]
+
+
+def details_of(counts: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+    """Returns the detail `num_observed` of a record, from what `num_observed` returns for its batches."""
+    return {NUM_OBSERVED: np.concatenate(counts)} if counts else {}
 
 
 def first_batch_of_examples(vae: VAE, data: Any, batch_size: int) -> Tensor | Batch:

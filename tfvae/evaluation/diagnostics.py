@@ -14,13 +14,13 @@ from tfvae._kl import exact_kl_or_none
 from tfvae._seeds import fold_in, split_seed
 from tfvae.estimators.moments import moments_over_draws
 from tfvae.evaluation._aggregated_posterior import aggregated
-from tfvae.evaluation._batches import batches_of_examples, num_observed
+from tfvae.evaluation._batches import batches_of_examples, details_of, num_observed
 from tfvae.evaluation._compiled import compiled
 from tfvae.evaluation._finite import require_finite
 from tfvae.evaluation._latents import exact_mean, numpy_generator, random_examples
 from tfvae.evaluation._levels import about_levels
 from tfvae.evaluation.dimensions import ActiveUnits, DimensionKLs
-from tfvae.evaluation.record import NUM_OBSERVED, Record, bits_per_dim
+from tfvae.evaluation.record import Record, bits_per_dim
 from tfvae.models import VAE
 from tfvae.models.batch import Batch, rows_of, size_of, x_of
 from tfvae.priors import Conditional
@@ -146,7 +146,7 @@ def diagnostics(
     sampled = {"exact": False, "num_samples": num_samples}
     distortion = Record("distortion", "nats", -values["log_likelihood"], values["log_likelihood_variance"], sampled)
     bound = values["log_likelihood"] - values["kl"]
-    details = {NUM_OBSERVED: np.concatenate(counts)} if counts else {}
+    details = details_of(counts)
     elbo = Record("elbo", "nats", bound, values["elbo_variance"], about_levels(vae, subset), details)
     parts_of_rate = compiled(vae, aggregated)(subset, num_samples, seed_mixture)
     mixture = {"num_examples_in_mixture": size_of(subset)}

@@ -7,11 +7,11 @@ import numpy as np
 from tfvae._checks import whole_number
 from tfvae._seeds import fold_in, stateless_seed
 from tfvae.estimators import AveragedELBO, averaged_elbo
-from tfvae.evaluation._batches import batches_of_examples, num_observed
+from tfvae.evaluation._batches import batches_of_examples, details_of, num_observed
 from tfvae.evaluation._compiled import compiled
 from tfvae.evaluation._finite import require_finite
 from tfvae.evaluation._levels import about_levels
-from tfvae.evaluation.record import NUM_OBSERVED, Record
+from tfvae.evaluation.record import Record
 from tfvae.models import VAE
 from tfvae.models.batch import Batch
 from tfvae.typing import Seed, Tensor
@@ -59,8 +59,7 @@ def elbo(vae: VAE, data: Any, *, num_samples: int = 2, batch_size: int = 100, se
         per_example=found.bound,
         monte_carlo_variance=found.variance,
         diagnostics={"num_samples": num_samples, **_named(log_likelihood), **_named(kl), **about},
-        details={"log_likelihood": found.log_likelihood, "kl": found.kl}
-        | ({NUM_OBSERVED: np.concatenate(counts)} if counts else {}),
+        details={"log_likelihood": found.log_likelihood, "kl": found.kl} | details_of(counts),
     )
 
 

@@ -13,7 +13,7 @@ from tfvae._dimensions import has_diagonal_scale
 from tfvae._kl import _multivariate_normal
 from tfvae._seeds import fold_in, split_seed, stateless_seed
 from tfvae.estimators.moments import moments_over_draws
-from tfvae.evaluation._batches import batches_of_examples
+from tfvae.evaluation._batches import batches_of_examples, details_of, num_observed
 from tfvae.evaluation._compiled import compiled
 from tfvae.evaluation._finite import require_finite
 from tfvae.evaluation._importance import importance_log_weights
@@ -121,17 +121,19 @@ def inference_gaps(
     measure, seed = compiled(vae, refinement), stateless_seed(seed)
     family: Literal["diagonal", "full"] = "diagonal"
     parts, first = [], 0
+    observed: list[np.ndarray] = []
     for i, x in enumerate(batches_of_examples(vae, data, batch_size)):
         family = _family(_normal(vae.infer(rows_of(x, slice(1)))))
         parts.append(measure(x, (num_samples, k), fold_in(seed, i)))
         require_finite(vae, parts[-1][0]["elbo"].numpy(), first, "The ELBO", x)
         require_finite(vae, parts[-1][2].numpy().max(axis=1), first, x=x)
         first += size_of(x)
+        observed += num_observed(x)
     mean, variance = (
         {name: np.concatenate([part[kind][name] for part in parts]) for name in parts[0][kind]} for kind in (0, 1)
     )
     about = {"num_samples": num_samples, "num_steps": num_steps, "exact": False}
-    marginal = _log_marginal(np.concatenate([part[2] for part in parts]))
+    marginal = _log_marginal(np.concatenate([part[2] for part in parts]), details_of(observed))
     refined = {name: Record(name, "nats", mean[name], variance[name], about) for name in mean}
 
     def approximation_gap(name: str, of: Record) -> Record:
@@ -206,7 +208,7 @@ class _Refinement:
         return mean, variance, log_weights
 
 
-def _log_marginal(log_weights: np.ndarray) -> Record:
+def _log_marginal(log_weights: np.ndarray, details: dict[str, np.ndarray]) -> Record:
     """Creates a record as `tfvae.evaluation.log_marginal` does, from log weights `[N, K]`."""
     k = log_weights.shape[1]
     estimate = logsumexp(log_weights, axis=1) - np.log(k)
@@ -227,7 +229,7 @@ def _log_marginal(log_weights: np.ndarray) -> Record:
             "pareto_k_threshold": pareto_k_threshold(k),
             "num_above_threshold": int(np.sum(shapes > pareto_k_threshold(k))),
         },
-        details={"effective_sample_size": effective, "pareto_k": shapes},
+        details={"effective_sample_size": effective, "pareto_k": shapes, **details},
     )
 
 

@@ -10,7 +10,7 @@ from tfvae._checks import whole_number
 from tfvae._seeds import stateless_seed
 from tfvae.estimators import ImportanceEstimate, importance_estimate
 from tfvae.estimators.monte_carlo import CHUNK_SIZE
-from tfvae.evaluation._batches import batches_of_examples, num_observed
+from tfvae.evaluation._batches import batches_of_examples, details_of, num_observed
 from tfvae.evaluation._chains import can_run_chains
 from tfvae.evaluation._compiled import compiled
 from tfvae.evaluation._finite import require_finite
@@ -18,7 +18,7 @@ from tfvae.evaluation._latents import example_prior
 from tfvae.evaluation._levels import about_levels
 from tfvae.evaluation._pareto import pareto_k, pareto_k_threshold, tail_size
 from tfvae.evaluation._reliability import unreliable_message
-from tfvae.evaluation.record import NUM_OBSERVED, Record
+from tfvae.evaluation.record import Record
 from tfvae.models import VAE
 from tfvae.models.batch import Batch
 from tfvae.priors import Conditional
@@ -108,8 +108,7 @@ def log_marginal(
             "num_above_threshold": num_above,
             **about,
         },
-        details={"effective_sample_size": effective, "pareto_k": shapes}
-        | ({NUM_OBSERVED: np.concatenate(counts)} if counts else {}),
+        details={"effective_sample_size": effective, "pareto_k": shapes} | details_of(counts),
     )
 
 

@@ -10,7 +10,7 @@ from tfvae._checks import whole_number
 from tfvae._seeds import fold_in, split_seed, stateless_seed
 from tfvae.estimators.draws import log_mean_exp
 from tfvae.evaluation._annealed_hmc import annealed_weights
-from tfvae.evaluation._batches import batches_of_examples
+from tfvae.evaluation._batches import batches_of_examples, details_of, num_observed
 from tfvae.evaluation._chains import support_of, unconstrained
 from tfvae.evaluation._compiled import compiled
 from tfvae.evaluation._finite import require_finite
@@ -90,13 +90,16 @@ def log_marginal_ais(
     forward, seed = compiled(vae, _Forward(_start(start))), stateless_seed(seed)
     parts, first = [], 0
     about: dict[str, int] = {}
+    counts: list[np.ndarray] = []
     for i, x in enumerate(batches_of_examples(vae, data, batch_size)):
         about = about_levels(vae, x) if i == 0 else about
         parts.append([column.numpy() for column in forward(x, numbers, fold_in(seed, i))])
         require_finite(vae, parts[-1][0], first)
         first += len(parts[-1][0])
+        counts += num_observed(x)
     record = _record("log_marginal_ais", parts, numbers, start)
-    return dataclasses.replace(record, diagnostics=record.diagnostics | about)
+    details = record.details | details_of(counts)
+    return dataclasses.replace(record, diagnostics=record.diagnostics | about, details=details)
 
 
 def bidirectional_ais(

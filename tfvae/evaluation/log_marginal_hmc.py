@@ -12,7 +12,7 @@ from tfvae._checks import whole_number
 from tfvae._seeds import fold_in, split_seed, stateless_seed
 from tfvae.estimators import Problem
 from tfvae.estimators.draws import log_mean_exp
-from tfvae.evaluation._batches import batches_of_examples
+from tfvae.evaluation._batches import batches_of_examples, details_of, num_observed
 from tfvae.evaluation._chains import NUM_DRAWS, spread_of, support_of, unconstrained
 from tfvae.evaluation._compiled import compiled_for_shape
 from tfvae.evaluation._finite import require_finite
@@ -111,11 +111,13 @@ def log_marginal_hmc(
     seed = stateless_seed(seed)
     parts, first = [], 0
     about: dict[str, int] = {}
+    observed: list[np.ndarray] = []
     for i, x in enumerate(batches_of_examples(vae, data, batch_size)):
         about = about_levels(vae, x) if i == 0 else about
         parts.append([column.numpy() for column in estimate(x, fold_in(seed, i))])
         require_finite(vae, parts[-1][0], first)
         first += len(parts[-1][0])
+        observed += num_observed(x)
     columns: list[Any] = [np.concatenate(column) for column in zip(*parts, strict=True)]
     found: Any = _Estimate(*columns)
     if found.acceptance.min() < _LEAST_ACCEPTANCE:
@@ -138,6 +140,7 @@ def log_marginal_hmc(
             "effective_sample_size_min": float(found.effective_sample_size.min()),
             **about,
         },
+        details=details_of(observed),
     )
 
 
