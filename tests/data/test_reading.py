@@ -57,7 +57,20 @@ def test_batches_first_and_spread(form):
     np.testing.assert_array_equal(some.x, x[:6])
     assert (some.labels is not None) == has_labels
     rows = [0, 5, 10] if "dataset" not in form.lower() else [0, 1, 2]
-    np.testing.assert_array_equal(reading.spread(make(), 3), x[rows])
+    np.testing.assert_array_equal(reading.spread(make(), 3).x, x[rows])
+
+
+@pytest.mark.parametrize("form", ["dictionary", "split", "dataset"])
+def test_conditions_and_masks_go_with_their_examples(form):
+    x, condition, observed = X.astype("float32"), np.arange(22.0, dtype="float32").reshape(11, 2), X > 1
+    given = {"x": x, "condition": condition, "observed": observed}
+    data = {"dictionary": given, "split": Split(x, condition=condition, observed=observed), "dataset": batches(given)}
+    for found, rows in (
+        (reading.first(data[form], 6), range(6)),
+        (reading.spread(data[form], 3), range(3) if form == "dataset" else [0, 5, 10]),
+    ):
+        np.testing.assert_array_equal(found.condition, condition[rows])
+        np.testing.assert_array_equal(found.observed, observed[rows])
 
 
 def test_weights_go_with_their_examples():
@@ -71,7 +84,7 @@ def test_shards_are_read_in_order(tmp_path):
     found = [*reading.batches(train, 5)]
     np.testing.assert_array_equal(np.concatenate([part.x for part in found]), train.take(11).x)
     np.testing.assert_array_equal(np.concatenate([part.labels for part in found]), train.labels)
-    np.testing.assert_array_equal(reading.spread(train, 5), train.take(5).x)
+    np.testing.assert_array_equal(reading.spread(train, 5).x, train.take(5).x)
 
 
 def test_all_at_once():

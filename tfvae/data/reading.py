@@ -121,9 +121,9 @@ def _joined(parts: list[Any], count: int) -> np.ndarray | None:
 
 
 def spread(data: Any, count: int, name: str = "data") -> Examples | None:
-    """Reads at most `count` examples, spread evenly over an array or a split, which may be in an order.
+    """Reads at most `count` examples, x with its condition and mask, spread evenly over an array or a split.
 
-    Of shards and datasets they are the first ones. None where there are no examples.
+    Arrays and splits may be ordered. Of shards and datasets they are the first ones. None where there are no examples.
 
     Raises:
         TypeError: If `data` is neither an array, a split nor a dataset.
@@ -132,7 +132,7 @@ def spread(data: Any, count: int, name: str = "data") -> Examples | None:
     """
     if isinstance(data, Split):
         split = data.rows(_evenly(len(data), count))
-        return Examples(split.x, split.labels, None, split.condition, split.observed)
+        return Examples(split.x, None, None, split.condition, split.observed)
     found = in_memory(data, name)
     if found is None:
         return first(data, count, name)
