@@ -150,7 +150,7 @@ def _num_rows(given: Given) -> Tensor:
 
 def _of_shape(value: Tensor, shape: tuple[int, ...], name: str) -> Tensor:
     """Checks the shape of `[B, *shape]`, which TensorFlow does not when it runs a loaded signature."""
-    beyond = [-1] * (1 + len(shape))  # so that another number of axes is another shape too
+    beyond = [-1] * (1 + len(shape))  # so that a wrong number of axes is a wrong shape
     found = tf.concat([tf.shape(value)[1:], beyond], axis=0)[: len(beyond)]
     check = tf.debugging.Assert(
         tf.reduce_all(tf.equal(found, [*shape, -1])),

@@ -240,10 +240,21 @@ def test_series_are_lines_and_bands_are_panels(browser, rng, shape):
         assert page.locator("#reading").inner_text() == explored.describe()["words"]
         if len(shape) == 2:
             assert page.locator("h1").inner_text() == "Every point on this map is a series"
-            colors = {tuple(color) for color in visitor.pixels("#original").reshape(-1, 3)}
-            assert {(255, 127, 14), (44, 160, 44)} <= colors
+            wanted = {(255, 127, 14), (44, 160, 44)}
+            colors = lambda: {tuple(color) for color in visitor.pixels("#original").reshape(-1, 3)}  # noqa: E731
+            visitor.until(lambda: wanted <= colors())
+            assert wanted <= colors()
         else:
             assert page.locator("h1").inner_text() == "Every point on this map is an image"
-            shown = visitor.pixels("#original")[..., :1].astype(int)
-            apart = np.abs(Display.of(x).pictures(x) - shown).max(axis=(1, 2, 3))
-            assert apart.min() <= 1  # it is one of the examples, panel by panel
+
+            pictures = Display.of(x).pictures(x)
+
+            def apart():
+                """How far the shown picture is from the nearest example. Until it is drawn, its shape differs."""
+                shown = visitor.pixels("#original")[..., :1].astype(int)
+                if shown.shape != pictures.shape[1:]:
+                    return 255
+                return np.abs(pictures - shown).max(axis=(1, 2, 3)).min()
+
+            visitor.until(lambda: apart() <= 1)
+            assert apart() <= 1  # it is one of the examples, panel by panel
