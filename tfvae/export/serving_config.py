@@ -18,9 +18,9 @@ def save_serving_config(folder: str | PathLike[str], *, base_path: str = "/model
     """Writes `models.config` and `batching.config` for all models `NAME/VERSION` in a folder.
 
     Pass the first file to the server with `--model_config_file`. The second one, with `--enable_batching` and
-    `--batching_parameters_file`, is only for the signatures `serving_default`, `posterior` and `likelihood`:
-    TensorFlow Serving concatenates requests along the first axis of every input. It refuses the other signatures,
-    whose `seed` has no such axis.
+    `--batching_parameters_file`, is only for the signatures `serving_default`, `posterior`, `likelihood` and
+    `classify`: TensorFlow Serving concatenates requests along the first axis of every input, so each example needs a
+    condition of its own. It refuses the other signatures, whose `seed` has no such axis.
 
     Args:
         folder: Folder of models, each of which is a folder of numbered versions.
