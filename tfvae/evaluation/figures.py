@@ -257,7 +257,8 @@ def interpolations(
     way = interpolate(vae, x_a, x_b, num_steps, condition=condition, seed=seed)
     rows = np.concatenate([np.asarray(x_a)[:, np.newaxis], way.means, np.asarray(x_b)[:, np.newaxis]], axis=1)
     display = display or Display.of(np.concatenate([np.asarray(x_a), np.asarray(x_b)]))
-    picture = tile(display.pictures(rows.reshape(-1, *rows.shape[2:])), num_steps + 2)
+    pictures = display.pictures(rows.reshape(-1, *rows.shape[2:]), missing=vae.missing is not None)
+    picture = tile(pictures, num_steps + 2)
     return image_figure(picture, "From one example to another (the ends are data, the rest means of p(x|z))", display)
 
 

@@ -10,6 +10,7 @@ from tfvae._dimensions import is_vector
 from tfvae._display import Display
 from tfvae.data import Split
 from tfvae.data.examples import CONDITION, OBSERVED
+from tfvae.data.holes import with_nan
 from tfvae.estimators import SGVB, DReG, Estimator, ImportanceWeighted, ScoreFunction, StickingTheLanding
 from tfvae.evaluation import figures
 from tfvae.evaluation._latents import example_prior
@@ -91,10 +92,11 @@ def examine(
     if samples is not None:
         draw("prior_vs_posterior", lambda: figures.prior_vs_posterior(samples, display=display))
     first = None if condition is None else condition[0]
-    draw("traversals", lambda: figures.traversals(vae, split.x[0], condition=first, display=display))
+    x = with_nan(split.x, split.observed)
+    draw("traversals", lambda: figures.traversals(vae, x[0], condition=first, display=display))
     half = min(8, len(split) // 2)
     if half:
-        pair, given = (split.x[:half], split.x[half : 2 * half]), None if condition is None else condition[:half]
+        pair, given = (x[:half], x[half : 2 * half]), None if condition is None else condition[:half]
         draw("interpolations", lambda: figures.interpolations(vae, *pair, condition=given, display=display))
     on_stage("measuring the noise of gradients")
     batch = _batch(data.train(run.config.training.batch_size))
