@@ -3,10 +3,14 @@
 import importlib
 from typing import Any
 
-__all__ = ["BUDGETS", "REPRODUCTIONS", "burda_2016", "kingma_welling_2013", "reproduce"]
+__all__ = ["BUDGETS", "REPRODUCTIONS", "burda_2016", "kingma_2014", "kingma_welling_2013", "reproduce"]
 
 # Modules by their name on the command line. Each defines TITLE, INTRODUCTION, EXPERIMENTS, BUDGETS and DATA.
-REPRODUCTIONS = {"kingma-welling-2013": "kingma_welling_2013", "burda-2016": "burda_2016"}
+REPRODUCTIONS = {
+    "kingma-welling-2013": "kingma_welling_2013",
+    "burda-2016": "burda_2016",
+    "kingma-2014": "kingma_2014",
+}
 BUDGETS = ("quick", "standard", "full")
 
 

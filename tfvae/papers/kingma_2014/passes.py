@@ -1,0 +1,64 @@
+"""Training in passes over the images, with a learning rate that falls to a small value."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from tfvae.models import VAE, load_model
+
+BATCH_SIZE, NUM_LABELLED = 200, 20
+_LAST_SHARE = 0.02  # of the learning rate
+_SEED_STRIDE = 1_000_003
+
+
+class Passes:
+    """Learner that trains a model with the batches of each stretch of passes.
+
+    Args:
+        vae: Model with its initial weights. It is compiled here.
+        batches: Function of a number of passes and a seed that makes the batches of these passes, and returns them
+            with the number of epochs to train on them.
+        num_examples: Number of examples of one pass.
+        num_passes: Number of all passes.
+        steps_per_pass: Number of steps of one pass.
+        learning_rate: First learning rate of Adam, which falls as a cosine.
+        seed: Random seed.
+    """
+
+    def __init__(
+        self,
+        vae: VAE,
+        batches: Callable[[int, int], tuple[Any, int]],
+        *,
+        num_examples: int,
+        num_passes: int,
+        steps_per_pass: int,
+        learning_rate: float,
+        seed: int,
+    ):
+        self.vae, self._batches = vae, batches
+        self._num_examples, self._seed = num_examples, seed
+        rate = keras.optimizers.schedules.CosineDecay(learning_rate, num_passes * steps_per_pass, alpha=_LAST_SHARE)
+        vae.compile(keras.optimizers.Adam(rate))
+        vae.build_optimizer()
+
+    def diagnostics(self) -> dict[str, float]:
+        return {}
+
+    def restart(self, learning_rate: float) -> None:
+        raise NotImplementedError("The schedule determines the learning rate.")
+
+    def advance(self, num_samples: int) -> None:
+        seed = _SEED_STRIDE * self._seed + int(self.vae.num_updates)  # of this stretch
+        batches, epochs = self._batches(num_samples // self._num_examples, seed)
+        self.vae.fit(batches, epochs=epochs, verbose=0)
+
+    def save(self, folder: Path) -> None:
+        self.vae.save(folder / "vae.keras")
+
+    def load(self, folder: Path) -> None:
+        trained = load_model(folder / "vae.keras")
+        for variable, saved in zip(self.vae.training_variables(), trained.training_variables(), strict=True):
+            variable.assign(saved)
