@@ -9,6 +9,7 @@ from small_models import random_bits, small_vae
 import tfvae
 from tfvae import layers
 from tfvae.data import Split
+from tfvae.models.styles import all_classes, example_styles
 from tfvae.recipes import latent_split, m2, stacked
 
 NUM_CLASSES, SHAPE = 3, (4, 2)
@@ -100,3 +101,13 @@ def test_latent_split_draws_from_the_posterior(models):
     assert (np.abs(scores.mean(axis=0)) < 5 / np.sqrt(400)).all()
     assert (np.abs(scores.var(axis=0) - 1) < 5 * np.sqrt(2 / 400)).all()
     assert latent_split(first, Split(X)).labels is None
+
+
+def test_the_style_in_another_class_is_z2(models):
+    _, second, vae = models
+    columns = all_classes(vae)
+    found = example_styles(vae, vae.batch_of(X), columns, seed=(0, 0))
+    z2 = tf.reshape(found.z["z2"], [6, 3, 3])
+    np.testing.assert_array_equal(z2[:, 0], z2[:, 2])
+    expected = second.decode({"y": found.z["y"], "z": found.z["z2"]}).mean()
+    np.testing.assert_allclose(found.z["z1"], expected, rtol=1e-5)

@@ -101,7 +101,7 @@ def example_styles(vae: VAE, examples: Batch, columns: Tensor, *, seed: Seed) ->
     """Returns the styles of examples in every class or under every condition `[C, ...]`.
 
     The style is E[z|x] or, if the mean is not known, a draw. For a model with labels, it is that given the known label
-    of an example, or else the most probable one.
+    of an example, or else the most probable one. Parts of z whose prior depends on the label are not part of the style.
     """
     num_columns = int(columns.shape[0])
     z = style_of(vae, examples, seed=seed)
@@ -111,7 +111,23 @@ def example_styles(vae: VAE, examples: Batch, columns: Tensor, *, seed: Seed) ->
     if not has_class_labels(vae):
         return Styles(z, tiled)
     condition = None if examples.condition is None else tf.repeat(examples.condition, num_columns, axis=0)
-    return Styles({**z, _label(vae): tiled}, condition)
+    return Styles(_with_label(vae, {**z, _label(vae): tiled}, condition, seed), condition)
+
+
+def _with_label(vae: VAE, z: dict[str, Tensor], condition: Tensor | None, seed: Seed) -> dict[str, Tensor]:
+    """Replaces parts whose prior depends on the label by their means, or draws, given the label and the others."""
+    prior: Any = vae.prior_of(condition)
+    found, depending = dict(z), {_label(vae)}
+    for name, parents in prior.resolve_graph():
+        if depending.isdisjoint(parents or ()):
+            continue
+        depending.add(name)
+        given = {part: value for part, value in found.items() if part != name}
+        of_p, drawn = prior.sample_distributions(value=given, seed=seed)
+        found[name] = drawn[name]
+        with contextlib.suppress(NotImplementedError):
+            found[name] = of_p[name].mean()
+    return found
 
 
 def style_of(vae: VAE, examples: Batch, *, seed: Seed) -> Any:
