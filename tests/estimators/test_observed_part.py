@@ -11,6 +11,8 @@ import tensorflow_probability as tfp
 from linear_gaussian import LinearGaussian, make_linear_gaussian
 from slow import slow_except
 from small_models import random_bits
+from test_enumerated import vae_of_labels
+from test_partly_observed import vae_of_numbers
 
 import tfvae
 from tfvae import estimators, layers
@@ -51,7 +53,8 @@ def test_no_estimator_is_left_out():
     public = [getattr(estimators, name) for name in estimators.__all__]
     classes = {part for part in public if inspect.isclass(part) and part is not estimators.Estimator}
     found = {part for part in classes if list(inspect.signature(part.__call__).parameters)[1:2] == ["problem"]}
-    assert found == {type(estimator) for estimator in ESTIMATORS} | {estimators.Enumerated}
+    of_labels = {estimators.Enumerated, estimators.PartlyObserved}  # which have a test of their own
+    assert found == {type(estimator) for estimator in ESTIMATORS} | of_labels
 
 
 def observed_likelihood(weights, mask):
@@ -130,22 +133,40 @@ def test_numbers_and_gradients_are_those_of_the_observed_columns(estimator):
     np.testing.assert_array_equal(of_masked[2].numpy()[[1, 4]], 0.0)
 
 
-@pytest.mark.slow
-def test_sums_over_labels_are_those_of_the_observed_columns():
-    from test_enumerated import LABELS, X, vae_of_labels
+def bernoulli_of(likelihood, columns):
+    return tfd.Bernoulli(probs=tf.gather(likelihood.mean(), columns, axis=-1))
 
-    estimator = estimators.Enumerated(num_samples=2)
-    vae = vae_of_labels(estimator)
-    mask = np.zeros(X.shape, bool)
-    mask[:, COLUMNS] = True
-    masked = vae.estimate(vae.batch_of(({"x": X, "observed": mask}, LABELS)), seed=7)
-    problem = estimator.observe(vae.problem(tf.constant(np.where(mask, X, 0.0), tf.float32)), tf.constant(LABELS))
+
+def normal_of(likelihood, columns):
+    return tfd.Normal(*(tf.gather(part, columns, axis=-1) for part in (likelihood.mean(), likelihood.stddev())))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("estimator", "make", "labels", "each_of"),
+    [
+        (estimators.Enumerated(num_samples=2), vae_of_labels, np.array([0, -1, 2, -1, 1, -1]), bernoulli_of),
+        (
+            estimators.PartlyObserved(num_samples=2),
+            vae_of_numbers,
+            np.array([0.5, np.nan, 1.0, np.nan, -1.0, np.nan], "float32"),
+            normal_of,
+        ),
+    ],
+    ids=repr,
+)
+def test_bounds_given_labels_are_those_of_the_observed_columns(estimator, make, labels, each_of):
+    vae = make(estimator)
+    x, columns = random_bits(6, vae.event_shape), [0, 2]
+    mask = np.zeros(x.shape, bool)
+    mask[:, columns] = True
+    masked = vae.estimate(vae.batch_of(({"x": x, "observed": mask}, labels)), seed=7)
+    problem = estimator.observe(vae.problem(tf.constant(np.where(mask, x, 0.0), tf.float32)), tf.constant(labels))
 
     def generate(z):
-        probs = tf.gather(vae.generate(z).mean(), COLUMNS, axis=-1)
-        return tfd.Independent(tfd.Bernoulli(probs=probs), 1)
+        return tfd.Independent(each_of(vae.generate(z), columns), 1)
 
-    found = estimator(problem._replace(x=tf.constant(X[:, COLUMNS]), generate=generate), seed=7)
+    found = estimator(problem._replace(x=tf.constant(x[:, columns]), generate=generate), seed=7)
     np.testing.assert_allclose(masked.bound, found.bound, rtol=1e-5)
     np.testing.assert_allclose(masked.surrogate_loss, found.surrogate_loss, rtol=1e-5)
 

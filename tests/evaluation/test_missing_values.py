@@ -83,6 +83,7 @@ def test_other_estimates_are_those_of_the_observed_values():
     assert abs(gaps.approximation_gap_full.mean) < 0.02
 
 
+@pytest.mark.slow
 def test_levels_are_found_among_observed_values():
     """Zeros in the place of missing values are not on the grid of the others."""
     x = 0.5 + RNG.integers(0, 9, (40, 5)).astype("float32")
@@ -148,6 +149,7 @@ def test_conditional_models_impute_given_the_condition():
     np.testing.assert_allclose(found.mean, np.where(np.isnan(data), (condition @ kernel)[:, :3], data), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_imputation_in_float64(set_policy):
     set_policy("float64")
     x = with_holes(random_bits(3, (4, 2))).astype("float64")

@@ -7,6 +7,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 from gaussian_vaes import decoder_of, exact_vae
 from linear_gaussian import make_linear_gaussian
+from slow import slow_except
 from small_models import few_signatures, random_bits, small_vae
 
 import tfvae
@@ -132,7 +133,12 @@ LIKELIHOODS = [
 ]
 
 
-@pytest.mark.parametrize("layer", LIKELIHOODS, ids=lambda layer: layer.name)
+FAST = [
+    layer for layer in LIKELIHOODS if layer.name.startswith(("independent_bernoulli", "discretized", "standardized"))
+]
+
+
+@pytest.mark.parametrize("layer", slow_except(LIKELIHOODS, *FAST), ids=lambda layer: layer.name)
 def test_the_density_is_a_sum_over_observed_values(layer):
     """Of draws of the likelihood, and without NaN in gradients."""
     parameters = tf.random.stateless_normal([3, layer.parameters_size], [1, 2])
