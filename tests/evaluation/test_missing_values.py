@@ -95,8 +95,9 @@ def test_levels_are_found_among_observed_values():
 def test_baselines_are_scipys_of_the_observed_values():
     train, test = (with_holes(RNG.normal([3.0, -1.0, 0.0], [2.0, 0.1, 1.0], (n, 3)), seed=n) for n in (60, 20))
     found = independent_log_likelihood(train, test, "normal")
+    train, test = train.astype("float64"), test.astype("float64")
     expected = scipy.stats.norm.logpdf(test, np.nanmean(train, axis=0), np.nanstd(train, axis=0))
-    np.testing.assert_allclose(found.per_example, np.nansum(expected, axis=1), rtol=1e-5)
+    np.testing.assert_allclose(found.per_example, np.nansum(expected, axis=1), rtol=1e-9, atol=1e-9)
     train, test = (with_holes(random_bits(n, (3,)), seed=n) for n in (60, 20))
     found = independent_log_likelihood(train, test, "bernoulli")
     ones, counts = np.nansum(train, axis=0), (~np.isnan(train)).sum(axis=0)
