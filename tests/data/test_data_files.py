@@ -203,7 +203,7 @@ def test_splits_of_different_kinds(save):
         load(save(x_train=np.zeros((4, 3)), x_test=np.zeros((4, 3), np.uint8)))
 
 
-@pytest.mark.parametrize("labels", [np.zeros(10), np.zeros((10, 10), int), np.full(10, "cat")])
+@pytest.mark.parametrize("labels", [np.zeros(10), np.zeros((10, 10), int)])
 def test_labels_that_are_no_class_numbers(save, labels):
     with pytest.raises(DataError, match="one integer class number"):
         load(save(x=np.zeros((10, 2)), y=labels))
