@@ -43,6 +43,7 @@ def m2(own):
     return trained(own, "m2", data={"num_labels": 20}, model={"kind": "m2"})
 
 
+@pytest.mark.slow
 def test_samples_of_a_condition(conditional, tfvae_command, tmp_path):
     output = tmp_path / "right.npz"
     code, _, err = tfvae_command("sample", conditional, "--condition", "right", "-n", 50, "-o", output)
