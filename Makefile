@@ -28,7 +28,8 @@ test-paper: $(INSTALLED_TEST)
 	$(BIN)/python -m pytest -m paper
 
 # Speed beside other programs, as tables and in build/bench/*.json; about two hours, in which nothing else should run.
-# The other benchmarks run by themselves: layers, profile_step, plain_keras, kl_factors (minutes), tfp_tutorial (hours).
+# The other benchmarks run by themselves: layers, profile_step, plain_keras, kl_factors, imputation (minutes), tfp_tutorial
+# (hours), and semi_supervised (minutes), beside Pyro if pyro-ppl is installed.
 bench: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --editable '.[bench,serve]'
 	mkdir -p build/bench
