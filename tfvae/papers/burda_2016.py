@@ -4,7 +4,6 @@ import dataclasses
 import functools
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -12,10 +11,11 @@ import keras
 from tfvae import data, evaluation, layers, networks
 from tfvae.data import Split
 from tfvae.estimators import SGVB, Estimator, ImportanceWeighted
-from tfvae.models import VAE, load_model
+from tfvae.models import VAE
 from tfvae.papers.curves import Curve, trained_curve
 from tfvae.papers.job import Job
 from tfvae.papers.result import Claim, Result, Setting
+from tfvae.papers.scheduled_learner import ScheduledLearner
 from tfvae.training.initial_weights import start_at_marginals
 
 __all__ = ["BUDGETS", "DATA", "EXPERIMENTS", "INTRODUCTION", "TITLE", "Budget", "Row", "build_vae", "table_1"]
@@ -121,19 +121,13 @@ def build_vae(train: Split, row: Row, share: float, seed: int) -> VAE:
     return vae
 
 
-class _Schedule:
+class _Schedule(ScheduledLearner):
     """Learner that trains with the schedule of the compiled model."""
 
     def __init__(self, vae: VAE, train: Split, seed: int):
-        self.vae, self._train, self._seed = vae, train, seed
+        super().__init__(vae)
+        self._train, self._seed = train, seed
         self._steps_per_pass = len(train) // BATCH_SIZE
-        vae.build_optimizer()
-
-    def diagnostics(self) -> dict[str, float]:
-        return {}
-
-    def restart(self, learning_rate: float) -> None:
-        raise NotImplementedError("The schedule determines the learning rate.")
 
     def advance(self, num_samples: int) -> None:
         done = self.vae.num_updates // self._steps_per_pass
@@ -141,14 +135,6 @@ class _Schedule:
         batches = self._train.batches(BATCH_SIZE, shuffle=True, binarize="dynamic", seed=seed, drop_remainder=True)
         epochs = num_samples // len(self._train)
         self.vae.fit(batches.repeat(), epochs=epochs, steps_per_epoch=self._steps_per_pass, verbose=0)
-
-    def save(self, folder: Path) -> None:
-        self.vae.save(folder / "vae.keras")
-
-    def load(self, folder: Path) -> None:
-        trained = load_model(folder / "vae.keras")
-        for variable, saved in zip(self.vae.training_variables(), trained.training_variables(), strict=True):
-            variable.assign(saved)
 
 
 def table_1(job: Job, budget: Budget) -> Result:

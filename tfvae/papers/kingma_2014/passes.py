@@ -1,19 +1,19 @@
 """Training in passes over the images, with a learning rate that falls to a small value."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import keras
 
-from tfvae.models import VAE, load_model
+from tfvae.models import VAE
+from tfvae.papers.scheduled_learner import ScheduledLearner
 
 BATCH_SIZE, NUM_LABELLED = 200, 20
 _LAST_SHARE = 0.02  # of the learning rate
 _SEED_STRIDE = 1_000_003
 
 
-class Passes:
+class Passes(ScheduledLearner):
     """Learner that trains a model with the batches of each stretch of passes.
 
     Args:
@@ -38,27 +38,12 @@ class Passes:
         learning_rate: float,
         seed: int,
     ):
-        self.vae, self._batches = vae, batches
-        self._num_examples, self._seed = num_examples, seed
         rate = keras.optimizers.schedules.CosineDecay(learning_rate, num_passes * steps_per_pass, alpha=_LAST_SHARE)
         vae.compile(keras.optimizers.Adam(rate))
-        vae.build_optimizer()
-
-    def diagnostics(self) -> dict[str, float]:
-        return {}
-
-    def restart(self, learning_rate: float) -> None:
-        raise NotImplementedError("The schedule determines the learning rate.")
+        super().__init__(vae)
+        self._batches, self._num_examples, self._seed = batches, num_examples, seed
 
     def advance(self, num_samples: int) -> None:
         seed = _SEED_STRIDE * self._seed + int(self.vae.num_updates)  # of this stretch
         batches, epochs = self._batches(num_samples // self._num_examples, seed)
         self.vae.fit(batches, epochs=epochs, verbose=0)
-
-    def save(self, folder: Path) -> None:
-        self.vae.save(folder / "vae.keras")
-
-    def load(self, folder: Path) -> None:
-        trained = load_model(folder / "vae.keras")
-        for variable, saved in zip(self.vae.training_variables(), trained.training_variables(), strict=True):
-            variable.assign(saved)
