@@ -23,7 +23,7 @@ class Budget:
     numbers_of_labels: tuple[int, ...] = (100, 600, 1_000, 3_000)
     num_draws: int = 3
     m1_passes: int = 16
-    m2_passes: int = 30
+    m2_passes: int = 10
     stacked_passes: int = 30
     density_passes: int = 10
     num_train: int = 50_000
@@ -46,5 +46,5 @@ BUDGETS = {
         num_marginal=200,
     ),
     "standard": Budget(),
-    "full": Budget(num_draws=10, m1_passes=100, m2_passes=300, stacked_passes=200, density_passes=100),
+    "full": Budget(num_draws=10, m1_passes=100, m2_passes=100, stacked_passes=200, density_passes=100),
 }

@@ -5,6 +5,7 @@ import keras
 from tfvae import layers, networks
 from tfvae.estimators import Enumerated
 from tfvae.models import VAE
+from tfvae.papers.kingma_2014.augmentation import augmentation
 from tfvae.papers.kingma_2014.data_sets import NUM_CLASSES
 from tfvae.recipes import m2
 
@@ -13,7 +14,8 @@ M1_LATENT_SIZE, M1_HIDDEN, M1_BETA = 50, (600, 600), 0.2
 LATENT_SIZE = 20  # of M2 and of the second model
 M2_HIDDEN = 200  # of encoder and decoder of M2
 STACKED_HIDDEN = 300  # of encoder and decoder of the second model
-CLASSIFIER_HIDDEN, DROPOUT = (300, 300), 0.2
+FILTERS, IMAGE_FEATURES, IMAGE_DROPOUT = (16, 32), 128, 0.4  # of q(y|x) of images
+CLASSIFIER_HIDDEN, DROPOUT = (300, 300), 0.2  # of q(y|x) of latents
 CLASSIFICATION_WEIGHT = 10.0
 ACTIVATION = "relu"
 
@@ -43,7 +45,7 @@ def m2_of_latents(seed: int) -> VAE:
     return m2(
         event_shape=(M1_LATENT_SIZE,),
         num_classes=NUM_CLASSES,
-        classifier=classifier(),
+        classifier=classifier_of_latents(),
         encoder=networks.mlp(normal.params_size(LATENT_SIZE), (STACKED_HIDDEN,), ACTIVATION),
         posterior=normal(LATENT_SIZE),
         decoder=networks.mlp(normal.params_size(M1_LATENT_SIZE), (STACKED_HIDDEN,), ACTIVATION),
@@ -58,25 +60,20 @@ def m2_of_images(seed: int) -> VAE:
     keras.utils.set_random_seed(seed)
     likelihood, posterior = layers.IndependentBernoulli, layers.MultivariateNormalDiag
     x = keras.Input(IMAGE_SHAPE)
-    flat = keras.layers.Flatten()(x)
-    of_classifier = classifier(output=False)(flat)
-    features = keras.Model(
-        x, keras.layers.Concatenate()([of_classifier, keras.layers.Dense(M2_HIDDEN, name="of_x")(flat)])
-    )
-    width = CLASSIFIER_HIDDEN[-1]
-    h = keras.Input((width + M2_HIDDEN,), name="inputs")
-    logits = keras.Model(h, keras.layers.Dense(NUM_CLASSES)(h[:, :width]))
+    of_x = keras.layers.Dense(M2_HIDDEN, name="of_x")(keras.layers.Flatten()(x))
+    features = keras.Model(x, keras.layers.Concatenate()([features_of_images()(x), of_x]))
+    h = keras.Input((IMAGE_FEATURES + M2_HIDDEN,), name="inputs")
+    logits = keras.Model(h, keras.layers.Dense(NUM_CLASSES)(h[:, :IMAGE_FEATURES]))
     y = keras.Input((NUM_CLASSES,), name="y")
     of_label = keras.layers.Dense(M2_HIDDEN, use_bias=False, name="of_y")(y)
-    hidden = keras.layers.Activation(ACTIVATION)(keras.layers.Add()([h[:, width:], of_label]))
+    hidden = keras.layers.Activation(ACTIVATION)(keras.layers.Add()([h[:, IMAGE_FEATURES:], of_label]))
     parameters = keras.layers.Dense(posterior.params_size(LATENT_SIZE), name="of_hidden")(hidden)
-    encoder = keras.Model({"inputs": h, "y": y}, parameters)
     return m2(
         event_shape=IMAGE_SHAPE,
         num_classes=NUM_CLASSES,
         features=features,
         classifier=logits,
-        encoder=encoder,
+        encoder=keras.Model({"inputs": h, "y": y}, parameters),
         posterior=posterior(LATENT_SIZE),
         decoder=networks.mlp(likelihood.params_size(IMAGE_SHAPE), (M2_HIDDEN,), ACTIVATION),
         likelihood=likelihood(IMAGE_SHAPE),
@@ -85,9 +82,27 @@ def m2_of_images(seed: int) -> VAE:
     )
 
 
-def classifier(*, output: bool = True) -> keras.Sequential:
-    """Builds the hidden layers of q(y|x), with dropout, and its logits if `output`."""
+def classifier_of_images(seed: int) -> keras.Sequential:
+    """Builds q(y|x) of M2 on its own, which learns from the labelled images alone."""
+    keras.utils.set_random_seed(seed)
+    return keras.Sequential([keras.Input(IMAGE_SHAPE), features_of_images(), keras.layers.Dense(NUM_CLASSES)])
+
+
+def features_of_images() -> keras.Sequential:
+    """Builds q(y|x) of images but for its last layer. In training it sees images that are changed at random."""
+    return keras.Sequential(
+        [
+            augmentation(),
+            networks.conv_encoder(IMAGE_FEATURES, FILTERS, ACTIVATION),
+            keras.layers.Activation(ACTIVATION),
+            keras.layers.Dropout(IMAGE_DROPOUT),
+        ]
+    )
+
+
+def classifier_of_latents() -> keras.Sequential:
+    """Builds the logits of q(y|z1) of the second model of M1+M2."""
     hidden: list[keras.layers.Layer] = []
     for size in CLASSIFIER_HIDDEN:
         hidden += [keras.layers.Dense(size, activation=ACTIVATION), keras.layers.Dropout(DROPOUT)]
-    return keras.Sequential([*hidden, keras.layers.Dense(NUM_CLASSES)] if output else hidden)
+    return keras.Sequential([*hidden, keras.layers.Dense(NUM_CLASSES)])

@@ -8,8 +8,8 @@ import keras
 from tfvae.models import VAE
 from tfvae.papers.scheduled_learner import ScheduledLearner
 
-BATCH_SIZE, NUM_LABELLED = 200, 20
-_LAST_SHARE = 0.02  # of the learning rate
+BATCH_SIZE, NUM_LABELLED = 200, 50
+LAST_SHARE = 0.02  # of the learning rate
 _SEED_STRIDE = 1_000_003
 
 
@@ -38,7 +38,7 @@ class Passes(ScheduledLearner):
         learning_rate: float,
         seed: int,
     ):
-        rate = keras.optimizers.schedules.CosineDecay(learning_rate, num_passes * steps_per_pass, alpha=_LAST_SHARE)
+        rate = keras.optimizers.schedules.CosineDecay(learning_rate, num_passes * steps_per_pass, alpha=LAST_SHARE)
         vae.compile(keras.optimizers.Adam(rate))
         super().__init__(vae)
         self._batches, self._num_examples, self._seed = batches, num_examples, seed

@@ -5,17 +5,27 @@ from typing import Any
 import numpy as np
 
 from tfvae.data import Split
+from tfvae.data.classes import with_few_labels
 from tfvae.models import VAE, load_model
 from tfvae.papers.curves import Curve, trained_curve
 from tfvae.papers.job import Job
-from tfvae.papers.kingma_2014 import networks
+from tfvae.papers.kingma_2014 import augmentation, networks
+from tfvae.papers.kingma_2014.augmentation import augmented, joined
 from tfvae.papers.kingma_2014.budgets import Budget
-from tfvae.papers.kingma_2014.data_sets import mnist, with_few_labels
+from tfvae.papers.kingma_2014.data_sets import mnist
 from tfvae.papers.kingma_2014.passes import BATCH_SIZE, NUM_LABELLED, Passes
 from tfvae.recipes import latent_split, stacked
 
 PASSES_PER_STRETCH = 5
+LABELLED_PER_PASS = 5_000  # labelled images, changed at random, whose latents the second model of M1+M2 gets
 M1_LEARNING_RATE, M2_LEARNING_RATE = 1e-3, 2e-3
+_FEW_LABELS = {
+    "num_labelled": NUM_LABELLED,
+    "learning_rate": M2_LEARNING_RATE,
+    "latent_size": networks.LATENT_SIZE,
+    "classification_weight": networks.CLASSIFICATION_WEIGHT,
+    "augmentation": [augmentation.ROTATION, augmentation.SHIFT, augmentation.ZOOM],
+}
 
 
 def train_split(budget: Budget) -> Split:
@@ -49,15 +59,24 @@ def m1_curve(job: Job, budget: Budget) -> Curve:
     def measure(vae: VAE) -> dict[str, Any]:
         return {"elbo": float(np.mean(vae.elbo(test_split(budget).binarized(0).take(1_000).x, seed=0)))}
 
-    return _curve(job, "m1", make, measure, budget.m1_passes, budget, {"beta": networks.M1_BETA})
+    return _curve(
+        job, "m1", make, measure, budget.m1_passes, budget, {"beta": networks.M1_BETA, "hidden": networks.M1_HIDDEN}
+    )
 
 
 def stacked_curve(job: Job, budget: Budget, m1: VAE, num_labels: int, draw: int) -> Curve:
-    """Trains the second model of M1+M2 on draws of the latents of M1, new ones in every stretch of passes."""
+    """Trains the second model of M1+M2 on draws of the latents of M1, new ones in every stretch of passes.
+
+    The labelled images are changed at random before M1 encodes them.
+    """
     few = with_few_labels(train_split(budget), num_labels, draw)
+    unlabelled = few.rows(np.flatnonzero(np.asarray(few.labels) < 0))
 
     def batches(passes: int, seed: int) -> tuple[Any, int]:
-        drawn = latent_split(m1, few, num_draws=passes, seed=seed)
+        changed = augmented(few, max(1, passes * LABELLED_PER_PASS // num_labels), seed)
+        drawn = joined(
+            latent_split(m1, unlabelled, num_draws=passes, seed=seed), latent_split(m1, changed, seed=seed + 1)
+        )
         made = drawn.batches(
             BATCH_SIZE, shuffle=True, seed=seed, labels=True, num_labelled=NUM_LABELLED, drop_remainder=True
         )
@@ -70,7 +89,14 @@ def stacked_curve(job: Job, budget: Budget, m1: VAE, num_labels: int, draw: int)
         return {"error": error_percent(stacked(m1, second), test_split(budget))}
 
     name = f"m1-m2-{num_labels}-draw{draw}"
-    return _curve(job, name, make, measure, budget.stacked_passes, budget, {"m1_passes": budget.m1_passes})
+    own = {
+        "m1_passes": budget.m1_passes,
+        "labelled_per_pass": LABELLED_PER_PASS,
+        "hidden": networks.STACKED_HIDDEN,
+        "classifier": [*networks.CLASSIFIER_HIDDEN, networks.DROPOUT],
+        **_FEW_LABELS,
+    }
+    return _curve(job, name, make, measure, budget.stacked_passes, budget, own)
 
 
 def m2_curve(job: Job, budget: Budget, num_labels: int, draw: int) -> Curve:
@@ -89,7 +115,11 @@ def m2_curve(job: Job, budget: Budget, num_labels: int, draw: int) -> Curve:
     def measure(vae: VAE) -> dict[str, Any]:
         return {"error": error_percent(vae, test_split(budget))}
 
-    return _curve(job, f"m2-{num_labels}-draw{draw}", make, measure, budget.m2_passes, budget, {})
+    own = {
+        "hidden": networks.M2_HIDDEN,
+        "classifier": [*networks.FILTERS, networks.IMAGE_FEATURES, networks.IMAGE_DROPOUT],
+    }
+    return _curve(job, f"m2-{num_labels}-draw{draw}", make, measure, budget.m2_passes, budget, {**_FEW_LABELS, **own})
 
 
 def trained(curve: Curve) -> VAE:
