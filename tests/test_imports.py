@@ -13,6 +13,7 @@ import tfvae
 
 ROOT = Path(tfvae.__file__).parent
 ORDER = (
+    "tables",
     "data",
     "networks",
     "losses",

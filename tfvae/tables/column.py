@@ -1,0 +1,65 @@
+"""What is known of one column of a table."""
+
+import dataclasses
+from typing import Literal, get_args
+
+Kind = Literal["real", "positive", "count", "bounded", "category", "ordinal", "boolean", "date", "ignored"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+_WITH_CATEGORIES = ("category", "ordinal", "boolean")
+
+
+@dataclasses.dataclass(frozen=True)
+class Column:
+    """One column of a table.
+
+    A value is one number in memory: the value itself for "real", "positive", "count" and "bounded"; the place of the
+    value in `categories`, from 0, for "category", "ordinal" and "boolean"; and days after `origin` for "date".
+
+    Attributes:
+        name: The name of the column.
+        kind: "real": any number. "positive": a number above zero. "count": 0, 1, 2, ... "bounded": a number from `low`
+            to `high`. "category": one of `categories`, without order. "ordinal": one of `categories`, which are in
+            order. "boolean": one of two `categories`. "date": a day or a time. "ignored": left out.
+        categories: The values of a category, ordinal or boolean column, as text.
+        low: The smallest value of a bounded column.
+        high: The largest value of a bounded column.
+        decimals: The number of decimals with which numbers are written. None writes all.
+        dtype: The pandas type of the column as it was read, for tables that are written, such as "int64".
+        origin: The first day of a date column, as ISO 8601.
+        reason: Why the column has this kind, in a few words.
+
+    Raises:
+        ValueError: If the kind is unknown, or categories or limits do not fit it.
+    """
+
+    name: str
+    kind: Kind
+    categories: tuple[str, ...] = ()
+    low: float | None = None
+    high: float | None = None
+    decimals: int | None = None
+    dtype: str = "float64"
+    origin: str | None = None
+    reason: str = ""
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(
+                f"The kind of a column must be one of {', '.join(KINDS)}. Received: kind={self.kind!r} for the column "
+                f"{self.name!r}"
+            )
+        if bool(self.categories) != (self.kind in _WITH_CATEGORIES):
+            raise ValueError(
+                f"A column has categories if its kind is {', '.join(_WITH_CATEGORIES)}, and no others have. Received: "
+                f"kind={self.kind!r}, {len(self.categories)} categories for the column {self.name!r}"
+            )
+        if len(set(self.categories)) != len(self.categories) or (self.kind == "boolean" and len(self.categories) != 2):
+            raise ValueError(
+                "Categories must differ, and a boolean column has two. Received: "
+                f"categories={self.categories!r} for the column {self.name!r}"
+            )
+        if self.kind == "bounded" and not (self.low is not None and self.high is not None and self.low < self.high):
+            raise ValueError(
+                f"A bounded column has low < high. Received: low={self.low}, high={self.high} for the column "
+                f"{self.name!r}"
+            )
