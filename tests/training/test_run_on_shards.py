@@ -124,7 +124,7 @@ def test_a_damaged_shard_stops_the_run_by_its_name(shards, tmp_path):
 
 @pytest.mark.slow
 def test_splits_too_large_for_memory_are_measured_by_their_first_examples(finished, shards, monkeypatch):
-    monkeypatch.setattr("tfvae.data.load_shards._IN_MEMORY_BYTES", 1000)
+    monkeypatch.setattr("tfvae.data.sources.shards._IN_MEMORY_BYTES", 1000)
     monkeypatch.setattr(run_data, "_MAX_IN_MEMORY", 40)
     folder, _ = finished
     splits = load(shards)

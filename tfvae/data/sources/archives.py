@@ -1,13 +1,15 @@
 """Data sets from papers that TensorFlow Datasets does not have, as `.npz` files in the folder TFVAE_DATA_DIR."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from tfvae._targets import expanded
-from tfvae.data.array_file import ArrayFile
 from tfvae.data.errors import DataError
+from tfvae.data.sources.array_file import ArrayFile
+from tfvae.data.sources.source import Request, Source
 from tfvae.data.splits import Splits, make_splits
 
 ENVIRONMENT_VARIABLE = "TFVAE_DATA_DIR"
@@ -18,7 +20,7 @@ FILES = {
 }
 
 
-def load_frey_face(data_dir: Path | None) -> Splits:
+def load_frey_face(request: Request) -> Splits:
     """1,965 frames of one face, (28, 20, 1): 1,565 train, 200 validation, 200 test, no labels.
 
     There is no canonical split. This is the first of the three shuffles that Sylvester flows were reported on.
@@ -26,7 +28,7 @@ def load_frey_face(data_dir: Path | None) -> Splits:
     References:
         van den Berg et al., Sylvester Normalizing Flows for Variational Inference, 2018, arXiv 1803.05649.
     """
-    path, (images, order) = _read("frey_face", ("images", "perm_seed123"), data_dir)
+    path, (images, order) = _read("frey_face", ("images", "perm_seed123"), request.folder)
     if len(images) < 1765 + 1 or not np.array_equal(np.sort(order), np.arange(len(images))):
         raise DataError(
             f"{path} is not the Frey Face archive. Expected 1965 images and a permutation of them. Received: images of "
@@ -36,7 +38,7 @@ def load_frey_face(data_dir: Path | None) -> Splits:
     return make_splits("frey_face", {split: images[rows] for split, rows in parts.items()}, {}, str(path))
 
 
-def load_caltech101_silhouettes(data_dir: Path | None) -> Splits:
+def load_caltech101_silhouettes(request: Request) -> Splits:
     """Binary outlines, (28, 28, 1): 4,100 train, 2,264 validation, 2,307 test, 101 classes.
 
     The file keeps the original polarity, object 0; it is inverted here to the papers' object 1.
@@ -45,13 +47,13 @@ def load_caltech101_silhouettes(data_dir: Path | None) -> Splits:
         Marlin et al., Inductive Principles for Restricted Boltzmann Machine Learning, 2010.
     """
     keys = ("x_train", "x_valid", "x_test", "y_train", "y_valid", "y_test")
-    path, found = _read("caltech101_silhouettes", keys, data_dir)
+    path, found = _read("caltech101_silhouettes", keys, request.folder)
     splits = ("train", "validation", "test")
     arrays = {split: array == 0 for split, array in zip(splits, found[:3], strict=True)}
     return make_splits("caltech101_silhouettes", arrays, dict(zip(splits, found[3:], strict=True)), str(path))
 
 
-def load_omniglot(data_dir: Path | None) -> Splits:
+def load_omniglot(request: Request) -> Splits:
     """Handwritten characters, (28, 28, 1), ink 255: 19,280 train and 13,180 test images; labels number the characters.
 
     The background alphabets train and the evaluation alphabets test, so no character is in both. This is not the
@@ -61,7 +63,7 @@ def load_omniglot(data_dir: Path | None) -> Splits:
         Lake, Salakhutdinov & Tenenbaum, Human-level concept learning through probabilistic program induction, 2015.
     """
     keys = ("x_background", "x_evaluation", "char_background", "char_evaluation")
-    path, found = _read("omniglot", keys, data_dir)
+    path, found = _read("omniglot", keys, request.folder)
     splits = ("train", "test")
     return make_splits(
         "omniglot", dict(zip(splits, found[:2], strict=True)), dict(zip(splits, found[2:], strict=True)), str(path)
@@ -92,3 +94,16 @@ def _read(name: str, keys: tuple[str, ...], data_dir: Path | None) -> tuple[Path
             f"{sorted(contents)}"
         )
     return path, [contents[key] for key in keys]
+
+
+def _archive(name: str, load: Callable[[Request], Splits]) -> Source:
+    return Source(load, check=lambda request: _check(name, request))
+
+
+def _check(name: str, request: Request) -> None:
+    find(name, request.folder)
+
+
+FREY_FACE = _archive("frey_face", load_frey_face)
+CALTECH101_SILHOUETTES = _archive("caltech101_silhouettes", load_caltech101_silhouettes)
+OMNIGLOT = _archive("omniglot", load_omniglot)

@@ -13,7 +13,7 @@ from numpy.lib import format as npy
 from tfvae._errors import quoted, reading, shortened
 from tfvae._memory import require_memory
 from tfvae.data.errors import DataError
-from tfvae.data.sparse_files import is_sparse_matrix, read_sparse_matrix
+from tfvae.data.sources.sparse_files import is_sparse_matrix, read_sparse_matrix
 
 _ADVICE = (
     "It is damaged, or has Python objects, which tfvae does not load because unpickling runs code. Expected plain "

@@ -10,9 +10,11 @@ import numpy as np
 
 from tfvae._targets import expanded
 from tfvae.data.errors import DataError
+from tfvae.data.sources.source import Source
 from tfvae.data.splits import Splits, make_splits
 
 ENVIRONMENT_VARIABLE = "TFDS_DATA_DIR"
+PREFIX = "tfds:"
 
 _SPLIT_NAMES = ("train", "validation", "test")
 _READ_EXAMPLES = 1000
@@ -179,3 +181,6 @@ def _remove_if_empty(directory: Path) -> None:
         directory.rmdir()
     except OSError:
         return
+
+
+TFDS = Source(lambda request: load_from_tfds(request.name.removeprefix(PREFIX), request.folder))

@@ -1,9 +1,13 @@
 """The splits of a folder of shards."""
 
 from pathlib import Path
+from typing import NoReturn
 
+from tfvae.data.errors import DataError
 from tfvae.data.shard_header import ShardHeader
 from tfvae.data.sharded_split import ShardedSplit
+from tfvae.data.sources.source import Request, Source
+from tfvae.data.sources.unreadable import reporting_unreadable
 from tfvae.data.splits import Splits
 
 # The largest size in bytes of a validation or test split that is read into memory.
@@ -24,3 +28,20 @@ def load_shards(folder: Path) -> Splits:
         if split != "train" and len(sharded) * header.record_size <= _IN_MEMORY_BYTES
     }
     return Splits(header.name, **(splits | in_memory))
+
+
+def _check(request: Request) -> None:
+    ShardHeader.read(request.path)
+
+
+def _refuse(request: Request) -> NoReturn:
+    with reporting_unreadable(request.name):
+        path = request.path.parent if request.path.parent.is_dir() else request.path
+    raise DataError(
+        f"{request.name} is a single shard. Give the folder of all of them, {path}, with the shards.json that "
+        "`tfvae data shard` or tfvae.data.write_shards wrote."
+    )
+
+
+SHARDS = Source(lambda request: load_shards(request.path), check=_check)
+SINGLE_SHARD = Source(_refuse, check=_refuse)

@@ -3,13 +3,14 @@
 import numpy as np
 
 from tfvae.data import noise
+from tfvae.data.sources.source import Request, Source
 from tfvae.data.split import Split
 from tfvae.data.splits import Splits
 
 NUM_TRAIN = 1437
 
 
-def load_digits() -> Splits:
+def load_digits(request: Request) -> Splits:
     """1,437 training and 360 test digits, (8, 8, 1), 17 levels; always the same shuffle, no validation split."""
     from sklearn import datasets
 
@@ -22,3 +23,6 @@ def load_digits() -> Splits:
         train=Split(images[:NUM_TRAIN], labels[:NUM_TRAIN], 17, "digits/train"),
         test=Split(images[NUM_TRAIN:], labels[NUM_TRAIN:], 17, "digits/test"),
     )
+
+
+DIGITS = Source(load_digits)

@@ -7,15 +7,14 @@ from typing import cast
 import numpy as np
 
 from tfvae._errors import quoted
-from tfvae.data import noise
-from tfvae.data.array_file import ArrayFile
 from tfvae.data.contents import clean_arrays, clean_values, require_form
+from tfvae.data.cutting import cut_off
 from tfvae.data.errors import DataError
 from tfvae.data.holes import NAN, observed_of, with_zeros, without_nan
+from tfvae.data.sources.array_file import ArrayFile
+from tfvae.data.sources.source import Request, Source
 from tfvae.data.split import Split
 from tfvae.data.splits import Splits, make_splits
-
-SUFFIXES = (".npy", ".npz")
 
 _FORMS = (
     "x_train with optional x_validation (or x_valid, x_val), x_test and y_train, y_validation, y_test; or one array "
@@ -50,7 +49,7 @@ def load_file(path: Path, seed: int, condition: str | None = None, missing: str 
         _require_enough(file.forms[x["train"]].shape, to_cut, path)
     parts = _read(file, x, y, condition, missing, cut=bool(to_cut))
     if to_cut:
-        _cut_off(parts, to_cut, seed, path)
+        cut_off(parts, to_cut, seed, path)
     return _splits(path, parts)
 
 
@@ -195,28 +194,22 @@ def _require_enough(shape: tuple[int, ...], splits: tuple[str, ...], path: Path)
         )
 
 
-def _cut_off(parts: dict[str, dict[str, np.ndarray]], splits: tuple[str, ...], seed: int, path: Path) -> None:
-    """Moves a tenth of the shuffled training examples, at least one, into each of `splits`.
+def _on_disk(request: Request) -> np.ndarray | None:
+    file = ArrayFile(request.path)
+    return None if file.is_archive else file.mapped()
 
-    Args:
-        parts: The data, labels, conditions and masks, each by split.
-        splits: The names of the splits to make.
-        seed: The seed of the order.
-        path: The file, for messages.
-    """
-    whole = {name: arrays["train"] for name, arrays in parts.items() if "train" in arrays}
-    shape = whole["data"].shape
-    for name, array in whole.items():
-        if len(np.atleast_1d(array)) != shape[0]:
-            raise DataError(
-                f"{path} has {name} of shape {array.shape} for data of shape {shape}. Expected one for each example; "
-                f"correct the {name} or leave them out."
-            )
-    order = noise.permutation(shape[0], seed)
-    size = max(1, shape[0] // 10)
-    for split in reversed(splits):
-        order, chosen = order[:-size], order[-size:]
-        for name, array in whole.items():
-            parts[name][split] = array[chosen]
-    for name, array in whole.items():
-        parts[name]["train"] = array[order]
+
+def _load(request: Request) -> Splits:
+    return load_file(request.path, request.seed, request.condition, request.missing)
+
+
+def _check_file(request: Request) -> None:
+    check_file(request.path, request.condition, request.missing)
+
+
+def _load_whole(request: Request) -> Split | None:
+    return load_whole(request.path, request.condition, request.missing)
+
+
+NPY = Source(_load, _check_file, _load_whole, _on_disk, has_nan=True)
+NPZ = Source(_load, _check_file, _load_whole, has_nan=True, has_arrays=True)

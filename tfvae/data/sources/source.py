@@ -1,0 +1,67 @@
+"""What `load` asks of a source of data."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from tfvae._targets import expanded
+from tfvae.data.errors import DataError
+from tfvae.data.split import Split
+from tfvae.data.splits import Splits
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """The data to load, and how.
+
+    Attributes:
+        name: The name or path as the user gave it.
+        folder: The folder to look in, or None for the folder that is the default of the source.
+        seed: The seed of the cuts of data without splits of their own.
+        condition: The name of an array of conditions, or None.
+        missing: "nan", the name of the array of observed values, or None.
+    """
+
+    name: str
+    folder: Path | None = None
+    seed: int = 0
+    condition: str | None = None
+    missing: str | None = None
+
+    @property
+    def path(self) -> Path:
+        """The name as a path.
+
+        Raises:
+            DataError: If it cannot be one.
+        """
+        path = expanded(self.name, kind=DataError)
+        return path if self.folder is None else self.folder / path
+
+
+def _nothing(request: Request) -> None:
+    """Does nothing."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """One kind of data: functions of a `Request`. Each raises DataError if it cannot use the data.
+
+    Attributes:
+        load: Returns the splits; data without splits of their own are cut with the seed.
+        check: Raises the errors of `load` that can be found without TensorFlow and without reading all data.
+        whole: Returns all examples in their own order; None if the data have splits of their own.
+        on_disk: Returns the one array of a file without reading its values, for data larger than memory; None for other
+            contents.
+        has_nan: Whether NaN can stand for a missing value.
+        has_arrays: Whether there are arrays with names, for conditions and missing values.
+    """
+
+    load: Callable[[Request], Splits]
+    check: Callable[[Request], None] = _nothing
+    whole: Callable[[Request], Split | None] = _nothing
+    on_disk: Callable[[Request], np.ndarray | None] | None = None
+    has_nan: bool = False
+    has_arrays: bool = False

@@ -1,0 +1,55 @@
+"""Errors for names and paths that no source can read."""
+
+import contextlib
+import difflib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from tfvae._errors import quoted, reason
+from tfvae.data.errors import DataError
+
+_TABLES = {
+    ".csv": "pandas.read_csv(PATH)",
+    ".tsv": "pandas.read_csv(PATH, sep='\\t')",
+    ".txt": "pandas.read_csv(PATH)",
+    ".parquet": "pandas.read_parquet(PATH)",
+    ".xlsx": "pandas.read_excel(PATH)",
+}
+
+
+def unreadable(text: str, path: Path) -> DataError:
+    """Makes the error for a path of something else."""
+    if path.is_dir():
+        return DataError(
+            f"The folder {text} has no shards. `tfvae data shard DATA FOLDER` makes such a folder; for a folder of "
+            "images, see tfvae.data.write_shards."
+        )
+    if path.suffix.lower() in _TABLES:
+        reader = _TABLES[path.suffix.lower()]
+        what, array = f"Tables in {path.suffix} files are", f"{reader}.to_numpy('float32')"
+    else:
+        what, array = f"Files ending in {path.suffix!r} are" if path.suffix else "Files of this kind are", "array"
+    return DataError(
+        f"{text} exists but cannot be read. {what} not read yet; save the numbers as a .npy or .npz file, one row an "
+        f"example: numpy.save('data.npy', {array})."
+    )
+
+
+def unknown(text: str, names: Iterable[str]) -> DataError:
+    """Makes the error for a name that is neither one of the known names nor a path that exists."""
+    near = difflib.get_close_matches(text[:100], names, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return DataError(
+        f"There is no data set named {quoted(text)}.{hint} Expected one of {', '.join(names)}; tfds:NAME for an "
+        "image data set of TensorFlow Datasets; the path of a .npy or .npz file; or a folder of shards. Received: "
+        f"name={quoted(text)}"
+    )
+
+
+@contextlib.contextmanager
+def reporting_unreadable(text: str) -> Iterator[None]:
+    """Turns errors of the file system into a DataError: a name that is too long, a folder that may not be read."""
+    try:
+        yield
+    except OSError as error:
+        raise DataError(f"The data {quoted(text)} cannot be read: {reason(error)}. Give another path.") from error
