@@ -282,7 +282,7 @@ def test_files_that_are_there_and_not_read_say_how_to_go_on(tmp_path):
         "t.tsv": r"pandas\.read_csv\(PATH, sep='\\t'\)",
         "t.parquet": r"pandas\.read_parquet\(PATH\)",
         "t.xlsx": r"pandas\.read_excel\(PATH\)",
-        "p.JPG": r"'\.JPG' are not",
+        "p.JP2": r"'\.JP2' are not",
         "n": "of this kind",
     }
     for name, words in cases.items():
@@ -291,8 +291,11 @@ def test_files_that_are_there_and_not_read_say_how_to_go_on(tmp_path):
             with pytest.raises(DataError, match=f"{name} exists but cannot be read.*{words}") as refused:
                 refuse(tmp_path / name)
             assert "numpy.save('data.npy', " in str(refused.value)
-    with pytest.raises(DataError, match="has no shards"):
+    with pytest.raises(DataError, match="has no shards and no images"):
         load(tmp_path)
+    (tmp_path / "p.JPG").write_text("1,2\n")
+    with pytest.raises(DataError, match=f"p.JPG is a single file. Give the folder of all images: {tmp_path}"):
+        load(tmp_path / "p.JPG")
     for refuse in (load, check_name):
         with pytest.raises(DataError, match="name or path is empty"):
             refuse("")

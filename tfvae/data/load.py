@@ -3,6 +3,7 @@
 import dataclasses
 import os
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 
@@ -17,6 +18,9 @@ from tfvae.data.sources.source import Request, Source
 from tfvae.data.split import Split
 from tfvae.data.splits import Splits
 
+ImageSize: TypeAlias = str | int | tuple[int, int] | None
+
+_LARGEST_SIZE = 65_535
 _SPLIT_NAMES = ("train", "validation", "test")
 
 
@@ -32,16 +36,19 @@ def load(
     seed: int = 0,
     condition: str | None = None,
     missing: str | None = None,
+    image_size: ImageSize = None,
 ) -> Splits:
-    """Loads a data set by name, from a file, or from a folder of shards.
+    """Loads a data set by name, from a file, or from a folder of images or of shards.
 
     Args:
         name: one of `known_names()`; "tfds:NAME" for any image data set of TensorFlow Datasets; or the path of an
             `.npy` or `.npz` file. An `.npz` has `x_train` with optional `x_validation`, `x_test` and `y_*`, or one
             array (`x`, `images`, `data`, `arr_0` or the only one) with optional `y` or `labels`, which is shuffled and
-            cut 80/10/10; without `x_test`, a tenth of `x_train` becomes the test split. For data larger than memory,
-            the folder that `write_shards` or `tfvae data shard` made: its training split is a `ShardedSplit`, read
-            batch by batch; so are validation and test splits of more than 64 MB. Smaller ones are read into memory.
+            cut 80/10/10; without `x_test`, a tenth of `x_train` becomes the test split. A folder of images has them
+            in one folder, in one folder a class, or in folders `train`, `validation` and `test` of these; it is cut as
+            an `.npz`. For data larger than memory, the folder that `write_shards` or `tfvae data shard` made: its
+            training split is a `ShardedSplit`, read batch by batch; so are validation and test splits of more than
+            64 MB. Smaller ones are read into memory.
         data_dir: The folder to look in, instead of TFDS_DATA_DIR for data sets of TFDS (unset, TFDS's own default) and
             TFVAE_DATA_DIR for "frey_face", "caltech101_silhouettes" and "omniglot". Relative paths start there.
         seed: The seed of the cuts of a file without splits of its own; named data sets have fixed splits.
@@ -51,6 +58,8 @@ def load(
         missing: "nan" if NaN in a file is a missing value; or the name of an array of an `.npz`, such as "observed" for
             `observed`, or for `observed_train`, `observed_test`, which is False at missing values of any data. None if
             no value is missing, and NaN an error.
+        image_size: The size that a folder of images is resized to: one number of pixels, or height and width, as a pair
+            or as "32x48". Images are scaled, and cropped at the centre. None if they have one size.
 
     Returns:
         Splits of uint8 levels or float32 values, channels last: (N, H, W) becomes (N, H, W, 1), (N, D) stays. Zeros and
@@ -64,7 +73,7 @@ def load(
         >>> len(splits.train), splits.event_shape, splits.num_levels
         (1437, (8, 8, 1), 17)
     """
-    request = Request(os.fspath(name), _folder(data_dir), seed, condition, missing)
+    request = Request(os.fspath(name), _folder(data_dir), seed, condition, missing, _size(image_size))
     source = _source(request)
     if condition != LABEL:
         return source.load(request)
@@ -76,11 +85,28 @@ def _folder(data_dir: str | os.PathLike[str] | None) -> Path | None:
     return None if data_dir is None else expanded(data_dir, kind=DataError)
 
 
+def _size(image_size: ImageSize) -> tuple[int, int] | None:
+    """Returns height and width.
+
+    Raises:
+        DataError: If it is not a size.
+    """
+    if image_size is None:
+        return None
+    parts = list(map(str, image_size)) if isinstance(image_size, tuple | list) else str(image_size).lower().split("x")
+    if len(parts) not in (1, 2) or not all(part.isdecimal() and 1 <= int(part) <= _LARGEST_SIZE for part in parts):
+        raise DataError(
+            'image_size must be one number of pixels, such as 28, or height and width, such as "32x48". '
+            f"Received: image_size={quoted(image_size)}"
+        )
+    return int(parts[0]), int(parts[-1])
+
+
 def _source(request: Request) -> Source:
     """Returns the source of the data.
 
     Raises:
-        DataError: If the data cannot have such a condition or such missing values.
+        DataError: If the data cannot have such a condition or such missing values, or cannot be resized.
     """
     source = source_of(request)
     missing, condition = request.missing, request.condition
@@ -94,24 +120,53 @@ def _source(request: Request) -> Source:
             f'condition must be "label", the label of each example, or for an .npz file the name of one of its arrays. '
             f"Received: condition={quoted(condition)} for the data {quoted(request.name)}"
         )
+    if request.image_size is not None and not source.resizes:
+        raise DataError(
+            "image_size is for folders of images. Leave it out for other data. "
+            f"Received: image_size={quoted(request.image_size)} for the data {quoted(request.name)}"
+        )
     return source
 
 
-def check_name(name: str | os.PathLike[str], condition: str | None = None, missing: str | None = None) -> None:
+def check_name(
+    name: str | os.PathLike[str],
+    condition: str | None = None,
+    missing: str | None = None,
+    image_size: ImageSize = None,
+) -> None:
     """Checks a name or path without TensorFlow and without reading the data.
 
     Args:
         name: As for `load`.
         condition: As for `load`.
         missing: As for `load`.
+        image_size: As for `load`.
 
     Raises:
         DataError: If the name is unknown, the path does not exist, or `load` would refuse the file by its headers.
         MemoryError: If the arrays, with the copies that loading makes, need more memory than is free.
     """
-    request = Request(os.fspath(name), condition=condition, missing=missing)
+    request = Request(os.fspath(name), condition=condition, missing=missing, image_size=_size(image_size))
     source = _source(request)
     source.check(dataclasses.replace(request, condition=None) if condition == LABEL else request)
+
+
+def check_examples(
+    name: str | os.PathLike[str],
+    condition: str | None = None,
+    missing: str | None = None,
+    image_size: ImageSize = None,
+) -> None:
+    """Checks as `check_name` data for `load_examples`."""
+    request = Request(os.fspath(name), condition=None if condition == LABEL else condition, missing=missing)
+    source, request = _of_examples(request, image_size)
+    source.check(request)
+
+
+def _of_examples(request: Request, image_size: ImageSize) -> tuple[Source, Request]:
+    """Returns the source of examples, which are resized only if they can be."""
+    source = _source(request)
+    return source, dataclasses.replace(request, image_size=_size(image_size) if source.resizes else None)
 
 
 def check_source(name: str | os.PathLike[str]) -> None:
@@ -145,6 +200,7 @@ def load_examples(
     data_dir: str | os.PathLike[str] | None = None,
     condition: str | None = None,
     missing: str | None = None,
+    image_size: ImageSize = None,
 ) -> Split | ShardedSplit:
     """Loads examples to apply a model to: a file with one array whole and in its own order, else one split.
 
@@ -155,16 +211,19 @@ def load_examples(
         condition: As for `load`, for the name of an array. Conditions that are labels are not made, because the classes
             are those of the training data.
         missing: As for `load`.
+        image_size: As for `load`; other data than folders of images stay as they are.
 
     Raises:
         DataError: If `load` refuses the data, or the data set lacks the split.
     """
     check_split(split)
     request = Request(os.fspath(name), _folder(data_dir), condition=condition, missing=missing)
-    whole = _source(request).whole(request)
+    source, request = _of_examples(request, image_size)
+    whole = source.whole(request)
     if whole is not None:
         return whole
-    found = getattr(load(name, data_dir=data_dir, condition=condition, missing=missing), split)
+    size = request.image_size
+    found = getattr(load(name, data_dir=data_dir, condition=condition, missing=missing, image_size=size), split)
     if found is None:
         raise DataError(
             f"The data set {os.fspath(name)!r} has no {split} split. Choose another. Received: split={split!r}"

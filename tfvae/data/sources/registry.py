@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from pathlib import Path
 from types import MappingProxyType
+from typing import NoReturn
 
 from tfvae.data.errors import DataError
 from tfvae.data.shard_header import is_shards
-from tfvae.data.sources import archives, arrays, digits, shards, tfds
+from tfvae.data.sources import archives, arrays, digits, image_folders, shards, tfds
 from tfvae.data.sources.source import Request, Source
 from tfvae.data.sources.unreadable import reporting_unreadable, unknown, unreadable
 
@@ -26,40 +27,37 @@ _SUFFIXES: MappingProxyType[str, Source] = MappingProxyType(
     {".npy": arrays.NPY, ".npz": arrays.NPZ, ".tfrecord": shards.SINGLE_SHARD}
 )
 # Whether a folder is of a kind, and its source; the first that fits.
-_FOLDERS: tuple[tuple[Callable[[Path], bool], Source], ...] = ((is_shards, shards.SHARDS),)
+_FOLDERS: tuple[tuple[Callable[[Path], bool], Source], ...] = (
+    (is_shards, shards.SHARDS),
+    (image_folders.has_images, image_folders.IMAGES),
+)
 
 
 def source_of(request: Request) -> Source:
-    """Returns the source of a name or a path, without looking at the disk.
+    """Returns the source of a name or a path. For an unknown one, it is a source whose functions raise DataError.
 
     Raises:
-        DataError: If the name cannot be a path.
+        DataError: If the path cannot be looked at.
     """
     if request.name in NAMES:
         return NAMES[request.name]
     prefixed = [source for prefix, source in _PREFIXES.items() if request.name.startswith(prefix)]
-    return prefixed[0] if prefixed else _SUFFIXES.get(request.path.suffix, _FOLDER)
+    if prefixed:
+        return prefixed[0]
+    path = request.path
+    if path.suffix in _SUFFIXES:
+        return _SUFFIXES[path.suffix]
+    with reporting_unreadable(request.name):
+        folders = [source for is_kind, source in _FOLDERS if request.name and is_kind(path)]
+    return folders[0] if folders else _UNKNOWN
 
 
-def _kind_of_folder(request: Request) -> Source:
-    """Returns the source of a folder.
-
-    Raises:
-        DataError: If there is no folder, or none that a source can read.
-    """
+def _refuse(request: Request) -> NoReturn:
     if not request.name:
         raise DataError("A data set's name or path is empty. Give one. Received: name=''")
-    path = request.path
     with reporting_unreadable(request.name):
-        for is_kind, source in _FOLDERS:
-            if is_kind(path):
-                return source
-        exists = path.exists()
-    raise unreadable(request.name, path) if exists else unknown(request.name, NAMES)
+        exists = request.path.exists()
+    raise unreadable(request.name, request.path) if exists else unknown(request.name, NAMES)
 
 
-_FOLDER = Source(
-    load=lambda request: _kind_of_folder(request).load(request),
-    check=lambda request: _kind_of_folder(request).check(request),
-    whole=lambda request: _kind_of_folder(request).whole(request),
-)
+_UNKNOWN = Source(_refuse, check=_refuse, resizes=True)

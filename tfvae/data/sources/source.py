@@ -22,6 +22,7 @@ class Request:
         seed: The seed of the cuts of data without splits of their own.
         condition: The name of an array of conditions, or None.
         missing: "nan", the name of the array of observed values, or None.
+        image_size: The height and width that images are resized to, or None.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Request:
     seed: int = 0
     condition: str | None = None
     missing: str | None = None
+    image_size: tuple[int, int] | None = None
 
     @property
     def path(self) -> Path:
@@ -57,6 +59,7 @@ class Source:
             contents.
         has_nan: Whether NaN can stand for a missing value.
         has_arrays: Whether there are arrays with names, for conditions and missing values.
+        resizes: Whether there are images that can be resized.
     """
 
     load: Callable[[Request], Splits]
@@ -65,3 +68,4 @@ class Source:
     on_disk: Callable[[Request], np.ndarray | None] | None = None
     has_nan: bool = False
     has_arrays: bool = False
+    resizes: bool = False

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tfvae._errors import quoted, reason
 from tfvae.data.errors import DataError
+from tfvae.data.sources.image_files import SUFFIXES
 
 _TABLES = {
     ".csv": "pandas.read_csv(PATH)",
@@ -21,9 +22,11 @@ def unreadable(text: str, path: Path) -> DataError:
     """Makes the error for a path of something else."""
     if path.is_dir():
         return DataError(
-            f"The folder {text} has no shards. `tfvae data shard DATA FOLDER` makes such a folder; for a folder of "
-            "images, see tfvae.data.write_shards."
+            f"The folder {text} has no shards and no images. Expected images ({', '.join(SUFFIXES)}), or shards as "
+            "`tfvae data shard DATA FOLDER` writes them."
         )
+    if path.suffix.lower() in SUFFIXES:
+        return DataError(f"{text} is a single file. Give the folder of all images: {path.absolute().parent}.")
     if path.suffix.lower() in _TABLES:
         reader = _TABLES[path.suffix.lower()]
         what, array = f"Tables in {path.suffix} files are", f"{reader}.to_numpy('float32')"
@@ -41,8 +44,8 @@ def unknown(text: str, names: Iterable[str]) -> DataError:
     hint = f" Did you mean {near[0]!r}?" if near else ""
     return DataError(
         f"There is no data set named {quoted(text)}.{hint} Expected one of {', '.join(names)}; tfds:NAME for an "
-        "image data set of TensorFlow Datasets; the path of a .npy or .npz file; or a folder of shards. Received: "
-        f"name={quoted(text)}"
+        "image data set of TensorFlow Datasets; the path of a .npy or .npz file; or a folder of images or of shards. "
+        f"Received: name={quoted(text)}"
     )
 
 
