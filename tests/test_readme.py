@@ -17,6 +17,7 @@ PAGES = (
     "README.md",
     "docs/conditional.md",
     "docs/contributing.md",
+    "docs/data.md",
     "docs/estimators.md",
     "docs/evaluation.md",
     "docs/experiments.md",

@@ -210,7 +210,7 @@ def test_other_files_are_left_out_and_counted(write, caplog):
     for name in ("notes.txt", "a/._1.png", "a/labels.csv"):
         (folder / name).write_text("no image")
     assert len(whole(folder)) == 2
-    assert "left out 3 files that are hidden or no images, such as a/._1.png" in caplog.text
+    assert "left out because they are hidden or no images: 3, such as a/._1.png" in caplog.text
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
 
 
@@ -218,7 +218,7 @@ def test_frames_and_colours_that_are_not_read_are_counted(write, caplog):
     first, second = Image.fromarray(GRAY[0]), Image.fromarray(GRAY[1])
     folder = write({"1.tif": first}, save_all=True, append_images=[second])
     np.testing.assert_array_equal(whole(folder).raw[0, ..., 0], GRAY[0])
-    assert "1 images have several frames or pages" in caplog.text
+    assert "several frames or pages, of which the first is read: 1." in caplog.text
 
 
 def test_16_bit_colours_are_reported(tmp_path, caplog):
@@ -230,7 +230,7 @@ def test_16_bit_colours_are_reported(tmp_path, caplog):
     content = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
     (tmp_path / "1.png").write_bytes(b"\x89PNG\r\n\x1a\n" + content)
     np.testing.assert_array_equal(whole(tmp_path).raw[0, ..., 0], WORDS >> 8)
-    assert "1 images have colours of 16 bits. They are read with 8 bits" in caplog.text
+    assert "colours of 16 bits, which are read with 8 bits: 1." in caplog.text
 
 
 def test_sizes_that_differ(write):

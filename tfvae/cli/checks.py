@@ -6,6 +6,7 @@ from tfvae._errors import quoted
 from tfvae._targets import expanded, output_file, output_folder
 from tfvae.training.config import RunConfig
 from tfvae.training.run_folder import RunFolder
+from tfvae.training.settings import DataConfig
 
 
 def check_run(run_dir: Path) -> RunConfig:
@@ -35,12 +36,29 @@ def check_served(path: Path) -> None:
         )
 
 
-def check_data(name: str, split: str = "train", condition: str = "", missing: str = "") -> None:
-    """Raises an error if the data do not exist or cannot be read, judging by their names and headers."""
+def check_data(data: DataConfig, split: str = "train") -> None:
+    """Raises an error if the data of a run do not exist or cannot be read, judging by their names and headers."""
     from tfvae.data.load import check_name, check_split
 
     check_split(split)
-    check_name(name, condition or None, missing or None)
+    check_name(data.name, data.condition or None, data.missing or None, data.image_size or None)
+
+
+def check_examples(name: str, data: DataConfig, split: str, missing: str | None = None) -> None:
+    """Raises an error if data for the model of a run do not exist or cannot be read, as `check_data` does.
+
+    Args:
+        name: The name or path of the data.
+        data: The data of the run.
+        split: The name of the split.
+        missing: As `data.missing`. None is that of the run.
+    """
+    from tfvae.data.load import check_examples as check_other
+    from tfvae.data.load import check_split
+
+    check_split(split)
+    missing = data.missing if missing is None else missing
+    check_other(name, data.condition or None, missing or None, data.image_size or None)
 
 
 def check_file(*paths: Path) -> None:

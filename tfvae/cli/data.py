@@ -9,11 +9,14 @@ from tfvae.cli.loading import commands
 
 
 def shard(
-    data: Annotated[str, typer.Argument(metavar="DATA", help="Name of a data set, or a .npy or .npz file.")],
+    data: Annotated[
+        str, typer.Argument(metavar="DATA", help="Name of a data set, a .npy or .npz file, or a folder of images.")
+    ],
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder to create.")],
     shard_size: Annotated[
         int | None, typer.Option(min=1, help="Examples per file. (default: as many as fit into 64 MB)")
     ] = None,
+    image_size: Annotated[str | None, typer.Option(help="As for `tfvae train`.")] = None,
     seed: Annotated[int, typer.Option(help="Random seed of the order of the training examples.", min=0)] = 0,
 ) -> None:
     """Write data as TFRecord shards, which training reads piece by piece. For data larger than memory."""
@@ -21,5 +24,5 @@ def shard(
     from tfvae.data.shards import require_free
 
     require_free(folder)
-    check_source(data)
-    commands("data").shard(data, folder, shard_size, seed)
+    check_source(data, image_size)
+    commands("data").shard(data, folder, shard_size, image_size, seed)

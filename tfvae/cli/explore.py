@@ -27,7 +27,7 @@ def explore(
 ) -> None:
     """Explore the latent space of a run in the browser: map, sliders, paths and your own images."""
     data = checks.check_run(run).data
-    checks.check_data(data.name, split, data.condition, data.missing)
+    checks.check_data(data, split)
     commands("explore").explore(
         run,
         port,

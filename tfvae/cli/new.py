@@ -7,6 +7,7 @@ import typer
 
 from tfvae.cli import checks
 from tfvae.cli.loading import commands
+from tfvae.training.settings import DataConfig
 
 
 def new(
@@ -14,10 +15,12 @@ def new(
     data: Annotated[str, typer.Option(help="As for `tfvae train`.")] = "digits",
     network: Annotated[str | None, typer.Option(help="mlp, conv or another network.", show_default="mlp")] = None,
     missing: Annotated[str, typer.Option(help="As for `tfvae train`.", show_default=False)] = "",
+    image_size: Annotated[str, typer.Option(help="As for `tfvae train`.", show_default=False)] = "",
 ) -> None:
     """Write a commented file of settings that fit the data, for `tfvae train --config FILE`."""
     checks.check_file(file)
     if file.exists():
         raise ValueError(f"{file} exists already. Give another name. Nothing was changed.")
-    checks.check_data(data, missing=missing)
-    commands("parts").new(file, data, network, missing)
+    settings = DataConfig(name=data, missing=missing, image_size=image_size)
+    checks.check_data(settings)
+    commands("parts").new(file, settings, network)

@@ -30,7 +30,7 @@ def evaluate(
     given = {"num_samples": num_samples, "num_importance_samples": num_importance_samples, "num_examples": num_examples}
     config = checks.check_run(run)
     dataclasses.replace(config.evaluation, **{name: value for name, value in given.items() if value is not None})
-    checks.check_data(config.data.name, condition=config.data.condition, missing=config.data.missing)
+    checks.check_data(config.data)
     commands("training").evaluate(
         run, num_samples=num_samples, num_importance_samples=num_importance_samples, num_examples=num_examples
     )
@@ -109,7 +109,7 @@ def impute(
     config = checks.check_run(run)
     missing = missing or config.data.missing or ("" if data is None else "nan")
     target = checked_output(output) or run / "imputed.npz"
-    checks.check_data(data or config.data.name, split, config.data.condition, missing)
+    checks.check_examples(data or config.data.name, config.data, split, missing)
     checks.check_outputs(run, data or config.data.name, target)
     counts = {"num_samples": num_samples, "num_importance_samples": num_importance_samples}
     commands("draws").impute(run, data, split, missing, counts, seed, target)
@@ -180,5 +180,5 @@ def _arrays_and_picture(output: Path) -> tuple[Path, Path]:
 def _check_draws(run: Path, data: str | None, split: str, *outputs: Path) -> None:
     config = checks.check_run(run)
     data = config.data.name if data is None else data
-    checks.check_data(data, split, config.data.condition, config.data.missing)
+    checks.check_examples(data, config.data, split)
     checks.check_outputs(run, data, *outputs)

@@ -21,7 +21,8 @@ def train(
     data: Annotated[
         str | None,
         typer.Option(
-            help="digits, mnist, frey_face ..., tfds:NAME, a .npy or .npz file, or shards.", show_default="digits"
+            help="digits, mnist, frey_face ..., tfds:NAME, a .npy or .npz file, or a folder of images or shards.",
+            show_default="digits",
         ),
     ] = None,
     run_dir: Annotated[Path | None, typer.Option(help="Run folder to create.", show_default="runs/DATA-TIME")] = None,
@@ -89,6 +90,10 @@ def train(
             help="Missing values: nan, for NaN in a file, or the name of an array of an .npz that is False there."
         ),
     ] = None,
+    image_size: Annotated[
+        str | None,
+        typer.Option(help="Size that a folder of images is resized to: 28, or height and width, 32x48."),
+    ] = None,
     num_labels: Annotated[
         int | None, typer.Option(help="Training examples that keep their label, for m2.", show_default="0, all")
     ] = None,
@@ -149,6 +154,7 @@ def train(
             "binarize": binarize,
             "condition": condition,
             "missing": missing,
+            "image_size": image_size,
             "num_labels": num_labels,
         },
         "model": {
@@ -195,8 +201,7 @@ def train(
         checks.check_new_run(run_dir)
     require_allowed(settings.model, allow_code)
     check_labels(settings)
-    own = settings.data
-    checks.check_data(own.name, condition=own.condition, missing=own.missing)
+    checks.check_data(settings.data)
     if allow_code:
         sys.path.insert(0, os.getcwd())  # as for `python -m`
     commands("training").train(

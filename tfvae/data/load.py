@@ -169,10 +169,10 @@ def _of_examples(request: Request, image_size: ImageSize) -> tuple[Source, Reque
     return source, dataclasses.replace(request, image_size=_size(image_size) if source.resizes else None)
 
 
-def check_source(name: str | os.PathLike[str]) -> None:
+def check_source(name: str | os.PathLike[str], image_size: ImageSize = None) -> None:
     """Checks a source of shards as `check_name` does; a `.npy` file may be larger than memory."""
-    if on_disk(name) is None:
-        check_name(name)
+    if image_size is not None or on_disk(name) is None:
+        check_name(name, image_size=image_size)
 
 
 def on_disk(name: str | os.PathLike[str]) -> np.ndarray | None:

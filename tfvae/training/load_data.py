@@ -25,7 +25,12 @@ def load_data(config: RunConfig) -> Splits:
     """
     check_labels(config)
     data = config.data
-    splits = tfvae_data.load(data.name, condition=data.condition or None, missing=data.missing or None)
+    splits = tfvae_data.load(
+        data.name,
+        condition=data.condition or None,
+        missing=data.missing or None,
+        image_size=data.image_size or None,
+    )
     if config.model.kind != "m2":
         return splits
     found = with_class_numbers(splits.in_memory("labels for a model of them"))
@@ -36,6 +41,8 @@ def load_data(config: RunConfig) -> Splits:
 
 def load_other_data(config: RunConfig, data: str, split: str, missing: str | None = None) -> Split | ShardedSplit:
     """Loads other data for the model of a run, with the conditions that it needs, whose classes are those of the run.
+
+    Images of a folder are resized as those of the run.
 
     Args:
         config: The resolved configuration of the run.
@@ -50,7 +57,8 @@ def load_other_data(config: RunConfig, data: str, split: str, missing: str | Non
     condition = config.data.condition
     array = None if condition in ("", LABEL) else condition
     missing = config.data.missing if missing is None else missing
-    found = tfvae_data.load_examples(data, split=split, condition=array, missing=missing or None)
+    image_size = config.data.image_size or None
+    found = tfvae_data.load_examples(data, split=split, condition=array, missing=missing or None, image_size=image_size)
     if not isinstance(found, Split):
         if condition:
             raise DataError(f"{found.name} is read from shards, which have no condition. Load it from an .npz file.")

@@ -1,6 +1,7 @@
 """Settings of a run: one frozen dataclass for each table, validated when created."""
 
 import dataclasses
+import re
 import sys
 from typing import Any
 
@@ -20,7 +21,8 @@ class DataConfig:
     """Settings of the data.
 
     Attributes:
-        name: Name for `tfvae.data.load`, or path of a .npy or .npz file or of a folder of shards.
+        name: Name for `tfvae.data.load`, or path of a .npy or .npz file, or of a folder of images or
+            of shards.
         binarize: Binarisation of gray data for a Bernoulli likelihood: "dynamic" (sampled with the gray value as
             probability, again in each epoch), "static" (sampled once), "threshold" (above one half) or "none". "auto"
             is "dynamic" for gray data with a Bernoulli likelihood.
@@ -28,6 +30,8 @@ class DataConfig:
             an .npz file. "" for a model without a condition.
         missing: Missing values: "nan", for NaN in a .npy or .npz file, or the name of an array of an .npz file that is
             False at missing values. "" if no value is missing.
+        image_size: Size that a folder of images is resized to: a number of pixels, such as "28", or height and width,
+            such as "32x48". "" for images of one size.
         num_labels: Number of training examples that keep their label, drawn alike from all classes, for a model with
             labels. 0 keeps all.
         labelled_per_batch: Number of labelled examples in each batch, if some are not labelled. 0 is a tenth of the
@@ -39,6 +43,7 @@ class DataConfig:
     binarize: str = "auto"
     condition: str = ""
     missing: str = ""
+    image_size: str = ""
     num_labels: int = 0
     labelled_per_batch: int = 0
     classes: tuple[str, ...] = ()
@@ -51,6 +56,10 @@ class DataConfig:
         require(isinstance(self.condition, str), "data.condition", expected, self.condition)
         expected = '"nan", or the name of an array of an .npz file'
         require(isinstance(self.missing, str), "data.missing", expected, self.missing)
+        size = str(self.image_size) if type(self.image_size) is int else self.image_size
+        valid = isinstance(size, str) and re.fullmatch(r"([1-9]\d{0,4}(x[1-9]\d{0,4})?)?", size) is not None
+        require(valid, "data.image_size", 'a number of pixels, or height and width, such as "32x48"', self.image_size)
+        object.__setattr__(self, "image_size", size)
         names = tuple(self.classes) if isinstance(self.classes, list | tuple) else self.classes
         valid = isinstance(names, tuple) and all(isinstance(name, str) for name in names)
         require(valid, "data.classes", "a list of names", names)

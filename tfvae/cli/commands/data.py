@@ -9,12 +9,13 @@ from tfvae.data.load import on_disk
 from tfvae.data.shards import require_free
 
 
-def shard(data: str, folder: Path, shard_size: int | None, seed: int) -> None:
+def shard(data: str, folder: Path, shard_size: int | None, image_size: str | None, seed: int) -> None:
     """Runs `tfvae data shard`."""
     require_free(folder)
     array = on_disk(data)  # it may be larger than memory
     if array is None:
-        tfvae_data.write_shards(tfvae_data.load(data), folder, shard_size=shard_size, seed=seed)
+        splits = tfvae_data.load(data, image_size=image_size)
+        tfvae_data.write_shards(splits, folder, shard_size=shard_size, seed=seed)
     else:
         require_space(folder, array.size * (4 if array.dtype.kind == "f" else 1))  # others are stored as bytes
         tfvae_data.write_shards(array, folder, shard_size=shard_size, seed=seed, name=expanded(data).stem)

@@ -12,6 +12,7 @@ from tfvae.parts.listing import documentation, families, setting_of, signature, 
 from tfvae.training.commented import commented_file
 from tfvae.training.config import RunConfig
 from tfvae.training.load_data import load_data
+from tfvae.training.settings import DataConfig
 
 
 def parts(family: str | None, kind: str | None) -> None:
@@ -32,9 +33,10 @@ def parts(family: str | None, kind: str | None) -> None:
         console.print()
 
 
-def new(file: Path, data: str, network: str | None, missing: str) -> None:
+def new(file: Path, data: DataConfig, network: str | None) -> None:
     """Runs `tfvae new`."""
     model = {} if network is None else {"network": network}
-    config = RunConfig.from_dict({"data": {"name": data, "missing": missing}, "model": model})
+    settings = {"name": data.name, "missing": data.missing, "image_size": data.image_size}
+    config = RunConfig.from_dict({"data": settings, "model": model})
     write_text(file, commented_file(config, load_data(config)))
     say(f"{file}: change what you want, then `tfvae train --config {file}`.")

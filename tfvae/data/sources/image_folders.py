@@ -185,17 +185,17 @@ def _say(folder: _Folder, headers: list[Header], form: Form, pixels: dict[str, n
     if folder.left_out:
         example = folder.left_out[0].relative_to(folder.path)
         _log.warning(
-            "%s: left out %d files that are hidden or no images, such as %s.",
+            "%s: files left out because they are hidden or no images: %d, such as %s.",
             folder.path,
             len(folder.left_out),
             example,
         )
     frames = sum(header.has_frames for header in headers)
     if frames:
-        _log.warning("%s: %d images have several frames or pages. The first is read.", folder.path, frames)
+        _log.warning("%s: images with several frames or pages, of which the first is read: %d.", folder.path, frames)
     reduced = sum(header.is_reduced for header in headers)
     if reduced:
-        _log.warning("%s: %d images have colours of 16 bits. They are read with 8 bits.", folder.path, reduced)
+        _log.warning("%s: images with colours of 16 bits, which are read with 8 bits: %d.", folder.path, reduced)
     if form.depth == "word":
         largest = max(float(array.max()) for array in pixels.values())
         dark = f" The largest is {largest:.2g}, so the images look dark. Scale them, or save them in a .npy file."
