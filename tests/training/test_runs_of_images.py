@@ -5,10 +5,13 @@ import tomllib
 import numpy as np
 import pytest
 from PIL import Image
+from small_models import few_signatures, without_xla
 
+import tfvae
 from tfvae.cli import checks
-from tfvae.data import DataError
-from tfvae.training import RunConfig
+from tfvae.cli.commands.data import shard
+from tfvae.data import DataError, load
+from tfvae.training import RunConfig, train
 from tfvae.training.load_data import load_data, load_other_data
 from tfvae.training.resolve import resolve
 
@@ -53,6 +56,25 @@ def test_images_of_other_folders_are_resized_too(photos, config, tmp_path):
     checks.check_examples(str(tmp_path / "other.npz"), config.data, "test")
     array = load_other_data(config, str(tmp_path / "other.npz"), "test")
     np.testing.assert_array_equal(array.raw, other.raw)
+
+
+def test_other_data_have_no_size():
+    with pytest.raises(DataError, match="image_size is for folders of images"):
+        checks.check_data(RunConfig.from_dict({"data": {"name": "digits", "image_size": "8"}}).data)
+
+
+def test_images_as_shards(photos, tmp_path):
+    shard(str(photos), tmp_path / "shards", None, "6x5", 0)
+    assert [len(part) for part in load(tmp_path / "shards").all.values()] == [32, 4, 4]
+
+
+@pytest.mark.slow
+def test_a_model_is_trained_on_images(config, tmp_path):
+    tables = {"training": {"epochs": 1}, "evaluation": {"num_importance_samples": 2, "num_examples": 1}}
+    with without_xla(), few_signatures():
+        train(RunConfig.from_dict(tomllib.loads(config.to_toml()), tables), tmp_path / "run")
+    vae = tfvae.load_model(tmp_path / "run" / "model.keras")
+    assert vae.sample(3, condition=np.eye(2, dtype="float32")[[0, 1, 1]], seed=0).shape == (3, 6, 5, 3)
 
 
 def test_a_whole_number_is_a_size():

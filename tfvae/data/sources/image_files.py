@@ -72,11 +72,16 @@ def read_header(path: Path) -> Header:
 @contextlib.contextmanager
 def _opened(path: Path) -> "Iterator[Image.Image]":
     """Opens an image, and turns errors in the block into DataError."""
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
-    # Pillow maps an open path into memory, and then mixes up rows and columns of a TIFF that is to be rotated.
-    with reading(path, _ADVICE, kind=DataError), path.open("rb") as file, Image.open(file) as image:
-        yield image
+    # Of a path, Pillow maps the file into memory, and then mixes up rows and columns of a TIFF that is to be rotated.
+    with reading(path, _ADVICE, kind=DataError), path.open("rb") as file:
+        try:
+            image = Image.open(file)
+        except UnidentifiedImageError:
+            raise ValueError("its content is no image of a known format") from None
+        with image:
+            yield image
 
 
 def _depth(mode: str) -> Literal["bit", "byte", "word", "float"]:
