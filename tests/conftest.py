@@ -90,6 +90,11 @@ def find_archives():
 
 
 @pytest.fixture(scope="session")
+def find_table():
+    return lambda name: _find("TFVAE_TABLES_DIR", "tables", name) / name
+
+
+@pytest.fixture(scope="session")
 def tfds_folder() -> Path:
     return _find("TFDS_DATA_DIR", "tfds", "mnist")
 

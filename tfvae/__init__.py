@@ -33,6 +33,7 @@ _SUBPACKAGES = frozenset(
         "recipes",
         "serving",
         "sweeps",
+        "tables",
         "training",
     }
 )
@@ -56,6 +57,7 @@ __all__ = [
     "recipes",
     "serving",
     "sweeps",
+    "tables",
     "training",
 ]
 

@@ -1,0 +1,211 @@
+"""Tables from files."""
+
+import os
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tfvae._errors import quoted, reading, reason
+from tfvae.tables.errors import TableError
+from tfvae.tables.text_form import SPACES, has_header, rows_of, separator_of, with_decimal_points
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".data")
+COMPRESSIONS = (".gz", ".bz2", ".zip", ".xz", ".zst")
+SUFFIXES = (*TEXT_SUFFIXES, ".parquet", ".feather")
+"""The suffixes of files with tables; that of a compression may follow those of text."""
+
+_SPACED = (".txt", ".data")  # files that may have spaces between their cells
+_NUM_LINES = 50  # of which the form of a file is found
+_NEVER = "\x01"  # a separator that does not occur, so that a line is one cell
+_ENCODINGS = ("utf-8-sig", "cp1252", "latin-1")
+
+
+def is_table(path: str | os.PathLike[str]) -> bool:
+    """Whether the name of a file is that of a table."""
+    return _suffix(Path(path)) in SUFFIXES
+
+
+def read_table(
+    path: str | os.PathLike[str], *, header: bool | None = None, missing: Sequence[str] = ()
+) -> "pd.DataFrame":
+    """Reads a table from a `.csv`, `.tsv`, `.txt`, `.data`, `.parquet` or `.feather` file.
+
+    Files of text may be compressed: `.csv.gz`, `.zip`, `.bz2`, `.xz` or `.zst`. Their separator (tab, `;`, `|`, comma
+    or spaces) is found from the first lines. All their cells stay text, so that nothing is lost, such as the zeros of
+    the postal code 02139; `infer` finds out what is a number. Only decimal commas become points, in files that are not
+    separated by commas.
+
+    Args:
+        path: The file.
+        header: Whether the first row has the names of the columns. None finds out: it has none if one of its cells is
+            a number, or if its cells occur again below. Columns without names are c0, c1, ...
+        missing: Texts that stand for a missing value among numbers with decimal commas, besides the usual ones.
+
+    Raises:
+        TableError: If the file does not exist, cannot be read, or has no rows.
+
+    Warns:
+        UserWarning: If the file has no header or columns of the same name, or is not UTF-8.
+    """
+    path = Path(path)
+    suffix = _suffix(path)
+    if suffix not in SUFFIXES:
+        raise TableError(
+            f"The name of a table must end in {', '.join(SUFFIXES)}; one of {', '.join(COMPRESSIONS)} may follow "
+            f"those of text. Rename or convert the file. Received: path={quoted(str(path))}"
+        )
+    if not path.is_file():
+        raise TableError(f"There is no file {quoted(str(path))}. Correct the path. Received: path={quoted(str(path))}")
+    notes: list[str] = []
+    frame = _read_text(path, header, missing, notes) if suffix in TEXT_SUFFIXES else _read_typed(path, suffix)
+    if not len(frame) or not len(frame.columns):
+        raise TableError(
+            f"{path} has no rows. Expected a line of names and at least one row of values. Received: a table of "
+            f"{len(frame)} rows and {len(frame.columns)} columns"
+        )
+    for note in notes:
+        warnings.warn(note, UserWarning, stacklevel=2)
+    return frame
+
+
+def _suffix(path: Path) -> str:
+    """Returns the last suffix, without that of a compression."""
+    suffix = path.suffix.lower()
+    if suffix not in COMPRESSIONS:
+        return suffix
+    inner = Path(path.stem).suffix.lower()
+    return inner if inner in TEXT_SUFFIXES else ""
+
+
+def _read_typed(path: Path, suffix: str) -> "pd.DataFrame":
+    import pandas as pd
+
+    try:
+        with reading(path, f"Expected a {suffix} file that pandas can read.", kind=TableError):
+            frame = pd.read_parquet(path) if suffix == ".parquet" else pd.read_feather(path)
+    except TableError as error:
+        raise _with_package(error, path) from error.__cause__
+    # An index with a name is a column that was made the index.
+    return frame.reset_index() if any(name is not None for name in frame.index.names) else frame
+
+
+def _read_text(path: Path, header: bool | None, missing: Sequence[str], notes: list[str]) -> "pd.DataFrame":
+    lines = _first_lines(path)
+    separator = separator_of(lines, allow_spaces=_suffix(path) in _SPACED)
+    rows = rows_of(lines, separator)
+    if header is None:
+        header = has_header(rows)
+        if not header:
+            notes.append(
+                f"The first row of {path} has values, so its columns are named c0 to c{len(rows[0]) - 1}. Add a row of "
+                "names, or read the file with header=True if the first row has names."
+            )
+    options: dict[str, Any] = {"header": 0, "index_col": False}
+    sizes = {len(row) for row in rows[1:]}
+    if not header:
+        options = {"header": None, "names": [f"c{number}" for number in range(len(rows[0]))], "index_col": False}
+    elif sizes == {len(rows[0]) + 1} and any(row[-1] for row in rows[1:]):
+        # R writes the names of rows without a name for their column.
+        options = {"header": None, "names": ["row", *rows[0]], "skiprows": 1}
+    elif sizes == {len(rows[0]) + 1}:
+        options = {"header": None, "names": [*rows[0], "unnamed"], "skiprows": 1}
+    frame = _parsed(path, separator, options, notes)
+    if header and options["header"] == 0:
+        notes += _duplicates(path, rows[0])
+    frame.columns = [str(name).strip() for name in frame.columns]
+    return frame if separator == "," else _with_decimal_points(frame, missing)
+
+
+def _parsed(path: Path, separator: str, options: dict[str, Any], notes: list[str]) -> "pd.DataFrame":
+    """Reads all cells as text, in UTF-8 or else as Windows writes western languages."""
+    import pandas as pd
+
+    what = "spaces" if separator == SPACES else repr(separator)
+    advice = f"Expected rows with as many cells as the first row, separated by {what}; quote cells that contain it."
+    for encoding in _encodings(path):
+        try:
+            with reading(path, advice, kind=TableError), warnings.catch_warnings():
+                # Rows that are longer than the header lose cells with a warning only.
+                warnings.simplefilter("error", pd.errors.ParserWarning)
+                frame = pd.read_csv(
+                    path,
+                    sep=separator,
+                    dtype=str,
+                    keep_default_na=False,
+                    skipinitialspace=True,
+                    encoding=encoding,
+                    **options,
+                )
+        except TableError as error:
+            if not isinstance(error.__cause__, UnicodeDecodeError):
+                raise _with_package(error, path) from error.__cause__
+            continue
+        if encoding in _ENCODINGS[1:]:
+            notes.append(f"{path} is not UTF-8; its text is read as {encoding}. Save it as UTF-8 if letters are wrong.")
+        return frame
+    raise TableError(f"{path} cannot be read as text. Save it as UTF-8. Received: an unknown encoding")
+
+
+def _first_lines(path: Path) -> list[str]:
+    import pandas as pd
+
+    try:
+        with reading(path, "Expected a table of text with a row of names.", kind=TableError):
+            lines = pd.read_csv(
+                path,
+                sep=_NEVER,
+                header=None,
+                names=["line"],
+                quoting=3,  # no quotes
+                dtype=str,
+                keep_default_na=False,
+                nrows=_NUM_LINES + 1,
+                encoding=_encodings(path)[-1],
+                encoding_errors="replace",
+            )["line"]
+    except TableError as error:
+        raise _with_package(error, path) from error.__cause__
+    if not len(lines):
+        raise TableError(f"{path} is empty. Expected a row of names and rows of values. Received: a file of 0 lines")
+    whole = list(lines[:-1]) if len(lines) > _NUM_LINES else list(lines)
+    return [line.removeprefix("\ufeff").removeprefix("ï»¿") for line in whole]
+
+
+def _encodings(path: Path) -> tuple[str, ...]:
+    with path.open("rb") as file:
+        return ("utf-16",) if file.read(2) in (b"\xff\xfe", b"\xfe\xff") else _ENCODINGS
+
+
+def _with_decimal_points(frame: "pd.DataFrame", missing: Sequence[str]) -> "pd.DataFrame":
+    for name in frame.columns[~frame.columns.duplicated(keep=False)]:
+        column = frame[name]
+        if not column.str.contains(",", regex=False, na=False).any():
+            continue
+        values = column.dropna().unique()
+        points = with_decimal_points(list(values), [str(mark) for mark in missing])
+        if points is not None:
+            frame[name] = column.map(dict(zip(values, points, strict=True)))
+    return frame
+
+
+def _duplicates(path: Path, names: Sequence[str]) -> list[str]:
+    twice = sorted({name for name in names if name and names.count(name) > 1}) if len({*names}) < len(names) else []
+    if not twice:
+        return []
+    return [
+        f"{path} has columns of the same name: {quoted(twice)}. The others are named {quoted(twice[0] + '.1')} etc."
+    ]
+
+
+def _with_package(error: TableError, path: Path) -> TableError:
+    """Returns the error, or one that names the package that is missing."""
+    if not isinstance(error.__cause__, ImportError):
+        return error
+    return TableError(
+        f"{path} needs a package that is not installed: {reason(error.__cause__)}. Install it with pip, or convert the "
+        f"file to .csv. Received: path={quoted(str(path))}"
+    )
