@@ -21,11 +21,14 @@ class Column:
             to `high`. "category": one of `categories`, without order. "ordinal": one of `categories`, which are in
             order. "boolean": one of two `categories`. "date": a day or a time. "ignored": left out.
         categories: The values of a category, ordinal or boolean column, as text.
-        low: The smallest value of a bounded column.
-        high: The largest value of a bounded column.
+        low: The smallest value of a bounded column. Of other numbers and dates, the smallest in the table from which
+            the schema was inferred, or None.
+        high: The largest value, likewise.
         decimals: The number of decimals with which numbers are written. None writes all.
         dtype: The pandas type of the column as it was read, for tables that are written, such as "int64".
         origin: The first day of a date column, as ISO 8601.
+        format: How dates are written in a column of text: a format for `strptime`, or "ISO8601".
+        missing_share: The share of missing values in the table from which the schema was inferred.
         reason: Why the column has this kind, in a few words.
 
     Raises:
@@ -40,6 +43,8 @@ class Column:
     decimals: int | None = None
     dtype: str = "float64"
     origin: str | None = None
+    format: str | None = None
+    missing_share: float = 0.0
     reason: str = ""
 
     def __post_init__(self) -> None:
@@ -63,3 +68,8 @@ class Column:
                 f"A bounded column has low < high. Received: low={self.low}, high={self.high} for the column "
                 f"{self.name!r}"
             )
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the categories are text in tables, also if they look like numbers."""
+        return self.dtype in ("str", "object") or "string" in self.dtype or self.dtype.startswith("category")
