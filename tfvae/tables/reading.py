@@ -4,7 +4,7 @@ import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tfvae._errors import quoted, reading, reason
 from tfvae.tables.errors import TableError
@@ -18,7 +18,6 @@ COMPRESSIONS = (".gz", ".bz2", ".zip", ".xz", ".zst")
 SUFFIXES = (*TEXT_SUFFIXES, ".parquet", ".feather")
 """The suffixes of files with tables; that of a compression may follow those of text."""
 
-_SPACED = (".txt", ".data")  # files that may have spaces between their cells
 _NUM_LINES = 50  # of which the form of a file is found
 _NEVER = "\x01"  # a separator that does not occur, so that a line is one cell
 _ENCODINGS = ("utf-8-sig", "cp1252", "latin-1")
@@ -95,33 +94,49 @@ def _read_typed(path: Path, suffix: str) -> "pd.DataFrame":
 
 def _read_text(path: Path, header: bool | None, missing: Sequence[str], notes: list[str]) -> "pd.DataFrame":
     lines = _first_lines(path)
-    separator = separator_of(lines, allow_spaces=_suffix(path) in _SPACED)
+    start = next((number for number, line in enumerate(lines) if line.strip() and not line.startswith("#")), 0)
+    above, lines = lines[:start], [line for line in lines[start:] if line.strip()]
+    separator = separator_of(lines)
     rows = rows_of(lines, separator)
     if header is None:
         header = has_header(rows)
+        names = rows_of([above[-1].lstrip("# ")], separator)[0] if above and above[-1].strip() else []
+        if not header and len(names) == len(rows[0]):
+            return _finished(_parsed(path, separator, notes, start, names), separator, missing)
         if not header:
             notes.append(
                 f"The first row of {path} has values, so its columns are named c0 to c{len(rows[0]) - 1}. Add a row of "
                 "names, or read the file with header=True if the first row has names."
             )
-    options: dict[str, Any] = {"header": 0, "index_col": False}
     sizes = {len(row) for row in rows[1:]}
     if not header:
-        options = {"header": None, "names": [f"c{number}" for number in range(len(rows[0]))], "index_col": False}
-    elif sizes == {len(rows[0]) + 1} and any(row[-1] for row in rows[1:]):
-        # R writes the names of rows without a name for their column.
-        options = {"header": None, "names": ["row", *rows[0]], "skiprows": 1}
+        frame = _parsed(path, separator, notes, start, [f"c{number}" for number in range(len(rows[0]))])
     elif sizes == {len(rows[0]) + 1}:
-        options = {"header": None, "names": [*rows[0], "unnamed"], "skiprows": 1}
-    frame = _parsed(path, separator, options, notes)
-    if header and options["header"] == 0:
+        # R writes the names of rows without a name for their column, others a separator at the end of rows.
+        is_last_empty = not any(row[-1] for row in rows[1:])
+        names = [*rows[0], "unnamed"] if is_last_empty else ["row", *rows[0]]
+        frame = _parsed(path, separator, notes, start + 1, names)
+    else:
+        frame = _parsed(path, separator, notes, start, None)
         notes += _duplicates(path, rows[0])
+    return _finished(frame, separator, missing)
+
+
+def _finished(frame: "pd.DataFrame", separator: str, missing: Sequence[str]) -> "pd.DataFrame":
     frame.columns = [str(name).strip() for name in frame.columns]
     return frame if separator == "," else _with_decimal_points(frame, missing)
 
 
-def _parsed(path: Path, separator: str, options: dict[str, Any], notes: list[str]) -> "pd.DataFrame":
-    """Reads all cells as text, in UTF-8 or else as Windows writes western languages."""
+def _parsed(path: Path, separator: str, notes: list[str], start: int, names: list[str] | None) -> "pd.DataFrame":
+    """Reads all cells as text, in UTF-8 or else as Windows writes western languages.
+
+    Args:
+        path: The file.
+        separator: The separator.
+        notes: Takes what users should know.
+        start: The number of lines above the table.
+        names: The names of the columns. None takes the first row.
+    """
     import pandas as pd
 
     what = "spaces" if separator == SPACES else repr(separator)
@@ -138,7 +153,10 @@ def _parsed(path: Path, separator: str, options: dict[str, Any], notes: list[str
                     keep_default_na=False,
                     skipinitialspace=True,
                     encoding=encoding,
-                    **options,
+                    header=0 if names is None else None,
+                    names=names,
+                    index_col=False,
+                    skiprows=start,
                 )
         except TableError as error:
             if not isinstance(error.__cause__, UnicodeDecodeError):
@@ -164,12 +182,13 @@ def _first_lines(path: Path) -> list[str]:
                 dtype=str,
                 keep_default_na=False,
                 nrows=_NUM_LINES + 1,
+                skip_blank_lines=False,
                 encoding=_encodings(path)[-1],
                 encoding_errors="replace",
             )["line"]
     except TableError as error:
         raise _with_package(error, path) from error.__cause__
-    if not len(lines):
+    if not lines.str.strip().any():
         raise TableError(f"{path} is empty. Expected a row of names and rows of values. Received: a file of 0 lines")
     whole = list(lines[:-1]) if len(lines) > _NUM_LINES else list(lines)
     return [line.removeprefix("\ufeff").removeprefix("ï»¿") for line in whole]

@@ -11,19 +11,18 @@ SEPARATORS = ("\t", ";", "|", ",")
 SPACES = r"\s+"
 
 
-def separator_of(lines: Sequence[str], *, allow_spaces: bool) -> str:
+def separator_of(lines: Sequence[str]) -> str:
     r"""Returns the separator that gives all these lines equally many cells: one of `SEPARATORS`, or spaces.
 
-    A comma comes last, because it is the decimal point of some files. Without a separator, the table has one column.
-
-    Args:
-        lines: The first lines of a file.
-        allow_spaces: Whether any number of spaces may be the separator.
+    A comma comes last, because it is the decimal point of some files. Spaces separate rows that have numbers, and not
+    words of a text. Without a separator, the table has one column.
     """
     evenness = {separator: _evenness(rows_of(lines, separator)) for separator in SEPARATORS}
     best = max(SEPARATORS, key=lambda separator: evenness[separator])
-    if evenness[best] < 1 and allow_spaces and _evenness(rows_of(lines, SPACES)) == 1:
-        return SPACES
+    if evenness[best] < 1:
+        rows = rows_of(lines, SPACES)
+        if _evenness(rows) == 1 and all(any(map(is_number, row)) for row in rows[1:] or rows):
+            return SPACES
     return best if evenness[best] > 0 else ","
 
 
