@@ -140,6 +140,12 @@ def test_other_encodings_are_read(tmp_path):
         ("a.csv", "", "is empty"),
         ("a.csv", "a,b\n", "has no rows"),
         ("a.csv", "a,b\n1,2\n1,2,3\n", "Expected 2 fields in line 3, saw 3. Expected rows with as many cells"),
+        (
+            "a.csv",
+            "title\na,b,c\n1,2,3\n",
+            "cannot be read: rows have more cells than the first row. .* titles above",
+        ),
+        ("a.csv", "a,b,c\n1,2,3,4,5\n", "cannot be read: rows have more cells than the first row. Expected rows"),
         ("a.csv.gz", "junk", "cannot be read: Not a gzipped file"),
         ("a.parquet", "junk", "cannot be read: .* Expected a .parquet file"),
         ("a.xlsx", "junk", r"must end in .csv, .tsv.* Received: path='.*a.xlsx'"),

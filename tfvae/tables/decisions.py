@@ -158,6 +158,8 @@ def _numbers_rows(numbers: np.ndarray, values: np.ndarray) -> bool:
 def _logarithms_fit(numbers: np.ndarray) -> bool:
     """Whether a log-normal distribution describes positive numbers as well as a normal one."""
     logarithms = np.log(numbers)
+    if logarithms.std() == 0:
+        return False
     return bool(logarithms.mean() + np.log(logarithms.std()) <= np.log(numbers.std()) + _TOLERANCE)
 
 

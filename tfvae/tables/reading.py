@@ -137,27 +137,15 @@ def _parsed(path: Path, separator: str, notes: list[str], start: int, names: lis
         start: The number of lines above the table.
         names: The names of the columns. None takes the first row.
     """
-    import pandas as pd
-
     what = "spaces" if separator == SPACES else repr(separator)
-    advice = f"Expected rows with as many cells as the first row, separated by {what}; quote cells that contain it."
+    advice = (
+        f"Expected rows with as many cells as the first row, separated by {what}; quote cells that contain it, and "
+        "delete titles above the names."
+    )
     for encoding in _encodings(path):
         try:
-            with reading(path, advice, kind=TableError), warnings.catch_warnings():
-                # Rows that are longer than the header lose cells with a warning only.
-                warnings.simplefilter("error", pd.errors.ParserWarning)
-                frame = pd.read_csv(
-                    path,
-                    sep=separator,
-                    dtype=str,
-                    keep_default_na=False,
-                    skipinitialspace=True,
-                    encoding=encoding,
-                    header=0 if names is None else None,
-                    names=names,
-                    index_col=False,
-                    skiprows=start,
-                )
+            with reading(path, advice, kind=TableError):
+                frame = _parsed_as(path, encoding, separator, start, names)
         except TableError as error:
             if not isinstance(error.__cause__, UnicodeDecodeError):
                 raise _with_package(error, path) from error.__cause__
@@ -166,6 +154,28 @@ def _parsed(path: Path, separator: str, notes: list[str], start: int, names: lis
             notes.append(f"{path} is not UTF-8; its text is read as {encoding}. Save it as UTF-8 if letters are wrong.")
         return frame
     raise TableError(f"{path} cannot be read as text. Save it as UTF-8. Received: an unknown encoding")
+
+
+def _parsed_as(path: Path, encoding: str, separator: str, start: int, names: list[str] | None) -> "pd.DataFrame":
+    import pandas as pd
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        try:
+            return pd.read_csv(
+                path,
+                sep=separator,
+                dtype=str,
+                keep_default_na=False,
+                skipinitialspace=True,
+                encoding=encoding,
+                header=0 if names is None else None,
+                names=names,
+                index_col=False,
+                skiprows=start,
+            )
+        except pd.errors.ParserWarning as warning:  # pandas would cut off cells
+            raise ValueError("rows have more cells than the first row") from warning
 
 
 def _first_lines(path: Path) -> list[str]:
