@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tfvae.tables.cells import is_number
 from tfvae.tables.column import Column
 from tfvae.tables.errors import TableError
 
@@ -20,7 +21,7 @@ def format_of(texts: Sequence[str]) -> str | None:
 
     Where the days and months of all dates fit both orders, the month is first.
     """
-    if not texts or min(map(len, texts)) < _SHORTEST or all(text.replace(".", "").isdigit() for text in texts):
+    if not texts or min(map(len, texts)) < _SHORTEST or all(map(is_number, texts)):
         return None
     if not all(any(character.isdigit() for character in text) for text in texts):
         return None

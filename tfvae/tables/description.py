@@ -34,7 +34,7 @@ def _values(column: Column) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:,.0f}" if value == int(value) else f"{value:.6g}"
+    return f"{value:,.0f}" if value == int(value) else f"{value:,.6g}"
 
 
 def _date(origin: str, days: float) -> str:
