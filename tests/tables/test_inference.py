@@ -86,12 +86,23 @@ def test_kinds_of_numbers_as_text_and_as_numbers(kind):
         ([decimal.Decimal("1.5"), decimal.Decimal("22.75")] * 2, "positive", "numbers above zero, 50% are 1.5"),
         ([[1], [2]], "ignored", "cells of type list"),
         (pd.to_timedelta([1, 2], unit="D"), "ignored", "cells of type timedelta64"),
-        (["$1,200.00", "$900.00", "$7.50", "$8"], "ignored", "text, all different: an identifier"),
         (
-            ["$1,200.00", "$900.00", "$7.50", "$7.50"],
+            ["$1,200.00", "$9", "$8"],
             "ignored",
-            "text, 3 different values in 4 rows. Numbers? Write '$1,2",
+            "text, all different; to use them as numbers, write '$1,200.00' without",
         ),
+        (
+            ["5 %", "7 %", "8 %", "8 %"],
+            "ignored",
+            "text, 3 different values in 4 rows; to use them as numbers, write '5 %'",
+        ),
+        (
+            [*text(range(90)), "-", "low"],
+            "ignored",
+            "text, all different; to use them as numbers, add '-', 'low' to the",
+        ),
+        ([*text(range(30)), "-"] * 4, "category", "text, 31 values; to use them as numbers, add '-' to the missing"),
+        (["0", "1", "2", "3+"] * 9, "category", "text, 4 values"),
     ],
 )
 def test_kinds_and_reasons(values, kind, reason):

@@ -19,6 +19,8 @@ MAX_STEPS = 200
 
 _PAIRS = ({"no", "yes"}, {"n", "y"}, {"false", "true"}, {"f", "t"}, {"off", "on"})
 _ID_WORDS = ("id", "ids", "uid", "uuid", "guid", "key", "index", "identifier", "number", "nr", "no", "#")
+_NO_NUMBER = re.compile(r"[\s$€£¥%]|,(?=\d{3})")  # what people write in numbers
+_MOSTLY = 0.9  # share of numbers in a column of text that is likely one of numbers
 _REPEATS = 3  # how often each value occurs on average, so that values are categories
 _MIN_ROWS_OF_RUN = 10  # from here, whole numbers without a gap or a repetition number the rows
 _SPIKE = 0.25  # share of one whole number above zero that no distribution of counts has
@@ -81,19 +83,28 @@ def _of_texts(name: str, cells: Cells) -> Decision:
     if form is not None:
         return Decision("date", "dates" if form == dates.ISO else f"dates, written {form}")
     what = "codes with leading zeros" if cells.are_codes else "text"
-    if len(texts) == num_rows:
-        return Decision("ignored", f"{what}, all different: an identifier")
     if _is_id(name) and len(texts) > 0.9 * num_rows:
         return Decision("ignored", f"{what}, nearly all different: an identifier by its name")
+    advice = _advice(cells)
+    if len(texts) == num_rows:
+        return Decision("ignored", f"{what}, all different{advice or ': an identifier'}")
     repeats = num_rows / len(texts)
     if (repeats >= _REPEATS and len(texts) <= MAX_CATEGORIES) or (repeats >= 2 and len(texts) <= FEW):
-        return Decision("category", f"{what}, {len(texts)} values")
-    hint = ""
-    plain = [re.sub(r"[\s$€£¥%]|,(?=\d{3})", "", text) for text in texts]
-    odd = next((text for text in texts if not is_number(text)), "")
-    if odd and all(map(is_number, plain)):
-        hint = f". Numbers? Write {shortened(odd)!r} as a plain number to use them"
-    return Decision("ignored", f"{what}, {len(texts):,} different values in {num_rows:,} rows{hint}")
+        return Decision("category", f"{what}, {len(texts)} values{advice}")
+    return Decision("ignored", f"{what}, {len(texts):,} different values in {num_rows:,} rows{advice}")
+
+
+def _advice(cells: Cells) -> str:
+    """Returns how text can be used as numbers, if that is what most of it is; empty if not."""
+    odd = [text for text in cells.texts if not is_number(text)]
+    if not odd or 0 < len(cells.texts) - len(odd) <= FEW:
+        return ""
+    if all(is_number(_NO_NUMBER.sub("", text)) for text in odd):
+        return f"; to use them as numbers, write {shortened(odd[0])!r} without other characters"
+    are_numbers = np.asarray([is_number(text) for text in cells.texts])[cells.codes[cells.observed]]
+    if are_numbers.mean() < _MOSTLY:
+        return ""
+    return f"; to use them as numbers, add {', '.join(repr(shortened(text)) for text in odd[:3])} to the missing values"
 
 
 def _of_numbers(name: str, numbers: np.ndarray) -> Decision:
