@@ -80,7 +80,7 @@ def test_decimal_commas_become_points(tmp_path):
 @pytest.mark.parametrize(
     ("text", "names"),
     [
-        ("mpg,cyl\nMazda,21,6\nDatsun,22,4\n", ["row", "mpg", "cyl"]),
+        ("mpg,größe\nMazda,21,6\nDatsun,22,4\n", ["row", "mpg", "größe"]),
         ("mpg,cyl\n21,6,\n22,4,\n", ["mpg", "cyl", "unnamed"]),
         (",mpg\n0,21\n1,22\n", ["Unnamed: 0", "mpg"]),
     ],

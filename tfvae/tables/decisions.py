@@ -48,7 +48,7 @@ def decide(name: str, cells: Cells) -> Decision:
         return _declared(cells)
     if len(cells.values) == 1:
         where = "" if cells.observed.all() else ", where it is not missing"
-        value = _date_text(cells) if cells.dates is not None else cells.texts[0]
+        value = cells.texts[0] if cells.dates is None else str(cells.dates[0])
         return Decision("ignored", f"always {shortened(value)!r}{where}")
     if cells.dates is not None:
         return Decision("date", f"{len(cells.values):,} different dates")
@@ -57,10 +57,6 @@ def decide(name: str, cells: Cells) -> Decision:
     if cells.numbers is not None and not cells.are_codes:
         return _of_numbers(name, cells.numbers[cells.codes[cells.observed]])
     return _of_texts(name, cells)
-
-
-def _date_text(cells: Cells) -> str:
-    return "" if cells.dates is None else str(cells.dates[0])
 
 
 def _declared(cells: Cells) -> Decision:

@@ -7,7 +7,7 @@ from tfvae._errors import quoted
 from tfvae.tables.building import build, require_finite
 from tfvae.tables.cells import cells_of
 from tfvae.tables.column import KINDS, Column, Kind
-from tfvae.tables.decisions import Decision, decide
+from tfvae.tables.decisions import decide
 from tfvae.tables.errors import TableError
 from tfvae.tables.schema import Schema
 
@@ -27,16 +27,18 @@ def infer(
     Every column of the schema has a `reason`; `print(schema.describe())` shows them. The rules, in this order:
 
     - A column without values, with a single value, or with identifiers is ignored. Identifiers are texts that are all
-      different, whole numbers that number the rows, and nearly different values under a name such as "user_id".
+      different, whole numbers that number the rows, and nearly all different values under a name such as "user_id".
     - 0 and 1, yes and no, true and false are "boolean"; dates are "date".
     - Text is a "category" if its values occur 3 times on average (twice, if there are at most 20), and otherwise
       ignored. Codes of one length with leading zeros, such as 02139, are text.
-    - Whole numbers with at most 20 different values are "ordinal" if they are near each other, otherwise a
-      "category". They are also "ordinal" if a quarter of them is one number above zero (40 hours a week) and their
-      range is below 200. A "count" begins at zero or ends below 1,000, and varies more than a Poisson
+    - Whole numbers that occur 3 times on average are "ordinal" if at most 20 differ, or if a quarter of them is one
+      number above zero (40 hours a week) and their range is below 200. They are a "category" if two differ, or if
+      they look like codes: of one length from 3 digits on, and far from each other.
+    - Other whole numbers are a "count" if they begin at zero or end below 1,000, and vary more than a Poisson
       distribution.
-    - Other numbers are "positive" if they are all above zero and their logarithms are no worse described by a normal
-      distribution, "bounded" if they come close to 0 and to 1, and otherwise "real".
+    - At most 10 other numbers that occur 10 times on average are "ordinal".
+    - Other numbers are "bounded" if they are within (0, 1) and come close to both, "positive" if they are all above
+      zero and a normal distribution fits their logarithms about as well or better, and otherwise "real".
 
     Args:
         frame: The table. Its columns may be text, as `read_table` returns them, or have types.
@@ -80,4 +82,4 @@ def _column(name: str, series: "pd.Series", missing: Sequence[str], given: Kind 
         raise TableError(
             f"The kind of a column must be one of {', '.join(KINDS)}. Received: {quoted(given)} for the column {name!r}"
         )
-    return build(name, cells, *Decision(cast(Kind, given), "as given"))
+    return build(name, cells, cast(Kind, given), "as given")

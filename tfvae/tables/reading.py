@@ -201,7 +201,17 @@ def _first_lines(path: Path) -> list[str]:
     if not lines.str.strip().any():
         raise TableError(f"{path} is empty. Expected a row of names and rows of values. Received: a file of 0 lines")
     whole = list(lines[:-1]) if len(lines) > _NUM_LINES else list(lines)
-    return [line.removeprefix("\ufeff").removeprefix("ï»¿") for line in whole]
+    return [_decoded(line) for line in whole]
+
+
+def _decoded(line: str) -> str:
+    """Returns a line that was read as Latin-1, in which every file can be read, in the encoding that it has."""
+    try:
+        return line.encode("latin-1").decode("utf-8-sig")
+    except UnicodeEncodeError:  # a line of UTF-16
+        return line.removeprefix("\ufeff")
+    except UnicodeDecodeError:
+        return line
 
 
 def _encodings(path: Path) -> tuple[str, ...]:
