@@ -202,7 +202,6 @@ def test_numbers_beyond_float32_keep_seven_digits():
 
 
 TABLES = {  # the columns that do not come back exactly, because float32 does not have their digits
-    "adult_test.csv": set(),
     "banknote.csv": set(),
     "concrete.csv": {"Concrete compressive strength"},
     "credit_approval.csv": set(),
