@@ -65,6 +65,16 @@ def test_poisson_refuses_what_is_no_count():
     np.testing.assert_array_equal(distribution.log_prob([-1.0, 20.5]), [-INF, -INF])
 
 
+@pytest.mark.slow
+def test_counts_are_drawn_under_xla_after_a_graph_without_it():
+    """TFP has one traced sampler for both."""
+    layer = layers.IndependentNegativeBinomial((1,), seed=1)
+    for jit_compile in (False, True):
+        signature = [tf.TensorSpec([None, 2], tf.float32)]
+        draw = tf.function(lambda t: tf.convert_to_tensor(layer(t)), input_signature=signature, jit_compile=jit_compile)
+        assert draw(tf.ones([4, 2])).shape == (4, 1)
+
+
 COUNTS = {
     "negative binomial": (
         lambda: layers.IndependentNegativeBinomial.new(tf.constant([[1e5, 0.01]]), (1,)),

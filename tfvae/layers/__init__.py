@@ -39,6 +39,8 @@ from tfvae.layers.multivariate_normal_tril import MultivariateNormalTriL
 from tfvae.layers.one_hot_categorical import OneHotCategorical
 from tfvae.layers.standardization import Standardization
 from tfvae.layers.standardized import Standardized
+from tfvae.layers.table_encoding import TableEncoding
+from tfvae.layers.table_likelihood import TableLikelihood
 from tfvae.layers.variable_layer import VariableLayer
 from tfvae.layers.variational_gaussian_process import VariationalGaussianProcess
 from tfvae.layers.variational_weights import VariationalWeights
@@ -76,6 +78,8 @@ __all__ = [
     "OneHotCategorical",
     "Standardization",
     "Standardized",
+    "TableEncoding",
+    "TableLikelihood",
     "VariableLayer",
     "VariationalGaussianProcess",
     "VariationalWeights",

@@ -1,7 +1,7 @@
 """Layers that store the mean and the standard deviation of each value of the data."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import keras
@@ -50,8 +50,8 @@ class Adapted(keras.layers.Layer):
                 f"{type(self).__name__} '{self.name}' expects examples of shape {tuple(self.loc.shape)}. "
                 f"Received: shape={mean.shape}"
             )
-        constant = stddev <= np.maximum(_RESOLUTION * np.abs(mean), _MIN_SCALE)
-        coarse = ~constant & (_RESOLUTION * largest > _COARSE_SHARE * stddev)
+        constant = is_constant(mean, stddev)
+        coarse = ~constant & is_coarse(stddev, largest)
         never = counts == 0
         constant |= never
         if never.any():
@@ -82,6 +82,24 @@ class Adapted(keras.layers.Layer):
         """Hook for layers that treat constant values differently; `constant` is a boolean mask `[*event]`."""
 
 
+def float_dtype(dtype: Any) -> str:
+    """Returns float32, or float64 for a layer of this dtype, for layers whose input is data in any unit.
+
+    A `Sequential` casts its input to the compute dtype of its first layer, which must not be half precision.
+    """
+    return "float64" if keras.dtype_policies.get(dtype).variable_dtype == "float64" else "float32"
+
+
+def is_constant(mean: np.ndarray, stddev: np.ndarray) -> np.ndarray:
+    """Returns where values are the same in all examples, in float32."""
+    return stddev <= np.maximum(_RESOLUTION * np.abs(mean), _MIN_SCALE)
+
+
+def is_coarse(stddev: np.ndarray, largest: np.ndarray) -> np.ndarray:
+    """Returns where float32 rounds off a visible part of the variation."""
+    return _RESOLUTION * largest > _COARSE_SHARE * stddev
+
+
 def moments(data: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Returns mean, standard deviation, largest absolute value and count of each value of the event, in float64.
 
@@ -90,9 +108,16 @@ def moments(data: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     Raises:
         ValueError: If there are no examples.
     """
+    return moments_of_chunks(chunks(data))
+
+
+def moments_of_chunks(
+    data: Iterable[tuple[np.ndarray, np.ndarray]],
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Returns the `moments` of data in chunks: values in float64 and where they are observed, `[B, *event]` each."""
     is_empty = True
     mean = spread = largest = counts = np.zeros(())
-    for x, observed in _chunks(data):
+    for x, observed in data:
         count = observed.sum(axis=0)
         chunk_mean = x.sum(axis=0, where=observed) / np.maximum(count, 1)
         # Chan, Golub & LeVeque 1979: combines sums of squares about the mean of each chunk, without cancellation.
@@ -111,11 +136,11 @@ def moments(data: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     return mean, np.sqrt(spread / np.maximum(counts, 1)), largest, counts
 
 
-def _chunks(data: Any) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def chunks(data: Any) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yields some examples in float64 and where their values are observed, `[B, *event]` each."""
     if isinstance(data, tf.data.Dataset):
         for batch in data:
-            yield from _chunks(batch[0] if isinstance(batch, tuple) else batch)
+            yield from chunks(batch[0] if isinstance(batch, tuple) else batch)
         return
     found = unpack(data) if is_dictionary(data) else Examples(data)
     array = np.asarray(found.x)

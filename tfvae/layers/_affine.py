@@ -16,8 +16,8 @@ class Affine(SameShape):
 
     Args:
         distribution: Distribution of u.
-        loc: Location, with the shape of the event.
-        scale: Positive scale, with the shape of the event.
+        loc: Location, with the shape of the event. For events that are single numbers, it may have batch axes.
+        scale: Positive scale, of the same shape.
     """
 
     def __init__(self, distribution: Distribution, loc: Tensor, scale: Tensor):
@@ -26,7 +26,8 @@ class Affine(SameShape):
         super().__init__(distribution, distribution.name, loc=loc, scale=scale)
 
     def _log_factors(self) -> Tensor:
-        return tf.reduce_sum(tf.math.log(self.factor))
+        event_axes = list(range(-self.event_shape.rank, 0))
+        return tf.reduce_sum(tf.math.log(self.factor), axis=event_axes)
 
     def _sample_n(self, n: Tensor, seed: Any = None) -> Tensor:
         return self.shift + self.factor * self.distribution.sample(n, seed=seed)

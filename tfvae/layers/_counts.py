@@ -1,9 +1,13 @@
 """Distributions of counts whose log p(x) stays precise for large counts."""
 
 import math
+from typing import Any
 
 import tensorflow as tf
 import tensorflow_probability as tfp
+from tensorflow_probability.python.distributions.poisson import random_poisson
+from tensorflow_probability.python.internal.implementation_selection import is_xla
+from tensorflow_probability.python.internal.prefer_static import convert_to_shape_tensor
 
 from tfvae.layers._double_precision import DoublePrecision
 from tfvae.typing import Tensor
@@ -16,8 +20,12 @@ _STIRLING = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360, 1 /
 _NEAR, _NUM_TERMS = 0.1, 9
 
 
+# TFP's sampler is one `tf.function` for all graphs. A trace for a graph without XLA cannot be compiled in one with XLA.
+_trace_random_poisson = random_poisson.__wrapped__.python_function
+
+
 class Poisson(tfp.distributions.Poisson):
-    """`tfd.Poisson` with Loader's formula for large counts.
+    """`tfd.Poisson` with Loader's formula for large counts, and a sampler that XLA compiles after any other use.
 
     Numerics:
         log p(x) = -log(2 pi x) / 2 - e(x) - d(x, rate), with Stirling's error e and the deviance
@@ -34,6 +42,15 @@ class Poisson(tfp.distributions.Poisson):
         rate = tf.exp(log_rate) if log_rate is not None else tf.cast(self._rate, tf.float64)
         log_prob = _poisson_log_prob(tf.cast(count, tf.float64), rate, log_rate)
         return tf.where(tf.equal(x, count), tf.cast(log_prob, self.dtype), tf.constant(-math.inf, self.dtype))
+
+    def _sample_n(self, n: Tensor, seed: Any = None) -> Tensor:
+        if not is_xla():
+            return super()._sample_n(n, seed)
+        rates = {"rates": self._rate, "log_rates": self._log_rate}
+        given = {name: None if values is None else tf.convert_to_tensor(values) for name, values in rates.items()}
+        seed = tfp.random.sanitize_seed(seed)
+        shape = convert_to_shape_tensor([n])  # an array if n is known, which TFP's loops need
+        return _trace_random_poisson(shape=shape, output_dtype=self.dtype, seed=seed, **given)[0]
 
 
 def _poisson_log_prob(x: Tensor, rate: Tensor, log_rate: Tensor | None) -> Tensor:

@@ -9,6 +9,7 @@ from tfvae._kl import INDEPENDENT
 from tfvae.layers._affine import Affine
 from tfvae.layers._batch_unflattened import BatchUnflattened
 from tfvae.layers._same_shape import SameShape
+from tfvae.layers._table_row import TableRow
 from tfvae.typing import Distribution, Tensor
 
 tfd = tfp.distributions
@@ -75,7 +76,7 @@ def is_factorized(distribution: Any) -> bool:
     if isinstance(distribution, INDEPENDENT):
         return bool(distribution.distribution.event_shape.num_elements() == 1)  # a gray pixel is an event of one value
     # TFP's multivariate normal of a diagonal scale is not a product in its form, but in its density.
-    return isinstance(distribution, tfd.MultivariateNormalDiag)
+    return isinstance(distribution, tfd.MultivariateNormalDiag | TableRow)
 
 
 def _log_prob_of_each(distribution: Any, value: Tensor) -> Tensor:
@@ -88,6 +89,8 @@ def _log_prob_of_each(distribution: Any, value: Tensor) -> Tensor:
         full = tf.concat([axes, event], axis=0)
         flat = tf.reshape(tf.broadcast_to(value, full), tf.concat([[tf.reduce_prod(axes)], event], axis=0))
         return tf.reshape(_log_prob_of_each(distribution._flat, flat), full)
+    if isinstance(distribution, TableRow):
+        return distribution.log_prob_by_column(value)
     if isinstance(distribution, tfd.MultivariateNormalDiag):
         return tfd.Normal(distribution.mean(), distribution.stddev()).log_prob(value)
     each = distribution.distribution.log_prob(value)

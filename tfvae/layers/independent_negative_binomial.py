@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 import tensorflow_probability as tfp
 
 from tfvae._serialization import register
-from tfvae.layers._counts import NegativeBinomial
+from tfvae.layers._counts import NegativeBinomial, Poisson
 from tfvae.layers._event_layers import DeclaredLayer
 from tfvae.typing import Tensor
 
@@ -18,7 +18,7 @@ class _NegativeBinomial(NegativeBinomial):
     def _sample_n(self, n: Tensor, seed: Any = None) -> Tensor:
         gamma_seed, poisson_seed = tfp.random.split_seed(seed, salt="negative_binomial")
         rate = tfd.Gamma(self.total_count, log_rate=-self.logits_parameter()).sample(n, seed=gamma_seed)
-        return tfd.Poisson(rate).sample(seed=poisson_seed)
+        return Poisson(rate).sample(seed=poisson_seed)
 
 
 @register

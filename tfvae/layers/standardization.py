@@ -2,12 +2,11 @@
 
 from typing import Any
 
-import keras
 import tensorflow as tf
 
 from tfvae._numerics import as_float
 from tfvae._serialization import register
-from tfvae.layers._adapted import Adapted
+from tfvae.layers._adapted import Adapted, float_dtype
 from tfvae.typing import Tensor
 
 
@@ -45,11 +44,13 @@ class Standardization(Adapted):
     """
 
     def __init__(self, **kwargs: Any):
-        # A Sequential casts its input to the compute dtype of its first layer, which must not be half precision.
-        policy = keras.dtype_policies.get(kwargs.pop("dtype", None))
-        dtype = "float64" if policy.variable_dtype == "float64" else "float32"
-        super().__init__(**{"autocast": False, **kwargs, "dtype": dtype})
+        super().__init__(**{"autocast": False, **kwargs, "dtype": float_dtype(kwargs.get("dtype"))})
         self.supports_masking = True
+
+    @property
+    def missing_value(self) -> Any:
+        """Data that are zero after this layer, `[*event]`."""
+        return self.loc
 
     def build(self, input_shape: Any) -> None:
         shape = tuple(input_shape)[1:]

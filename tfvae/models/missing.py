@@ -7,10 +7,12 @@ import numpy as np
 import tensorflow as tf
 
 from tfvae._errors import quoted
-from tfvae.layers import Standardization
+from tfvae.layers import Standardization, TableEncoding
 from tfvae.layers._networks import sublayers
 from tfvae.typing import Tensor
 
+# Layers with an attribute `missing_value`, the data that they map to zero.
+_ADAPTED = (Standardization, TableEncoding)
 Missing = Literal["nan"] | None
 
 
@@ -67,12 +69,12 @@ def observed_part(x: Any, observed: Any, missing: Missing) -> ObservedData:
 def as_seen_by(encoder: keras.layers.Layer, x: Tensor, observed: Tensor) -> Tensor:
     """Returns data as an encoder sees them: with zeros in the place of missing values.
 
-    If the encoder has a `Standardization` layer for x, they are zero after it.
+    If the encoder has a `Standardization` or `TableEncoding` layer for x, they are zero after it.
     """
-    layer = next((layer for layer in sublayers(encoder) if isinstance(layer, Standardization) and layer.built), None)
+    layer = next((layer for layer in sublayers(encoder) if isinstance(layer, _ADAPTED) and layer.built), None)
     if layer is None or layer.loc.shape != x.shape[1:]:
         return tf.where(observed, x, tf.zeros_like(x))
-    return tf.where(observed, x, tf.cast(layer.loc, x.dtype))
+    return tf.where(observed, x, tf.cast(layer.missing_value, x.dtype))
 
 
 def with_missing(data: ObservedData, missing: Missing) -> Any:

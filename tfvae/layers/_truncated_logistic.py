@@ -1,0 +1,110 @@
+"""Logistic distribution on an interval."""
+
+import math
+from typing import Any
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfvae.typing import Tensor
+
+tfd = tfp.distributions
+
+# Where the interval is this far in a tail, the distribution is exponential in float64.
+_DEEP = -30.0
+
+
+class TruncatedLogistic(tfp.distributions.Distribution):
+    """Logistic distribution that is conditioned on `low <= x <= high`.
+
+    The density is positive and finite on the whole interval, including its ends. If `loc` is beyond an end, the density
+    falls exponentially from that end. In contrast to a truncated normal distribution, its normaliser has a closed form
+    without cancellation, so gradients are finite for any parameters.
+
+    Args:
+        loc: Location of the logistic distribution, which may be outside of the interval.
+        scale: Positive scale of the logistic distribution.
+        low: Lower end of the interval.
+        high: Upper end of the interval.
+
+    Numerics:
+        With sigmoid s, a = (low - loc) / scale and b = (high - loc) / scale, the probability of the interval is
+        s(b) - s(a) = s(b) s(-a) (1 - exp(a - b)). The mean is computed in float64.
+    """
+
+    def __init__(self, loc: Tensor, scale: Tensor, low: Tensor, high: Tensor):
+        self.loc, self.scale, self.low, self.high = (tf.convert_to_tensor(t) for t in (loc, scale, low, high))
+        super().__init__(
+            dtype=self.loc.dtype,
+            reparameterization_type=tfd.FULLY_REPARAMETERIZED,
+            validate_args=False,
+            allow_nan_stats=True,
+            parameters={"loc": loc, "scale": scale, "low": low, "high": high},
+            name="TruncatedLogistic",
+        )
+
+    def _batch_shape(self) -> tf.TensorShape:
+        return tf.broadcast_static_shape(self.loc.shape, self.low.shape)
+
+    def _batch_shape_tensor(self, **_: Any) -> Tensor:
+        return tf.broadcast_dynamic_shape(tf.shape(self.loc), tf.shape(self.low))
+
+    def _event_shape(self) -> tf.TensorShape:
+        return tf.TensorShape([])
+
+    def _event_shape_tensor(self) -> Tensor:
+        return tf.constant([], tf.int32)
+
+    def _log_prob(self, x: Tensor) -> Tensor:
+        z, a, b = ((t - self.loc) / self.scale for t in (x, self.low, self.high))
+        log_sigmoid = tf.math.log_sigmoid
+        inside = (log_sigmoid(z) - log_sigmoid(b)) + (log_sigmoid(-z) - log_sigmoid(-a))
+        log_prob = inside - tf.math.log(-tf.math.expm1(-self._width())) - tf.math.log(self.scale)
+        return tf.where((x >= self.low) & (x <= self.high), log_prob, tf.constant(-math.inf, x.dtype))
+
+    def _width(self) -> Tensor:
+        return (self.high - self.low) / self.scale
+
+    def _near_end(self) -> tuple[Tensor, Tensor]:
+        """Returns whether loc is nearer to the lower end, and how far it is from the nearer end, in scales.
+
+        This distance b is negative outside of the interval. If loc is nearer to the lower end, x is reflected, so that
+        b is the upper end in any case, and tail probabilities are small numbers instead of numbers near 1.
+        """
+        is_low = self.loc - self.low < self.high - self.loc
+        return is_low, tf.where(is_low, self.loc - self.low, self.high - self.loc) / self.scale
+
+    def _from_end(self, is_low: Tensor, distance: Tensor) -> Tensor:
+        x = tf.where(is_low, self.low + self.scale * distance, self.high - self.scale * distance)
+        return tf.clip_by_value(x, self.low, self.high)
+
+    def _sample_n(self, n: Tensor, seed: Any = None) -> Tensor:
+        shape = tf.concat([[n], self.batch_shape_tensor()], axis=0)
+        seed = tfp.random.sanitize_seed(seed, salt="truncated_logistic")
+        u = tf.random.stateless_uniform(shape, seed, dtype=self.dtype, alg="philox")
+        is_low, b = self._near_end()
+        log_sigmoid = tf.math.log_sigmoid
+        ratio = tf.exp(log_sigmoid(b - self._width()) - log_sigmoid(b))
+        # Of a uniform number between s(a) and s(b), the log of its ratio to s(b), and the log of itself.
+        log_ratio = tf.math.log(1.0 - u * (1.0 - ratio))
+        log_share = tf.minimum(log_sigmoid(b) + log_ratio, -_tiny(self.dtype))
+        # log_sigmoid(b) = b - softplus(b), and the logit of the share is log_share - log(1 - share).
+        distance = tf.nn.softplus(b) - log_ratio + tf.math.log(-tf.math.expm1(log_share))
+        return self._from_end(is_low, distance)
+
+    def _mean(self) -> Tensor:
+        is_low, b = self._near_end()
+        width, b = tf.cast(self._width(), tf.float64), tf.maximum(tf.cast(b, tf.float64), _DEEP)
+        a = b - width
+        mass = tf.sigmoid(b) - tf.sigmoid(a)
+        # Integration by parts: E[b - t] is the integral of the distribution function over the interval.
+        distance = (tf.nn.softplus(b) - tf.nn.softplus(a) - width * tf.sigmoid(a)) / mass
+        return self._from_end(is_low, tf.cast(distance, self.dtype))
+
+    def _mode(self) -> Tensor:
+        return tf.clip_by_value(self.loc, self.low, self.high)
+
+
+def _tiny(dtype: tf.DType) -> float:
+    """Returns half of the spacing of numbers below 1."""
+    return {tf.float32: 2.0**-25, tf.float64: 2.0**-54}[dtype]

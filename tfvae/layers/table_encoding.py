@@ -1,0 +1,108 @@
+"""Layer that encodes rows of a table for an encoder."""
+
+import math
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfvae._numerics import as_float
+from tfvae._serialization import register
+from tfvae.layers._adapted import float_dtype
+from tfvae.layers._table_adapted import TableAdapted
+from tfvae.tables import Schema
+from tfvae.typing import Tensor
+
+
+@register
+class TableEncoding(TableAdapted):
+    """Turns rows of a table, in the units of the data, into features of about unit size.
+
+    Use it as the first layer of an encoder, and `TableLikelihood` for the decoder. `adapt` computes the statistics.
+
+    | kind | features |
+    | --- | --- |
+    | real, date, bounded | (x - mean) / standard deviation |
+    | positive | the same of log x |
+    | count | the same of log(1 + x) |
+    | boolean, ordinal | the same of the code 0, 1, ... |
+    | category | one for each category: 1 for that of the row, else 0 |
+
+    The features of a missing value are zero. These are NaN for this layer. In a model of data with missing values, the
+    model marks them.
+
+    Args:
+        schema: The columns.
+        **kwargs: Arguments `name` and `dtype` of `keras.layers.Layer`.
+
+    Call arguments:
+        inputs: Rows `[..., D]`.
+
+    Returns:
+        Features `[..., num_features]`, in the order of the columns.
+
+    Raises:
+        TypeError: If `schema` is not a schema.
+        ValueError: If no column is used.
+
+    Numerics:
+        The layer computes in float32 under any mixed-precision policy, as `Standardization` does. Numbers beyond the
+        limits of a column are clipped to them. A code without category has no feature that is 1.
+
+    Example:
+        >>> schema = Schema([Column("height", "positive"), Column("colour", "category", ("red", "green", "blue"))])
+        >>> encoding = TableEncoding(schema)
+        >>> encoding.adapt(np.array([[1.5, 0], [1.7, 2], [np.nan, 0]]))
+        >>> encoding(np.array([[1.7, 2], [np.nan, 1]])).numpy().round(2)
+        array([[1., 0., 0., 1.],
+               [0., 0., 1., 0.]], dtype=float32)
+    """
+
+    def __init__(self, schema: Schema, **kwargs: Any):
+        super().__init__(**{"autocast": False, **kwargs, "dtype": float_dtype(kwargs.get("dtype"))})
+        self.supports_masking = True
+        self._set_schema(schema)
+        numbers = np.where(self.columns.kinds == "category", self.columns.num_categories, 1)
+        self._places = np.repeat(np.arange(len(numbers)), numbers)
+        self._codes = np.arange(numbers.sum()) - np.repeat(np.cumsum(numbers) - numbers, numbers)
+        self._is_one_hot = self.columns.kinds[self._places] == "category"
+
+    @property
+    def num_features(self) -> int:
+        """The number of features of a row."""
+        return len(self._places)
+
+    @property
+    def missing_value(self) -> float:
+        """Data that are zero after this layer."""
+        return math.nan
+
+    def build(self, input_shape: Any) -> None:
+        if input_shape[-1] != len(self.columns):
+            raise ValueError(
+                f"TableEncoding '{self.name}' expects rows with one number for each of the {len(self.columns)} used "
+                f"columns of its schema. Received: input_shape={tuple(input_shape)}"
+            )
+        self.built = True
+
+    def call(self, inputs: Tensor) -> Tensor:
+        x, columns = as_float(inputs), self.columns
+        is_missing = tf.math.is_nan(x)
+        low, high, valid, shift = (
+            tf.constant(values, x.dtype)
+            for values in (columns.low, columns.high, columns.any_valid(), columns.log_shift)
+        )
+        number = tf.clip_by_value(tf.where(is_missing, valid, x), low, high)
+        if columns.has_log.any():
+            logs = tf.math.log(tf.where(columns.has_log, number + shift, tf.ones_like(number)))
+            number = tf.where(columns.has_log, logs, number)
+        number = (number - tf.cast(self.loc, x.dtype)) / tf.cast(self.scale, x.dtype)
+        number = tf.where(is_missing, tf.zeros_like(number), number)
+        if not self._is_one_hot.any():
+            return number
+        is_code = tf.equal(tf.gather(x, self._places, axis=-1), tf.constant(self._codes, x.dtype))
+        numbers = tf.gather(number, self._places, axis=-1)
+        return tf.where(self._is_one_hot, tf.cast(is_code, x.dtype), numbers)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return (*input_shape[:-1], self.num_features)
