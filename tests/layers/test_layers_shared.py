@@ -14,6 +14,7 @@ import tensorflow_probability as tfp
 from slow import slow_except
 
 import tfvae
+from tfvae.tables import Column, Schema
 
 tfd = tfp.distributions
 PACKAGE = "tests_layers_shared"
@@ -58,6 +59,26 @@ def small_counts(rng, shape):
 
 def on_grid(rng, shape):
     return rng.integers(256, size=shape) / 255
+
+
+COLUMNS = Schema(
+    [
+        Column("income", "real"),
+        Column("colour", "category", ("red", "green", "blue")),
+        Column("visits", "count"),
+        Column("mass", "positive"),
+        Column("share", "bounded", low=0.0, high=1.0),
+        Column("grade", "ordinal", ("a", "b", "c", "d")),
+        Column("alive", "boolean", ("no", "yes")),
+    ]
+)
+
+
+def rows(rng, shape):
+    x = rng.integers(2, size=shape).astype("float64")
+    x[..., [0, 3, 4]] = rng.uniform(0.1, 0.9, size=(*shape[:-1], 3))
+    x[..., [1, 5]] = rng.integers(3, size=(*shape[:-1], 2))
+    return x
 
 
 class Case(NamedTuple):
@@ -154,6 +175,7 @@ CASES = {
         12,
         (3, 2),
     ),
+    "table": Case(tfvae.layers.TableLikelihood, {"schema": COLUMNS}, 15, (7,), rows, sample_has_partial_gradient=True),
     "lambda": Case(tfvae.layers.DistributionLambda, {"make_distribution_fn": make_laplace}, 10, (5,)),
 }
 SIZED = [name for name in CASES if name != "lambda"]

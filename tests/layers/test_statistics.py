@@ -20,6 +20,7 @@ from slow import slow_except
 
 from tfvae import layers
 from tfvae.networks import AutoregressiveNetwork
+from tfvae.tables import Column, Schema
 
 tfd = tfp.distributions
 
@@ -62,6 +63,21 @@ def standardized_normal(**kwargs):
     layer.loc.assign([3.0, -2.0])
     layer.scale.assign([2.0, 0.5])
     return layer
+
+
+def table(schema, loc=None, scale=None, **kwargs):
+    layer = layers.TableLikelihood(schema, **kwargs)
+    layer.loc.assign(layer.loc if loc is None else loc)
+    layer.scale.assign(layer.scale if scale is None else scale)
+    return layer
+
+
+NUMBERS = [Column("income", "real"), Column("mass", "positive"), Column("share", "bounded", low=-1.0, high=3.0)]
+COUNTED = [
+    Column("grade", "ordinal", ("a", "b", "c", "d")),
+    Column("n", "count"),
+    Column("alive", "boolean", ("n", "y")),
+]
 
 
 @functools.cache
@@ -246,6 +262,18 @@ CASES = {
         lacks=("mean", "variance", "entropy"),
         prepare=layers.MultivariateNormalDiag(2),
     ),
+    "table of numbers": Case(
+        functools.partial(table, Schema(NUMBERS), [3.0, 1.0, 0.5], [2.0, 0.4, 0.8]),
+        [-0.4, 0.6, 0.2, -0.3, 0.7, -0.2],
+        flat(3),
+        lacks=("variance", "entropy"),
+    ),
+    "table of counts": Case(
+        functools.partial(table, Schema(COUNTED)),
+        [0.4, 0.7, -0.3, 0.3, -0.5, 0.6],
+        grid(range(4), COUNTS, range(2)),
+        lacks=("variance", "entropy"),
+    ),
     "gaussian_process": Case(gaussian_process, [], flat(2, 1), prepare=lambda _: np.array([[-0.3], [0.6]])),
 }
 TILED = [name for name in CASES if CASES[name].has_parameters]
@@ -265,6 +293,7 @@ REPARAMETERIZED = [
     "generic",
     "lambda",
     "autoregressive",
+    "table of numbers",
 ]
 
 

@@ -21,6 +21,8 @@ WITHOUT_NAME = {
     "MixtureSameFamily": "takes a layer; mixture_normal and mixture_logistic are the usual ones",
     "Standardization": "model.standardize",
     "Standardized": "model.standardize",
+    "TableEncoding": "takes a schema",
+    "TableLikelihood": "takes a schema",
     "VariableLayer": "has no input",
     "VariationalGaussianProcess": "takes a kernel",
     "VariationalWeights": "takes a network",
