@@ -80,9 +80,10 @@ def schema_from_config(config: Sequence[dict[str, Any]]) -> Schema:
 
 def _limits(column: Column) -> tuple[float, float]:
     if column.kind == "bounded":
-        low, high = np.float64(column.low), np.float64(column.high)
+        ends = np.array([column.low, column.high], np.float64)
         # A limit of the data may be rounded to float32, and then be beyond the limit of the schema.
-        return float(min(low, np.float32(low))), float(max(high, np.float32(high)))
+        rounded = ends.astype(np.float32)
+        return float(min(ends[0], rounded[0])), float(max(ends[1], rounded[1]))
     if column.kind in CODED:
         return 0.0, len(column.categories) - 1.0
     return {"positive": _SMALLEST, "count": 0.0}.get(column.kind, -_LARGEST), _LARGEST
