@@ -198,16 +198,17 @@ def test_parameters_of_zero_are_the_marginal_distributions():
 
 def test_samples_and_modes_are_valid_rows():
     layer = adapted()
-    y = layer(parameters(layer, 200, scale=4.0))
-    for rows in (y.sample(50, seed=1), y.mode()):
+    y = layer(parameters(layer, 50, scale=4.0))
+    for rows in (y.sample(5, seed=1), y.mode()):
         rows = np.reshape(rows, (-1, len(MIXED)))
-        assert np.isfinite(y.log_prob_by_column(rows[:200])).all()
+        assert np.isfinite(y.log_prob_by_column(rows[:50])).all()
         assert (rows >= layer.columns.low).all()
         assert (rows <= layer.columns.high).all()
         whole = rows[:, layer.columns.is_whole]
         np.testing.assert_array_equal(whole, np.round(whole))
 
 
+@pytest.mark.slow
 def test_sampled_moments():
     layer = adapted()
     raw = 0.3 * parameters(layer, 1)
@@ -247,7 +248,6 @@ def test_gradients_are_finite_for_any_parameters(dtype, jit_compile):
     x[:20, MIXED.index("bounded")] = np.repeat([-50.0, 150.0], 10)
     x[:20, MIXED.index("count")] = 10.0 ** np.arange(20)
 
-    @tf.function(jit_compile=jit_compile)
     def log_prob_and_gradient(raw):
         with tf.GradientTape() as tape:
             tape.watch(raw)
@@ -255,6 +255,8 @@ def test_gradients_are_finite_for_any_parameters(dtype, jit_compile):
             log_prob = y.log_prob(tf.constant(x, raw.dtype))
         return log_prob, tape.gradient(log_prob, raw), y.mean(), y.mode()
 
+    if jit_compile:
+        log_prob_and_gradient = tf.function(log_prob_and_gradient, jit_compile=True)
     for scale in (1.0, 30.0, 1e3, 1e6):
         for values in log_prob_and_gradient(tf.constant(parameters(layer, 60, scale), dtype)):
             assert np.isfinite(values).all()
@@ -420,7 +422,7 @@ def test_the_density_of_observed_columns_is_a_sum_over_them():
 
 def test_many_columns_are_no_more_operations_than_few():
     sizes = []
-    for number in (100, 2_000):
+    for number in (100, 600):
         columns = [Column(f"{i}", "category", tuple("abcdefghi"[: 2 + i % 7])) for i in range(number // 2)]
         columns += [Column(f"r{i}", "real") for i in range(number // 2)]
         layer = layers.TableLikelihood(Schema(columns))
