@@ -41,7 +41,7 @@ HUGE = str(2**63)
 
 REFUSED = {
     "train --data mnits": "Did you mean 'mnist'?",
-    "train --data t.csv": "Tables in .csv files are not read yet",
+    "train --data t.xlsx": "Tables in .xlsx files are not read yet",
     "train --data none.npz": "There is no file none.npz",
     "train --data whole.npy --run-dir run": "contains a run",
     "train --data wrong.npy": "not a plain number",
@@ -123,7 +123,7 @@ def folder(tmp_path_factory):
     (folder / "whole").write_text("x")
     np.save(folder / "wrong.npy", np.zeros((20, 3), complex))
     np.save(folder / "nan.npy", np.array([[0.5], [np.nan]]))
-    (folder / "t.csv").write_text("a,b\n1,2\n")
+    (folder / "t.xlsx").write_text("a,b\n1,2\n")
     (folder / "bad.toml").write_text("x = " + "[" * 5000)
     (folder / "wrong.toml").write_text("model.latent = 3\n")
     (folder / "shards").mkdir()

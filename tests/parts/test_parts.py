@@ -22,7 +22,6 @@ WITHOUT_NAME = {
     "Standardization": "model.standardize",
     "Standardized": "model.standardize",
     "TableEncoding": "takes a schema",
-    "TableLikelihood": "takes a schema",
     "VariableLayer": "has no input",
     "VariationalGaussianProcess": "takes a kernel",
     "VariationalWeights": "takes a network",

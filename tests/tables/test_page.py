@@ -6,14 +6,15 @@ from pathlib import Path
 PAGE = Path(__file__).parents[2] / "docs" / "your-data.md"
 
 
-def block(language):
-    return re.search(rf"^```{language}\n(.*?)^```$", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)[1]
+def block(language, having=""):
+    found = re.findall(rf"^```{language}\n(.*?)^```$", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    return next(each for each in found if having in each)
 
 
 def test_the_example_prints_what_stands_there(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     names = {}
-    exec(block("python"), names)
+    exec(block("python", "schema.describe()"), names)
     assert capsys.readouterr().out == block("text")
     assert names["rows"].shape == names["observed"].shape == (300, 8)
     expected = names["frame"].drop(columns=["visit_id", "remark"])

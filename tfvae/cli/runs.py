@@ -47,10 +47,11 @@ def sample(
     seed: SeedOption = 0,
     output: OutputOption = None,
 ) -> None:
-    """Sample from the model: an .npz or .csv with `sample`, `mean` and `z`, and a picture of the means."""
+    """Sample from the model: an .npz or .csv with `sample`, `mean` and `z`, and a picture; or rows of a table."""
     config = checks.check_run(run)
     given, number = checked_condition(config, condition), checked_label(config, label)
-    target = checked_output(output) or run / "samples.npz"
+    is_table = bool(config.data.columns)
+    target = checked_output(output, is_table=is_table) or run / ("samples.csv" if is_table else "samples.npz")
     checks.check_outputs(run, config.data.name, *_arrays_and_picture(target))
     # The size of x is unknown until the model is loaded. The size of z alone catches most mistakes.
     require_space(target, 4 * config.model.latent_size * num_samples)
@@ -107,8 +108,11 @@ def impute(
 ) -> None:
     """Impute missing values: an .npz or .csv with the conditional `mean`, and draws `sample_0`, `sample_1`, ..."""
     config = checks.check_run(run)
-    missing = missing or config.data.missing or ("" if data is None else "nan")
-    target = checked_output(output) or run / "imputed.npz"
+    is_table = bool(config.data.columns)
+    missing = missing or config.data.missing or ("" if data is None and not is_table else "nan")
+    target = checked_output(output, is_table=is_table) or run / ("imputed.csv" if is_table else "imputed.npz")
+    if is_table and data is None:
+        data = config.data.name
     checks.check_examples(data or config.data.name, config.data, split, missing)
     checks.check_outputs(run, data or config.data.name, target)
     counts = {"num_samples": num_samples, "num_importance_samples": num_importance_samples}

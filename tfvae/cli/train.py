@@ -82,17 +82,23 @@ def train(
     ] = None,
     condition: Annotated[
         str | None,
-        typer.Option(help="Condition of a conditional model: label, or the name of an array of an .npz file."),
+        typer.Option(help="Condition of a conditional model: label, a column of a table, or an array of an .npz file."),
     ] = None,
     missing: Annotated[
         str | None,
         typer.Option(
-            help="Missing values: nan, for NaN in a file, or the name of an array of an .npz that is False there."
+            help="Missing values: in a table, a text besides NA and the like; in other files nan, or the name of an "
+            "array of an .npz that is False there."
         ),
     ] = None,
     image_size: Annotated[
         str | None,
         typer.Option(help="Size that a folder of images is resized to: 28, or height and width, 32x48."),
+    ] = None,
+    label: Annotated[str | None, typer.Option(help="Column of a table that has the classes.")] = None,
+    columns: Annotated[
+        list[str] | None,
+        typer.Option(help="Kind of a column of a table, such as age=real or id=ignored. May be repeated."),
     ] = None,
     num_labels: Annotated[
         int | None, typer.Option(help="Training examples that keep their label, for m2.", show_default="0, all")
@@ -154,6 +160,8 @@ def train(
             "binarize": binarize,
             "condition": condition,
             "missing": missing,
+            "label": label,
+            "columns": _kinds(columns),
             "image_size": image_size,
             "num_labels": num_labels,
         },
@@ -230,3 +238,16 @@ def _sizes(text: str | None) -> tuple[int, ...] | None:
         raise typer.BadParameter(
             f"expected integers separated by commas, such as 500 or 200,200. Received: {quoted(text)}"
         ) from error
+
+
+def _kinds(columns: list[str] | None) -> dict[str, str] | None:
+    """Returns the kinds of columns, given as NAME=KIND."""
+    if not columns:
+        return None
+    found = {}
+    for text in columns:
+        name, equals, kind = text.rpartition("=")
+        if not equals or not name:
+            raise typer.BadParameter(f"expected NAME=KIND, such as age=real. Received: {quoted(text)}")
+        found[name] = kind
+    return found

@@ -2,8 +2,9 @@
 
 import dataclasses
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -37,33 +38,41 @@ def load(
     condition: str | None = None,
     missing: str | None = None,
     image_size: ImageSize = None,
+    label: str | None = None,
+    columns: Mapping[str, Any] | None = None,
 ) -> Splits:
     """Loads a data set by name, from a file, or from a folder of images or of shards.
 
     Args:
-        name: one of `known_names()`; "tfds:NAME" for any image data set of TensorFlow Datasets; or the path of an
-            `.npy` or `.npz` file. An `.npz` has `x_train` with optional `x_validation`, `x_test` and `y_*`, or one
-            array (`x`, `images`, `data`, `arr_0` or the only one) with optional `y` or `labels`, which is shuffled and
-            cut 80/10/10; without `x_test`, a tenth of `x_train` becomes the test split. A folder of images has them
-            in one folder, in one folder a class, or in folders `train`, `validation` and `test` of these; it is cut as
-            an `.npz`. For data larger than memory, the folder that `write_shards` or `tfvae data shard` made: its
-            training split is a `ShardedSplit`, read batch by batch; so are validation and test splits of more than
-            64 MB. Smaller ones are read into memory.
+        name: one of `known_names()`; "tfds:NAME" for any image data set of TensorFlow Datasets; or the path of a table
+            (`.csv`, `.tsv`, `.txt`, `.parquet`, `.feather`), or of an `.npy` or `.npz` file. An `.npz` has `x_train`
+            with optional `x_validation`, `x_test` and `y_*`, or one array (`x`, `images`, `data`, `arr_0` or the only
+            one) with optional `y` or `labels`, which is shuffled and cut 80/10/10; without `x_test`, a tenth of
+            `x_train` becomes the test split. A folder of images has them in one folder, in one folder a class, or in
+            folders `train`, `validation` and `test` of these; it is cut as an `.npz`. For data larger than memory, the
+            folder that `write_shards` or `tfvae data shard` made: its training split is a `ShardedSplit`, read batch by
+            batch; so are validation and test splits of more than 64 MB. Smaller ones are read into memory.
         data_dir: The folder to look in, instead of TFDS_DATA_DIR for data sets of TFDS (unset, TFDS's own default) and
             TFVAE_DATA_DIR for "frey_face", "caltech101_silhouettes" and "omniglot". Relative paths start there.
         seed: The seed of the cuts of a file without splits of its own; named data sets have fixed splits.
-        condition: What a conditional model is given with each example: "label" for the label, as a one-hot vector; or
-            the name of an array of an `.npz`, such as "angle" for `angle`, or for `angle_train`, `angle_test`. Its
-            integers or text (N,) are classes, floats (N,) numbers; vectors and images are used as they are.
-        missing: "nan" if NaN in a file is a missing value; or the name of an array of an `.npz`, such as "observed" for
+        condition: What a conditional model is given with each example: "label" for the label, as a one-hot vector; the
+            name of a column of a table, which is then not part of a row; or the name of an array of an `.npz`, such as
+            "angle" for `angle`, or for `angle_train`, `angle_test`. Its integers or text (N,) are classes, floats (N,)
+            numbers; vectors and images are used as they are.
+        missing: A text that stands for a missing value in a table, besides the usual ones such as NA and "?". In other
+            files, "nan" if NaN is a missing value; or the name of an array of an `.npz`, such as "observed" for
             `observed`, or for `observed_train`, `observed_test`, which is False at missing values of any data. None if
             no value is missing, and NaN an error.
         image_size: The size that a folder of images is resized to: one number of pixels, or height and width, as a pair
             or as "32x48". Images are scaled, and cropped at the centre. None if they have one size.
+        label: The name of the column of a table that has the classes; it is not part of a row. Empty cells are unknown.
+        columns: Kinds of some columns of a table, by name, in the place of those that are found: see
+            `tfvae.tables.infer`.
 
     Returns:
         Splits of uint8 levels or float32 values, channels last: (N, H, W) becomes (N, H, W, 1), (N, D) stays. Zeros and
-        ones of any type are binary data, other uint8 data have 256 levels, other floats stay unchanged.
+        ones of any type are binary data, other uint8 data have 256 levels, other floats stay unchanged. A row of a
+        table is float32 (D,), one number for each column of the `schema` that is used.
 
     Raises:
         DataError: If the name, the file or its contents cannot be used; the message says how to fix it.
@@ -73,7 +82,7 @@ def load(
         >>> len(splits.train), splits.event_shape, splits.num_levels
         (1437, (8, 8, 1), 17)
     """
-    request = Request(os.fspath(name), _folder(data_dir), seed, condition, missing, _size(image_size))
+    request = Request(os.fspath(name), _folder(data_dir), seed, condition, missing, _size(image_size), label, columns)
     source = _source(request)
     if condition != LABEL:
         return source.load(request)
@@ -110,6 +119,13 @@ def _source(request: Request) -> Source:
     """
     source = source_of(request)
     missing, condition = request.missing, request.condition
+    if (request.label or request.columns) and not source.has_columns:
+        raise DataError(
+            "label and columns are for tables, such as .csv files; other data have their own labels. Leave them out. "
+            f"Received: label={quoted(request.label)} for the data {quoted(request.name)}"
+        )
+    if source.has_columns:
+        return source
     if missing is not None and not (source.has_nan if missing == NAN else source.has_arrays):
         raise DataError(
             'missing must be "nan", for NaN in an .npy or .npz file, or the name of an array of an .npz file, False at '
@@ -133,6 +149,7 @@ def check_name(
     condition: str | None = None,
     missing: str | None = None,
     image_size: ImageSize = None,
+    label: str | None = None,
 ) -> None:
     """Checks a name or path without TensorFlow and without reading the data.
 
@@ -141,12 +158,13 @@ def check_name(
         condition: As for `load`.
         missing: As for `load`.
         image_size: As for `load`.
+        label: As for `load`.
 
     Raises:
         DataError: If the name is unknown, the path does not exist, or `load` would refuse the file by its headers.
         MemoryError: If the arrays, with the copies that loading makes, need more memory than is free.
     """
-    request = Request(os.fspath(name), condition=condition, missing=missing, image_size=_size(image_size))
+    request = Request(os.fspath(name), condition=condition, missing=missing, image_size=_size(image_size), label=label)
     source = _source(request)
     source.check(dataclasses.replace(request, condition=None) if condition == LABEL else request)
 
@@ -164,8 +182,10 @@ def check_examples(
 
 
 def _of_examples(request: Request, image_size: ImageSize) -> tuple[Source, Request]:
-    """Returns the source of examples, which are resized only if they can be."""
-    source = _source(request)
+    """Returns the source of examples, of which only images are resized, and only tables have columns."""
+    source = _source(dataclasses.replace(request, label=None, columns=None))
+    if not source.has_columns:
+        request = dataclasses.replace(request, label=None, columns=None)
     return source, dataclasses.replace(request, image_size=_size(image_size) if source.resizes else None)
 
 
@@ -201,6 +221,8 @@ def load_examples(
     condition: str | None = None,
     missing: str | None = None,
     image_size: ImageSize = None,
+    label: str | None = None,
+    columns: Mapping[str, Any] | None = None,
 ) -> Split | ShardedSplit:
     """Loads examples to apply a model to: a file with one array whole and in its own order, else one split.
 
@@ -212,12 +234,16 @@ def load_examples(
             are those of the training data.
         missing: As for `load`.
         image_size: As for `load`; other data than folders of images stay as they are.
+        label: As for `load`; other data than tables have none, and the table may lack the column.
+        columns: As for `load`, for tables; those of another run give this table its columns.
 
     Raises:
         DataError: If `load` refuses the data, or the data set lacks the split.
     """
     check_split(split)
-    request = Request(os.fspath(name), _folder(data_dir), condition=condition, missing=missing)
+    request = Request(
+        os.fspath(name), _folder(data_dir), condition=condition, missing=missing, label=label, columns=columns
+    )
     source, request = _of_examples(request, image_size)
     whole = source.whole(request)
     if whole is not None:

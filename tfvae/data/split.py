@@ -13,6 +13,7 @@ from tfvae.data.fixed_draw import FixedDraw
 from tfvae.data.parts_of_split import checked_condition, checked_names, checked_observed
 from tfvae.data.requirements import checked_batch_size, checked_num_labelled, choose_draw
 from tfvae.data.split_like import SplitLike, require_levels
+from tfvae.tables.schema import Schema
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -37,6 +38,7 @@ class Split(SplitLike):
             ignored.
         class_names: The name of each class of the labels, in the order of their numbers, or None.
         condition_names: The name of each class, if conditions are one-hot vectors of classes, or None.
+        schema: What the columns are, for the rows of a table, or None.
 
     Raises:
         DataError: If the array is empty or of another dtype, if values lie outside the levels, or if labels, conditions
@@ -52,6 +54,7 @@ class Split(SplitLike):
     observed: np.ndarray | None = None
     class_names: tuple[str, ...] | None = None
     condition_names: tuple[str, ...] | None = None
+    schema: Schema | None = None
 
     def __post_init__(self) -> None:
         raw = plain_values(self.raw, self.name).view()

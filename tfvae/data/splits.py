@@ -11,6 +11,7 @@ from tfvae.data.contents import clean_arrays, clean_labels
 from tfvae.data.errors import DataError
 from tfvae.data.sharded_split import ShardedSplit
 from tfvae.data.split import Split
+from tfvae.tables.schema import Schema
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +56,11 @@ class Splits:
         """The splits that there are, by name."""
         found = {"train": self.train, "validation": self.validation, "test": self.test}
         return {name: split for name, split in found.items() if split is not None}
+
+    @property
+    def schema(self) -> Schema | None:
+        """What the columns are, for the rows of a table, or None."""
+        return self.train.schema if isinstance(self.train, Split) else None
 
     def in_memory(self, what: str) -> dict[str, Split]:
         """Returns the splits that there are, by name, for something that only splits in memory have.

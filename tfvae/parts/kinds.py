@@ -25,6 +25,7 @@ LAYERS = {
     "one_hot_categorical": "tfvae.layers:OneHotCategorical",
     "poisson": "tfvae.layers:IndependentPoisson",
     "student_t": "tfvae.layers:IndependentStudentT",
+    "table": "tfvae.layers:TableLikelihood",
     "tril": "tfvae.layers:MultivariateNormalTriL",
     "von_mises_fisher": "tfvae.layers:VonMisesFisher",
 }

@@ -31,7 +31,7 @@ class Family:
     own_code: bool = False
 
 
-_OF_LAYERS = ("event_size", "event_shape", "name")
+_OF_LAYERS = ("event_size", "event_shape", "schema", "name")
 
 # By the setting that they are chosen in.
 FAMILIES = {

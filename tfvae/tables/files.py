@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ def write_schema(schema: Schema, path: str | os.PathLike[str]) -> None:
         schema: The schema.
         path: The file to write.
     """
-    Path(path).write_text(tomli_w.dumps(_to_dict(schema)), "utf-8")
+    Path(path).write_text(tomli_w.dumps(schema_to_dict(schema)), "utf-8")
 
 
 def read_schema(path: str | os.PathLike[str]) -> Schema:
@@ -49,6 +50,20 @@ def read_schema(path: str | os.PathLike[str]) -> Schema:
     """
     with reading(path, "Expected TOML, as tfvae writes schemas.", kind=TableError):
         contents = tomllib.loads(Path(path).read_text("utf-8"))
+    return schema_from_dict(contents, path)
+
+
+def schema_from_dict(contents: Mapping[str, Any], path: str | os.PathLike[str]) -> Schema:
+    """Returns the schema of plain values, as `schema_to_dict` returns them.
+
+    Args:
+        contents: The values.
+        path: Where they are from, for messages.
+
+    Raises:
+        TableError: If a column is not valid.
+    """
+    contents = dict(contents)
     columns, missing = contents.pop("columns", None), contents.pop("missing", [])
     if contents or not isinstance(columns, dict) or not _is_list_of_text(missing):
         raise TableError(
@@ -58,7 +73,8 @@ def read_schema(path: str | os.PathLike[str]) -> Schema:
     return Schema([_column(name, settings, path) for name, settings in columns.items()], missing)
 
 
-def _to_dict(schema: Schema) -> dict[str, Any]:
+def schema_to_dict(schema: Schema) -> dict[str, Any]:
+    """Returns a schema as plain values, as in its TOML file."""
     columns = {}
     for column in schema:
         values = {name: getattr(column, name) for name in _FIELDS if name != "name"}

@@ -25,6 +25,7 @@ from tfvae.training.own_code import require_allowed
 from tfvae.training.run_data import RunData
 
 _EXAMPLES_FOR_DENSITY = 1000
+_ADAPTED = (layers.Standardization, layers.Standardized, layers.TableEncoding, layers.TableLikelihood)
 
 
 def build_vae(config: RunConfig, splits: Splits, *, allow_code: bool = False) -> VAE:
@@ -70,7 +71,8 @@ def _build(config: RunConfig, splits: Splits) -> VAE:
             seed=training.seed,
             name="vae",
         )
-    vae.missing = "nan" if config.data.missing else None  # also of data with masks, for arrays given to the model
+    # Also of data with masks, for arrays given to the model.
+    vae.missing = "nan" if config.data.missing or splits.schema is not None else None
     _start(vae, config, splits)
     rate = training.learning_rate
     learning_rate = build(rate, "training.learning_rate") if isinstance(rate, Mapping) else rate
@@ -103,14 +105,15 @@ def _start(vae: VAE, config: RunConfig, splits: Splits) -> None:
     """Sets initial weights that depend on the data."""
     model = config.model
     train = RunData(config, splits).train()
-    adapted = [
-        layer for layer in vae._flatten_layers() if isinstance(layer, layers.Standardization | layers.Standardized)
-    ]
+    adapted = [layer for layer in vae._flatten_layers() if isinstance(layer, _ADAPTED)]
     x = with_nan(train.x, train.observed)
     for layer in adapted:
         layer.adapt(x)
     if not is_own_code(model.network_kind):
-        start_at_unit_normal(vae) if adapted else start_at_marginals(vae, train, model.likelihood_kind)
+        if adapted:
+            start_at_unit_normal(vae, has_scales=model.likelihood_kind != "table")
+        else:
+            start_at_marginals(vae, train, model.likelihood_kind)
     if isinstance(vae.prior, priors.VampPrior):
         if len(train) < vae.prior.num_components:
             raise ValueError(

@@ -1,5 +1,6 @@
 """Automatic choices of `tfvae train` for the data, and their descriptions."""
 
+import collections
 import math
 from typing import Any, NamedTuple
 
@@ -14,6 +15,8 @@ from tfvae.training.settings import ModelConfig
 # Automatic number of epochs for own data: at least this many steps, within these limits.
 _MIN_STEPS = 1000
 _MIN_EPOCHS, _MAX_EPOCHS = 10, 100
+# Columns of a table that are listed.
+_MOST_COLUMNS = 60
 # By default, one example in so many of a batch has a label, if labels are few.
 _SHARE = 10
 
@@ -37,6 +40,8 @@ def choose_likelihood(config: RunConfig, splits: Splits) -> Any:
     """
     likelihood, train = config.model.likelihood, splits.train
     if likelihood == "auto":
+        if splits.schema is not None:
+            return "table"
         is_gray_image = train.is_image and splits.event_shape[-1] == 1
         return "bernoulli" if train.is_binary or (is_gray_image and _in_unit_interval(splits)) else "normal"
     check_values(likelihood, splits)
@@ -109,6 +114,7 @@ def choices(config: RunConfig, splits: Splits) -> list[Choice]:
     kept = {"last": "the last model is kept", "best": "the model of the best validation ELBO is kept"}[training.select]
     return [
         Choice("data", _data(splits), ""),
+        *_columns(splits),
         Choice("likelihood", *_likelihood(config, splits)),
         _values(config, splits.train),
         Choice(
@@ -117,6 +123,17 @@ def choices(config: RunConfig, splits: Splits) -> list[Choice]:
         *_labels(config, splits),
         Choice("training", f"{passes}, {kept}", "--epochs, --batch-size, --learning-rate, --select"),
     ]
+
+
+def _columns(splits: Splits) -> list[Choice]:
+    """Describes the columns of a table, a line for each."""
+    schema = splits.schema
+    if schema is None:
+        return []
+    kinds_found = collections.Counter(column.kind for column in schema)
+    counts = ", ".join(f"{number} {kind}" for kind, number in kinds_found.most_common())
+    lines = schema.describe().splitlines() if len(schema) <= _MOST_COLUMNS else []
+    return [Choice("columns", "\n    ".join([counts, *lines]), "--columns NAME=KIND")]
 
 
 def _labels(config: RunConfig, splits: Splits) -> list[Choice]:
@@ -167,6 +184,8 @@ def _kind(train: Split | ShardedSplit) -> str:
 def _likelihood(config: RunConfig, splits: Splits) -> tuple[str, str]:
     train = splits.train
     kind = config.model.likelihood_kind
+    if kind == "table":
+        return "table, a distribution of its kind for each column", "--columns NAME=KIND"
     if kind not in ("bernoulli", "normal"):
         what = "a density of real values" if kind in DENSITIES else "a probability of each value"
         return f"{kind}, {what}", "--likelihood normal"

@@ -14,10 +14,11 @@ from tfvae.training.settings import PRECISIONS
 _MAX_WIDTH = 110
 # What else fits a setting, for its comment.
 _OTHERS = {
-    "data.name": "a name, or a .npy or .npz file, or a folder of images or of shards",
+    "data.name": "a name, a table such as a .csv file, a .npy or .npz file, or a folder of images or of shards",
     "data.binarize": "for a Bernoulli likelihood: dynamic, static, threshold, none",
-    "data.condition": "label, or an array of an .npz: what a conditional model is given",
+    "data.condition": "label, a column of a table, or an array of an .npz: what a conditional model is given",
     "data.missing": "nan: NaN is a missing value; or a mask, an array of an .npz",
+    "data.label": "the column of a table that has the classes",
     "data.image_size": "28, 32x48: images of a folder are scaled and cropped to this height and width",
     "data.num_labels": 'training examples that keep their label, for kind = "m2"; 0: all',
     "data.labelled_per_batch": "labelled examples in each batch; 0: a tenth",
@@ -49,7 +50,7 @@ _OTHERS = {
     "evaluation.num_examples": "examples for slow measures",
 }
 # Settings that are found in the data.
-_FOUND = ("data.classes",)
+_FOUND = ("data.classes", "data.columns")
 # Settings that follow from others, so that the file can be changed in one place.
 _AUTOMATIC = ("data.binarize", "model.activation", "model.standardize", "training.kl")
 

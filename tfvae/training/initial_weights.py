@@ -57,7 +57,7 @@ def _moments(split: Split) -> tuple[np.ndarray, np.ndarray]:
     return mean, stddev
 
 
-def start_at_unit_normal(vae: VAE) -> None:
+def start_at_unit_normal(vae: VAE, *, has_scales: bool = True) -> None:
     """Sets the initial weights of a standardising model so that p(x|z) and q(z|x) are almost standard normal.
 
     The initial ELBO is then about that of independent normals fitted to the data. With default initial weights it would
@@ -66,6 +66,7 @@ def start_at_unit_normal(vae: VAE) -> None:
     Args:
         vae: Model whose encoder and decoder each have a network of `tfvae.networks` before a distribution layer with
             locs and raw scales. If z has several parts, only the decoder is changed.
+        has_scales: Whether the parameters of p(x|z) are locs and raw scales. If not, they start at about zero.
     """
     decoder = _last_with_bias(vae.decoder)
     layers = [(decoder, 2)]
@@ -75,7 +76,9 @@ def start_at_unit_normal(vae: VAE) -> None:
     for layer, _ in layers:
         layer.kernel.assign(_KERNEL_FACTOR * layer.kernel)
     for layer, num_parameters in layers:
-        if num_parameters == 2:  # a full covariance keeps its default start, which is below one
+        if layer is decoder and not has_scales:
+            layer.bias.assign(np.zeros(layer.bias.shape))
+        elif num_parameters == 2:  # a full covariance keeps its default start, which is below one
             layer.bias.assign(np.repeat([0.0, _UNIT_RAW_SCALE], layer.bias.shape[0] // 2))
 
 

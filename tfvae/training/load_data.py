@@ -29,6 +29,8 @@ def load_data(config: RunConfig) -> Splits:
         data.name,
         condition=data.condition or None,
         missing=data.missing or None,
+        label=data.label or None,
+        columns=data.columns,
         image_size=data.image_size or None,
     )
     if config.model.kind != "m2":
@@ -57,8 +59,15 @@ def load_other_data(config: RunConfig, data: str, split: str, missing: str | Non
     condition = config.data.condition
     array = None if condition in ("", LABEL) else condition
     missing = config.data.missing if missing is None else missing
-    image_size = config.data.image_size or None
-    found = tfvae_data.load_examples(data, split=split, condition=array, missing=missing or None, image_size=image_size)
+    found = tfvae_data.load_examples(
+        data,
+        split=split,
+        condition=array,
+        missing=missing or None,
+        image_size=config.data.image_size or None,
+        label=config.data.label or None,
+        columns=config.data.columns,
+    )
     if not isinstance(found, Split):
         if condition:
             raise DataError(f"{found.name} is read from shards, which have no condition. Load it from an .npz file.")

@@ -99,7 +99,8 @@ class ModelParts:
     @property
     def _of_x(self) -> dict[str, Any]:
         shape = self.event_shape
-        return {"event_shape": shape, **({"event_size": shape[0]} if len(shape) == 1 else {})}
+        size = {"event_size": shape[0]} if len(shape) == 1 else {}
+        return {"event_shape": shape, "schema": self.splits.schema, **size}
 
     def posterior(self) -> list[keras.layers.Layer]:
         """Makes the last layers of the encoder, of which the last is a distribution layer."""
@@ -109,10 +110,13 @@ class ModelParts:
     def likelihood(self) -> tuple[list[keras.layers.Layer], keras.layers.Layer]:
         """Makes the layers for x alone before the encoder, and the distribution layer of the decoder.
 
-        There are such layers if the model standardises. They and the distribution layer then have to be adapted.
+        There are such layers if the model standardises, or x is a row of a table. They and the distribution layer then
+        have to be adapted.
         """
         value = self.config.model.likelihood
         layer = build(value, "model.likelihood", **self._of_x, name="likelihood")
+        if isinstance(layer, layers.TableLikelihood):
+            return [layers.TableEncoding(layer.schema, name="encoding")], layer
         if self.config.model.standardize != "on":
             return [], layer
         before = layers.Standardization(name="standardization")

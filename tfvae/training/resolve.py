@@ -10,6 +10,7 @@ from tfvae.data import Splits, known_names
 from tfvae.data.shard_header import is_shards
 from tfvae.parts import FAMILIES, is_own_code, is_part, kinds, part_of
 from tfvae.parts.building import arguments_of, resolved
+from tfvae.tables.files import schema_to_dict
 from tfvae.training.check_labels import check_labels
 from tfvae.training.check_parts import check_parts
 from tfvae.training.choices import (
@@ -53,12 +54,16 @@ def resolve(config: RunConfig, splits: Splits) -> RunConfig:
     likelihood = config.model.likelihood_kind
     name = data.name
     path = Path(name) if name in known_names() else expanded(name)
-    if name not in known_names() and ((path.suffix in (".npy", ".npz") and path.exists()) or is_shards(path)):
+    if name not in known_names() and (path.is_file() or is_shards(path)):
         name = str(path.resolve())  # the run can be evaluated from any folder
     return dataclasses.replace(
         config,
         data=dataclasses.replace(
-            data, name=name, binarize=choose_binarize(config, splits, likelihood), classes=_classes(config, splits)
+            data,
+            name=name,
+            binarize=choose_binarize(config, splits, likelihood),
+            classes=_classes(config, splits),
+            columns=data.columns if splits.schema is None else schema_to_dict(splits.schema)["columns"],
         ),
         model=dataclasses.replace(
             config.model,

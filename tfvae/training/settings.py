@@ -3,6 +3,7 @@
 import dataclasses
 import re
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 from tfvae._errors import quoted
@@ -21,17 +22,21 @@ class DataConfig:
     """Settings of the data.
 
     Attributes:
-        name: Name for `tfvae.data.load`, or path of a .npy or .npz file, or of a folder of images or
-            of shards.
+        name: Name for `tfvae.data.load`, or path of a table, such as a .csv file, of a .npy or .npz file, or of a
+            folder of images or of shards.
         binarize: Binarisation of gray data for a Bernoulli likelihood: "dynamic" (sampled with the gray value as
             probability, again in each epoch), "static" (sampled once), "threshold" (above one half) or "none". "auto"
             is "dynamic" for gray data with a Bernoulli likelihood.
-        condition: Condition of a conditional model: "label", the label as a one-hot vector, or the name of an array of
-            an .npz file. "" for a model without a condition.
-        missing: Missing values: "nan", for NaN in a .npy or .npz file, or the name of an array of an .npz file that is
-            False at missing values. "" if no value is missing.
+        condition: Condition of a conditional model: "label", the label as a one-hot vector, the name of a column of a
+            table, or of an array of an .npz file. "" for a model without a condition.
+        missing: Missing values: a text that stands for one in a table, besides the usual ones such as NA and "?";
+            "nan", for NaN in a .npy or .npz file; or the name of an array of an .npz file that is False at missing
+            values. "" if no value is missing, but the usual ones in a table.
         image_size: Size that a folder of images is resized to: a number of pixels, such as "28", or height and width,
             such as "32x48". "" for images of one size.
+        label: The column of a table that has the classes, and is not part of a row. "" for none.
+        columns: Kinds of columns of a table by name, such as `age = "real"`, in the place of those that are found. In
+            the configuration of a run, a table with everything that is known of each column.
         num_labels: Number of training examples that keep their label, drawn alike from all classes, for a model with
             labels. 0 keeps all.
         labelled_per_batch: Number of labelled examples in each batch, if some are not labelled. 0 is a tenth of the
@@ -47,6 +52,8 @@ class DataConfig:
     num_labels: int = 0
     labelled_per_batch: int = 0
     classes: tuple[str, ...] = ()
+    label: str = ""
+    columns: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         valid = isinstance(self.name, str) and self.name != "" and "\0" not in self.name
@@ -56,6 +63,8 @@ class DataConfig:
         require(isinstance(self.condition, str), "data.condition", expected, self.condition)
         expected = '"nan", or the name of an array of an .npz file'
         require(isinstance(self.missing, str), "data.missing", expected, self.missing)
+        require(isinstance(self.label, str), "data.label", "the name of a column of a table", self.label)
+        require(isinstance(self.columns, Mapping), "data.columns", "a table with a kind for a column", self.columns)
         size = str(self.image_size) if type(self.image_size) is int else self.image_size
         valid = isinstance(size, str) and re.fullmatch(r"([1-9]\d{0,4}(x[1-9]\d{0,4})?)?", size) is not None
         require(valid, "data.image_size", 'a number of pixels, or height and width, such as "32x48"', self.image_size)

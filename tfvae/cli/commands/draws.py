@@ -11,6 +11,7 @@ import tensorflow as tf
 from tfvae import evaluation
 from tfvae._display import Display
 from tfvae._images import beside, tile
+from tfvae.cli.commands import tables
 from tfvae.cli.commands.output import announced, say, write_arrays, write_picture
 from tfvae.data import ShardedSplit, Split, reading
 from tfvae.data.examples import CONDITION, OBSERVED
@@ -45,7 +46,14 @@ def sample(run_dir: Path, num_samples: int, condition: Any, label: int | None, s
     program = _program(drawn, tf.TensorSpec([], tf.int32))
     numbers = (min(_BATCH_SIZE, num_samples - start) for start in range(0, num_samples, _BATCH_SIZE))
     parts = (program(number, block_seed(seed, i)) for i, number in enumerate(numbers))
+    schema = tables.schema_of_run(run.config)
+    if schema is not None and output.suffix.lower() != ".npz":
+        x = np.concatenate([part["sample"].numpy() for part in parts])
+        tables.write_samples(output, x, run.config, schema, label if condition is None else condition)
+        return
     path, first = write_arrays(output, announced(output, parts, num_samples))
+    if schema is not None:
+        return
     means = np.asarray(first["mean"][:100])
     display = Display.of(means)
     write_picture(path, tile(display.pictures(means)), display.caption())
@@ -134,6 +142,16 @@ def impute(
             "a mask whose name is --missing NAME."
         )
     done: list[evaluation.Imputation] = []
+    schema = tables.schema_of_run(run.config)
+    if schema is not None and output.suffix.lower() != ".npz":
+        num_draws, counts = counts["num_samples"], dict(counts)
+        counts["num_samples"] = tables.num_samples_for(num_draws)
+        parts = (
+            evaluation.impute(run.vae, batch, seed=block_seed(seed, i), **counts)
+            for i, (batch, _) in enumerate(_batches(split))
+        )
+        tables.write_imputed(output, Path(data or run.config.data.name), parts, schema, num_draws)
+        return
 
     def imputed() -> Iterator[dict[str, Any]]:
         for i, (batch, _) in enumerate(_batches(split)):

@@ -7,9 +7,10 @@ from typing import NoReturn
 
 from tfvae.data.errors import DataError
 from tfvae.data.shard_header import is_shards
-from tfvae.data.sources import archives, arrays, digits, image_folders, shards, tfds
+from tfvae.data.sources import archives, arrays, digits, image_folders, shards, tables, tfds
 from tfvae.data.sources.source import Request, Source
 from tfvae.data.sources.unreadable import reporting_unreadable, unknown, unreadable
+from tfvae.tables.reading import is_table
 
 NAMES: MappingProxyType[str, Source] = MappingProxyType(
     {
@@ -47,6 +48,8 @@ def source_of(request: Request) -> Source:
     path = request.path
     if path.suffix in _SUFFIXES:
         return _SUFFIXES[path.suffix]
+    if is_table(path):  # with a suffix of compression perhaps
+        return tables.TABLE
     with reporting_unreadable(request.name):
         folders = [source for is_kind, source in _FOLDERS if request.name and is_kind(path)]
     return folders[0] if folders else _UNKNOWN

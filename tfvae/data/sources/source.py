@@ -1,8 +1,9 @@
 """What `load` asks of a source of data."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,9 +21,12 @@ class Request:
         name: The name or path as the user gave it.
         folder: The folder to look in, or None for the folder that is the default of the source.
         seed: The seed of the cuts of data without splits of their own.
-        condition: The name of an array of conditions, or None.
-        missing: "nan", the name of the array of observed values, or None.
+        condition: The name of an array or a column of conditions, or None.
+        missing: "nan", the name of the array of observed values, a text that stands for a missing value in a table, or
+            None.
         image_size: The height and width that images are resized to, or None.
+        label: The name of the column of labels, or None.
+        columns: What is known of columns of a table, by name, or None: see `tfvae.tables.choosing.schema_of`.
     """
 
     name: str
@@ -31,6 +35,8 @@ class Request:
     condition: str | None = None
     missing: str | None = None
     image_size: tuple[int, int] | None = None
+    label: str | None = None
+    columns: Mapping[str, Any] | None = None
 
     @property
     def path(self) -> Path:
@@ -60,6 +66,7 @@ class Source:
         has_nan: Whether NaN can stand for a missing value.
         has_arrays: Whether there are arrays with names, for conditions and missing values.
         resizes: Whether there are images that can be resized.
+        has_columns: Whether there are columns with names, for labels, conditions and missing values.
     """
 
     load: Callable[[Request], Splits]
@@ -69,3 +76,4 @@ class Source:
     has_nan: bool = False
     has_arrays: bool = False
     resizes: bool = False
+    has_columns: bool = False

@@ -9,13 +9,7 @@ from tfvae._errors import quoted, reason
 from tfvae.data.errors import DataError
 from tfvae.data.sources.image_files import SUFFIXES
 
-_TABLES = {
-    ".csv": "pandas.read_csv(PATH)",
-    ".tsv": "pandas.read_csv(PATH, sep='\\t')",
-    ".txt": "pandas.read_csv(PATH)",
-    ".parquet": "pandas.read_parquet(PATH)",
-    ".xlsx": "pandas.read_excel(PATH)",
-}
+_TABLES = {".xlsx": "pandas.read_excel(PATH)", ".json": "pandas.read_json(PATH)"}
 
 
 def unreadable(text: str, path: Path) -> DataError:
@@ -28,10 +22,11 @@ def unreadable(text: str, path: Path) -> DataError:
     if path.suffix.lower() in SUFFIXES:
         return DataError(f"{text} is a single file. Give the folder of all images: {path.absolute().parent}.")
     if path.suffix.lower() in _TABLES:
-        reader = _TABLES[path.suffix.lower()]
-        what, array = f"Tables in {path.suffix} files are", f"{reader}.to_numpy('float32')"
-    else:
-        what, array = f"Files ending in {path.suffix!r} are" if path.suffix else "Files of this kind are", "array"
+        return DataError(
+            f"{text} exists but cannot be read. Tables in {path.suffix} files are not read yet; save it as .csv or "
+            f".parquet: {_TABLES[path.suffix.lower()]}.to_csv('data.csv', index=False)."
+        )
+    what, array = f"Files ending in {path.suffix!r} are" if path.suffix else "Files of this kind are", "array"
     return DataError(
         f"{text} exists but cannot be read. {what} not read yet; save the numbers as a .npy or .npz file, one row an "
         f"example: numpy.save('data.npy', {array})."
@@ -44,8 +39,8 @@ def unknown(text: str, names: Iterable[str]) -> DataError:
     hint = f" Did you mean {near[0]!r}?" if near else ""
     return DataError(
         f"There is no data set named {quoted(text)}.{hint} Expected one of {', '.join(names)}; tfds:NAME for an "
-        "image data set of TensorFlow Datasets; the path of a .npy or .npz file; or a folder of images or of shards. "
-        f"Received: name={quoted(text)}"
+        "image data set of TensorFlow Datasets; the path of a table, such as a .csv file, or of a .npy or .npz file; "
+        f"or a folder of images or of shards. Received: name={quoted(text)}"
     )
 
 

@@ -1,0 +1,106 @@
+"""Implementation of `tfvae sample` and `tfvae impute` for rows of tables."""
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tfvae._files import write_bytes
+from tfvae.cli.commands.output import say
+from tfvae.data.conditions import LABEL
+from tfvae.evaluation import Imputation
+from tfvae.tables import Schema, read_table, to_frame
+from tfvae.tables.cells import cells_of
+from tfvae.tables.files import schema_from_dict
+from tfvae.training.config import RunConfig
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Draws of a missing category, of which the most frequent one is imputed.
+_NUM_DRAWS = 25
+
+
+def schema_of_run(config: RunConfig) -> Schema | None:
+    """Returns the columns of a run whose data are a table, or None."""
+    return schema_from_dict({"columns": config.data.columns}, "data.columns") if config.data.columns else None
+
+
+def write_samples(path: Path, x: np.ndarray, config: RunConfig, schema: Schema, chosen: Any) -> None:
+    """Writes samples as rows of a table with the columns of the data.
+
+    Args:
+        path: File to write.
+        x: Samples `[N, D]`.
+        config: The configuration of the run.
+        schema: The columns.
+        chosen: Number of the class, or the number, that all samples were conditioned on. None if there is none.
+    """
+    frame = to_frame(x, schema)
+    name = config.data.label if config.data.condition in ("", LABEL) else config.data.condition
+    if chosen is not None and name in schema.names:
+        value = config.data.classes[chosen] if config.data.classes else float(np.ravel(chosen)[0])
+        before = [column.name for column in schema.columns[: schema.names.index(name)] if column.name in frame]
+        frame.insert(len(before), name, value)
+    _write(path, frame)
+    left_out = [column.name for column in schema if column.name not in frame]
+    if left_out:
+        say(f"without the columns that are no part of the model: {', '.join(left_out)}")
+
+
+def write_imputed(path: Path, source: Path, parts: Iterator[Imputation], schema: Schema, num_draws: int) -> None:
+    """Writes a table with its missing values imputed. All other cells are those of the file.
+
+    Numbers are the conditional means, and categories the most frequent of several draws. Multiple imputations are
+    draws, in files with the numbers 1, 2, ... at the end of their names.
+
+    Args:
+        path: File to write.
+        source: The table.
+        parts: Imputed values of the rows, in order, with `num_samples_for` draws.
+        schema: The columns.
+        num_draws: Number of multiple imputations.
+    """
+    found = list(parts)
+    means = np.concatenate([part.mean for part in found])
+    draws = np.concatenate([part.samples for part in found], axis=1)  # [S, N, D]
+    best = means.copy()
+    for number, column in enumerate(schema.used):
+        if column.categories:
+            counts = np.stack([(draws[:, :, number] == code).sum(axis=0) for code in range(len(column.categories))])
+            best[:, number] = counts.argmax(axis=0)
+    frame = read_table(source, missing=schema.missing)
+    _write(path, _filled(frame, best, schema))
+    for i in range(num_draws):
+        _write(path.with_stem(f"{path.stem}-{i + 1}"), _filled(frame, draws[i], schema))
+
+
+def num_samples_for(num_draws: int) -> int:
+    """Returns the number of draws of missing values that `write_imputed` needs."""
+    return max(num_draws, _NUM_DRAWS)
+
+
+def _filled(frame: "pd.DataFrame", rows: np.ndarray, schema: Schema) -> "pd.DataFrame":
+    filled = frame.copy()
+    values = to_frame(rows, schema)
+    for column in schema.used:
+        is_missing = ~cells_of(frame[column.name], schema.missing).observed
+        if is_missing.any():
+            cells = frame[column.name].astype(object)
+            cells[is_missing] = values[column.name].to_numpy(object)[is_missing]
+            filled[column.name] = cells if cells.map(type).nunique() > 1 else cells.infer_objects()
+    return filled
+
+
+def _write(path: Path, frame: "pd.DataFrame") -> None:
+    buffer = io.BytesIO()
+    suffix = path.suffix.lower()
+    if suffix == ".parquet":
+        frame.to_parquet(buffer, index=False)
+    elif suffix == ".feather":
+        frame.to_feather(buffer)
+    else:
+        frame.to_csv(buffer, index=False, sep="\t" if suffix == ".tsv" else ",")
+    say(f"{write_bytes(path, buffer.getvalue())}: {len(frame):,} rows of {len(frame.columns)} columns")
