@@ -34,7 +34,7 @@ PUBLISHED: Mapping[str, Mapping[int, float]] = {
     "M2": {100: 11.97, 600: 4.94, 1_000: 3.60, 3_000: 3.92},
     "M1+M2": {100: 3.33, 600: 2.59, 1_000: 2.40, 3_000: 2.18},
 }
-ALONE = "q(y\\|x) alone"  # the classifier of M2, without images that have no labels
+ALONE = "q(y|x) alone"  # the classifier of M2, without images that have no labels
 _NUM_LABELLED, _NUM_UNLABELLED = 3_000, 2_000  # images that the support vector machine sees
 _STEPS_PER_PASS = 200  # of the classifier alone, for each pass of M2
 
@@ -130,7 +130,7 @@ def _classifier_error(budget: Budget, num_labels: int, draw: int) -> float:
     steps = budget.m2_passes * _STEPS_PER_PASS
     rate = keras.optimizers.schedules.CosineDecay(M2_LEARNING_RATE, steps, alpha=LAST_SHARE)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    classifier.compile(keras.optimizers.Adam(rate), loss, jit_compile=False)  # XLA has no turned images
+    classifier.compile(keras.optimizers.Adam(rate), loss)
     classifier.fit(batches, steps_per_epoch=steps, verbose=0)
     test = test_split(budget)
     found = np.argmax(classifier.predict(test.x, batch_size=1_000, verbose=0), axis=1)
@@ -143,10 +143,11 @@ def _table(found: Mapping[str, Sequence[Errors]]) -> str:
         "| model | " + " | ".join(f"{n:,} labels | published" for n in numbers) + " |",
         "| --- |" + " ---: | ---: |" * len(numbers),
     ]
+    escaped = r"\|"
     for model, row in found.items():
         published = PUBLISHED.get(model, {})
         cells = [f"{each} | {f'{published[each.num_labels]:.2f}' if published else ''}" for each in row]
-        lines.append(f"| {model} | " + " | ".join(cells) + " |")
+        lines.append(f"| {model.replace('|', escaped)} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
