@@ -131,7 +131,7 @@ def _classifier_error(budget: Budget, num_labels: int, draw: int) -> float:
     rate = keras.optimizers.schedules.CosineDecay(M2_LEARNING_RATE, steps, alpha=LAST_SHARE)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     classifier.compile(keras.optimizers.Adam(rate), loss)
-    classifier.fit(batches, steps_per_epoch=steps, verbose=0)
+    classifier.fit(batches, steps_per_epoch=steps, shuffle=False, verbose=0)
     test = test_split(budget)
     found = np.argmax(classifier.predict(test.x, batch_size=1_000, verbose=0), axis=1)
     return 100.0 * float(np.mean(found != test.labels))

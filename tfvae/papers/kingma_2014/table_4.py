@@ -70,8 +70,8 @@ def table_4(job: Job, budget: Budget) -> Result:
         ],
         remarks=[
             "Both models are trained in the same way on images that are binarised again in every pass. With "
-            f"{LATENT_SIZE} latents, {budget.num_importance_samples:,} importance samples are few, and both estimates are "
-            "too low for most images."
+            f"{LATENT_SIZE} latents, {budget.num_importance_samples:,} importance samples are few, and both estimates "
+            "are too low for most images."
         ],
     )
 
