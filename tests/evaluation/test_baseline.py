@@ -6,9 +6,15 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from tfvae.evaluation import Record, bits_per_dim, independent_log_likelihood
+from tfvae.evaluation import (
+    Record,
+    bits_per_dim,
+    independent_columns_log_likelihood,
+    independent_log_likelihood,
+)
 from tfvae.evaluation.baseline import baseline_warning
 from tfvae.evaluation.report import report_dict, report_markdown
+from tfvae.tables import Column, Schema
 
 RNG = np.random.default_rng(0)
 
@@ -29,6 +35,30 @@ def test_bernoullis_are_scipys_and_never_impossible():
     probability = (train.sum(axis=0) + 0.5) / 32
     expected = scipy.stats.bernoulli.logpmf(test.astype(int), probability).sum(axis=(1, 2, 3))
     np.testing.assert_allclose(found.per_example, expected, rtol=1e-6)
+
+
+def test_columns_have_the_distributions_of_their_kinds():
+    schema = Schema([Column("height", "real"), Column("income", "positive"), Column("colour", "category", ("r", "g"))])
+    rng = np.random.default_rng(1)
+    train, test = (
+        np.stack([rng.normal(170, 10, n), rng.lognormal(7, 0.5, n), rng.random(n) < 0.3], axis=1).astype("float32")
+        for n in (2000, 30)
+    )
+    train[::7, 0] = test[3:5, 1] = test[::4, 2] = np.nan
+    found = independent_columns_log_likelihood(train, test, schema)
+    height, income, colour = (column[~np.isnan(column)].astype("float64") for column in train.T)
+    of_colour = np.log(np.where(test[:, 2] == 1, colour.mean(), 1 - colour.mean()))
+    expected = np.stack(
+        [
+            scipy.stats.norm.logpdf(test[:, 0], height.mean(), height.std()),
+            scipy.stats.lognorm.logpdf(test[:, 1], np.log(income).std(), scale=np.exp(np.log(income).mean())),
+            of_colour,
+        ],
+        axis=1,
+    )
+    expected = np.where(np.isnan(test), 0.0, expected).sum(axis=1)
+    np.testing.assert_allclose(found.per_example, expected, atol=0.01)
+    assert found.to_dict()["family"] == "table"
 
 
 def test_constant_values_count_as_unit_normals():

@@ -4,7 +4,7 @@ from tfvae import _backend as _backend
 from tfvae.evaluation._finite import NotFiniteError
 from tfvae.evaluation.accuracy import accuracy
 from tfvae.evaluation.active_units import active_units
-from tfvae.evaluation.baseline import independent_log_likelihood
+from tfvae.evaluation.baseline import independent_columns_log_likelihood, independent_log_likelihood
 from tfvae.evaluation.diagnostics import Diagnostics, diagnostics
 from tfvae.evaluation.dimensions import ActiveUnits, DimensionKLs
 from tfvae.evaluation.elbo import elbo
@@ -44,6 +44,7 @@ __all__ = [
     "elbo",
     "gradient_variance",
     "impute",
+    "independent_columns_log_likelihood",
     "independent_log_likelihood",
     "inference_gaps",
     "interpolate",

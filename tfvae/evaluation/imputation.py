@@ -70,7 +70,8 @@ def impute(
     * the conditional mean is E[x_i|x_obs] = sum_k w_k E[x_i|z_k];
     * a multiple imputation resamples z from the z_k with the probabilities w_k, and draws x_i ~ p(x_i|z).
 
-    Observed values are returned unchanged.
+    Observed values are returned unchanged. The number of a category, in the rows of a table, has no mean: use the most
+    frequent one of several imputations.
 
     Args:
         vae: Model, created with `missing="nan"` or given a mask in `data`.

@@ -65,7 +65,7 @@ def _baseline(report: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
     baseline = report.get("baseline")  # reports of earlier versions have none
     if baseline is None:
         return []
-    family = {"normal": "normals", "bernoulli": "Bernoullis"}[baseline["family"]]
+    family = {"normal": "normals", "bernoulli": "Bernoullis", "table": "columns"}[baseline["family"]]
     return [_row(f"baseline: independent {family}", baseline, "nats")]
 
 
