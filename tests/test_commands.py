@@ -145,7 +145,8 @@ def sweeps_shown():
 
 
 def settings_shown():
-    return [code for code in files_shown() if code not in sweeps_shown()]
+    schemas = [code for code in files_shown() if "[columns." in code]
+    return [code for code in files_shown() if code not in (*sweeps_shown(), *schemas)]
 
 
 # In the place of sweeps of hours.
