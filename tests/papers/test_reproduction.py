@@ -211,7 +211,11 @@ def little_mnist(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("paper", "only"), [("kingma-welling-2013", ["figure-2-frey-face", "figure-4"]), ("burda-2016", ["table-1"])]
+    ("paper", "only"),
+    [
+        ("kingma-welling-2013", ["figure-2-frey-face", "figure-4"]),
+        pytest.param("burda-2016", ["table-1"], marks=pytest.mark.slow),
+    ],
 )
 def test_a_small_budget(paper, only, real_data, little_mnist, tmp_path, monkeypatch):
     budgets = {"kingma-welling-2013": kingma_welling_2013.BUDGETS, "burda-2016": burda_2016.BUDGETS}[paper]
