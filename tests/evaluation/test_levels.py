@@ -9,6 +9,7 @@ import pytest
 import tfvae
 from tfvae import evaluation, layers
 from tfvae.evaluation.report import rows
+from tfvae.tables import Column, Schema
 
 LEVELS = np.random.default_rng(0).integers(0, 256, (8, 4, 4, 3))
 FLOATS = {
@@ -55,6 +56,16 @@ def test_other_bits_are_not(normal, likelihood, x):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert "density_of_levels" not in evaluation.bits_per_dim(record, 48).diagnostics
+
+
+def test_rows_of_a_table_are_not():
+    schema = Schema([Column("price", "positive"), Column("size", "category", ("S", "M", "L"))])
+    likelihood, x = layers.TableLikelihood(schema), np.stack([LEVELS.ravel() + 1, LEVELS.ravel() % 3], axis=1)
+    encoder = keras.Sequential([keras.layers.Dense(4), layers.MultivariateNormalDiag(2)])
+    decoder = keras.Sequential([keras.layers.Dense(likelihood.parameters_size), likelihood])
+    vae = tfvae.models.VAE(encoder, decoder)
+    vae.build((None, 2))
+    assert "density_of_levels" not in evaluation.elbo(vae, x.astype("float32")).diagnostics
 
 
 @pytest.mark.filterwarnings("ignore:log_marginal is unreliable")

@@ -6,6 +6,7 @@ import tensorflow_probability as tfp
 from tfvae.data.value_grid import ValueGrid, value_grid
 from tfvae.layers._discretized import Discretized
 from tfvae.layers._discretized_mixture import DiscretizedMixture
+from tfvae.layers._table_row import TableRow
 from tfvae.models import VAE
 from tfvae.models.batch import Batch, rows_of, x_of
 from tfvae.typing import Distribution, Tensor
@@ -32,7 +33,8 @@ def about_levels(vae: VAE, x: Tensor | Batch) -> dict[str, int]:
     if grid is None:
         return {}
     problem = vae.problem(rows_of(x, slice(1)))
-    if _is_discrete(problem.generate(problem.posterior.sample(seed=(0, 0)))):
+    likelihood = problem.generate(problem.posterior.sample(seed=(0, 0)))
+    if _is_discrete(likelihood) or isinstance(likelihood, TableRow):  # columns of different kinds have no common levels
         return {}
     return {"density_of_levels": grid.num_levels}
 
