@@ -193,6 +193,19 @@ def test_imputed_tables_keep_every_other_cell(shop, tmp_path):
 
 
 @pytest.mark.slow
+def test_marks_of_missing_values_are_imputed_too(tmp_path):
+    frame = rows_of_shop()
+    frame.loc[5:20, "size"] = "unclear"
+    frame.to_csv(tmp_path / "shop.csv", index=False)
+    run_of(tmp_path / "shop.csv", tmp_path / "run", missing="unclear")
+    with without_xla():
+        counts = {"num_samples": 0, "num_importance_samples": 20}
+        given = tmp_path / "run", str(tmp_path / "shop.csv"), "test", "unclear", counts
+        draws.impute(*given, seed=0, output=tmp_path / "filled.csv")
+    assert set(pd.read_csv(tmp_path / "filled.csv")["size"]) == {"S", "M", "L"}
+
+
+@pytest.mark.slow
 def test_a_run_samples_and_imputes(shop, tmp_path):
     config = run_of(shop, tmp_path / "run")
     with without_xla():

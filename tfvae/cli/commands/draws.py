@@ -142,7 +142,7 @@ def impute(
             "a mask whose name is --missing NAME."
         )
     done: list[evaluation.Imputation] = []
-    schema = tables.schema_of_run(run.config)
+    schema = split.schema if isinstance(split, Split) else None
     if schema is not None and output.suffix.lower() != ".npz":
         num_draws, counts = counts["num_samples"], dict(counts)
         counts["num_samples"] = tables.num_samples_for(num_draws)
