@@ -1,5 +1,8 @@
 """Numerical floors and dtypes."""
 
+from typing import Any
+
+import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
@@ -33,3 +36,8 @@ def as_float(values: Tensor) -> Tensor:
     """Casts to float32, the dtype of distributions under any mixed-precision policy; float64 is kept."""
     values = tf.convert_to_tensor(values)
     return values if values.dtype in (tf.float32, tf.float64) else tf.cast(values, tf.float32)
+
+
+def softplus_inverse(y: Any) -> Any:
+    """Returns x with softplus(x) = y, for positive numbers y of NumPy, in float64."""
+    return y + np.log(-np.expm1(-np.asarray(y, np.float64)))

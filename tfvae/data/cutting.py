@@ -7,6 +7,26 @@ import numpy as np
 from tfvae.data import noise
 from tfvae.data.errors import DataError
 
+ALL = ("validation", "test")
+"""The splits that data without any are cut into, besides the training split."""
+
+
+def require_enough(num: int, what: str, splits: tuple[str, ...], path: Path, otherwise: str = "") -> None:
+    """Raises DataError if there are too few examples to cut off splits.
+
+    Args:
+        num: The number of examples.
+        what: What they are, such as "rows".
+        splits: The names of the splits to make, which may be none.
+        path: The file or folder, for the message.
+        otherwise: What else could be given, and what was received.
+    """
+    if splits and num <= len(splits):
+        raise DataError(
+            f"{path} has {num} {what}, too few to cut off {' and '.join(splits)}. Expected at least "
+            f"{len(splits) + 1}{', or ' if otherwise else '. '}{otherwise or f'Received: {num} {what}'}"
+        )
+
 
 def cut_off(parts: dict[str, dict[str, np.ndarray]], splits: tuple[str, ...], seed: int, path: Path) -> None:
     """Moves a tenth of the shuffled training examples, at least one, into each of `splits`.

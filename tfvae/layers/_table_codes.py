@@ -7,8 +7,8 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae._numerics import softplus_inverse
 from tfvae.layers._bernoulli import Bernoulli
-from tfvae.layers._table_numbers import softplus_inverse
 from tfvae.layers._table_part import Part
 from tfvae.layers._table_statistics import TableStatistics
 from tfvae.layers._take import take

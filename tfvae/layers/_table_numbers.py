@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae._numerics import floor_raw_scale
+from tfvae._numerics import floor_raw_scale, softplus_inverse
 from tfvae.layers._affine import Affine
 from tfvae.layers._normal import Normal
 from tfvae.layers._same_shape import SameShape
@@ -114,8 +114,3 @@ class _LogNormal(SameShape):
 
     def _mode(self) -> Tensor:
         return self._exp(self.distribution.mean() - self.distribution.variance())
-
-
-def softplus_inverse(y: Any) -> Any:
-    """Returns x with softplus(x) = y, for positive numbers y."""
-    return y + np.log(-np.expm1(-np.asarray(y, np.float64)))

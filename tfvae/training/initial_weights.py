@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+from tfvae._numerics import softplus_inverse
 from tfvae.data import Split
 from tfvae.layers._adapted import moments
 from tfvae.models import VAE
@@ -38,7 +39,7 @@ def start_at_marginals(vae: VAE, split: Split, likelihood: str) -> None:
         parameters = np.log(probability / (1.0 - probability))[np.newaxis]
     else:
         scale = np.maximum(stddev, _MIN_SCALE)
-        parameters = np.stack([mean, scale + np.log(-np.expm1(-scale))])  # the inverse of softplus
+        parameters = np.stack([mean, softplus_inverse(scale)])
     layer = _last_with_bias(vae.decoder)
     if isinstance(layer, keras.layers.Conv1D | keras.layers.Conv2D | keras.layers.Conv3D):
         channels = layer.bias.shape[0] // len(parameters)

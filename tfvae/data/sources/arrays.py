@@ -8,7 +8,7 @@ import numpy as np
 
 from tfvae._errors import quoted
 from tfvae.data.contents import clean_arrays, clean_values, require_form
-from tfvae.data.cutting import cut_off
+from tfvae.data.cutting import ALL, cut_off, require_enough
 from tfvae.data.errors import DataError
 from tfvae.data.holes import NAN, observed_of, with_zeros, without_nan
 from tfvae.data.sources.array_file import ArrayFile
@@ -25,46 +25,38 @@ _LABEL_KEYS = ("y", "labels")
 _SPLIT_KEYS = {"train": ("train",), "validation": ("validation", "valid", "val"), "test": ("test",)}
 
 
-def load_file(path: Path, seed: int, condition: str | None = None, missing: str | None = None) -> Splits:
+def _load(request: Request) -> Splits:
     """Loads the splits of a file: its own, or a shuffled 80/10/10 cut of its one array.
-
-    Args:
-        path: The file.
-        seed: The seed of the cut.
-        condition: The name of the array of conditions, or None. Beside x_train, it stands for NAME_train and so on.
-        missing: "nan", the name of the array of observed values, or None.
 
     Raises:
         DataError: If the file is missing, damaged, pickled, or in none of the known forms.
         MemoryError: If the arrays, with the copies that loading makes, need more memory than is free.
     """
+    path, condition, missing = request.path, request.condition, request.missing
     file = ArrayFile(path)
     if "x_train" in file:
         x, y = _stored_splits(file)
         to_cut: tuple[str, ...] = () if "test" in x else ("test",)
     else:
         x, y = _single_array(file, condition, missing)
-        to_cut = ("validation", "test")
-    if to_cut:
-        _require_enough(file.forms[x["train"]].shape, to_cut, path)
+        to_cut = ALL
+    shape = file.forms[x["train"]].shape
+    own = f"splits of its own: {_FORMS}. Received: shape={shape}"
+    require_enough(shape[0] if shape else 0, "training examples", to_cut, path, own)
     parts = _read(file, x, y, condition, missing, cut=bool(to_cut))
     if to_cut:
-        cut_off(parts, to_cut, seed, path)
+        cut_off(parts, to_cut, request.seed, path)
     return _splits(path, parts)
 
 
-def load_whole(path: Path, condition: str | None = None, missing: str | None = None) -> Split | None:
+def _load_whole(request: Request) -> Split | None:
     """Loads all examples of a file with one array, in their own order; None for a file with splits of its own.
 
-    Args:
-        path: The file.
-        condition: The name of the array of conditions, or None.
-        missing: "nan", the name of the array of observed values, or None.
-
     Raises:
-        DataError: If the file is missing, damaged, pickled, or in none of the known forms.
-        MemoryError: If the arrays, with the copies that loading makes, need more memory than is free.
+        DataError: As `_load`.
+        MemoryError: As `_load`.
     """
+    path, condition, missing = request.path, request.condition, request.missing
     file = ArrayFile(path)
     if "x_train" in file:
         return None
@@ -72,13 +64,14 @@ def load_whole(path: Path, condition: str | None = None, missing: str | None = N
     return cast(Split, _splits(path, _read(file, x, y, condition, missing, cut=False)).train)
 
 
-def check_file(path: Path, condition: str | None = None, missing: str | None = None) -> None:
+def _check_file(request: Request) -> None:
     """Checks at once that a file exists and has one of the known forms, and that small arrays can be used.
 
     Raises:
-        DataError: As `load_file`.
-        MemoryError: As `load_file`.
+        DataError: As `_load`.
+        MemoryError: As `_load`.
     """
+    path, condition, missing = request.path, request.condition, request.missing
     file = ArrayFile(path)
     x, y = _stored_splits(file) if "x_train" in file else _single_array(file, condition, missing)
     _check(file, x, {**y, **_conditions(file, x, condition), **_masks(file, x, missing)}, missing, "test" not in x)
@@ -185,30 +178,9 @@ def _first(keys: Iterable[str], contents: ArrayFile) -> str | None:
     return next((key for key in keys if key in contents), None)
 
 
-def _require_enough(shape: tuple[int, ...], splits: tuple[str, ...], path: Path) -> None:
-    num_examples = shape[0] if shape else 0
-    if num_examples <= len(splits):
-        raise DataError(
-            f"{path} has {num_examples} training examples, too few to cut off {' and '.join(splits)}. Expected "
-            f"at least {len(splits) + 1}, or splits of its own: {_FORMS}. Received: shape={shape}"
-        )
-
-
 def _on_disk(request: Request) -> np.ndarray | None:
     file = ArrayFile(request.path)
     return None if file.is_archive else file.mapped()
-
-
-def _load(request: Request) -> Splits:
-    return load_file(request.path, request.seed, request.condition, request.missing)
-
-
-def _check_file(request: Request) -> None:
-    check_file(request.path, request.condition, request.missing)
-
-
-def _load_whole(request: Request) -> Split | None:
-    return load_whole(request.path, request.condition, request.missing)
 
 
 NPY = Source(_load, _check_file, _load_whole, _on_disk, has_nan=True)

@@ -10,7 +10,7 @@ import numpy as np
 
 from tfvae._errors import quoted
 from tfvae._memory import require_memory
-from tfvae.data.cutting import cut_off
+from tfvae.data.cutting import ALL, cut_off, require_enough
 from tfvae.data.errors import DataError
 from tfvae.data.sources.array_file import Form as ArrayForm
 from tfvae.data.sources.image_files import SUFFIXES, Form, Header, common_form, read_header
@@ -20,7 +20,6 @@ from tfvae.data.split import Split
 from tfvae.data.splits import Splits, make_splits
 
 _SPLITS = {"train": "train", "validation": "validation", "valid": "validation", "val": "validation", "test": "test"}
-_CUT = ("validation", "test")
 _NUM_CHECKED = 1000
 # The largest value of 16-bit images below which they look black.
 _DARK = 1 / 16
@@ -95,7 +94,7 @@ class _Folder:
     def to_cut(self) -> tuple[str, ...]:
         """The splits that `load` cuts off from the training images."""
         if not self.has_splits:
-            return _CUT
+            return ALL
         return () if "test" in self.images else ("test",)
 
     @property
@@ -112,11 +111,8 @@ def has_images(path: Path) -> bool:
 def _load(request: Request) -> Splits:
     folder = _Folder.of(request.path)
     to_cut = folder.to_cut
-    if len(folder.images["train"]) <= len(to_cut):
-        raise DataError(
-            f"{folder.path} has {len(folder.images['train'])} training images, too few to cut off "
-            f"{' and '.join(to_cut)}. Expected at least {len(to_cut) + 1}, or the folders train, validation and test."
-        )
+    own = "the folders train, validation and test."
+    require_enough(len(folder.images["train"]), "training images", to_cut, folder.path, own)
     parts = _read(folder, request.image_size, cut=bool(to_cut))
     if to_cut:
         cut_off(parts, to_cut, request.seed, folder.path)

@@ -10,7 +10,7 @@ import numpy as np
 from tfvae._errors import quoted
 from tfvae.data.classes import class_numbers
 from tfvae.data.conditions import Conditions, clean_conditions
-from tfvae.data.cutting import cut_off
+from tfvae.data.cutting import ALL, cut_off, require_enough
 from tfvae.data.errors import DataError
 from tfvae.data.sources.source import Request, Source
 from tfvae.data.split import Split
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("tfvae")
 
-_CUT = ("validation", "test")
 _Parts = dict[str, dict[str, np.ndarray]]
 
 
@@ -36,13 +35,9 @@ def load_table(request: Request) -> Splits:
     """
     path = request.path
     frame, schema = _read(request)
-    if len(frame) <= len(_CUT):
-        raise DataError(
-            f"{path} has {len(frame)} rows, too few to cut off {' and '.join(_CUT)}. Expected at least "
-            f"{len(_CUT) + 1}. Received: a table of {len(frame)} rows"
-        )
+    require_enough(len(frame), "rows", ALL, path)
     parts = _parts(frame, schema, request)
-    cut_off(parts, _CUT, request.seed, path)
+    cut_off(parts, ALL, request.seed, path)
     return Splits(path.stem, **_splits(path, schema, parts))
 
 
