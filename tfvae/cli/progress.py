@@ -53,6 +53,7 @@ class TrainingProgress(keras.callbacks.Callback):
         """Starts the bar."""
         self._train_started = time.perf_counter()
         self._first_epoch: int | None = None
+        self._first_epoch_ended: float | None = None
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Records the first epoch, which is not 0 in a resumed run."""
@@ -77,19 +78,31 @@ class TrainingProgress(keras.callbacks.Callback):
         self._show(steps, logs or {})
         every = max(1, epochs // _LINES)
         if not self.console.is_terminal and ((epoch + 1) % every == 0 or epoch + 1 == epochs):
-            elapsed = time.perf_counter() - self._train_started
-            done = epoch + 1 - (self._first_epoch or 0)
-            left = elapsed / done * (epochs - epoch - 1)
             values = self._values(logs or {})
             validation = (logs or {}).get("val_elbo")
             self.console.print(
                 f"epoch {self._epoch(epoch)}  {self._rate(steps)} examples/s  ELBO {values['elbo']}"
                 + (f" (validation {validation:.2f})" if validation is not None else "")
-                + f"  log-lik {values['log_likelihood']}  KL {values['kl']}{_accuracy(logs or {})}  left {left:.0f} s",
+                + f"  log-lik {values['log_likelihood']}  KL {values['kl']}{_accuracy(logs or {})}"
+                + f"  left {self._seconds_left(epoch):.0f} s",
                 highlight=False,
                 soft_wrap=True,
             )
             sys.stdout.flush()
+        elif not self.console.is_terminal and epoch == (self._first_epoch or 0) + 1:
+            self.console.print(f"about {self._seconds_left(epoch):.0f} s of training", highlight=False)
+            sys.stdout.flush()
+        if self._first_epoch_ended is None:
+            self._first_epoch_ended = time.perf_counter()
+
+    def _seconds_left(self, epoch: int) -> float:
+        """Returns the expected duration of the epochs after this one. The first one, which compiles, is left out."""
+        now, done = time.perf_counter(), epoch + 1 - (self._first_epoch or 0)
+        if self._first_epoch_ended is None:
+            seconds = now - self._train_started
+        else:
+            seconds = (now - self._first_epoch_ended) / (done - 1)
+        return seconds * (self.params["epochs"] - epoch - 1)
 
     def _show(self, steps_done: int, logs: dict[str, Any]) -> None:
         self._last_drawn = time.perf_counter()
