@@ -273,14 +273,14 @@ def test_relative_path_starts_in_data_dir(save):
 
 def test_other_endings_name_the_forms(tmp_path):
     with pytest.raises(DataError, match=r"path of a table, such as a \.csv file, or of a \.npy or \.npz file"):
-        load(tmp_path / "own.dat")
+        load(tmp_path / "own.bin")
 
 
 def test_files_that_are_there_and_not_read_say_how_to_go_on(tmp_path):
     cases = {
         "t.xlsx": r"Tables in \.xlsx.*pandas\.read_excel\(PATH\)\.to_csv\('data\.csv', index=False\)",
         "p.JP2": r"'\.JP2' are not.*numpy\.save\('data\.npy', ",
-        "n": r"of this kind.*numpy\.save\('data\.npy', ",
+        "n": r"without a suffix.*numpy\.save\('data\.npy', ",
     }
     for name, words in cases.items():
         (tmp_path / name).write_text("1,2\n")

@@ -33,6 +33,7 @@ def columns(frame):
         ("a.csv", "# made by hand, in 2024\n\n# again\n\na,b\n1,x\n\n02,y\n"),
         ("a.csv", "#a,b\n1,x\n02,y\n"),
         ("a.data", '"a" "b"\n1 "x"\n02 "y"\n'),
+        ("a.dat", "a   b\n1   x\n02  y\n"),
         ("a.csv", "\ufeffa,b\r\n1,x\r\n02,y\r\n"),
     ],
 )

@@ -45,13 +45,14 @@ def load(
 
     Args:
         name: one of `known_names()`; "tfds:NAME" for any image data set of TensorFlow Datasets; or the path of a table
-            (`.csv`, `.tsv`, `.txt`, `.parquet`, `.feather`), or of an `.npy` or `.npz` file. An `.npz` has `x_train`
-            with optional `x_validation`, `x_test` and `y_*`, or one array (`x`, `images`, `data`, `arr_0` or the only
-            one) with optional `y` or `labels`, which is shuffled and cut 80/10/10; without `x_test`, a tenth of
-            `x_train` becomes the test split. A folder of images has them in one folder, in one folder a class, or in
-            folders `train`, `validation` and `test` of these; it is cut as an `.npz`. For data larger than memory, the
-            folder that `write_shards` or `tfvae data shard` made: its training split is a `ShardedSplit`, read batch by
-            batch; so are validation and test splits of more than 64 MB. Smaller ones are read into memory.
+            (`.csv`, `.tsv`, `.txt`, `.data`, `.dat`, `.parquet`, `.feather`), or of an `.npy` or `.npz` file. An `.npz`
+            has `x_train` with optional `x_validation`, `x_test` and `y_*`, or one array (`x`, `images`, `data`, `arr_0`
+            or the only one) with optional `y` or `labels`, which is shuffled and cut 80/10/10; without `x_test`, a
+            tenth of `x_train` becomes the test split. A folder of images has them in one folder, in one folder a class,
+            or in folders `train`, `validation` and `test` of these; it is cut as an `.npz`. For data larger than
+            memory, the folder that `write_shards` or `tfvae data shard` made: its training split is a `ShardedSplit`,
+            read batch by batch; so are validation and test splits of more than 64 MB. Smaller ones are read into
+            memory.
         data_dir: The folder to look in, instead of TFDS_DATA_DIR for data sets of TFDS (unset, TFDS's own default) and
             TFVAE_DATA_DIR for "frey_face", "caltech101_silhouettes" and "omniglot". Relative paths start there.
         seed: The seed of the cuts of a file without splits of its own; named data sets have fixed splits.

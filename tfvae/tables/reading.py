@@ -13,7 +13,7 @@ from tfvae.tables.text_form import SPACES, has_header, rows_of, separator_of, wi
 if TYPE_CHECKING:
     import pandas as pd
 
-TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".data")
+TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".data", ".dat")
 COMPRESSIONS = (".gz", ".bz2", ".zip", ".xz", ".zst")
 SUFFIXES = (*TEXT_SUFFIXES, ".parquet", ".feather")
 """The suffixes of files with tables; that of a compression may follow those of text."""
@@ -31,7 +31,7 @@ def is_table(path: str | os.PathLike[str]) -> bool:
 def read_table(
     path: str | os.PathLike[str], *, header: bool | None = None, missing: Sequence[str] = ()
 ) -> "pd.DataFrame":
-    """Reads a table from a `.csv`, `.tsv`, `.txt`, `.data`, `.parquet` or `.feather` file.
+    """Reads a table from a `.csv`, `.tsv`, `.txt`, `.data`, `.dat`, `.parquet` or `.feather` file.
 
     Files of text may be compressed: `.csv.gz`, `.zip`, `.bz2`, `.xz` or `.zst`. Their separator (tab, `;`, `|`, comma
     or spaces) is found from the first lines. All their cells stay text, so that nothing is lost, such as the zeros of

@@ -26,10 +26,10 @@ def unreadable(text: str, path: Path) -> DataError:
             f"{text} exists but cannot be read. Tables in {path.suffix} files are not read yet; save it as .csv or "
             f".parquet: {_TABLES[path.suffix.lower()]}.to_csv('data.csv', index=False)."
         )
-    what, array = f"Files ending in {path.suffix!r} are" if path.suffix else "Files of this kind are", "array"
+    what = f"Files ending in {path.suffix!r} are" if path.suffix else "Files without a suffix are"
     return DataError(
-        f"{text} exists but cannot be read. {what} not read yet; save the numbers as a .npy or .npz file, one row an "
-        f"example: numpy.save('data.npy', {array})."
+        f"{text} exists but cannot be read. {what} not read yet; save a table as .csv or .parquet, and arrays of "
+        "numbers as .npy or .npz, with the examples along the first axis: numpy.save('data.npy', array)."
     )
 
 
