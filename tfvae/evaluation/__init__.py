@@ -4,6 +4,7 @@ from tfvae import _backend as _backend
 from tfvae.evaluation._finite import NotFiniteError
 from tfvae.evaluation.accuracy import accuracy
 from tfvae.evaluation.active_units import active_units
+from tfvae.evaluation.auroc import AUROC, auroc
 from tfvae.evaluation.baseline import independent_columns_log_likelihood, independent_log_likelihood
 from tfvae.evaluation.diagnostics import Diagnostics, diagnostics
 from tfvae.evaluation.dimensions import ActiveUnits, DimensionKLs
@@ -18,9 +19,11 @@ from tfvae.evaluation.log_marginal_hmc import log_marginal_hmc
 from tfvae.evaluation.prior_vs_posterior import PriorVsPosterior, prior_vs_posterior
 from tfvae.evaluation.record import Record, bits_per_dim
 from tfvae.evaluation.representation import Accuracy, Representation, representation
+from tfvae.evaluation.score import ScoreReference, Scores, score, score_reference
 from tfvae.evaluation.traversal import Interpolation, Traversal, interpolate, latent_traversal
 
 __all__ = [
+    "AUROC",
     "Accuracy",
     "ActiveUnits",
     "BidirectionalAIS",
@@ -35,9 +38,12 @@ __all__ = [
     "PriorVsPosterior",
     "Record",
     "Representation",
+    "ScoreReference",
+    "Scores",
     "Traversal",
     "accuracy",
     "active_units",
+    "auroc",
     "bidirectional_ais",
     "bits_per_dim",
     "diagnostics",
@@ -54,4 +60,6 @@ __all__ = [
     "log_marginal_hmc",
     "prior_vs_posterior",
     "representation",
+    "score",
+    "score_reference",
 ]

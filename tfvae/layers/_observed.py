@@ -42,14 +42,18 @@ class Observed(SameShape):
         self.observed = observed
         super().__init__(distribution, "observed", observed=observed)
 
-    def _log_prob(self, value: Tensor) -> Tensor:
+    def log_prob_of_each(self, value: Tensor) -> Tensor:
+        """Returns the log density of each value `[..., B, *event]`, zero at missing values."""
         # Filled before the density, because the gradient of an infinite density would be NaN in spite of `where`.
         is_continuous = self.reparameterization_type == tfd.FULLY_REPARAMETERIZED
         fill = tf.cast(_CONTINUOUS_FILL if is_continuous else _DISCRETE_FILL, value.dtype)
         filled = tf.where(self.observed, value, fill)
         each = _log_prob_of_each(self.distribution, filled)  # [..., B, *event]
+        return tf.where(self.observed, each, tf.zeros_like(each))
+
+    def _log_prob(self, value: Tensor) -> Tensor:
         axes = list(range(-self.distribution.event_shape.rank, 0))
-        return tf.reduce_sum(tf.where(self.observed, each, tf.zeros_like(each)), axis=axes)
+        return tf.reduce_sum(self.log_prob_of_each(value), axis=axes)
 
     def _sample_n(self, n: Tensor, seed: Any = None) -> Tensor:
         return self.distribution.sample(n, seed=seed)
@@ -79,6 +83,27 @@ def is_factorized(distribution: Any) -> bool:
     return isinstance(distribution, tfd.MultivariateNormalDiag | TableRow)
 
 
+def log_prob_by_value(distribution: Any, value: Tensor) -> Tensor:
+    """Returns the terms of log p(x|z) `[..., B, *event]`, whose sum over the event axes is `log_prob(value)`.
+
+    Axes whose values depend on each other, such as the channels of a pixel, have length 1. If no values are known to be
+    independent, all have.
+    """
+    if isinstance(distribution, Observed):
+        return distribution.log_prob_of_each(value)
+    if _is_product(distribution):
+        return _log_prob_of_each(distribution, value)
+    log_prob = distribution.log_prob(value)
+    return tf.reshape(log_prob, tf.concat([tf.shape(log_prob), [1] * distribution.event_shape.rank], axis=0))
+
+
+def _is_product(distribution: Any) -> bool:
+    """Whether parts of an event, such as pixels, are independent, as far as the class of a distribution says."""
+    if isinstance(distribution, BatchUnflattened):
+        return _is_product(distribution._flat)
+    return is_factorized(distribution) or isinstance(distribution, INDEPENDENT)
+
+
 def _log_prob_of_each(distribution: Any, value: Tensor) -> Tensor:
     """Returns the log density of each value of events `[..., B, *event]`."""
     if isinstance(distribution, Affine):
@@ -88,7 +113,8 @@ def _log_prob_of_each(distribution: Any, value: Tensor) -> Tensor:
         axes, event = distribution.batch_shape_tensor(), distribution.event_shape_tensor()
         full = tf.concat([axes, event], axis=0)
         flat = tf.reshape(tf.broadcast_to(value, full), tf.concat([[tf.reduce_prod(axes)], event], axis=0))
-        return tf.reshape(_log_prob_of_each(distribution._flat, flat), full)
+        each = _log_prob_of_each(distribution._flat, flat)
+        return tf.reshape(each, tf.concat([axes, tf.shape(each)[1:]], axis=0))
     if isinstance(distribution, TableRow):
         return distribution.log_prob_by_column(value)
     if isinstance(distribution, tfd.MultivariateNormalDiag):
