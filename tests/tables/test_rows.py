@@ -240,3 +240,25 @@ def test_a_test_table_fits_the_schema_of_the_training_table(find_table):
     assert (~observed).any(axis=1).sum() == 1221
     real, _ = to_rows(table, with_changes(schema, {"capital-gain": "real"}))
     np.testing.assert_array_equal(real, rows)
+
+
+def test_values_that_do_not_fit_become_missing_values_if_asked():
+    columns = [
+        Column("size", "positive"),
+        Column("visits", "count"),
+        Column("city", "category", ("Bonn", "Rome"), dtype="str"),
+        Column("day", "date", origin="2020-01-01", format="%d.%m.%Y", dtype="str"),
+    ]
+    frame = pd.DataFrame(
+        {
+            "size": ["1.5", "large", "-1"],
+            "visits": [0, 0.5, 3],
+            "city": ["Rome", "Oslo", None],
+            "day": ["03.01.2020", "soon", "02.01.2020"],
+        }
+    )
+    with pytest.raises(TableError, match=r"Expected a number\. .* Received: 'large' in row 1"):
+        to_rows(frame, Schema(columns))
+    rows, observed = to_rows(frame, Schema(columns), misfits="missing")
+    np.testing.assert_array_equal(rows, [[1.5, 0, 1, 2], [0, 0, 0, 0], [0, 3, 0, 1]])
+    np.testing.assert_array_equal(observed, [[1, 1, 1, 1], [0, 0, 0, 0], [0, 1, 0, 1]])

@@ -1,6 +1,6 @@
 """Rows of a table as arrays of numbers."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
@@ -18,7 +18,9 @@ _LARGEST = float(np.finfo(np.float32).max)
 _SMALLEST = float(np.finfo(np.float32).tiny)
 
 
-def to_rows(frame: "pd.DataFrame", schema: Schema) -> tuple[np.ndarray, np.ndarray]:
+def to_rows(
+    frame: "pd.DataFrame", schema: Schema, *, misfits: Literal["error", "missing"] = "error"
+) -> tuple[np.ndarray, np.ndarray]:
     """Returns the rows of a table as numbers, and which of them are observed.
 
     Columns are found by name, in any order. Ignored columns and columns that the schema does not have are left out.
@@ -26,6 +28,8 @@ def to_rows(frame: "pd.DataFrame", schema: Schema) -> tuple[np.ndarray, np.ndarr
     Args:
         frame: The table, with columns of text, as `read_table` returns them, or with types.
         schema: What its columns are.
+        misfits: "error" if a value that does not fit its column, such as a category that the schema does not know, is
+            an error, or "missing" if it is a missing value.
 
     Returns:
         The numbers `[N, D]`, float32, one for each column in `schema.used`, with zeros in the place of missing values;
@@ -49,8 +53,11 @@ def to_rows(frame: "pd.DataFrame", schema: Schema) -> tuple[np.ndarray, np.ndarr
             )
         observed[:, number] = cells.observed
         if cells.observed.any():
-            values = np.append(_encode(column, cells), 0.0)  # its last entry is for -1
-            rows[:, number] = values[cells.codes]
+            values, fits, expected = _encode(column, cells)
+            if misfits == "error" and not fits.all():
+                raise _misfit(column, cells, fits, expected)
+            observed[:, number] = np.append(fits, False)[cells.codes]  # the last entry is for -1
+            rows[:, number] = np.append(np.where(fits, values, 0.0), 0.0)[cells.codes]
     return rows, observed
 
 
@@ -66,58 +73,79 @@ def _require_columns(places: dict[str, list[int]], schema: Schema) -> None:
         raise TableError(f"The columns of a table must have different names. Received: {twice!r} more than once")
 
 
-def _encode(column: Column, cells: Cells) -> np.ndarray:
-    """Returns the different values of a column as numbers `[K]`."""
+class _Encoded(NamedTuple):
+    """The different values of a column as numbers.
+
+    Attributes:
+        numbers: The numbers `[K]`.
+        fits: Which of the values fit the column, `[K]`.
+        expected: What they should be, for the error.
+    """
+
+    numbers: np.ndarray
+    fits: np.ndarray
+    expected: str
+
+
+def _encode(column: Column, cells: Cells) -> _Encoded:
     if column.categories:
         return _encode_categories(column, cells)
     if column.kind == "date":
         return _encode_dates(column, cells)
     numbers = cells.numbers
     if numbers is None:
-        raise _misfit(column, cells, [is_number(text) for text in cells.texts], "a number")
-    fits = np.abs(numbers) <= _LARGEST
-    expected = "a finite number"
-    if column.kind == "positive":
-        fits, expected = fits & (numbers >= _SMALLEST), "a number above zero"
-    elif column.kind == "count":
-        fits, expected = fits & (numbers >= 0) & (numbers == np.rint(numbers)), "a whole number, not below zero"
-    elif column.kind == "bounded":
-        fits = fits & (numbers >= column.low) & (numbers <= column.high)
+        are_numbers = np.asarray([is_number(text) for text in cells.texts])
+        numbers = np.asarray([float(text) if is_number(text) else np.nan for text in cells.texts])
+        if not are_numbers.all():
+            return _Encoded(numbers, are_numbers & _fits(column, numbers), "a number")
+    if column.kind == "bounded":
         expected = f"a number from {column.low:g} to {column.high:g}"
-    if not fits.all():
-        raise _misfit(column, cells, fits, expected)
-    return numbers
+    else:
+        of_kinds = {"positive": "a number above zero", "count": "a whole number, not below zero"}
+        expected = of_kinds.get(column.kind, "a finite number")
+    return _Encoded(numbers, _fits(column, numbers), expected)
 
 
-def _encode_categories(column: Column, cells: Cells) -> np.ndarray:
+def _fits(column: Column, numbers: np.ndarray) -> np.ndarray:
+    """Returns which numbers fit a column of numbers."""
+    fits = np.abs(numbers) <= _LARGEST
+    if column.kind == "positive":
+        return fits & (numbers >= _SMALLEST)
+    if column.kind == "count":
+        return fits & (numbers >= 0) & (numbers == np.rint(numbers))
+    return fits & (numbers >= column.low) & (numbers <= column.high) if column.kind == "bounded" else fits
+
+
+def _encode_categories(column: Column, cells: Cells) -> _Encoded:
     places = {category: place for place, category in enumerate(column.categories)}
     texts = cells.texts
     if cells.numbers is not None and all(map(is_number, column.categories)) and not column.is_text:
         texts = number_texts(cells.numbers)
-    found = [places.get(text, -1) for text in texts]
-    if -1 in found:
-        expected = f"one of the {len(places)} categories that are known: {quoted(list(places))}"
-        raise _misfit(column, cells, [place >= 0 for place in found], expected)
-    return np.asarray(found, np.float64)
+    found = np.asarray([places.get(text, -1) for text in texts], np.float64)
+    return _Encoded(found, found >= 0, f"one of the {len(places)} categories that are known: {quoted(list(places))}")
 
 
-def _encode_dates(column: Column, cells: Cells) -> np.ndarray:
+def _encode_dates(column: Column, cells: Cells) -> _Encoded:
     origin = dates.origin_of(column)
     if cells.dates is not None:
-        return dates.days_after(cells.dates, origin)
+        return _Encoded(dates.days_after(cells.dates, origin), np.ones(len(cells.dates), bool), "a date")
     if not cells.is_text:
-        raise _misfit(column, cells, [False] * len(cells.texts), "a date")
+        return _Encoded(np.zeros(len(cells.texts)), np.zeros(len(cells.texts), bool), "a date")
     form = column.format or dates.ISO
     values = dates.parsed(cells.texts, form)
+    fits = np.ones(len(cells.texts), bool)
     if values is None:
-        fits = [dates.parsed([text], form) is not None for text in cells.texts]
-        raise _misfit(column, cells, fits, f"a date, written {'as 2024-12-31' if form == dates.ISO else form}")
-    return dates.days_after(values, origin)
+        fits = np.asarray([dates.parsed([text], form) is not None for text in cells.texts])
+        known = [text for text, is_date in zip(cells.texts, fits, strict=True) if is_date]
+        values = np.full(len(fits), np.datetime64(origin, "us"))
+        values[fits] = dates.parsed(known, form) if known else []
+    expected = f"a date, written {'as 2024-12-31' if form == dates.ISO else form}"
+    return _Encoded(dates.days_after(values, origin), fits, expected)
 
 
-def _misfit(column: Column, cells: Cells, fits: "list[bool] | np.ndarray", expected: str) -> TableError:
+def _misfit(column: Column, cells: Cells, fits: np.ndarray, expected: str) -> TableError:
     """Returns the error for the first cell whose value does not fit."""
-    odd = np.flatnonzero(~np.asarray(fits))
+    odd = np.flatnonzero(~fits)
     row = int(np.flatnonzero(np.isin(cells.codes, odd))[0])
     value = cells.texts[cells.codes[row]] if cells.dates is None else str(cells.dates[cells.codes[row]])
     others = f" and {len(odd) - 1:,} other values" if len(odd) > 1 else ""
