@@ -41,7 +41,15 @@ def check_data(data: DataConfig, split: str = "train") -> None:
     from tfvae.data.load import check_name, check_split
 
     check_split(split)
-    check_name(data.name, data.condition or None, data.missing or None, data.image_size or None, data.label or None)
+    check_name(
+        data.name,
+        data.condition or None,
+        data.missing or None,
+        data.image_size or None,
+        data.label or None,
+        data.id or None,
+        data.weight or None,
+    )
 
 
 def check_examples(name: str, data: DataConfig, split: str, missing: str | None = None) -> None:

@@ -96,6 +96,10 @@ def train(
         typer.Option(help="Size that a folder of images is resized to: 28, or height and width, 32x48."),
     ] = None,
     label: Annotated[str | None, typer.Option(help="Column of a table that has the classes.")] = None,
+    id: Annotated[str | None, typer.Option(help="Column of a table that identifies its rows.")] = None,
+    weight: Annotated[
+        str | None, typer.Option(help="Column of a table that has the weights of its rows in training.")
+    ] = None,
     columns: Annotated[
         list[str] | None,
         typer.Option(help="Kind of a column of a table, such as age=real or id=ignored. May be repeated."),
@@ -161,6 +165,8 @@ def train(
             "condition": condition,
             "missing": missing,
             "label": label,
+            "id": id,
+            "weight": weight,
             "columns": _kinds(columns),
             "image_size": image_size,
             "num_labels": num_labels,

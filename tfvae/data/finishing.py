@@ -1,6 +1,7 @@
 """From stored values to x: scaling to float32, and the noise of a batch."""
 
 import dataclasses
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -20,22 +21,27 @@ class Stored(NamedTuple):
         condition: Conditions `[N, *shape]`, or None.
         observed: Boolean tensor of the shape of `raw`, False at missing values, or None.
         labels: Labels `[N]`, or None.
+        weight: Weights `[N]`, or None.
     """
 
     raw: Any
     condition: Tensor | None = None
     observed: Tensor | None = None
     labels: Tensor | None = None
+    weight: Tensor | None = None
 
     def map(self, fn: Callable[[Tensor], Tensor]) -> "Stored":
         """Applies a function to each part that is there."""
         return Stored(*(None if part is None else fn(part) for part in self))
 
     def element(self, x: Tensor) -> Any:
-        """Returns an element of a dataset: x or, with a condition or a mask, a dictionary, and the labels if any."""
+        """Returns an element of a dataset: x, (x, labels) or (x, labels, weight), with a dictionary for x if needed."""
         others = {CONDITION: self.condition, OBSERVED: self.observed}
         others = {name: part for name, part in others.items() if part is not None}
         found = {"x": x, **others} if others else x
+        if self.weight is not None:  # which Keras ignores without y; NaN is an unknown label
+            unknown = tf.zeros_like(self.weight) + math.nan
+            return found, unknown if self.labels is None else self.labels, self.weight
         return found if self.labels is None else (found, self.labels)
 
 

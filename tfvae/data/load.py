@@ -4,7 +4,7 @@ import dataclasses
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -40,6 +40,8 @@ def load(
     image_size: ImageSize = None,
     label: str | None = None,
     columns: Mapping[str, Any] | None = None,
+    id: str | None = None,
+    weight: str | None = None,
 ) -> Splits:
     """Loads a data set by name, from a file, or from a folder of images or of shards.
 
@@ -69,6 +71,9 @@ def load(
         label: The name of the column of a table that has the classes; it is not part of a row. Empty cells are unknown.
         columns: Kinds of some columns of a table, by name, in the place of those that are found: see
             `tfvae.tables.infer`.
+        id: The name of the column of a table that identifies its rows; it is not part of a row.
+        weight: The name of the column of a table that has the weights of its rows in training, numbers of at least 0;
+            it is not part of a row.
 
     Returns:
         Splits of uint8 levels or float32 values, channels last: (N, H, W) becomes (N, H, W, 1), (N, D) stays. Zeros and
@@ -83,7 +88,9 @@ def load(
         >>> len(splits.train), splits.event_shape, splits.num_levels
         (1437, (8, 8, 1), 17)
     """
-    request = Request(os.fspath(name), _folder(data_dir), seed, condition, missing, _size(image_size), label, columns)
+    request = Request(
+        os.fspath(name), _folder(data_dir), seed, condition, missing, _size(image_size), label, columns, id, weight
+    )
     source = _source(request)
     if condition != LABEL:
         return source.load(request)
@@ -120,10 +127,12 @@ def _source(request: Request) -> Source:
     """
     source = source_of(request)
     missing, condition = request.missing, request.condition
-    if (request.label or request.columns) and not source.has_columns:
+    given = {name: getattr(request, name) for name in ("label", "columns", "id", "weight") if getattr(request, name)}
+    if given and not source.has_columns:
+        name, value = next(iter(given.items()))
         raise DataError(
-            "label and columns are for tables, such as .csv files; other data have their own labels. Leave them out. "
-            f"Received: label={quoted(request.label)} for the data {quoted(request.name)}"
+            "label, columns, id and weight are for tables, such as .csv files; other data have their own labels. Leave "
+            f"them out. Received: {name}={quoted(value)} for the data {quoted(request.name)}"
         )
     if source.has_columns:
         return source
@@ -151,6 +160,8 @@ def check_name(
     missing: str | None = None,
     image_size: ImageSize = None,
     label: str | None = None,
+    id: str | None = None,
+    weight: str | None = None,
 ) -> None:
     """Checks a name or path without TensorFlow and without reading the data.
 
@@ -160,12 +171,22 @@ def check_name(
         missing: As for `load`.
         image_size: As for `load`.
         label: As for `load`.
+        id: As for `load`.
+        weight: As for `load`.
 
     Raises:
         DataError: If the name is unknown, the path does not exist, or `load` would refuse the file by its headers.
         MemoryError: If the arrays, with the copies that loading makes, need more memory than is free.
     """
-    request = Request(os.fspath(name), condition=condition, missing=missing, image_size=_size(image_size), label=label)
+    request = Request(
+        os.fspath(name),
+        condition=condition,
+        missing=missing,
+        image_size=_size(image_size),
+        label=label,
+        id=id,
+        weight=weight,
+    )
     source = _source(request)
     source.check(dataclasses.replace(request, condition=None) if condition == LABEL else request)
 
@@ -184,9 +205,10 @@ def check_examples(
 
 def _of_examples(request: Request, image_size: ImageSize) -> tuple[Source, Request]:
     """Returns the source of examples, of which only images are resized, and only tables have columns."""
-    source = _source(dataclasses.replace(request, label=None, columns=None))
+    without = dataclasses.replace(request, label=None, columns=None, id=None, weight=None)
+    source = _source(without)
     if not source.has_columns:
-        request = dataclasses.replace(request, label=None, columns=None)
+        request = without
     return source, dataclasses.replace(request, image_size=_size(image_size) if source.resizes else None)
 
 
@@ -224,6 +246,8 @@ def load_examples(
     image_size: ImageSize = None,
     label: str | None = None,
     columns: Mapping[str, Any] | None = None,
+    id: str | None = None,
+    misfits: Literal["error", "missing"] = "error",
 ) -> Split | ShardedSplit:
     """Loads examples to apply a model to: a file with one array whole and in its own order, else one split.
 
@@ -237,13 +261,23 @@ def load_examples(
         image_size: As for `load`; other data than folders of images stay as they are.
         label: As for `load`; other data than tables have none, and the table may lack the column.
         columns: As for `load`, for tables; those of another run give this table its columns.
+        id: As for `load`; the table may lack the column.
+        misfits: Whether values of a table that do not fit its columns, such as an unknown category, are an "error", or
+            "missing" values.
 
     Raises:
         DataError: If `load` refuses the data, or the data set lacks the split.
     """
     check_split(split)
     request = Request(
-        os.fspath(name), _folder(data_dir), condition=condition, missing=missing, label=label, columns=columns
+        os.fspath(name),
+        _folder(data_dir),
+        condition=condition,
+        missing=missing,
+        label=label,
+        columns=columns,
+        id=id,
+        misfits=misfits,
     )
     source, request = _of_examples(request, image_size)
     whole = source.whole(request)

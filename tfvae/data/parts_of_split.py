@@ -45,6 +45,40 @@ def checked_observed(observed: Any, shape: tuple[int, ...], name: str) -> np.nda
     return found
 
 
+def checked_ids(ids: Any, num_examples: int, name: str) -> np.ndarray | None:
+    """Returns the identifiers of the examples `[N]`.
+
+    Raises:
+        DataError: If there is not one for each example.
+    """
+    found = None if ids is None else np.asarray(ids)
+    if found is not None and found.shape != (num_examples,):
+        raise DataError(
+            f"The ids of {name} do not fit its examples. Expected one for each, shape ({num_examples},). "
+            f"Received: ids.shape={found.shape}"
+        )
+    return found
+
+
+def checked_weight(weight: Any, num_examples: int, name: str) -> np.ndarray | None:
+    """Returns the weights of the examples as float32 `[N]`.
+
+    Raises:
+        DataError: If there is not one number of at least 0 for each example.
+    """
+    if weight is None:
+        return None
+    found = np.asarray(weight)
+    fits = found.shape == (num_examples,) and found.dtype.kind in "buif"
+    if not fits or not (np.isfinite(found) & (found >= 0)).all():
+        raise DataError(
+            f"The weights of {name} do not fit its examples. Expected a number of at least 0 for each, shape "
+            f"({num_examples},). Received: weight.shape={found.shape}, weight.dtype={found.dtype}"
+            + (f", values from {found.min()} to {found.max()}" if fits else "")
+        )
+    return found.astype(np.float32, copy=False)
+
+
 def checked_names(names: Sequence[str] | None) -> tuple[str, ...] | None:
     """Returns the names of classes as a tuple of strings."""
     return None if names is None else tuple(map(str, names))

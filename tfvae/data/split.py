@@ -10,7 +10,7 @@ from tfvae.data import noise
 from tfvae.data.contents import plain_values
 from tfvae.data.errors import DataError
 from tfvae.data.fixed_draw import FixedDraw
-from tfvae.data.parts_of_split import checked_condition, checked_names, checked_observed
+from tfvae.data.parts_of_split import checked_condition, checked_ids, checked_names, checked_observed, checked_weight
 from tfvae.data.requirements import checked_batch_size, checked_num_labelled, choose_draw
 from tfvae.data.split_like import SplitLike, require_levels
 from tfvae.tables.schema import Schema
@@ -39,6 +39,8 @@ class Split(SplitLike):
         class_names: The name of each class of the labels, in the order of their numbers, or None.
         condition_names: The name of each class, if conditions are one-hot vectors of classes, or None.
         schema: What the columns are, for the rows of a table, or None.
+        ids: What identifies each example, such as texts or numbers (N,), or None.
+        weight: The weight of each example in training, numbers (N,) of at least 0, or None: see `batches`.
 
     Raises:
         DataError: If the array is empty or of another dtype, if values lie outside the levels, or if labels, conditions
@@ -55,6 +57,8 @@ class Split(SplitLike):
     class_names: tuple[str, ...] | None = None
     condition_names: tuple[str, ...] | None = None
     schema: Schema | None = None
+    ids: np.ndarray | None = None
+    weight: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         raw = plain_values(self.raw, self.name).view()
@@ -63,6 +67,8 @@ class Split(SplitLike):
         object.__setattr__(self, "raw", raw)
         object.__setattr__(self, "condition", checked_condition(self.condition, len(raw), self.name))
         object.__setattr__(self, "observed", checked_observed(self.observed, raw.shape, self.name))
+        object.__setattr__(self, "ids", checked_ids(self.ids, len(raw), self.name))
+        object.__setattr__(self, "weight", checked_weight(self.weight, len(raw), self.name))
         object.__setattr__(self, "class_names", checked_names(self.class_names))
         object.__setattr__(self, "condition_names", checked_names(self.condition_names))
         if self.labels is None:
@@ -151,10 +157,17 @@ class Split(SplitLike):
 
     def rows(self, rows: slice | np.ndarray) -> "Split":
         """Returns some of the examples."""
-        labels, condition, observed = (
-            None if part is None else part[rows] for part in (self.labels, self.condition, self.observed)
+        parts = (self.labels, self.condition, self.observed, self.ids, self.weight)
+        labels, condition, observed, ids, weight = (None if part is None else part[rows] for part in parts)
+        return replace(
+            self,
+            raw=self.raw[rows],
+            labels=labels,
+            condition=condition,
+            observed=observed,
+            ids=ids,
+            weight=weight,
         )
-        return replace(self, raw=self.raw[rows], labels=labels, condition=condition, observed=observed)
 
     def _with_fixed(self, draw: FixedDraw) -> Self:
         if draw.kind == "threshold":
@@ -197,7 +210,8 @@ class Split(SplitLike):
 
         Returns:
             A dataset of float32 [B, *event], with static event axes and a known cardinality. With conditions or missing
-            values, its elements are dictionaries with the keys "x", "condition" and "observed"; with labels, pairs.
+            values, its elements are dictionaries with the keys "x", "condition" and "observed"; with labels, pairs;
+            with weights, (x, y, sample_weight), as Keras takes them, with NaN for y without labels.
 
         Raises:
             ValueError: If the batch size or the combination of arguments is invalid.
@@ -237,5 +251,5 @@ class Split(SplitLike):
         from tfvae.data.array_batches import on_host
         from tfvae.data.finishing import Stored
 
-        parts = (self.raw, self.condition, self.observed, self.labels)
+        parts = (self.raw, self.condition, self.observed, self.labels, self.weight)
         return Stored(*(None if part is None else on_host(part) for part in parts))

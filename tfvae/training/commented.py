@@ -19,6 +19,8 @@ _OTHERS = {
     "data.condition": "label, a column of a table, or an array of an .npz: what a conditional model is given",
     "data.missing": "nan: NaN is a missing value; or a mask, an array of an .npz",
     "data.label": "the column of a table that has the classes",
+    "data.id": "the column of a table that identifies its rows",
+    "data.weight": "the column of a table that has the weights of its rows",
     "data.image_size": "28, 32x48: images of a folder are scaled and cropped to this height and width",
     "data.num_labels": 'training examples that keep their label, for kind = "m2"; 0: all',
     "data.labelled_per_batch": "labelled examples in each batch; 0: a tenth",

@@ -12,7 +12,8 @@ import tomli_w
 from tfvae._errors import quoted, reading, shortened
 from tfvae.parts import FAMILIES, merged
 from tfvae.parts.part import nearest
-from tfvae.training.settings import DataConfig, EvaluationConfig, ModelConfig, TrainingConfig
+from tfvae.training.evaluation_settings import EvaluationConfig
+from tfvae.training.settings import DataConfig, ModelConfig, TrainingConfig
 
 # Training settings that may change when a run is resumed.
 RESUMABLE = ("epochs", "learning_rate", "beta", "keep", "select", "checkpoint_steps", "on_nan", "strategy")

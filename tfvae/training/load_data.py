@@ -1,6 +1,7 @@
 """Data of a run as its settings say: loaded, with conditions and labels."""
 
 import dataclasses
+from typing import Literal
 
 import numpy as np
 
@@ -31,6 +32,8 @@ def load_data(config: RunConfig) -> Splits:
         missing=data.missing or None,
         label=data.label or None,
         columns=data.columns,
+        id=data.id or None,
+        weight=data.weight or None,
         image_size=data.image_size or None,
     )
     if config.model.kind != "m2":
@@ -41,7 +44,15 @@ def load_data(config: RunConfig) -> Splits:
     return Splits(splits.name, **found)
 
 
-def load_other_data(config: RunConfig, data: str, split: str, missing: str | None = None) -> Split | ShardedSplit:
+def load_other_data(
+    config: RunConfig,
+    data: str,
+    split: str,
+    missing: str | None = None,
+    *,
+    id: str | None = None,
+    misfits: Literal["error", "missing"] = "error",
+) -> Split | ShardedSplit:
     """Loads other data for the model of a run, with the conditions that it needs, whose classes are those of the run.
 
     Images of a folder are resized as those of the run.
@@ -51,6 +62,8 @@ def load_other_data(config: RunConfig, data: str, split: str, missing: str | Non
         data: Name or path of the data.
         split: "train", "validation" or "test", for data with splits of their own.
         missing: As `data.missing`. None is that of the run.
+        id: As `data.id`. None is that of the run.
+        misfits: As for `tfvae.data.load_examples`.
 
     Raises:
         DataError: If the data cannot be loaded, do not have the condition, or have a class that the model does not
@@ -67,6 +80,8 @@ def load_other_data(config: RunConfig, data: str, split: str, missing: str | Non
         image_size=config.data.image_size or None,
         label=config.data.label or None,
         columns=config.data.columns,
+        id=id or config.data.id or None,
+        misfits=misfits,
     )
     if not isinstance(found, Split):
         if condition:

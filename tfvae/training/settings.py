@@ -10,9 +10,8 @@ from tfvae._errors import quoted
 from tfvae.parts import is_own_code, is_part, kinds, part_of
 from tfvae.parts.activations import ACTIVATIONS
 from tfvae.parts.arguments import require, require_choice
+from tfvae.training.counts import COUNT, MAX_COUNT, is_count
 
-_MAX_COUNT = 2**31 - 1  # TensorFlow counts with 32 bits
-_COUNT = f"an integer from 1 to {_MAX_COUNT}"
 _MAX_SIZE = 1_000_000  # units of a layer; the weights between two larger ones would exceed any memory
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16", "float64")
 
@@ -35,6 +34,9 @@ class DataConfig:
         image_size: Size that a folder of images is resized to: a number of pixels, such as "28", or height and width,
             such as "32x48". "" for images of one size.
         label: The column of a table that has the classes, and is not part of a row. "" for none.
+        id: The column of a table that identifies its rows, and is not part of a row. "" for none.
+        weight: The column of a table that has the weights of its rows in training, numbers of at least 0, and is not
+            part of a row. "" if all rows count the same.
         columns: Kinds of columns of a table by name, such as `age = "real"`, in the place of those that are found. In
             the configuration of a run, a table with everything that is known of each column.
         num_labels: Number of training examples that keep their label, drawn alike from all classes, for a model with
@@ -53,6 +55,8 @@ class DataConfig:
     labelled_per_batch: int = 0
     classes: tuple[str, ...] = ()
     label: str = ""
+    id: str = ""
+    weight: str = ""
     columns: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -63,7 +67,9 @@ class DataConfig:
         require(isinstance(self.condition, str), "data.condition", expected, self.condition)
         expected = '"nan", or the name of an array of an .npz file'
         require(isinstance(self.missing, str), "data.missing", expected, self.missing)
-        require(isinstance(self.label, str), "data.label", "the name of a column of a table", self.label)
+        for name in ("label", "id", "weight"):
+            value = getattr(self, name)
+            require(isinstance(value, str), f"data.{name}", "the name of a column of a table", value)
         require(isinstance(self.columns, Mapping), "data.columns", "a table with a kind for a column", self.columns)
         size = str(self.image_size) if type(self.image_size) is int else self.image_size
         valid = isinstance(size, str) and re.fullmatch(r"([1-9]\d{0,4}(x[1-9]\d{0,4})?)?", size) is not None
@@ -75,7 +81,7 @@ class DataConfig:
         object.__setattr__(self, "classes", names)
         for name in ("num_labels", "labelled_per_batch"):
             value = getattr(self, name)
-            valid = (type(value) is int and value == 0) or _is_count(value)
+            valid = (type(value) is int and value == 0) or is_count(value)
             require(valid, f"data.{name}", "an integer of at least 0", value)
 
 
@@ -231,9 +237,9 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         for name in ("batch_size", "num_samples", "keep"):
-            require(_is_count(getattr(self, name)), f"training.{name}", _COUNT, getattr(self, name))
-        is_count = _is_count(self.epochs) or (self.epochs == 0 and not isinstance(self.epochs, bool))
-        require(is_count, "training.epochs", f"an integer from 0 to {_MAX_COUNT}", self.epochs)
+            require(is_count(getattr(self, name)), f"training.{name}", COUNT, getattr(self, name))
+        valid = is_count(self.epochs) or (self.epochs == 0 and not isinstance(self.epochs, bool))
+        require(valid, "training.epochs", f"an integer from 0 to {MAX_COUNT}", self.epochs)
         for name in ("optimizer", "estimator"):
             part_of(getattr(self, name), f"training.{name}")
         rate, beta = self.learning_rate, self.beta
@@ -260,38 +266,14 @@ class TrainingConfig:
         require(not (halves and is_part(rate)), "training.learning_rate", expected, rate)
         require_choice(self.strategy, "training.strategy", ("none", "mirrored", "multi_worker"))
         steps = self.checkpoint_steps
-        valid = (type(steps) is int and steps == 0) or _is_count(steps)
+        valid = (type(steps) is int and steps == 0) or is_count(steps)
         require(valid, "training.checkpoint_steps", "an integer of at least 0", steps)
         valid = isinstance(self.seed, int) and not isinstance(self.seed, bool) and 0 <= self.seed < 2**31
         require(valid, "training.seed", "an integer from 0 to 2147483647", self.seed)
 
 
-@dataclasses.dataclass(frozen=True)
-class EvaluationConfig:
-    """Settings of the evaluation after training.
-
-    Attributes:
-        num_samples: Number of draws of z per example for the ELBO.
-        num_importance_samples: Number of importance samples K per example for log p(x).
-        num_examples: Maximum number of examples for slow measures: refined posteriors and Markov chains.
-    """
-
-    num_samples: int = 10
-    num_importance_samples: int = 500
-    num_examples: int = 50
-
-    def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            require(_is_count(value), f"evaluation.{field.name}", _COUNT, value)
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MAX_COUNT
-
-
 def _is_size(value: Any) -> bool:
-    return _is_count(value) and value <= _MAX_SIZE
+    return is_count(value) and value <= _MAX_SIZE
 
 
 def _is_number(value: Any) -> bool:

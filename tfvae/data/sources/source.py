@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -27,6 +27,9 @@ class Request:
         image_size: The height and width that images are resized to, or None.
         label: The name of the column of labels, or None.
         columns: What is known of columns of a table, by name, or None: see `tfvae.tables.choosing.schema_of`.
+        id: The name of the column that identifies the rows of a table, or None.
+        weight: The name of the column of weights of the rows of a table, or None.
+        misfits: Whether values of a table that do not fit its columns are an "error" or "missing" values.
     """
 
     name: str
@@ -37,6 +40,9 @@ class Request:
     image_size: tuple[int, int] | None = None
     label: str | None = None
     columns: Mapping[str, Any] | None = None
+    id: str | None = None
+    weight: str | None = None
+    misfits: Literal["error", "missing"] = "error"
 
     @property
     def path(self) -> Path:

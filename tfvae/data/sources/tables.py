@@ -16,7 +16,7 @@ from tfvae.data.sources.source import Request, Source
 from tfvae.data.split import Split
 from tfvae.data.splits import Splits
 from tfvae.tables import Schema, TableError, infer, read_table, to_rows
-from tfvae.tables.cells import Cells, cells_of
+from tfvae.tables.cells import Cells, cells_of, is_number
 from tfvae.tables.choosing import schema_of
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def _read(request: Request) -> "tuple[pd.DataFrame, Schema]":
         warnings.simplefilter("always", UserWarning)
         try:
             frame = read_table(request.path, missing=marks)
-            apart = [name for name in (request.label, request.condition) if name]
+            apart = [name for name in (request.label, request.condition, request.id, request.weight) if name]
             schema = schema_of(frame, request.columns or {}, apart=apart, missing=marks)
         except TableError as error:
             raise DataError(str(error)) from error
@@ -71,7 +71,7 @@ def _read(request: Request) -> "tuple[pd.DataFrame, Schema]":
 def _parts(frame: "pd.DataFrame", schema: Schema, request: Request) -> _Parts:
     """Returns data, masks, labels and conditions, each as the training split."""
     try:
-        rows, observed = to_rows(frame, schema)
+        rows, observed = to_rows(frame, schema, misfits=request.misfits)
     except TableError as error:
         raise DataError(f"{request.path}: {error}") from error
     parts: _Parts = {"data": {"train": rows}, "masks": {} if observed.all() else {"train": observed}}
@@ -80,7 +80,28 @@ def _parts(frame: "pd.DataFrame", schema: Schema, request: Request) -> _Parts:
         parts["labels"] = {"train": _texts(cells)}
     if request.condition is not None:
         parts["conditions"] = {"train": _condition(request, frame, schema)}
+    if request.id is not None and request.id in frame:
+        parts["ids"] = {"train": frame[request.id].to_numpy()}
+    if request.weight is not None and request.weight in frame:
+        parts["weights"] = {"train": _weight(request.path, request.weight, frame, schema)}
     return parts
+
+
+def _weight(path: Path, name: str, frame: "pd.DataFrame", schema: Schema) -> np.ndarray:
+    cells = cells_of(frame[name], schema.missing)
+    numbers = None if cells.numbers is None else np.append(cells.numbers, np.nan)[cells.codes]
+    if numbers is None or not (np.isfinite(numbers) & (numbers >= 0)).all():
+        fits = np.zeros(len(frame), bool) if numbers is None else np.isfinite(numbers) & (numbers >= 0)
+        if numbers is None:
+            fits = np.append([is_number(text) for text in cells.texts], False)[cells.codes]
+        row = int(np.argmin(fits))
+        raise DataError(
+            f"{path} cannot have the column {quoted(name)} as weights. Expected a number of at least 0 in each row, "
+            f"and no empty cells. Received: {quoted(str(frame[name].iloc[row]))} in row {row} (the first is 0)"
+        )
+    if not numbers.any():
+        raise DataError(f"{path} has no row with a weight above 0 in the column {quoted(name)}. Give other weights.")
+    return numbers
 
 
 def _condition(request: Request, frame: "pd.DataFrame", schema: Schema) -> np.ndarray:
@@ -122,6 +143,8 @@ def _splits(path: Path, schema: Schema, parts: _Parts) -> dict[str, Split]:
             class_names=class_names,
             condition_names=conditions.names,
             schema=schema,
+            ids=parts.get("ids", {}).get(key),
+            weight=parts.get("weights", {}).get(key),
         )
         for key, rows in parts["data"].items()
     }
