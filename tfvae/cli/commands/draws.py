@@ -12,18 +12,13 @@ from tfvae import evaluation
 from tfvae._display import Display
 from tfvae._images import beside, tile
 from tfvae.cli.commands import tables
+from tfvae.cli.commands.examples import BATCH_SIZE, batches_of, examples_of
 from tfvae.cli.commands.output import announced, say, write_arrays, write_picture
-from tfvae.data import ShardedSplit, Split, reading
+from tfvae.data import ShardedSplit, Split
 from tfvae.data.examples import CONDITION, OBSERVED
-from tfvae.data.load import check_split
 from tfvae.models.queries import Decoded, block_seed
-from tfvae.training.load_data import load_data, load_other_data
-from tfvae.training.run_data import evaluation_split
-from tfvae.training.saved_run import Run, load_run
+from tfvae.training.saved_run import load_run
 from tfvae.typing import Tensor
-
-# Size of a block of draws. Up to this number, the draws are those of `VAE.sample` and `VAE.reconstruct`.
-_BATCH_SIZE = 500
 
 
 def sample(run_dir: Path, num_samples: int, condition: Any, label: int | None, seed: int, output: Path) -> None:
@@ -44,7 +39,7 @@ def sample(run_dir: Path, num_samples: int, condition: Any, label: int | None, s
         return {**_named(decoded.z), **_mean_and_sample(decoded)}
 
     program = _program(drawn, tf.TensorSpec([], tf.int32))
-    numbers = (min(_BATCH_SIZE, num_samples - start) for start in range(0, num_samples, _BATCH_SIZE))
+    numbers = (min(BATCH_SIZE, num_samples - start) for start in range(0, num_samples, BATCH_SIZE))
     parts = (program(number, block_seed(seed, i)) for i, number in enumerate(numbers))
     schema = tables.schema_of_run(run.config)
     if schema is not None and output.suffix.lower() != ".npz":
@@ -64,14 +59,14 @@ def reconstruct(
 ) -> None:
     """Runs `tfvae reconstruct`."""
     run = load_run(run_dir)
-    split = _split(run, data, split_name)
+    split = examples_of(run, data, split_name)
 
     def through(batch: dict[str, Tensor], seed: Tensor) -> dict[str, Tensor]:
         x = tf.where(batch[OBSERVED], batch["x"], np.nan) if split.has_missing else batch["x"]
         return {"x": x, **_mean_and_sample(run.vae.reconstructed(batch, seed=seed))}
 
     program = _program(through, _spec(split))
-    parts = (program(batch, block_seed(seed, i)) for i, batch in enumerate(_first(_batches(split), num_examples)))
+    parts = (program(batch, block_seed(seed, i)) for i, batch in enumerate(_first(batches_of(split), num_examples)))
     count = len(split) if num_examples is None else min(num_examples, len(split))
     path, first = write_arrays(output, announced(output, parts, count))
     x, means = (np.asarray(first[name][:40]) for name in ("x", "mean"))
@@ -84,7 +79,7 @@ def reconstruct(
 def encode(run_dir: Path, data: str | None, split_name: str, seed: int, output: Path) -> None:
     """Runs `tfvae encode`."""
     run = load_run(run_dir)
-    split = _split(run, data, split_name)
+    split = examples_of(run, data, split_name)
 
     def encoded(batch: dict[str, Tensor], seed: Tensor) -> dict[str, Tensor]:
         posterior = run.vae.encode(batch)
@@ -96,7 +91,7 @@ def encode(run_dir: Path, data: str | None, split_name: str, seed: int, output: 
     program = _program(encoded, _spec(split))
     parts = (
         {**program(batch, block_seed(seed, i)), **({} if labels is None else {"labels": labels})}
-        for i, (batch, labels) in enumerate(_batches(split))
+        for i, (batch, labels) in enumerate(batches_of(split))
     )
     write_arrays(output, announced(output, parts, len(split)))
 
@@ -104,14 +99,14 @@ def encode(run_dir: Path, data: str | None, split_name: str, seed: int, output: 
 def predict(run_dir: Path, data: str | None, split_name: str, output: Path) -> None:
     """Runs `tfvae predict`."""
     run = load_run(run_dir)
-    split = _split(run, data, split_name)
+    split = examples_of(run, data, split_name)
     classes = np.array(run.config.data.classes)
     program = _program(lambda batch, seed: {"probs": run.vae.classify(batch)}, _spec(split))
     known = right = 0
 
     def predicted() -> Iterator[dict[str, Any]]:
         nonlocal known, right
-        for batch, labels in _batches(split):
+        for batch, labels in batches_of(split):
             probs = program(batch, tf.zeros([2], tf.int32))["probs"].numpy()
             best = probs.argmax(axis=1)
             if labels is not None:
@@ -135,7 +130,7 @@ def impute(
 ) -> None:
     """Runs `tfvae impute`."""
     run = load_run(run_dir)
-    split = _split(run, data, split_name, missing)
+    split = examples_of(run, data, split_name, missing)
     if not split.has_missing:
         raise ValueError(
             f"{split.name} has no missing values, because the run was trained without. Give a file with NaN, or with "
@@ -148,13 +143,13 @@ def impute(
         counts["num_samples"] = tables.num_samples_for(num_draws)
         parts = (
             evaluation.impute(run.vae, batch, seed=block_seed(seed, i), **counts)
-            for i, (batch, _) in enumerate(_batches(split))
+            for i, (batch, _) in enumerate(batches_of(split))
         )
         tables.write_imputed(output, Path(data or run.config.data.name), parts, schema, num_draws)
         return
 
     def imputed() -> Iterator[dict[str, Any]]:
-        for i, (batch, _) in enumerate(_batches(split)):
+        for i, (batch, _) in enumerate(batches_of(split)):
             found = evaluation.impute(run.vae, batch, seed=block_seed(seed, i), **counts)
             done.append(dataclasses.replace(found, samples=found.samples[:, :0]))  # for the summary
             draws = {f"sample_{k}": values for k, values in enumerate(found.samples)}
@@ -189,32 +184,12 @@ def _program(fn: Callable[..., dict[str, Tensor]], spec: Any) -> Any:
     return tf.function(fn, input_signature=[spec, tf.TensorSpec([2], tf.int32)], autograph=False)
 
 
-def _batches(split: Split | ShardedSplit) -> Iterator[tuple[dict[str, Any], np.ndarray | None]]:
-    """Yields batches as dictionaries, and their labels."""
-    for batch in reading.batches(split, _BATCH_SIZE):
-        given = {"x": batch.x, CONDITION: batch.condition, OBSERVED: batch.observed}
-        yield {name: part for name, part in given.items() if part is not None}, batch.labels
-
-
 def _first(batches: Iterator[tuple[dict[str, Any], Any]], num_examples: int | None) -> Iterator[dict[str, Any]]:
     """Yields the first `num_examples` examples in batches, or all of them if it is None."""
     for batch, _ in batches:
         yield batch if num_examples is None else {name: part[:num_examples] for name, part in batch.items()}
         if num_examples is not None and (num_examples := num_examples - len(batch["x"])) <= 0:
             return
-
-
-def _split(run: Run, data: str | None, split_name: str, missing: str | None = None) -> Split | ShardedSplit:
-    """Loads the data that a command works on, with the noise of training drawn once."""
-    if data is None:
-        split = getattr(load_data(run.config), check_split(split_name))
-        if split is None:
-            raise ValueError(f"{run.config.data.name} has no {split_name!r} split. Choose another with --split.")
-    else:
-        split = load_other_data(run.config, data, split_name, missing)
-    split = evaluation_split(run.config, split)
-    run.vae.check_data(split if isinstance(split, Split) else split.batches(_BATCH_SIZE))
-    return split
 
 
 def _mean_and_sample(decoded: Decoded) -> dict[str, Tensor]:

@@ -5,7 +5,7 @@ import io
 import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich.console import Console
@@ -14,6 +14,9 @@ from tfvae._csv import CsvWriter
 from tfvae._files import write_bytes
 from tfvae._npz import NpzWriter
 from tfvae._targets import require_space, size_text
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 console = Console()
 
@@ -29,6 +32,19 @@ def write_arrays(path: Path, parts: Iterable[dict[str, Any]]) -> tuple[Path, dic
             file.add(**part)
     say(f"{file.path}: {', '.join(f'{name} {shape}' for name, shape in file.shapes.items())}")
     return file.path, first
+
+
+def write_frame(path: Path, frame: "pd.DataFrame") -> None:
+    """Writes a table as .csv, .tsv, .parquet or .feather, and says so."""
+    buffer = io.BytesIO()
+    suffix = path.suffix.lower()
+    if suffix == ".parquet":
+        frame.to_parquet(buffer, index=False)
+    elif suffix == ".feather":
+        frame.to_feather(buffer)
+    else:
+        frame.to_csv(buffer, index=False, sep="\t" if suffix == ".tsv" else ",")
+    say(f"{write_bytes(path, buffer.getvalue())}: {len(frame):,} rows of {len(frame.columns)} columns")
 
 
 def announced(path: Path, parts: Iterable[dict[str, Any]], num_examples: int) -> Iterator[dict[str, Any]]:

@@ -1,14 +1,12 @@
 """Implementation of `tfvae sample` and `tfvae impute` for rows of tables."""
 
-import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tfvae._files import write_bytes
-from tfvae.cli.commands.output import say
+from tfvae.cli.commands.output import say, write_frame
 from tfvae.data.conditions import LABEL
 from tfvae.evaluation import Imputation
 from tfvae.tables import Schema, read_table, to_frame
@@ -44,7 +42,7 @@ def write_samples(path: Path, x: np.ndarray, config: RunConfig, schema: Schema, 
         value = config.data.classes[chosen] if config.data.classes else float(np.ravel(chosen)[0])
         before = [column.name for column in schema.columns[: schema.names.index(name)] if column.name in frame]
         frame.insert(len(before), name, value)
-    _write(path, frame)
+    write_frame(path, frame)
     left_out = [column.name for column in schema if column.name not in frame]
     if left_out:
         say(f"without the columns that are no part of the model: {', '.join(left_out)}")
@@ -72,9 +70,9 @@ def write_imputed(path: Path, source: Path, parts: Iterator[Imputation], schema:
             counts = np.stack([(draws[:, :, number] == code).sum(axis=0) for code in range(len(column.categories))])
             best[:, number] = counts.argmax(axis=0)
     frame = read_table(source, missing=schema.missing)
-    _write(path, _filled(frame, best, schema))
+    write_frame(path, _filled(frame, best, schema))
     for i in range(num_draws):
-        _write(path.with_stem(f"{path.stem}-{i + 1}"), _filled(frame, draws[i], schema))
+        write_frame(path.with_stem(f"{path.stem}-{i + 1}"), _filled(frame, draws[i], schema))
 
 
 def num_samples_for(num_draws: int) -> int:
@@ -92,15 +90,3 @@ def _filled(frame: "pd.DataFrame", rows: np.ndarray, schema: Schema) -> "pd.Data
             cells[is_missing] = values[column.name].to_numpy(object)[is_missing]
             filled[column.name] = cells if cells.map(type).nunique() > 1 else cells.infer_objects()
     return filled
-
-
-def _write(path: Path, frame: "pd.DataFrame") -> None:
-    buffer = io.BytesIO()
-    suffix = path.suffix.lower()
-    if suffix == ".parquet":
-        frame.to_parquet(buffer, index=False)
-    elif suffix == ".feather":
-        frame.to_feather(buffer)
-    else:
-        frame.to_csv(buffer, index=False, sep="\t" if suffix == ".tsv" else ",")
-    say(f"{write_bytes(path, buffer.getvalue())}: {len(frame):,} rows of {len(frame.columns)} columns")
