@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from tfvae._version import __version__
-from tfvae.cli import data, explore, new, parts, reproduce, runs, serving, sweep, train
+from tfvae.cli import data, explore, new, parts, reproduce, runs, score, serving, sweep, train
 from tfvae.cli.errors import message_of
 
 app = typer.Typer(
@@ -30,6 +30,7 @@ for command in (
     runs.reconstruct,
     runs.encode,
     runs.impute,
+    score.score,
     runs.predict,
     runs.export,
     serving.serve,

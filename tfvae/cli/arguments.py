@@ -20,3 +20,7 @@ SplitOption = Annotated[
 OutputOption = Annotated[
     Path | None, typer.Option("--output", "-o", help="File or folder to write. (default: inside the run folder)")
 ]
+IdOption = Annotated[
+    str | None,
+    typer.Option(help="Column of a table that identifies its rows, for the output.", show_default="the run's"),
+]

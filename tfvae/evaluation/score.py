@@ -1,6 +1,7 @@
 """How unusual examples are, and which of their values make them so."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -77,6 +78,36 @@ class Scores:
         if not 0 <= expected_share <= 1:
             raise ValueError(f"`expected_share` must be from 0 to 1. Received: expected_share={expected_share}")
         return self.quantile <= expected_share
+
+    def with_excluded(self, excluded: np.ndarray) -> "Scores":
+        """Returns the scores of examples of which some values cannot be given to the model.
+
+        A category that no training example has is such a value. In the data that were scored, it is missing.
+
+        Args:
+            excluded: Boolean `[N, *event]`. log p(x) of these examples is -inf, and these values contribute all of it.
+        """
+        axes = tuple(range(1, excluded.ndim))
+        is_excluded = excluded.any(axis=axes)
+        return dataclasses.replace(
+            self,
+            log_marginal=np.where(is_excluded, -np.inf, self.log_marginal),
+            standard_error=np.where(is_excluded, np.nan, self.standard_error),
+            surprise=np.where(is_excluded, np.inf, self.surprise),
+            quantile=np.where(is_excluded, 0.0, self.quantile),
+            contributions=np.where(excluded, np.inf, self.contributions),
+        )
+
+    def without_values(self) -> "Scores":
+        """Returns the scores without contributions of values, `[N, 0]`, which take the most memory."""
+        return dataclasses.replace(self, contributions=self.contributions.reshape(len(self), -1)[:, :0])
+
+    @classmethod
+    def joined(cls, parts: Sequence["Scores"]) -> "Scores":
+        """Returns the scores of all examples from those of parts of them, with one K."""
+        names = [field.name for field in dataclasses.fields(cls) if field.name != "num_importance_samples"]
+        joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+        return cls(**joined, num_importance_samples=parts[0].num_importance_samples)
 
     def largest(self, num: int) -> tuple[np.ndarray, np.ndarray]:
         """Returns the values with the largest contributions.

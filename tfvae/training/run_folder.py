@@ -37,13 +37,14 @@ class RunFolder:
         self.report_json = self.path / "report.json"
         self.report_markdown = self.path / "report.md"
         self.per_example = self.path / "per_example.npz"
+        self.score_reference = self.path / "score_reference.npz"
         self._lock_file: int | None = None
 
     def own_files(self) -> tuple[Path, ...]:
         """Returns the files of the run outside its subfolders."""
         return (
             self.config, self.environment, self.metrics, self.model, self.per_example, self.report_json,
-            self.report_markdown,
+            self.report_markdown, self.score_reference,
         )  # fmt: skip
 
     def require_free(self) -> None:
