@@ -36,8 +36,8 @@ def anomalies_in_column(frame: "pd.DataFrame", label: str, anomalies: Sequence[s
     """
     if label not in frame:
         raise ValueError(
-            f"--anomaly needs the column of the labels, --label COLUMN. Received: --label {quoted(label)} for the columns "
-            f"{quoted(list(map(str, frame.columns)))}"
+            f"--anomaly needs the column of the labels, --label COLUMN. Received: --label {quoted(label)} for a table "
+            f"with the columns {quoted(list(map(str, frame.columns)))}"
         )
     if label in [column.name for column in schema.used]:
         raise ValueError(

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _MAX_PRINTED = 40  # characters of a value
+_LEAST_PRINTED = 0.1  # nats
 Index = tuple[int, ...]
 
 
@@ -62,10 +63,9 @@ class Causes:
         """Returns a few words on the contributions of an example, from what `columns` returns."""
         found = []
         for i in range(len(columns) // 3):
-            name, value, contribution = (
-                columns[f"{part}_{i + 1}"][row] for part in (self.noun, "value", "contribution")
-            )
-            if contribution > 0:
+            parts = (self.noun, "value", "contribution")
+            name, value, contribution = (columns[f"{part}_{i + 1}"][row] for part in parts)
+            if contribution >= _LEAST_PRINTED:
                 shown = value if len(value) <= _MAX_PRINTED else f"{value[:_MAX_PRINTED]}..."
                 found.append(f"{name} = {shown or 'missing'} ({contribution:+.1f})")
         return "; " + ", ".join(found) if found else ""

@@ -139,8 +139,8 @@ def _report(scores: evaluation.Scores, named: NamedReference, expected_share: fl
     unreliable = int(scores.is_unreliable.sum())
     if unreliable:
         say(
-            f"log p(x) of {unreliable:,} is too low and its standard error too small, because a few importance samples "
-            "dominate. More of them help: --num-importance-samples"
+            f"log p(x) of {unreliable:,} may be too low, by more than its standard error, because a few importance "
+            "samples dominate. More of them help: --num-importance-samples"
         )
 
 
