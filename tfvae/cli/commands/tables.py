@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -10,12 +10,9 @@ from tfvae.cli.commands.output import say, write_frame
 from tfvae.data.conditions import LABEL
 from tfvae.evaluation import Imputation
 from tfvae.tables import Schema, read_table, to_frame
-from tfvae.tables.cells import cells_of
 from tfvae.tables.files import schema_from_dict
+from tfvae.tables.filling import with_filled, with_frequent_categories
 from tfvae.training.config import RunConfig
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 # Draws of a missing category, of which the most frequent one is imputed.
 _NUM_DRAWS = 25
@@ -64,29 +61,13 @@ def write_imputed(path: Path, source: Path, parts: Iterator[Imputation], schema:
     found = list(parts)
     means = np.concatenate([part.mean for part in found])
     draws = np.concatenate([part.samples for part in found], axis=1)  # [S, N, D]
-    best = means.copy()
-    for number, column in enumerate(schema.used):
-        if column.categories:
-            counts = np.stack([(draws[:, :, number] == code).sum(axis=0) for code in range(len(column.categories))])
-            best[:, number] = counts.argmax(axis=0)
+    best = with_frequent_categories(means, draws, schema)
     frame = read_table(source, missing=schema.missing)
-    write_frame(path, _filled(frame, best, schema))
+    write_frame(path, with_filled(frame, best, schema))
     for i in range(num_draws):
-        write_frame(path.with_stem(f"{path.stem}-{i + 1}"), _filled(frame, draws[i], schema))
+        write_frame(path.with_stem(f"{path.stem}-{i + 1}"), with_filled(frame, draws[i], schema))
 
 
 def num_samples_for(num_draws: int) -> int:
     """Returns the number of draws of missing values that `write_imputed` needs."""
     return max(num_draws, _NUM_DRAWS)
-
-
-def _filled(frame: "pd.DataFrame", rows: np.ndarray, schema: Schema) -> "pd.DataFrame":
-    filled = frame.copy()
-    values = to_frame(rows, schema)
-    for column in schema.used:
-        is_missing = ~cells_of(frame[column.name], schema.missing).observed
-        if is_missing.any():
-            cells = frame[column.name].astype(object)
-            cells[is_missing] = values[column.name].to_numpy(object)[is_missing]
-            filled[column.name] = cells if cells.map(type).nunique() > 1 else cells.infer_objects()
-    return filled
