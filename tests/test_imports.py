@@ -28,6 +28,7 @@ ORDER = (
     "export",
     "parts",
     "training",
+    "sklearn",
     "sweeps",
     "serving",
     "papers",

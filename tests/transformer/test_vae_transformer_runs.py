@@ -1,0 +1,32 @@
+"""VAETransformer with compiled training: searches in several processes, weights, and real tables."""
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
+
+from tfvae.sklearn import VAETransformer
+
+pytestmark = pytest.mark.slow
+
+SMALL = VAETransformer(latent_size=2, hidden=(4,), epochs=1, num_importance_samples=5, random_state=0)
+RNG = np.random.default_rng(0)
+X = RNG.normal([0.0, 50.0, -3.0], [1.0, 9.0, 0.1], size=(60, 3))
+
+
+def test_search_in_several_processes():
+    settings = {"latent_size": [1, 2], "epochs": [1, 60]}
+    search = GridSearchCV(clone(SMALL), settings, cv=2, n_jobs=2).fit(X)
+    assert search.best_params_["epochs"] == 60
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    alone = GridSearchCV(clone(SMALL), settings, cv=2).fit(X)
+    np.testing.assert_allclose(search.cv_results_["mean_test_score"], alone.cv_results_["mean_test_score"], rtol=1e-4)
+
+
+def test_weights_are_those_of_rows():
+    two = np.concatenate([X, X + 5.0])
+    of_first = np.repeat([9.0, 1.0], 60)
+    long = clone(SMALL).set_params(epochs=200, learning_rate=1e-2, validation_fraction=0.2)
+    first, second = (clone(long).fit(two, sample_weight=weights) for weights in (of_first, 10.0 - of_first))
+    assert first.score(X) - first.score(X + 5.0) > second.score(X) - second.score(X + 5.0) + 1.0
+    assert len(first.history_["val_elbo"]) == 200
