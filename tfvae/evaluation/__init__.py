@@ -5,7 +5,11 @@ from tfvae.evaluation._finite import NotFiniteError
 from tfvae.evaluation.accuracy import accuracy
 from tfvae.evaluation.active_units import active_units
 from tfvae.evaluation.auroc import AUROC, auroc
-from tfvae.evaluation.baseline import independent_columns_log_likelihood, independent_log_likelihood
+from tfvae.evaluation.baseline import (
+    independent_columns_log_likelihood,
+    independent_log_likelihood,
+    independent_log_likelihood_by_column,
+)
 from tfvae.evaluation.diagnostics import Diagnostics, diagnostics
 from tfvae.evaluation.dimensions import ActiveUnits, DimensionKLs
 from tfvae.evaluation.elbo import elbo
@@ -20,6 +24,10 @@ from tfvae.evaluation.prior_vs_posterior import PriorVsPosterior, prior_vs_poste
 from tfvae.evaluation.record import Record, bits_per_dim
 from tfvae.evaluation.representation import Accuracy, Representation, representation
 from tfvae.evaluation.score import ScoreReference, Scores, score, score_reference
+from tfvae.evaluation.table_comparison import TableComparison, compare_tables
+from tfvae.evaluation.table_discrimination import Discrimination, tell_apart
+from tfvae.evaluation.table_likelihood import ColumnLogLikelihoods, log_likelihood_by_column
+from tfvae.evaluation.table_prediction import TrainOnSynthetic, train_on_synthetic
 from tfvae.evaluation.traversal import Interpolation, Traversal, interpolate, latent_traversal
 
 __all__ = [
@@ -27,8 +35,10 @@ __all__ = [
     "Accuracy",
     "ActiveUnits",
     "BidirectionalAIS",
+    "ColumnLogLikelihoods",
     "Diagnostics",
     "DimensionKLs",
+    "Discrimination",
     "GradientNoise",
     "GradientVariance",
     "Imputation",
@@ -40,21 +50,26 @@ __all__ = [
     "Representation",
     "ScoreReference",
     "Scores",
+    "TableComparison",
+    "TrainOnSynthetic",
     "Traversal",
     "accuracy",
     "active_units",
     "auroc",
     "bidirectional_ais",
     "bits_per_dim",
+    "compare_tables",
     "diagnostics",
     "elbo",
     "gradient_variance",
     "impute",
     "independent_columns_log_likelihood",
     "independent_log_likelihood",
+    "independent_log_likelihood_by_column",
     "inference_gaps",
     "interpolate",
     "latent_traversal",
+    "log_likelihood_by_column",
     "log_marginal",
     "log_marginal_ais",
     "log_marginal_hmc",
@@ -62,4 +77,6 @@ __all__ = [
     "representation",
     "score",
     "score_reference",
+    "tell_apart",
+    "train_on_synthetic",
 ]

@@ -34,7 +34,8 @@ def about_levels(vae: VAE, x: Tensor | Batch) -> dict[str, int]:
         return {}
     problem = vae.problem(rows_of(x, slice(1)))
     likelihood = problem.generate(problem.posterior.sample(seed=(0, 0)))
-    if _is_discrete(likelihood) or isinstance(likelihood, TableRow):  # columns of different kinds have no common levels
+    is_table = isinstance(getattr(likelihood, "distribution", likelihood), TableRow)  # also of its observed values
+    if _is_discrete(likelihood) or is_table:  # columns of different kinds have no common levels
         return {}
     return {"density_of_levels": grid.num_levels}
 

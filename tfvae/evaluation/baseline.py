@@ -69,13 +69,8 @@ def independent_columns_log_likelihood(train: np.ndarray, test: np.ndarray, sche
     Returns:
         A `Record` named "baseline", as that of `independent_log_likelihood`, of the family "table".
     """
-    layer = TableLikelihood(schema)
-    layer.adapt(train)
-    columns = layer(np.zeros([1, TableLikelihood.params_size(schema)], np.float32))
-    seen = ~np.isnan(test)
-    some = columns.mode().numpy()  # a valid value, in the place of missing ones
-    each = columns.log_prob_by_column(np.where(seen, test, some).astype(np.float32)).numpy()
-    per_example = each.sum(axis=1, where=seen, dtype=np.float64)
+    each = independent_log_likelihood_by_column(train, test, schema)
+    per_example = np.nansum(each, axis=1, dtype=np.float64)
     constant = [np.unique(column[~np.isnan(column)]).size < 2 for column in train.T]
     return Record(
         name="baseline",
@@ -84,6 +79,17 @@ def independent_columns_log_likelihood(train: np.ndarray, test: np.ndarray, sche
         monte_carlo_variance=np.zeros_like(per_example),
         diagnostics={"family": "table", "num_constant": int(np.sum(constant))},
     )
+
+
+def independent_log_likelihood_by_column(train: np.ndarray, test: np.ndarray, schema: Schema) -> np.ndarray:
+    """Computes the terms of `independent_columns_log_likelihood`: log p(x_j) `[M, D]`, NaN at missing values."""
+    layer = TableLikelihood(schema)
+    layer.adapt(train)
+    columns = layer(np.zeros([1, TableLikelihood.params_size(schema)], np.float32))
+    seen = ~np.isnan(test)
+    some = columns.mode().numpy()  # a valid value, in the place of missing ones
+    each = columns.log_prob_by_column(np.where(seen, test, some).astype(np.float32)).numpy()
+    return np.where(seen, each, np.nan)
 
 
 def baseline_warning(report: Mapping[str, Any]) -> str | None:

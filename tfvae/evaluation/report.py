@@ -8,6 +8,7 @@ from tfvae.evaluation._reliability import reliability
 from tfvae.evaluation.baseline import baseline_warning
 from tfvae.evaluation.examination_report import examination_markdown, over_draws
 from tfvae.evaluation.record import NUM_OBSERVED, Record, density_of_levels
+from tfvae.evaluation.table_report import table_markdown, table_summary
 
 _TITLES = {
     "reconstructions": "Reconstructions",
@@ -21,6 +22,9 @@ _TITLES = {
     "traversals": "One latent dimension at a time",
     "interpolations": "Interpolation between examples",
     "gradient_variance": "Noise of the gradients",
+    "marginals": "Columns of real and sampled rows",
+    "associations": "Associations between columns",
+    "column_likelihoods": "Log-likelihood of columns",
 }
 
 
@@ -41,9 +45,11 @@ def rows(report: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
         _row(f"{_density(report)}, {k} importance samples", log_marginal, "nats"),
         ("  unreliable log p(x)", reliability(log_marginal)[0], "", ""),
         *_baseline(report),
-        _row(_bits_name(bits), bits, "bits", digits=4),
+        # Values of a table have different units, so that a mean over columns means nothing.
+        *([] if "columns" in report else [_row(_bits_name(bits), bits, "bits", digits=4)]),
         *_active_units(report),
         *_accuracy(report),
+        *table_summary(report),
     ]
 
 
@@ -109,6 +115,7 @@ def report_markdown(report: Mapping[str, Any], figures: Sequence[str]) -> str:
         *report_notes(report),
         f"{report['note']}",
         *_choices(report),
+        *table_markdown(report),
         *examination_markdown(report),
     ]
     for name in figures:
@@ -121,8 +128,14 @@ def _choices(report: Mapping[str, Any]) -> list[str]:
     found = report.get("choices")
     if not found:
         return []
-    rows = (f"| {choice['name']} | {choice['value']} | {choice['option']} |" for choice in found)
-    return ["", "| setting | used | changed by |", "| --- | --- | --- |", *rows]
+    lines = ["", "| setting | used | changed by |", "| --- | --- | --- |"]
+    below = []
+    for choice in found:
+        first, *others = str(choice["value"]).splitlines() or [""]
+        lines.append(f"| {choice['name']} | {_escaped(first)} | {choice['option']} |")
+        if others:  # such as a line for each column of a table
+            below += ["", "```text", *(line.strip() for line in others), "```"]
+    return lines + below
 
 
 def collapse_warning(report: Mapping[str, Any]) -> str | None:

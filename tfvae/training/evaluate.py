@@ -23,6 +23,7 @@ from tfvae.training.attempts import Attempts
 from tfvae.training.baseline import measure_baseline
 from tfvae.training.choices import choices
 from tfvae.training.config import RunConfig
+from tfvae.training.evaluate_table import evaluate_table
 from tfvae.training.examine import examine
 from tfvae.training.likelihoods import COUNTS
 from tfvae.training.per_example import write_per_example
@@ -90,6 +91,10 @@ def evaluate(
     on_stage("drawing the figures")
     display = display_of(data)
     drawn = _figures(run, split, raw, history, display, attempt)
+    if splits.schema is not None and config.model.likelihood_kind == "table":
+        of_table = evaluate_table(run, data, splits.schema, attempt=attempt, on_stage=on_stage)
+        report |= of_table.report
+        drawn = of_table.figures | drawn
     if thorough:
         found = examine(run, data, display=display, attempt=attempt, on_stage=on_stage)
         report |= found.report
@@ -147,6 +152,11 @@ def about_run(report: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _note(config: RunConfig, raw: Split) -> str:
+    if raw.schema is not None and config.model.likelihood_kind == "table":
+        return (
+            "log p(x) is that of a row. It has a density in the unit of the column for each number, and a probability "
+            "for each category and count, so it depends on the units."
+        )
     if config.data.binarize == "threshold":
         return "The data are gray levels, thresholded at one half to zeros and ones."
     if config.data.binarize != "none":
@@ -204,7 +214,9 @@ def _figures(
             vae, x[:_MAX_SCATTERED], labels, condition=condition(_MAX_SCATTERED)
         ),
     }
-    if has_styles(vae):
+    if raw.schema is not None:  # numbers of categories are no pictures
+        del steps["reconstructions"], steps["prior_samples"]
+    elif has_styles(vae):
         names = run.config.data.classes[:_MAX_CLASSES] or None
         # Of conditions that are not classes, those of examples are shown.
         columns = condition(_NUM_COLUMNS) if names is None else np.arange(len(names))

@@ -62,7 +62,8 @@ def examine(
         return found
 
     def draw(name: str, step: Callable[[], Figure]) -> None:
-        figure = attempt(name, step)
+        """Draws examples as pictures, except rows of a table, which are none."""
+        figure = attempt(name, step) if split.schema is None else None
         if figure is not None:
             drawn[name] = figure
 
@@ -102,7 +103,8 @@ def examine(
     batch = _batch(data.train(run.config.training.batch_size))
     noise = measure("gradient_variance", lambda: evaluation.gradient_variance(vae, batch, _ESTIMATORS))
     if noise is not None:
-        draw("gradient_variance", noise.figure)
+        figure = attempt("gradient_variance", noise.figure)
+        drawn |= {} if figure is None else {"gradient_variance": figure}
     return Examination(report, drawn)
 
 

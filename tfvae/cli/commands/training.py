@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
+from rich.markup import escape
 from rich.table import Table
 
 from tfvae._errors import reason
@@ -15,6 +16,7 @@ from tfvae.cli.interrupt import Interruptible
 from tfvae.cli.progress import TrainingProgress
 from tfvae.evaluation.baseline import baseline_warning
 from tfvae.evaluation.report import collapse_warning, rows
+from tfvae.evaluation.table_report import COLUMN_TITLES, column_rows
 from tfvae.training import run as runs
 from tfvae.training.config import RunConfig
 from tfvae.training.evaluate import evaluate as evaluate_run
@@ -23,6 +25,9 @@ from tfvae.training.run_data import RunData
 from tfvae.training.run_folder import RunFolder
 from tfvae.training.saved_run import load_run
 from tfvae.training.shared_programs import SharedPrograms
+
+# Columns of a table that are printed.
+_MAX_COLUMNS = 20
 
 
 def train(
@@ -107,6 +112,22 @@ def evaluate(run_dir: Path, **settings: int | None) -> None:
     _print_report(run.folder, report)
 
 
+def _print_columns(report: dict[str, Any]) -> None:
+    """Prints what was measured of each column of a table, of many those whose distributions differ most."""
+    listed = column_rows(report, _MAX_COLUMNS)
+    if not listed:
+        return
+    number = len(report["columns"])
+    some = "" if len(listed) == number else f", the {len(listed)} of {number} that differ most"
+    table = Table(title=f"columns{some} (nats; TV: total variation distance of sampled rows)", title_justify="left")
+    shown = [place for place, title in enumerate(COLUMN_TITLES) if title not in ("kind", "± rows")]
+    for place in shown:
+        table.add_column(COLUMN_TITLES[place], justify="right" if place else "left", no_wrap=place > 0)
+    for row in listed:
+        table.add_row(*(escape(row[place]) for place in shown))
+    console.print(table)
+
+
 def _print_report(folder: RunFolder, report: dict[str, Any]) -> None:
     table = Table(title=report["title"], title_justify="left")
     table.add_column()
@@ -116,6 +137,7 @@ def _print_report(folder: RunFolder, report: dict[str, Any]) -> None:
     for row in rows(report):
         table.add_row(*row)
     console.print(table)
+    _print_columns(report)
     for warning in (collapse_warning(report), baseline_warning(report)):
         if warning is not None:
             say(f"warning: {warning}")
