@@ -32,6 +32,11 @@ def explore_api(explored: ExploredModel) -> APIRouter:
     | `POST encode?seed=0` | float32 `[*event]` | JSON: the fields of `Encoded` |
     | `POST log_marginal?seed=0` | float32 `[*event]` | JSON: `log_marginal`, an estimate of log p(x) |
     | `GET prior?num=24&seed=0` | | float32 `[n, D]`, then `[n, *event]`: draws z ~ p(z) and means of p(x|z) |
+    | `POST row` | float32 `[1, D]` | JSON: the decoded row of a table, its spread, and the nearest training row |
+    | `POST columns?seed=0` | float32 `[*event]` | JSON: how probable and how usual each column of a row is |
+
+    The last two are for the rows of a table. A row may have NaN at missing values if examples have missing values.
+    Decoded rows have medians and the most probable categories in the place of means.
 
     For a model with a condition or a label, `decode`, `encode`, `log_marginal` and `prior` take the query `choice`: the
     index of a class or of an example, or numbers separated by commas (`Choices.read`). `choice` of the model describes
@@ -79,11 +84,28 @@ def explore_api(explored: ExploredModel) -> APIRouter:
         """Calls a function with the x of a request, its seed and its choice."""
         seed = _integer(request.query_params.get("seed", "0"), "seed", 0, _LARGEST_SEED)
         choice = _choice(request, explored)
-        x = (await _floats_of(request, event_size, 1, "x")).reshape(explored.event_shape)
+        given = await _floats_of(request, event_size, 1, "x", may_have_nan=explored.takes_missing)
+        x = given.reshape(explored.event_shape)
         try:
             return await run_in_threadpool(answer, x, seed, choice)
         except ValueError as error:
             raise RefusedRequest(400, str(error)) from error
+
+    @router.post("/row")
+    async def row(request: Request) -> Response:
+        choice = _choice(request, explored)
+        z = await _floats_of(request, latent_size, 1, "z")
+        require_table()
+        return JSONResponse(await run_in_threadpool(explored.row, z[np.newaxis], choice))
+
+    @router.post("/columns")
+    async def columns(request: Request) -> Response:
+        require_table()
+        return JSONResponse(await of_x(request, explored.columns_of))
+
+    def require_table() -> None:
+        if explored.table is None:
+            raise RefusedRequest(404, "This model has no columns, because its data are not a table.")
 
     @router.get("/prior")
     async def sample_prior(request: Request) -> Response:
@@ -106,8 +128,10 @@ def _choice(request: Request, explored: ExploredModel) -> str | None:
     return choice
 
 
-async def _floats_of(request: Request, row_size: int, max_rows: int, name: str) -> np.ndarray:
-    """Reads complete rows of finite float32 numbers from the request body."""
+async def _floats_of(
+    request: Request, row_size: int, max_rows: int, name: str, *, may_have_nan: bool = False
+) -> np.ndarray:
+    """Reads complete rows of finite float32 numbers, or NaN if these may be missing, from the request body."""
     row_bytes = _FLOAT.itemsize * row_size
     body = bytearray()
     async for part in request.stream():
@@ -125,7 +149,7 @@ async def _floats_of(request: Request, row_size: int, max_rows: int, name: str) 
             f"Received: {len(body)} bytes",
         )
     values = np.frombuffer(bytes(body), _FLOAT).astype(np.float32)
-    if not np.isfinite(values).all():
+    if not (np.isfinite(values) | (may_have_nan & np.isnan(values))).all():
         raise RefusedRequest(400, f"`{name}` must contain only finite numbers. Received: NaN or infinity")
     return values
 

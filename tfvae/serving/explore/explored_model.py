@@ -12,6 +12,7 @@ from tfvae.data.classes import UNKNOWN
 from tfvae.data.examples import CONDITION, OBSERVED
 from tfvae.models import VAE
 from tfvae.serving.explore.choices import Choices
+from tfvae.serving.explore.explored_table import ExploredTable, shown_row
 from tfvae.serving.explore.model_input import ModelInput, has_dark_border
 from tfvae.serving.explore.plane import principal_plane
 from tfvae.serving.explore.prior_moments import prior_moments
@@ -52,6 +53,10 @@ class ExploredModel:
             for a conditional model.
         name: Name of the run, for the title of the page.
         model_input: Conversion of a user's own image to x.
+        training: Training rows of a table, among which the page finds the nearest one. None takes the examples.
+
+    Attributes:
+        table: The columns, for the rows of a table, or None.
 
     Raises:
         ValueError: If z is not a vector, or the examples do not fit the model or have no conditions.
@@ -62,13 +67,23 @@ class ExploredModel:
         (1, 8, 8, 1)
     """
 
-    def __init__(self, vae: VAE, examples: Split, *, name: str, model_input: ModelInput | None = None):
+    def __init__(
+        self,
+        vae: VAE,
+        examples: Split,
+        *,
+        name: str,
+        model_input: ModelInput | None = None,
+        training: Split | None = None,
+    ):
         self.name, self.event_shape = name, examples.event_shape
         self._vae, self._examples, self._x = vae, examples, examples.x
         mask = examples.observed
         if mask is not None:
             self._x = np.where(mask, self._x, np.float32(0))
-        self._programs = Programs(vae, self.event_shape, has_missing=mask is not None)
+        schema = examples.schema
+        summary = {} if schema is None else {"shown": shown_row(schema)}
+        self._programs = Programs(vae, self.event_shape, has_missing=mask is not None, **summary)
         self.latent_size = self._programs.latent_size
         self.choices = self._choices()
         self._check(self._x, None if self.choices is None else self.choices.of_examples, mask)
@@ -76,6 +91,11 @@ class ExploredModel:
         self._input = model_input or ModelInput("range", *examples.value_range)
         steer = None if self.choices is None else self.choices.of_examples
         self._terms = self._programs.terms(self._x, steer, mask)
+        self.table = (
+            None
+            if schema is None
+            else ExploredTable(vae, schema, self._programs, examples, training or examples, steer)
+        )
         self._classes, self._class_of = _classes(examples)
         self._prior_mean, self._prior_stddev = prior_moments(self._programs.prior(steer))
         self.decode(np.zeros([1, self.latent_size], np.float32))  # traced now, so that the first request is fast
@@ -95,6 +115,11 @@ class ExploredModel:
         given = {"x": x, CONDITION: condition, OBSERVED: mask}
         self._vae.check_data({name: value for name, value in given.items() if value is not None})
 
+    def _check_one(self, x: np.ndarray, steer: np.ndarray | None) -> None:
+        """Raises ValueError if the model does not accept one x `[*event]`, of which at least one value is known."""
+        mask = ~np.isnan(x[np.newaxis])
+        self._check(np.where(mask, x, np.float32(0)), steer, mask if self.takes_missing else None)
+
     def _steer(self, choice: str | None, count: int) -> np.ndarray | None:
         """Returns the condition, or the label, of a choice, `[count, *shape]`. None without choices."""
         if self.choices is None:
@@ -104,6 +129,11 @@ class ExploredModel:
 
     def __len__(self) -> int:
         return len(self._x)
+
+    @property
+    def takes_missing(self) -> bool:
+        """Whether NaN in the row of a table is a missing value."""
+        return self.table is not None and self.table.takes_missing
 
     @property
     def is_image(self) -> bool:
@@ -130,7 +160,9 @@ class ExploredModel:
             "takes_images": takes_images,
             "picture": None if layout is None else layout._asdict(),
             "lines": display.line_shape,
-            "words": display.caption(),
+            "words": "" if self.table else display.caption(),
+            "columns": None if self.table is None else self.table.describe(),
+            "takes_missing": self.takes_missing,
             "latent_size": self.latent_size,
             "num_examples": len(self),
             "classes": self._classes,
@@ -183,7 +215,7 @@ class ExploredModel:
             ValueError: If the likelihood does not accept the values of x, or there is no such choice.
         """
         steer, probs = self._steer(choice, 1), np.zeros(0, np.float32)
-        self._check(x[np.newaxis], steer)
+        self._check_one(x, steer)
         if self._programs.labels is not None:
             probs = self._programs.classify_one(x[np.newaxis])
             steer = np.eye(len(probs), dtype=np.float32)[[probs.argmax()]]
@@ -207,8 +239,27 @@ class ExploredModel:
             ValueError: If the likelihood does not accept the values of x, or there is no such choice.
         """
         steer = self._steer(choice, 1)
-        self._check(x[np.newaxis], steer)
+        self._check_one(x, steer)
         return self._programs.log_marginal(x[np.newaxis], seed, steer)
+
+    def row(self, z: np.ndarray, choice: str | None = None) -> dict[str, Any]:
+        """Returns `ExploredTable.row` of z `[1, D]`, for the rows of a table."""
+        return self._table().row(z, self._steer(choice, 1))
+
+    def columns_of(self, x: np.ndarray, seed: int = 0, choice: str | None = None) -> dict[str, Any]:
+        """Returns `ExploredTable.columns_of` a row x `[D]`.
+
+        Raises:
+            ValueError: If the likelihood does not accept the values of x, or there is no such choice.
+        """
+        steer = self._steer(choice, 1)
+        self._check_one(x, steer)
+        return self._table().columns_of(x, steer, seed)
+
+    def _table(self) -> ExploredTable:
+        if self.table is None:
+            raise ValueError("This model has no columns. Expected a model of a table, whose examples have a schema.")
+        return self.table
 
     def draw(self, num_samples: int, seed: int, choice: str | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Draws the z ~ p(z) `[N, D]` of `vae.sample`, and returns them with the means of p(x|z) `[N, *event]`."""

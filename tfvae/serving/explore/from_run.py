@@ -10,6 +10,8 @@ from tfvae.training.run_data import evaluation_split
 from tfvae.training.saved_run import Run
 
 _SPLITS = ("train", "validation", "test")
+# Training rows of a table, among which the nearest ones are searched, and their values.
+_MAX_ROWS, _MAX_VALUES = 20_000, 10_000_000
 
 
 def explored_run(
@@ -34,6 +36,14 @@ def explored_run(
     loaded: Split | ShardedSplit = getattr(splits, split)
     examples = evaluation_split(run.config, loaded.take(num_examples))
     on_stage(f"encoding {len(examples):,} examples of {examples.name}")
+    training = None
+    if splits.schema is not None:
+        most = max(1, min(_MAX_ROWS, _MAX_VALUES // len(splits.schema.used)))
+        training = evaluation_split(run.config, splits.train.take(min(most, len(splits.train))))
     return ExploredModel(
-        run.vae, examples, name=run.folder.path.resolve().name, model_input=ModelInput.of_run(run.config, loaded)
+        run.vae,
+        examples,
+        name=run.folder.path.resolve().name,
+        model_input=ModelInput.of_run(run.config, loaded),
+        training=training,
     )

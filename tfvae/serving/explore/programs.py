@@ -1,5 +1,6 @@
 """Functions of the model that the explore page calls, compiled once for batches of fixed size."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -57,6 +58,7 @@ class Programs:
         vae: The model; z is a vector.
         event_shape: Shape of one x.
         has_missing: Whether examples have missing values.
+        shown: Function from p(x|z) to the values that are shown.
 
     Attributes:
         labels: The label among the latents, or None.
@@ -66,17 +68,27 @@ class Programs:
         ValueError: If z is not a vector, or both a condition and a label steer the model.
     """
 
-    def __init__(self, vae: VAE, event_shape: tuple[int, ...], *, has_missing: bool = False):
+    def __init__(
+        self,
+        vae: VAE,
+        event_shape: tuple[int, ...],
+        *,
+        has_missing: bool = False,
+        shown: Callable[[Distribution], Tensor] = lambda likelihood: likelihood.mean(),
+    ):
         self.labels: Labels | None = labels_of(vae)
         self._vae, self._dtype, self._event_shape = vae, tf.as_dtype(vae.variable_dtype), event_shape
+        self._shown, self._has_missing = shown, has_missing
         self._part, self.latent_size = _vector_of(vae, self.labels)
         self.steer_shape = vae.condition_shape if self.labels is None else (self.labels.num_classes,)
         self._decoders = {size: self._compiled(self._decode, self._z(size)) for size in (_ONE, _DECODE_BATCH)}
-        mask = [tf.TensorSpec([_ENCODE_BATCH, *event_shape], tf.bool)] if has_missing else []
+        mask, mask_of_one = (
+            [tf.TensorSpec([size, *event_shape], tf.bool)] if has_missing else [] for size in (_ENCODE_BATCH, 1)
+        )
         seed = tf.TensorSpec([2], tf.int32)
         self._terms_of_many = self._compiled(self._terms_fn(1), self._x(_ENCODE_BATCH), seed, *mask)
-        self._terms_of_one = self._compiled(self._terms_fn(NUM_SAMPLES), self._x(1), seed)
-        self._log_marginal = self._compiled(self._log_marginal_fn, self._x(1), seed)
+        self._terms_of_one = self._compiled(self._terms_fn(NUM_SAMPLES), self._x(1), seed, *mask_of_one)
+        self._log_marginal = self._compiled(self._log_marginal_fn, [*self._x(1), *mask_of_one], seed)
         x = [tf.TensorSpec([_ENCODE_BATCH, *event_shape], tf.float32)]
         self._classify_many = self._compiled(self._classify, x, *mask)
         self._classify_one = self._compiled(self._classify, [tf.TensorSpec([1, *event_shape], tf.float32)])
@@ -102,12 +114,22 @@ class Programs:
         return Terms(*(column[: len(x)].astype(np.float32) for column in columns))
 
     def terms_of_one(self, x: np.ndarray, seed: int, steer: np.ndarray | None = None) -> Terms:
-        """Computes the terms of one example `[1, *event]`: those of `vae.elbo` with `NUM_SAMPLES` and this seed."""
-        return Terms(*(part.numpy() for part in self._terms_of_one(*_given(x, steer), stateless_seed(seed))))
+        """Computes the terms of one example `[1, *event]`: those of `vae.elbo` with `NUM_SAMPLES` and this seed.
+
+        NaN is a missing value if examples have missing values.
+        """
+        x, mask = self._observed(x)
+        return Terms(*(part.numpy() for part in self._terms_of_one(*_given(x, steer), stateless_seed(seed), *mask)))
 
     def log_marginal(self, x: np.ndarray, seed: int, steer: np.ndarray | None = None) -> float:
         """Returns log p(x), or log p(x|c), of one example `[1, *event]`, as `evaluation.log_marginal` estimates it."""
-        return float(self._log_marginal(*_given(x, steer), stateless_seed(seed)).numpy()[0])
+        x, mask = self._observed(x)
+        return float(self._log_marginal(*_given(x, steer), *mask, stateless_seed(seed)).numpy()[0])
+
+    def _observed(self, x: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
+        """Returns x with zeros at missing values, and the mask of the others, if values may be missing."""
+        mask = ~np.isnan(x)
+        return (np.where(mask, x, np.float32(0)), [mask]) if self._has_missing else (x, [])
 
     def classify(self, x: np.ndarray, observed: np.ndarray | None = None) -> np.ndarray:
         """Returns the probabilities q(y|x) `[N, K]`, for a model with labels."""
@@ -139,13 +161,15 @@ class Programs:
         value = None if steer is None else {self.labels.part: tf.cast(steer, self._dtype)}
         return prior.sample_distributions(value=value, seed=(0, 0))[0][self._part]
 
-    def _decode(self, z: Tensor, steer: Tensor | None = None) -> Tensor:
+    def likelihood(self, z: Tensor, steer: Tensor | None = None) -> Distribution:
+        """Returns p(x|z) for z `[N, D]`."""
         z, steer = tf.cast(z, self._dtype), None if steer is None else tf.cast(steer, self._dtype)
         if self.labels is None:
-            likelihood = self._vae.generate(z, condition=steer)
-        else:
-            likelihood = self._vae.generate(_with_means(self._vae.prior_of(), {self.labels.part: steer, self._part: z}))
-        return tf.cast(likelihood.mean(), tf.float32)
+            return self._vae.generate(z, condition=steer)
+        return self._vae.generate(_with_means(self._vae.prior_of(), {self.labels.part: steer, self._part: z}))
+
+    def _decode(self, z: Tensor, steer: Tensor | None = None) -> Tensor:
+        return tf.cast(self._shown(self.likelihood(z, steer)), tf.float32)
 
     def _terms_fn(self, num_samples: int) -> Any:
         vae = self._vae
@@ -165,11 +189,13 @@ class Programs:
             return lambda x, seed, observed=None: of(x, None, seed, observed)
         return lambda x, steer, seed, observed=None: of(x, steer, seed, observed)
 
-    def _log_marginal_fn(self, x: Tensor, *steer_and_seed: Tensor) -> Tensor:
-        *steer, seed = steer_and_seed
+    def _log_marginal_fn(self, x: Tensor, *others: Tensor) -> Tensor:
+        """Takes x, the condition or label if there is one, the mask if values may be missing, and the seed."""
+        *steer, seed = others
+        observed = steer.pop() if self._has_missing else None
         condition = tf.cast(steer[0], self._dtype) if steer and self.labels is None else None
         estimate = importance_estimate(
-            Batch(tf.cast(x, self._dtype), condition),
+            Batch(tf.cast(x, self._dtype), condition, observed=observed),
             self._vae.problem,
             num_importance_samples=NUM_IMPORTANCE_SAMPLES,
             seed=seed,

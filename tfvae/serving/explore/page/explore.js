@@ -3,11 +3,13 @@
 import { attract } from "./attract.js";
 import { Choice } from "./choice.js";
 import { onThemeChange } from "./colors.js";
+import { DecodedRow } from "./decoded-row.js";
 import { showLegend } from "./legend.js";
 import { LatentMap } from "./map.js";
 import { MapInput } from "./map-input.js";
 import { Nearest } from "./nearest.js";
 import { OwnImage } from "./own-image.js";
+import { OwnRow } from "./own-row.js";
 import { Path } from "./path.js";
 import { Film, Pictures } from "./picture.js";
 import { Plane } from "./plane.js";
@@ -15,6 +17,7 @@ import { Newest, ServerGone, server, whenBack } from "./server.js";
 import { Sliders } from "./sliders.js";
 import { Space, signed } from "./space.js";
 import { Samples, Sweep } from "./strips.js";
+import { TableFilm } from "./table-film.js";
 
 const $ = (id) => document.getElementById(id);
 
@@ -37,6 +40,13 @@ async function start() {
     element: $("choice"), model, ofExamples: points.choiceOf, onChange: () => decodeAgain(),
   });
   document.body.classList.toggle("plots", !pictures.isImage);
+  const { columns } = pictures;
+  const strips = { Film: columns ? TableFilm : Film, pictures, fail };
+  if (columns) {
+    document.body.classList.add("table");
+    for (const element of document.querySelectorAll(".of-table")) element.hidden = false;
+    for (const element of document.querySelectorAll(".of-pictures")) element.hidden = true;
+  }
   for (const canvas of document.querySelectorAll("canvas.picture")) pictures.blank(canvas);
 
   const sheets = new Newest(({ z }) => server.decode(z), (values, { use }) => use(values), fail);
@@ -45,19 +55,21 @@ async function start() {
     askForSheet: (z) => new Promise((use) => sheets.want({ z, use })),
   });
   choosePlanes(model, space, map);
-  const showDecoded = showsDecoded(space, pictures, map);
+  const decodedRow = columns ? new DecodedRow({ columns, onFirst: (values) => own.take(values, { send: false }), fail }) : null;
+  const showDecoded = columns ? () => decodedRow.update(space.shown) : showsDecoded(space, pictures, map);
   const nearest = new Nearest({ model, map, pictures, fail });
   const showNearest = () => {
+    if (columns) return; // the nearest row is beside the decoded one
     nearest.update(space.shown);
     map.nearest = nearest.index;
   };
   showLegend($("legend"), map, showNearest);
   const sweep = new Sweep({
-    element: $("sweep-film"), marks: $("sweep-marks"), choice: $("sweep-dimension"), Film, space, pictures, fail,
+    element: $("sweep-film"), marks: $("sweep-marks"), choice: $("sweep-dimension"), space, ...strips,
   });
   const sliders = new Sliders($("sliders"), space, model, (dimension) => sweep.choose(dimension));
-  const path = new Path({ element: $("path-film"), Film, space, pictures, fail, onChange: () => showPath(path, map) });
-  const samples = new Samples({ element: $("samples"), Film, space, pictures, fail });
+  const path = new Path({ element: $("path-film"), space, ...strips, onChange: () => showPath(path, map) });
+  const samples = new Samples({ element: $("samples"), space, ...strips });
   const stopPath = () => path.stop();
   let own = null;
   const decodeAgain = () => {
@@ -79,7 +91,7 @@ async function start() {
   space.on("settle", () => {
     sweep.update();
     if (space.size > (map.plane.isBand ? 1 : 2)) map.refresh(); // the plane went along
-    $("status").textContent = `${choice.words()}${placeOf(space)}. ${nearest.name()}`;
+    $("status").textContent = `${choice.words()}${placeOf(space)}. ${columns ? decodedRow.words() : nearest.name()}`;
   });
 
   new MapInput(map, {
@@ -108,7 +120,11 @@ async function start() {
     map.view.zoom(factor, map.cursorPixel());
     map.refresh();
   };
-  if (pictures.takesImages) own = new OwnImage({ space, pictures, model, choice, stopPath, fail });
+  if (columns) {
+    own = new OwnRow({ space, columns, model, choice, stopPath, fail });
+    $("take-decoded").addEventListener("click", () => decodedRow.found && own.take(decodedRow.found.values));
+    $("take-nearest").addEventListener("click", () => decodedRow.found && own.take(decodedRow.found.nearest));
+  } else if (pictures.takesImages) own = new OwnImage({ space, pictures, model, choice, stopPath, fail });
   else $("own").hidden = true;
 
   const stops = stopsOf(map);
@@ -159,7 +175,7 @@ function showValues(texts) {
 }
 
 function describe(model) {
-  const kind = { image: "image", series: "series", volume: "volume" }[model.kind] ?? "example";
+  const kind = { image: "image", series: "series", volume: "volume" }[model.kind] ?? (model.columns ? "row of the table" : "example");
   $("headline").textContent = `Every point on this map is ${/^[aeiou]/.test(kind) ? "an" : "a"} ${kind}`;
   $("reading").textContent = model.words;
   $("reading").hidden = !model.words;

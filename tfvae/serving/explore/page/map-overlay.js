@@ -55,6 +55,7 @@ function drawEnds(context, ends) {
 
 // Draws the decoded picture beside the cursor, on the side that has room.
 function drawLens(context, { view, pictures, decoded }, [x, y]) {
+  if (pictures.columns) return; // a row has no picture
   const shape = pictures.height / pictures.width;
   const size = Math.min(LENS, view.width / 4.5);
   const [width, height] = shape > 1 ? [size / shape, size] : [size, size * shape];

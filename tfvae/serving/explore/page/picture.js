@@ -1,5 +1,6 @@
 // Draws values of x: images as pixels, everything else as lines or bars.
 
+import { Columns } from "./columns.js";
 import { signed } from "./space.js";
 
 // Colours of lines, in order; the first is the page's own colour.
@@ -12,6 +13,7 @@ export class Pictures {
   constructor(model) {
     const shape = model.event_shape;
     this.isImage = model.is_image;
+    this.columns = model.columns ? new Columns(model.columns) : null; // of a table, whose rows are shown as text
     this.size = shape.reduce((product, length) => product * length, 1);
     [this.height, this.width, this.channels] = this.isImage ? model.picture.shape : [3, 4, 1];
     this.pixels = model.picture?.pixels; // of each pixel the number of its value, where they are not in order
@@ -41,7 +43,7 @@ export class Pictures {
 
   // Values to write below the bars, if there are few enough to read.
   texts(values) {
-    if (this.isImage || this.size > MOST_TEXTS) return [];
+    if (this.isImage || this.columns || this.size > MOST_TEXTS) return [];
     return Array.from(values.subarray(0, this.size), (value, i) => {
       const [low, high] = this.scaleOf(i);
       const digits = Math.min(5, Math.max(0, 2 - Math.floor(Math.log10(high - low || 1))));

@@ -79,6 +79,9 @@ export const server = {
   decode: (z) => answer(`decode${chosen("?")}`, floats, posted(z)),
   encode: (x) => answer(`encode${chosen("?")}`, json, posted(x)),
 
+  row: (z) => answer(`row${chosen("?")}`, json, posted(z)),
+  columns: (x) => answer(`columns${chosen("?")}`, json, posted(x)),
+
   logMarginal: (x) => answer(`log_marginal${chosen("?")}`, json, posted(x)),
 
   async prior(num, seed, latentSize) {

@@ -14,16 +14,14 @@ export class Sweep {
     const deviations = Array.from({ length: NUM_STEPS }, (_, i) => REACH * ((2 * i) / (NUM_STEPS - 1) - 1));
     choice.replaceChildren(...space.mean.map((_, d) => new Option(`z${d + 1}`, d)));
     choice.addEventListener("change", () => this.update());
-    marks.replaceChildren(
-      ...deviations.map((value) =>
-        Object.assign(document.createElement("span"), { textContent: `${signed(value, 0)}σ` }),
-      ),
-    );
+    const labels = deviations.map((value) => `${signed(value, 0)}σ`);
+    marks.replaceChildren(...labels.map((text) => Object.assign(document.createElement("span"), { textContent: text })));
     this.deviations = deviations;
     this.film = new Film(
       element, NUM_STEPS, pictures, (i) => `Go to ${signed(deviations[i])} standard deviations`,
       (i) => space.goTo(space.with(Number(choice.value), deviations[i])),
     );
+    this.film.setLabels?.(labels); // those of pictures stand below them
     this.decoder = new Newest(
       (z) => server.decode(rows(z)),
       (values) => deviations.forEach((_, i) => this.film.show(i, values, i * pictures.size)),
