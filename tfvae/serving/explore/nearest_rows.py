@@ -10,6 +10,8 @@ from tfvae.tables import Schema
 
 # A number differs visibly if it is this many standard deviations away.
 _VISIBLE = 0.5
+# Squared distance of two categories.
+_OTHER = 2.0
 
 
 class NearestRow(NamedTuple):
@@ -17,7 +19,7 @@ class NearestRow(NamedTuple):
 
     Attributes:
         values: The row `[D]`, NaN at missing values.
-        distance: The root of the mean squared distance over the columns that the row has, in standard deviations.
+        distance: The root of the mean squared distance over columns, in standard deviations.
         differs: Whether a column differs visibly, `[D]`: another category, or a number half a standard deviation away.
     """
 
@@ -31,7 +33,8 @@ class NearestRows:
 
     Numbers are compared on the scale on which a model standardises them: positive numbers and counts by their
     logarithms. The squared distance of two categories is 2, that of their one-hot vectors, which is also the mean
-    squared distance of two random standardised numbers. Missing values are left out.
+    squared distance of two random standardised numbers. A missing value has this distance too, so that rows with many
+    missing values are not the nearest to all others.
 
     Args:
         rows: Rows `[N, D]`, NaN at missing values.
@@ -53,12 +56,10 @@ class NearestRows:
         """Returns the row that is nearest to another one `[D]`, without missing values."""
         scaled = (self._transformed(row[np.newaxis])[0] - self._loc) / self._scale
         squares = np.square(self._scaled - scaled.astype(np.float32))
-        squares[:, self._is_category] = np.where(
-            squares[:, self._is_category] > 0.0, 2.0, squares[:, self._is_category]
-        )
-        known = np.isfinite(squares)
-        distance = np.where(known, squares, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
-        best = int(np.argmin(np.where(known.any(axis=1), distance, np.inf)))
+        known = ~np.isnan(squares)
+        squares[~known | (self._is_category & (squares > 0.0))] = _OTHER
+        distance = squares.mean(axis=1)
+        best = int(np.argmin(distance))
         found = self._rows[best]
         is_far = np.where(self._is_coded, found != np.rint(row), np.sqrt(squares[best]) > _VISIBLE)
         return NearestRow(found, float(np.sqrt(distance[best])), is_far & known[best])
