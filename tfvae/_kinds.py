@@ -8,6 +8,8 @@ Kind = Literal["image", "series", "table", "volume"]
 
 # An event (T, C) is a series if C <= _FEW_CHANNELS, or if C <= _MAX_CHANNELS and T >= _LENGTH_RATIO * C.
 _FEW_CHANNELS, _MAX_CHANNELS, _LENGTH_RATIO = 7, 16, 4
+# Measurements (T, C, 1), which are not in [0, 1], are a series if C <= _MAX_CHANNELS and T >= _MEASURED_RATIO * C.
+_MEASURED_RATIO = 2
 # Minimal sizes of vectors in [0, 1] that are flattened images: squares, and approximately square rectangles.
 _SQUARE_SIZE, _RECTANGLE_SIZE = 64, 400
 
@@ -15,7 +17,8 @@ _SQUARE_SIZE, _RECTANGLE_SIZE = 64, 400
 def kind_of(event_shape: Sequence[int], *, in_unit_interval: bool = False) -> Kind:
     """Returns the kind of data `[N, *event]`.
 
-    * `(H, W, C)` is an image with any number of channels. `(T, 1, C)` and narrow `(T, few, 1)` are series.
+    * `(H, W, C)` is an image with any number of channels. `(T, 1, C)` and narrow `(T, few, 1)` are series; less narrow
+      ones too, if their values do not lie in [0, 1].
     * `(T, C)` is a series if it has few channels. Approximately square ones are gray images.
     * `(D, H, W, C)` is a volume.
     * `(D,)` is a row of a table, unless it is a flattened image. Other shapes are rows of a table, too.
@@ -29,9 +32,8 @@ def kind_of(event_shape: Sequence[int], *, in_unit_interval: bool = False) -> Ki
         height, width, channels = shape
         if min(height, width) == 1 < max(height, width):
             return "series"
-        if channels == 1 and width <= _FEW_CHANNELS and height >= _LENGTH_RATIO * width:
-            return "series"
-        return "image"
+        few, ratio = (_FEW_CHANNELS, _LENGTH_RATIO) if in_unit_interval else (_MAX_CHANNELS, _MEASURED_RATIO)
+        return "series" if channels == 1 and width <= few and height >= ratio * width else "image"
     if len(shape) == 2:
         length, channels = shape
         is_narrow = channels <= _FEW_CHANNELS or (channels <= _MAX_CHANNELS and length >= _LENGTH_RATIO * channels)

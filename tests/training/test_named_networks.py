@@ -61,38 +61,65 @@ def test_networks_by_name_start_at_a_standard_normal(network, event_shape, activ
 
 
 @pytest.mark.parametrize("network", ["conv", "resnet"])
-@pytest.mark.parametrize("event_shape", [(6,), (2, 1, 2, 1, 2)])
-def test_examples_without_spatial_axes_are_one_clear_error(network, event_shape):
-    message = (
-        rf"model.network must be one of gated_mlp, mlp, residual_mlp for .*\({event_shape[0]},.*: {network} requires"
-    )
+def test_examples_of_too_many_axes_are_one_clear_error(network):
+    message = rf"model.network must be one of gated_mlp, mlp, residual_mlp for .*\(2, 1, 2, 1, 2\): {network} requires"
     with pytest.raises(ValueError, match=message):
-        resolve(config_of(network), splits_of(*event_shape))
+        resolve(config_of(network), splits_of(2, 1, 2, 1, 2))
+
+
+def test_convolutions_of_the_rows_of_a_table_are_one_clear_error(tmp_path):
+    (tmp_path / "table.csv").write_text("a,b\n" + "".join(f"{i * i / 7},{i / 3}\n" for i in range(40)))
+    splits = tfvae.data.load(tmp_path / "table.csv")
+    with pytest.raises(ValueError, match=r"model.network must be one of gated_mlp.* for the rows of a table"):
+        resolve(config_of("conv"), splits)
 
 
 @pytest.mark.parametrize("network", ["conv", "resnet"])
-def test_series_from_a_file_have_one_spatial_axis_if_asked(network):
-    splits = splits_of(8, 3)
-    assert splits.event_shape == (8, 3, 1), "floats (N, 8, 3) may be gray images"
-    tables = {"kind": network, "num_axes": 1}
-    config = resolve(config_of(tables, filters=(4,), standardize="off"), splits)
-    assert config.model.network["num_axes"] == 1
+@pytest.mark.parametrize(
+    ("event_shape", "num_axes", "layer"),
+    [((7,), 1, keras.layers.Conv1D), ((9, 3), 1, keras.layers.Conv1D), ((7, 5, 3, 1), None, keras.layers.Conv3D)],
+)
+def test_series_and_volumes_from_files_have_their_number_of_spatial_axes(network, event_shape, num_axes, layer):
+    splits = splits_of(*event_shape)
+    config = resolve(config_of(network, filters=(4,), standardize="off"), splits)
+    found = config.model.network
+    assert (found.get("num_axes") if isinstance(found, dict) else None) == num_axes
     assert resolve(config, splits) == config
     vae = build_vae(config, splits)
-    body = vae.encoder.layers[0]
-    assert any(isinstance(layer, keras.layers.Conv1D) for layer in body.layers)
-    assert not any(isinstance(layer, keras.layers.Conv2D) for layer in body.layers)
+    kinds = {type(each) for each in vae.encoder.layers[0].layers}
+    assert layer in kinds
+    assert not kinds & {keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D} - {layer}
     mean = vae.decode(np.zeros((1, 2))).mean().numpy()[0]
-    assert mean.shape == (8, 3, 1)
-    of_each_series = splits.train.x.mean(axis=(0, 1))[:, 0]
-    np.testing.assert_allclose(mean.mean(axis=0)[:, 0], of_each_series, atol=0.2)
+    assert mean.shape == splits.event_shape
     assert np.isfinite(vae.estimate(splits.train.x).bound).all()
-    assert "num_axes" not in resolve(config_of({"kind": network}), splits).to_toml()
 
 
-@pytest.mark.parametrize("num_axes", [0, 3])
+def test_the_first_screen_says_along_how_many_axes_convolutions_go():
+    splits = splits_of(9, 3)
+    found = {each.name: each.value for each in choices(resolve(config_of("conv", filters=(4,)), splits), splits)}
+    assert found["network"].startswith("conv along 1 axis, 4 filters, relu")
+
+
+@pytest.mark.parametrize("network", ["conv", "resnet"])
+def test_the_number_of_spatial_axes_can_be_given(network):
+    splits = splits_of(9, 3)
+    config = resolve(config_of({"kind": network, "num_axes": 2}, filters=(4,)), splits)
+    assert config.model.network["num_axes"] == 2
+    assert resolve(config, splits) == config
+    square = resolve(config_of(network), splits_of(8, 8))
+    assert "num_axes" not in square.to_toml(), "floats (N, 8, 8) may be gray images"
+
+
+def test_one_spatial_axis_starts_at_the_mean_of_each_channel():
+    splits = splits_of(8, 3)
+    vae = build_vae(resolve(config_of("conv", filters=(4,), standardize="off"), splits), splits)
+    mean = vae.decode(np.zeros((1, 2))).mean().numpy()[0]
+    np.testing.assert_allclose(mean.mean(axis=0)[:, 0], splits.train.x.mean(axis=(0, 1))[:, 0], atol=0.2)
+
+
+@pytest.mark.parametrize("num_axes", [0, 4])
 def test_a_number_of_axes_that_the_data_do_not_have_is_refused(num_axes):
-    with pytest.raises(ValueError, match=r"model\.network\.num_axes must be an integer from 1 to 2 for .*\(8, 3, 1\)"):
+    with pytest.raises(ValueError, match=r"model\.network\.num_axes must be an integer from 1 to 3 for .*\(8, 3, 1\)"):
         resolve(config_of({"kind": "conv", "num_axes": num_axes}), splits_of(8, 3))
 
 

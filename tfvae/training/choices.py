@@ -166,8 +166,11 @@ def _network(model: ModelConfig) -> str:
     if not model.network_sizes:
         return model.network_kind
     sizes = _listed(model.network_sizes)
-    layers = f"hidden layers of {sizes} units" if model.network_kind in kinds.OF_ANY_SHAPE else f"{sizes} filters"
-    return f"{model.network_kind}, {layers}, {model.activation}"
+    if model.network_kind in kinds.OF_ANY_SHAPE:
+        return f"{model.network_kind}, hidden layers of {sizes} units, {model.activation}"
+    num_axes = part_of(model.network, "model.network")[1].get("num_axes")
+    along = "" if num_axes is None else f" along {_count(num_axes, 'axis')}"
+    return f"{model.network_kind}{along}, {sizes} filters, {model.activation}"
 
 
 def _kind(train: Split | ShardedSplit) -> str:
@@ -219,7 +222,7 @@ def _values(config: RunConfig, train: Split | ShardedSplit) -> Choice:
 
 
 def _count(number: int, noun: str) -> str:
-    plural = "classes" if noun == "class" else f"{noun}s"
+    plural = {"axis": "axes", "class": "classes"}.get(noun, f"{noun}s")
     return f"{number:,} {noun if number == 1 else plural}"
 
 

@@ -44,7 +44,7 @@ class ModelParts:
 
     @property
     def image_shape(self) -> tuple[int, ...]:
-        """The shape of one x in networks with spatial axes. All other axes are merged to channels."""
+        """The shape of one x in networks with spatial axes. All other axes are merged to channels; vectors get one."""
         num_axes, shape = self._num_axes, self.event_shape
         return (*shape[:num_axes], math.prod(shape[num_axes:])) if self._is_merged else shape
 

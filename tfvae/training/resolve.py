@@ -23,6 +23,7 @@ from tfvae.training.choices import (
 from tfvae.training.config import RunConfig
 from tfvae.training.likelihoods import GRAY_VALUES
 from tfvae.training.settings import ModelConfig, TrainingConfig
+from tfvae.training.spatial_axes import MAX_AXES, num_spatial_axes
 
 # Activations of the hidden layers, for "auto".
 _ACTIVATIONS = {"gated_mlp": "linear", "mlp": "tanh", "residual_mlp": "swish", "resnet": "swish"}
@@ -67,7 +68,7 @@ def resolve(config: RunConfig, splits: Splits) -> RunConfig:
         ),
         model=dataclasses.replace(
             config.model,
-            network=_resolved_network(model, splits.event_shape),
+            network=_resolved_network(model, splits),
             posterior=resolved(model.posterior, "model.posterior"),
             likelihood=resolved(_with_levels(config.model.likelihood, splits), "model.likelihood"),
             prior=resolved(model.prior, "model.prior"),
@@ -95,27 +96,31 @@ def _classes(config: RunConfig, splits: Splits) -> tuple[str, ...]:
     return names or ()
 
 
-def _resolved_network(model: ModelConfig, event_shape: tuple[int, ...]) -> Any:
+def _resolved_network(model: ModelConfig, splits: Splits) -> Any:
     """Returns the network with its defaults. Code of the user's own is not imported, and has none."""
-    kind = model.network_kind
+    kind, event_shape = model.network_kind, splits.event_shape
     if is_own_code(kind):
         return model.network
     if kind in kinds.OF_ANY_SHAPE:
         return resolved(model.network, "model.network")
-    if len(event_shape) not in (2, 3, 4):
+    if splits.schema is not None or len(event_shape) > MAX_AXES + 1:
+        what = "the rows of a table" if splits.schema is not None else f"examples of shape {event_shape}"
         raise ValueError(
-            f"model.network must be one of {', '.join(kinds.OF_ANY_SHAPE)} for examples of shape {event_shape}: {kind} "
+            f"model.network must be one of {', '.join(kinds.OF_ANY_SHAPE)} for {what}: {kind} "
             "requires 1 to 3 spatial axes and channels, such as (height, width, channels). "
             f"Received: model.network={quoted(model.network)}"
         )
     found = resolved(model.network, "model.network")
-    num_axes, most = part_of(found, "model.network")[1].get("num_axes", 1), min(len(event_shape) - 1, 3)
+    expected, most = num_spatial_axes(splits.train), min(len(event_shape), MAX_AXES)
+    num_axes = part_of(found, "model.network")[1].get("num_axes", expected)
     if not 1 <= num_axes <= most:
         raise ValueError(
             f"model.network.num_axes must be an integer from 1 to {most} for examples of shape {event_shape}, whose "
             f"other axes are channels. Received: model.network.num_axes={num_axes}"
         )
-    return found
+    if num_axes == len(event_shape) - 1:
+        return found
+    return {"kind": kind, **part_of(found, "model.network")[1], "num_axes": num_axes}
 
 
 def _with_levels(likelihood: Any, splits: Splits) -> Any:
