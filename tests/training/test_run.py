@@ -248,7 +248,6 @@ def test_bad_data_leave_no_folder(tmp_path):
         "integers": (rng.integers(0, 900, (40, 6)), {}, "divide|uint8"),
         "outside": (rng.normal(size=(40, 6)).astype("float32"), {"likelihood": "bernoulli"}, r"\[0, 1\].*normal"),
         "empty": (np.zeros((0, 6), "float32"), {}, "(?i)no examples|few|empty"),
-        "conv on vectors": (rng.random((40, 6)).astype("float32"), {"network": "conv"}, "conv requires 1 to 3"),
     }
     for name, (x, model, message) in cases.items():
         path = write_npz(tmp_path / f"{name}.npz", x)

@@ -22,6 +22,7 @@ _OTHERS = {
     "data.id": "the column of a table that identifies its rows",
     "data.weight": "the column of a table that has the weights of its rows",
     "data.image_size": "28, 32x48: images of a folder are scaled and cropped to this height and width",
+    "data.validation_split": "share of the training examples that chooses the model, if the data have no such split",
     "data.num_labels": 'training examples that keep their label, for kind = "m2"; 0: all',
     "data.labelled_per_batch": "labelled examples in each batch; 0: a tenth",
     "model.kind": "m2: semi-supervised, for data with labels",

@@ -32,9 +32,16 @@ _PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "frey_face": {"model": {"hidden": (200,), "likelihood": "normal"}, "training": {"epochs": 200}},
 }
 # The same for the user's own data, which may be few: epochs by data size, and selection against overfitting.
-_OWN_DATA: dict[str, dict[str, Any]] = {"training": {"epochs": 0, "select": "auto"}}
+_OWN_DATA: dict[str, dict[str, Any]] = {
+    "data": {"validation_split": 0.1},
+    "training": {"epochs": 0, "select": "auto"},
+}
 # Values of settings that did not exist in earlier versions, equivalent to what these versions did.
-_EARLIER_VERSIONS: dict[str, dict[str, Any]] = {"model": {"standardize": "off"}, "training": {"select": "last"}}
+_EARLIER_VERSIONS: dict[str, dict[str, Any]] = {
+    "data": {"validation_split": 0.0},
+    "model": {"standardize": "off"},
+    "training": {"select": "last"},
+}
 
 
 @dataclasses.dataclass(frozen=True)

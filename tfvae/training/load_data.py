@@ -6,19 +6,23 @@ from typing import Literal
 import numpy as np
 
 from tfvae import data as tfvae_data
-from tfvae.data import ShardedSplit, Split, Splits
+from tfvae.data import ShardedSplit, Split, Splits, noise
 from tfvae.data.classes import UNKNOWN, numbers_of, with_class_numbers, with_few_labels
 from tfvae.data.conditions import LABEL, one_hot
 from tfvae.data.errors import DataError
 from tfvae.training.check_labels import check_labels
 from tfvae.training.config import RunConfig
 
+# The fewest training examples of which some become the validation split.
+_FEWEST = 10
+
 
 def load_data(config: RunConfig) -> Splits:
     """Loads the data of a run.
 
-    The labels of a model with labels are numbered without gaps, and the training examples keep `data.num_labels` of
-    them, drawn with `training.seed`.
+    If the data have no validation split, `data.validation_split` of the training examples become one. The labels of a
+    model with labels are numbered without gaps, and the training examples keep `data.num_labels` of them, drawn with
+    `training.seed`.
 
     Raises:
         DataError: If the data cannot be loaded, or do not have the condition or the labels.
@@ -37,11 +41,27 @@ def load_data(config: RunConfig) -> Splits:
         image_size=data.image_size or None,
     )
     if config.model.kind != "m2":
-        return splits
-    found = with_class_numbers(splits.in_memory("labels for a model of them"))
+        return with_validation(splits, data.validation_split)
+    numbered = with_class_numbers(splits.in_memory("labels for a model of them"))
+    found = with_validation(Splits(splits.name, **numbered), data.validation_split).in_memory("labels")
     if config.data.num_labels:
         found["train"] = with_few_labels(found["train"], config.data.num_labels, config.training.seed)
     return Splits(splits.name, **found)
+
+
+def with_validation(splits: Splits, share: float) -> Splits:
+    """Returns splits with a validation split, which is drawn from the training examples if there is none.
+
+    Shards stay as they are, and so do less than ten training examples. The draw does not depend on the seed of the run,
+    so that runs with other seeds can be compared.
+    """
+    train = splits.train
+    if not share or splits.validation is not None or not isinstance(train, Split) or len(train) < _FEWEST:
+        return splits
+    order = noise.permutation(len(train), 0)
+    size = min(max(1, round(share * len(train))), len(train) - 1)
+    held_out = dataclasses.replace(train.rows(np.sort(order[-size:])), name=f"{splits.name}/validation")
+    return dataclasses.replace(splits, train=train.rows(np.sort(order[:-size])), validation=held_out)
 
 
 def load_other_data(

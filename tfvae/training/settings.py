@@ -44,6 +44,8 @@ class DataConfig:
         labelled_per_batch: Number of labelled examples in each batch, if some are not labelled. 0 is a tenth of the
             batch.
         classes: Names of the classes of the condition or of the labels, which are found in the data.
+        validation_split: Share of the training examples that becomes the validation split of data in memory without
+            one, from 0 to below 1. The default is 0, and 0.1 for own data, whose model it chooses.
     """
 
     name: str = "digits"
@@ -58,6 +60,7 @@ class DataConfig:
     id: str = ""
     weight: str = ""
     columns: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    validation_split: float = 0.0
 
     def __post_init__(self) -> None:
         valid = isinstance(self.name, str) and self.name != "" and "\0" not in self.name
@@ -79,6 +82,9 @@ class DataConfig:
         valid = isinstance(names, tuple) and all(isinstance(name, str) for name in names)
         require(valid, "data.classes", "a list of names", names)
         object.__setattr__(self, "classes", names)
+        share = self.validation_split
+        valid = _is_number(share) and 0 <= share < 1
+        require(valid, "data.validation_split", "a number from 0 to below 1", share)
         for name in ("num_labels", "labelled_per_batch"):
             value = getattr(self, name)
             valid = (type(value) is int and value == 0) or is_count(value)
