@@ -58,7 +58,8 @@ def load(
         data_dir: The folder to look in, instead of TFDS_DATA_DIR for data sets of TFDS (unset, TFDS's own default) and
             TFVAE_DATA_DIR for "frey_face", "caltech101_silhouettes" and "omniglot". Relative paths start there.
         seed: The seed of the cuts of a file without splits of its own; named data sets have fixed splits.
-        condition: What a conditional model is given with each example: "label" for the label, as a one-hot vector; the
+        condition: What a conditional model is given with each example; of shards, the condition that they were written
+            with. "label" for the label, as a one-hot vector; the
             name of a column of a table, which is then not part of a row; or the name of an array of an `.npz`, such as
             "angle" for `angle`, or for `angle_train`, `angle_test`. Its integers or text (N,) are classes, floats (N,)
             numbers; vectors and images are used as they are.
@@ -92,7 +93,7 @@ def load(
         os.fspath(name), _folder(data_dir), seed, condition, missing, _size(image_size), label, columns, id, weight
     )
     source = _source(request)
-    if condition != LABEL:
+    if condition != LABEL or source.has_conditions:
         return source.load(request)
     splits = source.load(dataclasses.replace(request, condition=None))
     return Splits(splits.name, **conditioned_on_labels(splits.in_memory("a condition")))
@@ -136,6 +137,11 @@ def _source(request: Request) -> Source:
         )
     if source.has_columns:
         return source
+    if missing is not None and source.has_conditions:
+        raise DataError(
+            "missing must be left out for shards, which have a mask if values are missing. "
+            f"Received: missing={quoted(missing)} for the data {quoted(request.name)}"
+        )
     if missing is not None and not (source.has_nan if missing == NAN else source.has_arrays):
         raise DataError(
             'missing must be "nan", for NaN in an .npy or .npz file, or the name of an array of an .npz file, False at '
@@ -188,7 +194,8 @@ def check_name(
         weight=weight,
     )
     source = _source(request)
-    source.check(dataclasses.replace(request, condition=None) if condition == LABEL else request)
+    is_made = condition == LABEL and not source.has_conditions
+    source.check(dataclasses.replace(request, condition=None) if is_made else request)
 
 
 def check_examples(
@@ -198,7 +205,7 @@ def check_examples(
     image_size: ImageSize = None,
 ) -> None:
     """Checks as `check_name` data for `load_examples`."""
-    request = Request(os.fspath(name), condition=None if condition == LABEL else condition, missing=missing)
+    request = Request(os.fspath(name), condition=condition, missing=missing)
     source, request = _of_examples(request, image_size)
     source.check(request)
 
@@ -209,6 +216,8 @@ def _of_examples(request: Request, image_size: ImageSize) -> tuple[Source, Reque
     source = _source(without)
     if not source.has_columns:
         request = without
+    if request.condition == LABEL and not source.has_conditions:
+        request = dataclasses.replace(request, condition=None)
     return source, dataclasses.replace(request, image_size=_size(image_size) if source.resizes else None)
 
 
@@ -255,8 +264,8 @@ def load_examples(
         name: As for `load`.
         split: "train", "validation" or "test"; only for data that have splits of their own.
         data_dir: As for `load`.
-        condition: As for `load`, for the name of an array. Conditions that are labels are not made, because the classes
-            are those of the training data.
+        condition: As for `load`, for the name of an array. Conditions that are labels are read from shards, but not
+            made of other data, because the classes are those of the training data.
         missing: As for `load`.
         image_size: As for `load`; other data than folders of images stay as they are.
         label: As for `load`; other data than tables have none, and the table may lack the column.
@@ -284,7 +293,7 @@ def load_examples(
     if whole is not None:
         return whole
     size = request.image_size
-    found = getattr(load(name, data_dir=data_dir, condition=condition, missing=missing, image_size=size), split)
+    found = getattr(load(name, data_dir=data_dir, condition=request.condition, missing=missing, image_size=size), split)
     if found is None:
         raise DataError(
             f"The data set {os.fspath(name)!r} has no {split} split. Choose another. Received: split={split!r}"

@@ -4,11 +4,12 @@ A pass is a function of one key, as in `passes`: the order of the files, the win
 """
 
 import functools
+from collections.abc import Collection
 from typing import Any
 
 import tensorflow as tf
 
-from tfvae.data.finishing import finish
+from tfvae.data.finishing import Stored, finish
 from tfvae.data.noise import checked_seed
 from tfvae.data.passes import pass_keys
 from tfvae.data.requirements import Draw, count_batches
@@ -30,16 +31,19 @@ def make_sharded_batches(
     shuffle: bool,
     seed: int,
     draw: Draw | None,
-    labels: bool,
+    parts: Collection[str],
     drop_remainder: bool,
     shuffle_buffer: int | None,
 ) -> tf.data.Dataset:
-    """Makes the dataset behind `ShardedSplit.batches`, whose docstring says what the arguments mean."""
+    """Makes the dataset behind `ShardedSplit.batches`, whose docstring says what the arguments mean.
+
+    `parts` are the names of the parts of a `Block` that are wanted besides x.
+    """
     header, num_levels, num_files = source.header, source.num_levels, len(source.files)
     num_examples = sum(source.num_examples)
     num_batches = count_batches(num_examples, batch_size, drop_remainder)
     window = max(1, _WINDOW_BYTES // header.record_size) if shuffle_buffer is None else shuffle_buffer
-    blocks = do_not_convert(functools.partial(source.of_file, labels=labels))
+    blocks = do_not_convert(functools.partial(source.of_file, parts=parts))
 
     @do_not_convert
     def one_pass(key: Tensor) -> tf.data.Dataset:
@@ -65,9 +69,9 @@ def make_sharded_batches(
 
     @do_not_convert
     def fetch(key: Tensor, index: Tensor, batch: Any) -> Any:
-        raw, y = batch if labels else (batch, None)
-        x = finish(raw, num_levels, draw, lambda: tf.random.experimental.stateless_fold_in(key, index))
-        return (x, y) if labels else x
+        stored = Stored(batch["x"], *map(batch.get, ("condition", "observed", "labels")))
+        x = finish(stored.raw, num_levels, draw, lambda: tf.random.experimental.stateless_fold_in(key, index))
+        return stored.element(x)
 
     seed = checked_seed(seed)
     random = shuffle or draw is not None

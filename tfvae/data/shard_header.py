@@ -6,7 +6,7 @@ import math
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,9 +18,9 @@ HEADER = "shards.json"
 SPLITS = ("train", "validation", "test")
 
 _FORMAT = "tfvae shards"
-_VERSION = 1
+# Version 2 has what earlier versions of tfvae would not notice: conditions, masks and schemas.
+_VERSIONS = (1, 2)
 _DTYPES = ("uint8", "float32")
-_LABEL_BYTES = 8
 _LARGEST = float(np.finfo(np.float32).max)
 # A record stands in its file after its length (8 bytes) and a checksum of that (4), and before a checksum of its own.
 _BEFORE, _AFTER = 12, 4
@@ -29,9 +29,21 @@ _COPY_AGAIN = "Copy it again, or write the shards again."
 _HOW_TO_MAKE = "`tfvae data shard DATA FOLDER` makes such a folder of a data set, tfvae.data.write_shards of a stream"
 
 
+class Field(NamedTuple):
+    """One part of a record: so many bytes from an offset, of a type and a shape."""
+
+    offset: int
+    num_bytes: int
+    dtype: str
+    shape: tuple[int, ...]
+
+
 @dataclasses.dataclass(frozen=True)
 class ShardHeader:
-    """The contents of `shards.json`. A record is the bytes of one example, then its label as int64, little-endian.
+    """The contents of `shards.json`.
+
+    A record is the bytes of one example, then those of its mask, its condition and its label if there are any,
+    little-endian.
 
     Attributes:
         name: The name of the data set.
@@ -44,6 +56,12 @@ class ShardHeader:
         checksums: For each split, the checksum of a few records of each shard, which identifies the file. None for
             shards of earlier versions.
         channel_added: As in `Split`; False in headers of earlier versions.
+        has_missing: Whether records have a mask, one byte a value, 0 at missing values.
+        condition: The name of the conditions, float32, for `load`, or "" if records have none.
+        condition_shape: The shape of one condition, or None.
+        class_names: As in `Split`.
+        condition_names: As in `Split`.
+        schema: The columns of a table, as `tfvae.tables.files.schema_to_dict` returns them, or None.
     """
 
     name: str
@@ -55,6 +73,12 @@ class ShardHeader:
     num_examples: Mapping[str, tuple[int, ...]]
     checksums: Mapping[str, Sequence[int]] | None = None
     channel_added: bool = False
+    has_missing: bool = False
+    condition: str = ""
+    condition_shape: tuple[int, ...] | None = None
+    class_names: tuple[str, ...] | None = None
+    condition_names: tuple[str, ...] | None = None
+    schema: Mapping[str, Any] | None = None
 
     @property
     def num_values(self) -> int:
@@ -62,9 +86,26 @@ class ShardHeader:
         return math.prod(self.event_shape)
 
     @property
+    def fields(self) -> dict[str, Field]:
+        """The parts of a record by their names in a `Block`, in the order of their bytes."""
+        forms: dict[str, tuple[str, tuple[int, ...]]] = {"x": (self.dtype, self.event_shape)}
+        if self.has_missing:
+            forms["observed"] = ("uint8", self.event_shape)
+        if self.condition_shape is not None:
+            forms["condition"] = ("float32", self.condition_shape)
+        if self.has_labels:
+            forms["labels"] = ("int64", ())
+        found, offset = {}, 0
+        for name, (dtype, shape) in forms.items():
+            num_bytes = math.prod(shape) * np.dtype(dtype).itemsize
+            found[name] = Field(offset, num_bytes, dtype, shape)
+            offset += num_bytes
+        return found
+
+    @property
     def record_size(self) -> int:
         """The number of bytes of one record."""
-        return self.num_values * np.dtype(self.dtype).itemsize + _LABEL_BYTES * self.has_labels
+        return sum(field.num_bytes for field in self.fields.values())
 
     def files(self, split: str) -> tuple[str, ...]:
         """Returns the names of the files of a split."""
@@ -73,7 +114,9 @@ class ShardHeader:
 
     def write(self, folder: Path) -> None:
         """Writes `shards.json`; it comes last and marks the folder as complete."""
-        write_json(folder / HEADER, {"format": _FORMAT, "version": _VERSION, **dataclasses.asdict(self)})
+        is_new = self.has_missing or self.condition_shape is not None or self.schema is not None
+        version = _VERSIONS[1] if is_new else _VERSIONS[0]
+        write_json(folder / HEADER, {"format": _FORMAT, "version": version, **dataclasses.asdict(self)})
 
     def with_checksums(self, folder: Path) -> "ShardHeader":
         """Returns the header with the checksums of the files in a folder."""
@@ -112,11 +155,12 @@ class ShardHeader:
             fields = json.loads(path.read_text("utf-8"))
         if not isinstance(fields, dict) or fields.get("format") != _FORMAT:
             raise DataError(f"{path} is not the header of tfvae's shards. {_HOW_TO_MAKE}.")
-        if fields.get("version") != _VERSION:
+        if fields.get("version") not in _VERSIONS:
             raise DataError(
-                f"{path} is of version {quoted(fields.get('version'))}, and this tfvae reads version {_VERSION}. Write "
-                "the shards again with it, or read them with the tfvae that wrote them."
+                f"{path} is of version {quoted(fields.get('version'))}, and this tfvae reads version {_VERSIONS[0]} "
+                f"and {_VERSIONS[1]}. Write the shards again with it, or read them with the tfvae that wrote them."
             )
+        fields = {**_LATER_FIELDS, **fields}
         for name, is_right in _CHECKS.items():
             if name not in fields or not is_right(fields[name]):
                 raise DataError(f"{path} is damaged: {name} cannot be {quoted(fields.get(name))}. {_COPY_AGAIN}")
@@ -130,6 +174,12 @@ class ShardHeader:
             num_examples={split: tuple(sizes) for split, sizes in fields["num_examples"].items()},
             checksums=fields.get("checksums"),
             channel_added=fields.get("channel_added") is True,
+            has_missing=fields["has_missing"],
+            condition=fields["condition"],
+            condition_shape=_tuple(fields["condition_shape"]),
+            class_names=_tuple(fields["class_names"]),
+            condition_names=_tuple(fields["condition_names"]),
+            schema=fields["schema"],
         )
 
     def _require_size(self, path: Path, num_examples: int) -> None:
@@ -178,19 +228,39 @@ class ShardHeader:
         with reading(path, _COPY_AGAIN, kind=DataError):
             records = np.fromfile(path, np.uint8, _NUM_PROBED * frame).reshape(-1, frame)
         lengths = records[:, :8].copy().view("<u8")
-        values = records[:, _BEFORE : _BEFORE + self.record_size - _LABEL_BYTES * self.has_labels].copy()
         if (lengths != self.record_size).any():
             problem = f"records of {int(lengths[lengths != self.record_size][0])} bytes"
-        elif self.dtype == "float32":
-            x = values.view("<f4")
-            if np.isfinite(x).all() and self.value_range[0] <= x.min() and x.max() <= self.value_range[1]:
-                return
-            problem = f"values from {x.min()} to {x.max()}, outside {quoted(list(self.value_range))}"
-        elif self.num_levels is not None and values.max() < self.num_levels:
-            return
         else:
-            problem = f"the level {values.max()}, with num_levels {self.num_levels}"
-        raise DataError(
+            values = self._field(records, "x")
+            if self.has_missing:
+                mask = self._field(records, "observed")
+                if mask.max() > 1:
+                    raise self._other_values(path, f"the value {mask.max()} in a mask of zeros and ones")
+                values = values[mask == 1]
+            if not values.size or self._are_possible(values):
+                return
+            low, high = values.min(), values.max()
+            problem = (
+                f"values from {low} to {high}, outside {quoted(list(self.value_range))}"
+                if self.dtype == "float32"
+                else f"the level {high}, with num_levels {self.num_levels}"
+            )
+        raise self._other_values(path, problem)
+
+    def _field(self, records: np.ndarray, name: str) -> np.ndarray:
+        """Returns one part of records that are bytes `[n, frame]`."""
+        field = self.fields[name]
+        start = _BEFORE + field.offset
+        return records[:, start : start + field.num_bytes].copy().view(np.dtype(field.dtype).newbyteorder("<"))
+
+    def _are_possible(self, values: np.ndarray) -> bool:
+        if self.dtype == "float32":
+            low, high = self.value_range
+            return bool(np.isfinite(values).all() and low <= values.min() and values.max() <= high)
+        return self.num_levels is not None and bool(values.max() < self.num_levels)
+
+    def _other_values(self, path: Path, problem: str) -> DataError:
+        return DataError(
             f"The shard {path} is damaged, or {HEADER} is not the header it was written with: there are {problem}. "
             "Copy both again, or write the shards again."
         )
@@ -203,6 +273,10 @@ def is_shards(path: Path) -> bool:
 
 def _has_records(folder: Path) -> bool:
     return next(folder.glob("*.tfrecord"), None) is not None
+
+
+def _tuple(value: Any) -> tuple[Any, ...] | None:
+    return None if value is None else tuple(value)
 
 
 def _is_count(value: Any) -> bool:
@@ -222,6 +296,19 @@ def _is_range(value: Any) -> bool:
     )
 
 
+def _are_names(value: Any) -> bool:
+    return value is None or (isinstance(value, list) and all(isinstance(name, str) for name in value))
+
+
+# Fields that headers of earlier versions lack.
+_LATER_FIELDS: dict[str, Any] = {
+    "has_missing": False,
+    "condition": "",
+    "condition_shape": None,
+    "class_names": None,
+    "condition_names": None,
+    "schema": None,
+}
 _CHECKS = {
     "name": lambda value: isinstance(value, str),
     "event_shape": _are_counts,
@@ -235,4 +322,10 @@ _CHECKS = {
         and set(value) <= set(SPLITS)
         and all(_are_counts(sizes) for sizes in value.values())
     ),
+    "has_missing": lambda value: isinstance(value, bool),
+    "condition": lambda value: isinstance(value, str),
+    "condition_shape": lambda value: value is None or _are_counts(value),
+    "class_names": _are_names,
+    "condition_names": _are_names,
+    "schema": lambda value: value is None or isinstance(value, dict),
 }

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
@@ -9,12 +10,15 @@ from typing import TYPE_CHECKING, Literal, Self
 import numpy as np
 
 from tfvae._checks import whole_number
+from tfvae.data.block import Block
 from tfvae.data.errors import DataError
 from tfvae.data.fixed_draw import FixedDraw
 from tfvae.data.requirements import checked_batch_size, choose_draw
-from tfvae.data.shard_header import ShardHeader
+from tfvae.data.shard_header import HEADER, ShardHeader
 from tfvae.data.split import Split
 from tfvae.data.split_like import SplitLike
+from tfvae.tables.files import schema_from_dict
+from tfvae.tables.schema import Schema
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -33,22 +37,26 @@ class ShardedSplit(SplitLike):
         header: The header of the folder.
         split: "train", "validation" or "test".
         fixed: The fixed draws to apply, in order.
+        conditional: Whether to read the conditions, if there are any.
     """
 
     folder: Path
     header: ShardHeader
     split: str
     fixed: tuple[FixedDraw, ...] = ()
+    conditional: bool = False
 
     def __len__(self) -> int:
         return sum(self.header.num_examples[self.split])
 
     def __repr__(self) -> str:
         values = "float32 values" if self.num_levels is None else f"{self.num_levels} levels"
-        labels = "labels" if self.has_labels else "no labels"
+        parts = "labels" if self.has_labels else "no labels"
+        parts += "" if self.condition_shape is None else f", conditions of shape {self.condition_shape}"
+        parts += ", missing values" if self.has_missing else ""
         return (
             f"ShardedSplit({self.name!r}: {len(self)} examples of shape {self.event_shape} in {len(self.files)} "
-            f"files, {values}, {labels})"
+            f"files, {values}, {parts})"
         )
 
     @property
@@ -88,13 +96,34 @@ class ShardedSplit(SplitLike):
 
     @property
     def class_names(self) -> tuple[str, ...] | None:
-        """None: shards do not store the names of classes."""
-        return None
+        """The name of each class of the labels, in the order of their numbers, or None."""
+        return self.header.class_names
+
+    @property
+    def condition_shape(self) -> tuple[int, ...] | None:
+        """The shape of one condition, or None."""
+        return self.header.condition_shape if self.conditional else None
+
+    @property
+    def condition_names(self) -> tuple[str, ...] | None:
+        """The name of each class, if conditions are one-hot vectors of classes, or None."""
+        return self.header.condition_names if self.conditional else None
+
+    @property
+    def has_missing(self) -> bool:
+        """Whether values may be missing."""
+        return self.header.has_missing
+
+    @functools.cached_property
+    def schema(self) -> Schema | None:
+        """What the columns are, for the rows of a table, or None."""
+        stored = self.header.schema
+        return None if stored is None else schema_from_dict(stored, self.folder / HEADER)
 
     @property
     def labels(self) -> np.ndarray | None:
         """The labels of all examples, int64 [N], read from the shards at each call; None where there are none."""
-        return np.concatenate([y for _, y in self.read_blocks() if y is not None]) if self.has_labels else None
+        return np.concatenate([block.labels for block in self.read_blocks()]) if self.has_labels else None
 
     def take(self, n: int) -> Split:
         """Reads the first n examples into memory, or all of them where there are fewer.
@@ -104,29 +133,50 @@ class ShardedSplit(SplitLike):
             DataError: If a shard is damaged.
         """
         n = min(whole_number(n, "n"), len(self))
-        raw = np.empty((n, *self.event_shape), np.float32 if self.num_levels is None else np.uint8)
-        labels = np.empty(n, np.int64) if self.has_labels else None
+        found = self._empty(n)
         start = 0
-        for x, y in self.read_blocks():
-            rows = slice(start, min(start + len(x), n))
-            raw[rows] = x[: n - start]
-            if labels is not None and y is not None:
-                labels[rows] = y[: n - start]
+        for block in self.read_blocks():
+            rows = slice(start, min(start + len(block.x), n))
+            for stored, part in zip(found, block, strict=True):
+                if stored is not None and part is not None:
+                    stored[rows] = part[: n - start]
             start = rows.stop
             if start == n:
                 break
-        name = self.name if n == len(self) else f"{self.name}[:{n}]"
-        return Split(raw, labels, self.num_levels, name, self.channel_added)
+        return Split(
+            found.x,
+            found.labels,
+            self.num_levels,
+            self.name if n == len(self) else f"{self.name}[:{n}]",
+            self.channel_added,
+            condition=found.condition,
+            observed=found.observed,
+            class_names=self.class_names,
+            condition_names=self.condition_names,
+            schema=self.schema,
+        )
 
-    def read_blocks(self) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
-        """Yields all examples in order, a few at a time: values as a `Split` stores them, and labels or None.
+    def _empty(self, n: int) -> Block:
+        """Returns room for n examples."""
+        condition_shape, shape = self.condition_shape, (n, *self.event_shape)
+        return Block(
+            np.empty(shape, np.float32 if self.num_levels is None else np.uint8),
+            np.empty(n, np.int64) if self.has_labels else None,
+            None if condition_shape is None else np.empty((n, *condition_shape), np.float32),
+            np.empty(shape, bool) if self.has_missing else None,
+        )
+
+    def read_blocks(self) -> Iterator[Block]:
+        """Yields all examples in order, a few at a time, as a `Split` stores them.
+
+        Each block is a named tuple of `x`, `labels`, `condition` and `observed`, which are None where there are none.
 
         Raises:
             DataError: If a shard is damaged.
         """
         with reporting_damaged_shards(self):
             for block in self._blocks.read():
-                yield block if self.has_labels else (block, None)
+                yield block if self.conditional else block._replace(condition=None)
 
     @property
     def _blocks(self) -> "ShardBlocks":
@@ -189,7 +239,8 @@ class ShardedSplit(SplitLike):
                 memory.
 
         Returns:
-            A dataset of float32 [B, *event], or of pairs, with static event axes and a known cardinality.
+            A dataset of float32 [B, *event], or of pairs, with static event axes and a known cardinality. With
+            conditions or missing values, x is a dictionary of `x`, `condition` and `observed`.
 
         Raises:
             ValueError: If the batch size or the combination of arguments is invalid.
@@ -211,7 +262,7 @@ class ShardedSplit(SplitLike):
             shuffle=shuffle,
             seed=seed,
             draw=draw,
-            labels=labels,
+            parts={"observed", *(["labels"] if labels else []), *(["condition"] if self.conditional else [])},
             drop_remainder=drop_remainder,
             shuffle_buffer=None if shuffle_buffer is None else whole_number(shuffle_buffer, "shuffle_buffer"),
         )

@@ -9,6 +9,7 @@ from tfvae.data.contents import is_image
 from tfvae.data.errors import DataError
 from tfvae.data.fixed_draw import FixedDraw
 from tfvae.data.noise import checked_seed
+from tfvae.tables.schema import Schema
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -71,6 +72,11 @@ class SplitLike(abc.ABC):
     @property
     def condition_shape(self) -> tuple[int, ...] | None:
         """The shape of one condition, or None."""
+        return None
+
+    @property
+    def schema(self) -> Schema | None:
+        """What the columns are, for the rows of a table, or None."""
         return None
 
     @property

@@ -60,7 +60,7 @@ class Splits:
     @property
     def schema(self) -> Schema | None:
         """What the columns are, for the rows of a table, or None."""
-        return self.train.schema if isinstance(self.train, Split) else None
+        return self.train.schema
 
     def in_memory(self, what: str) -> dict[str, Split]:
         """Returns the splits that there are, by name, for something that only splits in memory have.

@@ -72,7 +72,8 @@ def _build(config: RunConfig, splits: Splits) -> VAE:
             name="vae",
         )
     # Also of data with masks, for arrays given to the model.
-    vae.missing = "nan" if config.data.missing or splits.schema is not None else None
+    has_missing = config.data.missing or splits.train.has_missing or splits.schema is not None
+    vae.missing = "nan" if has_missing else None
     _start(vae, config, splits)
     rate = training.learning_rate
     learning_rate = build(rate, "training.learning_rate") if isinstance(rate, Mapping) else rate

@@ -68,7 +68,7 @@ def _lack(kind: str, arguments: Mapping[str, Any], split: SplitLike) -> str | No
     of_colors = kind == "discretized_logistic_mixture" and split.event_shape[-1] > 1
     if split.has_missing and (kind in _DEPENDENT or of_colors):
         return "data without missing values, because its values depend on each other given z"
-    if kind == "table" and (not isinstance(split, Split) or split.schema is None):
+    if kind == "table" and split.schema is None:
         return "a table, such as a .csv file, whose columns are known"
     if kind in _OF_VECTORS and len(split.event_shape) != 1:
         return "vectors, such as the rows of a table"

@@ -7,7 +7,7 @@ import numpy as np
 
 from tfvae import data as tfvae_data
 from tfvae.data import ShardedSplit, Split, Splits, noise
-from tfvae.data.classes import UNKNOWN, numbers_of, with_class_numbers, with_few_labels
+from tfvae.data.classes import UNKNOWN, listed, numbers_of, with_class_numbers, with_few_labels
 from tfvae.data.conditions import LABEL, one_hot
 from tfvae.data.errors import DataError
 from tfvae.training.check_labels import check_labels
@@ -90,12 +90,11 @@ def load_other_data(
             know.
     """
     condition = config.data.condition
-    array = None if condition in ("", LABEL) else condition
     missing = config.data.missing if missing is None else missing
     found = tfvae_data.load_examples(
         data,
         split=split,
-        condition=array,
+        condition=condition or None,
         missing=missing or None,
         image_size=config.data.image_size or None,
         label=config.data.label or None,
@@ -104,10 +103,14 @@ def load_other_data(
         misfits=misfits,
     )
     if not isinstance(found, Split):
-        if condition:
-            raise DataError(f"{found.name} is read from shards, which have no condition. Load it from an .npz file.")
+        if condition and (found.condition_names or ()) != config.data.classes:
+            raise DataError(
+                f"{found.name} has other classes of the condition than the training data. Load it from a file that is "
+                f"no folder of shards. Expected {listed(config.data.classes)}. "
+                f"Received: {listed(found.condition_names or ())}"
+            )
         return found
-    if condition == LABEL:
+    if condition == LABEL and found.condition is None:
         numbers = numbers_of(found, config.data.classes)
         if (numbers == UNKNOWN).any():
             raise DataError(f"{found.name} has labels that are unknown (-1), but the model needs each as a condition.")

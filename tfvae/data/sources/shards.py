@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import NoReturn
 
+from tfvae._errors import quoted
 from tfvae.data.errors import DataError
 from tfvae.data.shard_header import ShardHeader
 from tfvae.data.sharded_split import ShardedSplit
@@ -14,14 +15,17 @@ from tfvae.data.splits import Splits
 _IN_MEMORY_BYTES = 2**26
 
 
-def load_shards(folder: Path) -> Splits:
+def load_shards(folder: Path, condition: str | None = None) -> Splits:
     """Loads the splits of a folder that `write_shards` made, small validation and test splits into memory.
 
     Raises:
-        DataError: If the folder has no header, or if shards are missing, damaged or of another version.
+        DataError: If the folder has no header, if shards are missing, damaged or of another version, or if they have no
+            such condition.
     """
-    header = ShardHeader.read(folder)
-    splits = {split: ShardedSplit(folder, header, split) for split in header.num_examples}
+    header = _header(folder, condition)
+    splits = {
+        split: ShardedSplit(folder, header, split, conditional=condition is not None) for split in header.num_examples
+    }
     in_memory = {
         split: sharded.take(len(sharded))
         for split, sharded in splits.items()
@@ -30,8 +34,21 @@ def load_shards(folder: Path) -> Splits:
     return Splits(header.name, **(splits | in_memory))
 
 
+def _header(folder: Path, condition: str | None) -> ShardHeader:
+    header = ShardHeader.read(folder)
+    if condition in (None, header.condition):
+        return header
+    found = (
+        f"shards with the condition {quoted(header.condition)}" if header.condition else "shards without a condition"
+    )
+    raise DataError(
+        f"{folder} does not have the condition that is asked for. Write the shards again, with `tfvae data shard DATA "
+        f"FOLDER --condition {condition}`. Received: condition={quoted(condition)} for shards with {found}"
+    )
+
+
 def _check(request: Request) -> None:
-    ShardHeader.read(request.path)
+    _header(request.path, request.condition)
 
 
 def _refuse(request: Request) -> NoReturn:
@@ -43,5 +60,7 @@ def _refuse(request: Request) -> NoReturn:
     )
 
 
-SHARDS = Source(lambda request: load_shards(request.path), check=_check)
+SHARDS = Source(
+    lambda request: load_shards(request.path, request.condition), check=_check, has_arrays=True, has_conditions=True
+)
 SINGLE_SHARD = Source(_refuse, check=_refuse)

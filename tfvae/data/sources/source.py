@@ -73,6 +73,7 @@ class Source:
         has_arrays: Whether there are arrays with names, for conditions and missing values.
         resizes: Whether there are images that can be resized.
         has_columns: Whether there are columns with names, for labels, conditions and missing values.
+        has_conditions: Whether conditions are stored, also those that are labels.
     """
 
     load: Callable[[Request], Splits]
@@ -83,3 +84,4 @@ class Source:
     has_arrays: bool = False
     resizes: bool = False
     has_columns: bool = False
+    has_conditions: bool = False
