@@ -27,6 +27,7 @@ PAGES = (
     "docs/reparameterisation.md",
     "docs/semi-supervised.md",
     "docs/two-ways-to-build.md",
+    "docs/your-data.md",
 )
 
 

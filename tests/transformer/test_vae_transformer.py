@@ -115,7 +115,7 @@ def test_before_fit():
         ({"latent_size": 0}, r"latent_size must be an integer from 1 .* Received: model.latent_size=0"),
         ({"epochs": 0}, r"`epochs` .* Received: epochs=0"),
         ({"batch_size": 2.5}, r"batch_size .* Received: training.batch_size=2.5"),
-        ({"validation_fraction": 1}, r"`validation_fraction` must be a number from 0 to below 1. Received: .*=1"),
+        ({"validation_fraction": 1}, r"`validation_fraction` must be .* below 1.* Received: validation_fraction=1"),
         ({"num_importance_samples": 0}, r"`num_importance_samples` .* Received: num_importance_samples=0"),
         ({"handle_unknown": "ignore"}, r'`handle_unknown` must be "error" or "missing". Received: .*ignore'),
         ({"network": "conv"}, r"model.network must be one of"),
@@ -202,7 +202,7 @@ def test_samples():
     np.testing.assert_array_equal(draws, of_array().sample(700, random_state=1))
     assert (of_array().sample(2) != of_array().sample(2)).all()
     assert (np.abs(draws.mean(axis=0) - X.mean(axis=0)) < X.std(axis=0) / 2).all()
-    with pytest.raises(ValueError, match=r"`n_samples` must be at least 1\. Received: n_samples=0"):
+    with pytest.raises(ValueError, match=r"`n_samples` must be an integer of at least 1\. Received: n_samples=0"):
         of_array().sample(0)
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from sklearn.base import clone
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, KFold
 
 from tfvae.sklearn import VAETransformer
 
@@ -15,12 +15,12 @@ X = RNG.normal([0.0, 50.0, -3.0], [1.0, 9.0, 0.1], size=(60, 3))
 
 
 def test_search_in_several_processes():
-    settings = {"latent_size": [1, 2], "epochs": [1, 60]}
-    search = GridSearchCV(clone(SMALL), settings, cv=2, n_jobs=2).fit(X)
-    assert search.best_params_["epochs"] == 60
-    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
-    alone = GridSearchCV(clone(SMALL), settings, cv=2).fit(X)
-    np.testing.assert_allclose(search.cv_results_["mean_test_score"], alone.cv_results_["mean_test_score"], rtol=1e-4)
+    halves = KFold(2)
+    search = GridSearchCV(clone(SMALL), {"epochs": [1, 60]}, cv=halves, n_jobs=2).fit(X)
+    assert search.best_params_ == {"epochs": 60}
+    train, test = next(halves.split(X))
+    alone = clone(SMALL).fit(X[train]).score(X[test])
+    assert search.cv_results_["split0_test_score"][0] == pytest.approx(alone, rel=1e-4)
 
 
 def test_weights_are_those_of_rows():

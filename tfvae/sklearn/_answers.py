@@ -1,5 +1,8 @@
 """What a transformer asks its model."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
 
@@ -56,7 +59,8 @@ def _log_marginals(vae: VAE, x: Tensor | Batch, numbers: tuple[Tensor], seed: Te
     return _row_by_row(of_row, x, tf.float64)
 
 
-def _row_by_row(function, x, dtype):
+def _row_by_row(function: Callable[[Any], Tensor], x: Tensor | Batch, dtype: Any) -> Tensor:
+    """Returns what a function from one row, of batch size 1, returns for each row."""
     num_rows = tf.shape(tf.nest.flatten(x)[0])[0]
     return tf.map_fn(
         lambda i: function(rows_of(x, slice(i, i + 1)))[0],

@@ -35,11 +35,12 @@ class ArrayForm:
         """
         names = [f"x{place}" for place in range(x.shape[1])]
         has_values = ~np.isnan(x).all(axis=0)
+        given: dict[str, Kind | Sequence[str]] = {}
         if isinstance(kinds, str):
             varies = [len(np.unique(x[~np.isnan(x[:, place]), place])) > 1 for place in range(x.shape[1])]
-            given = {name: kinds for name, is_varied in zip(names, varies, strict=True) if is_varied}
+            given.update({name: kinds for name, is_varied in zip(names, varies, strict=True) if is_varied})
         else:
-            given = dict(kinds or {})
+            given.update(kinds or {})
         unknown = next((name for name in given if name not in names), None)
         if unknown is not None:
             raise TableError(

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_array
 
-from tfvae._checks import whole_number
+from tfvae._checks import number, whole_number
 from tfvae._errors import quoted
 from tfvae.training.config import ModelConfig, TrainingConfig
 
@@ -21,11 +21,7 @@ def settings(transformer: Any, seed: int) -> tuple[ModelConfig, TrainingConfig]:
         raise ValueError(
             f'`handle_unknown` must be "error" or "missing". Received: handle_unknown={quoted(given["handle_unknown"])}'
         )
-    fraction = given["validation_fraction"]
-    if isinstance(fraction, bool) or not isinstance(fraction, int | float) or not 0 <= fraction < 1:
-        raise ValueError(
-            f"`validation_fraction` must be a number from 0 to below 1. Received: validation_fraction={fraction!r}"
-        )
+    number(given["validation_fraction"], "validation_fraction", at_least=0, below=1)
     whole_number(given["num_importance_samples"], "num_importance_samples")
     if given["epochs"] is not None:
         whole_number(given["epochs"], "epochs")

@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from tfvae._checks import whole_number
 from tfvae.data.holes import with_nan
 from tfvae.evaluation import impute
 from tfvae.sklearn import _answers
@@ -193,10 +194,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             random_state: Seed of the draws. None draws other rows in each call.
         """
         check_is_fitted(self)
-        if n_samples < 1:
-            raise ValueError(f"`n_samples` must be at least 1. Received: n_samples={n_samples}")
+        num_samples = whole_number(n_samples, "n_samples")
         seed = int(check_random_state(random_state).randint(2**31 - 1))
-        return self._form.restored(_answers.samples(self.model_, n_samples, seed))
+        return self._form.restored(_answers.samples(self.model_, num_samples, seed))
 
     def impute(self, X: Any) -> "np.ndarray | pd.DataFrame":
         """Returns a copy of X with its missing values filled. Observed values are unchanged.
