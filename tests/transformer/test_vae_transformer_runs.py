@@ -1,4 +1,4 @@
-"""VAETransformer with compiled training: searches in several processes, weights, and real tables."""
+"""VAETransformer with compiled training: searches in several processes."""
 
 import numpy as np
 import pytest
@@ -21,12 +21,3 @@ def test_search_in_several_processes():
     train, test = next(halves.split(X))
     alone = clone(SMALL).fit(X[train]).score(X[test])
     assert search.cv_results_["split0_test_score"][0] == pytest.approx(alone, rel=1e-4)
-
-
-def test_weights_are_those_of_rows():
-    two = np.concatenate([X, X + 5.0])
-    of_first = np.repeat([9.0, 1.0], 60)
-    long = clone(SMALL).set_params(epochs=200, learning_rate=1e-2, validation_fraction=0.2)
-    first, second = (clone(long).fit(two, sample_weight=weights) for weights in (of_first, 10.0 - of_first))
-    assert first.score(X) - first.score(X + 5.0) > second.score(X) - second.score(X + 5.0) + 1.0
-    assert len(first.history_["val_elbo"]) == 200
