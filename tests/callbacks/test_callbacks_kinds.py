@@ -11,6 +11,7 @@ from tfvae import _plots
 from tfvae._display import Display
 from tfvae.callbacks import VAETensorBoard
 from tfvae.callbacks._tensorboard.pictures import PICTURES, PictureInputs
+from tfvae.tables import Column, Schema
 
 
 def seen(x, num_images=4):
@@ -60,3 +61,39 @@ def test_how_to_read_the_pictures_is_said_once(tmp_path, read_events, show):
     np.testing.assert_array_equal(
         found.images["reconstructions"][1][: _plots.HEIGHT, : _plots.WIDTH], Display.of(x).pictures(x)[0]
     )
+
+
+def test_rows_of_a_table_are_texts(tmp_path, read_events, show):
+    schema = Schema([Column("height", "real", decimals=1), Column("colour", "category", ("red", "blue|green"))])
+    rng = np.random.default_rng(0)
+    x = np.stack([rng.normal(170, 10, 40), rng.integers(0, 2, 40)], axis=1).astype("float32")
+    observed = rng.random(x.shape) < 0.8
+    keras.utils.set_random_seed(0)
+    likelihood, encoding = tfvae.layers.TableLikelihood(schema), tfvae.layers.TableEncoding(schema)
+    for layer in (likelihood, encoding):
+        layer.adapt(x, observed)
+    latent = tfvae.layers.MultivariateNormalDiag
+    encoder = keras.Sequential([keras.Input((2,)), encoding, keras.layers.Dense(latent.params_size(2)), latent(2)])
+    decoder = keras.Sequential([keras.Input((2,)), keras.layers.Dense(likelihood.params_size(schema)), likelihood])
+    vae = tfvae.models.VAE(encoder, decoder, missing="nan")
+    every = {
+        **dict.fromkeys(VAETensorBoard.EVERY, 0),
+        "samples": 1,
+        "reconstructions": 1,
+        "traversals": 1,
+        "projector": 1,
+    }
+    show(vae, VAETensorBoard(tmp_path, tfvae.data.Split(x, observed=observed, schema=schema), every))
+    found = read_events(tmp_path / "train")
+    assert set(found.text) >= {"samples", "reconstructions"}
+    assert not found.images
+    head, _, height, colour = found.text["reconstructions"][1].split("\n")
+    assert head.startswith("| column | row 1 | reconstruction 1 | row 2 |")
+    cells = [cell.strip() for cell in height.split(" | ")]
+    assert cells[1::2] == [
+        f"{value:.1f}" if is_there else "missing" for value, is_there in zip(x[:4, 0], observed[:4, 0], strict=True)
+    ]
+    assert set(colour.strip("| ").split(" | ")) <= {"colour", "red", "blue\\|green", "missing"}
+    lines = (tmp_path / "train/labels.tsv").read_text().splitlines()
+    assert (lines[0], len(lines)) == ("example\theight\tcolour", 41)
+    assert not (tmp_path / "train/thumbnails.png").exists()

@@ -16,7 +16,8 @@ from tfvae.callbacks._tensorboard.embedding import Embedding
 from tfvae.callbacks._tensorboard.examples import Examples, Images
 from tfvae.callbacks._tensorboard.intervals import EVERY, intervals
 from tfvae.callbacks._tensorboard.latents import ACTIVITY, KL, LatentHistory, num_active
-from tfvae.callbacks._tensorboard.pictures import PICTURES, PictureInputs
+from tfvae.callbacks._tensorboard.pictures import PICTURES, PictureInputs, pictures_of
+from tfvae.callbacks._tensorboard.rows import texts_of
 from tfvae.callbacks._tensorboard.speed import Speed
 from tfvae.callbacks._tensorboard.step_profile import StepProfile, checked_steps
 from tfvae.callbacks._tensorboard.summaries import Summaries
@@ -53,17 +54,17 @@ class VAETensorBoard(keras.callbacks.Callback):
       of several z from q(z|x)), `traversals` (rows that move one dimension from -3 to 3), `interpolations` (rows from
       one example's E[z|x] to another's), `manifold` (for two latent dimensions, a grid of equal prior probability). For
       conditional models and models with class labels also `styles` (rows of one style from the prior in every class)
-      and `analogies` (rows of an example and its style in every class).
+      and `analogies` (rows of an example and its style in every class). Rows of a table have no pictures: `samples` and
+      `reconstructions` are texts with the values of each column.
     * `pictures`: a text that explains how to read the pictures, written once if the data are not images in [0, 1].
-    * `projector`: E[z|x] in the Embedding Projector, with labels and thumbnails; only the newest is kept.
+    * `projector`: E[z|x] in the Embedding Projector, with labels and thumbnails, or columns; only the newest is kept.
     * `graph`: the graph from x to p(x|z), written once.
     * `hparams`: settings of the run for the HParams table, written once, in `log_dir` itself.
 
-    The step of a summary is the number of finished epochs, as Keras prints it: 1 after the first epoch. A fit that
-    resumes with `initial_epoch` in the same `log_dir` continues the curves. A run that fails keeps the summaries of all
-    finished epochs. Training is the same, bit for bit, with and without this callback. With several workers, only the
-    chief writes. For models that are not a `tfvae.models.VAE`, and for conditional models without the conditions of
-    `images`, only scalars are written.
+    The step of a summary is the number of finished epochs: 1 after the first. A fit that resumes with `initial_epoch`
+    in the same `log_dir` continues the curves. A run that fails keeps the summaries of all finished epochs. Training is
+    the same, bit for bit, with and without this callback. With several workers, only the chief writes. Models that
+    are no `tfvae.models.VAE`, and conditional models without the conditions of `images`, have scalars only.
 
     Args:
         log_dir: Folder of the two runs.
@@ -255,7 +256,8 @@ class VAETensorBoard(keras.callbacks.Callback):
         needs_encoding = set(names) - {"samples", "hparams", "graph", "gradient_norm"}
         encoding = views.encode(given) if x is not None and needs_encoding else None
         inputs = PictureInputs(views, self.num_images, x, encoding, batch)
-        pictures = {name: draw(inputs) for name, draw in PICTURES.items() if name in names}
+        pictures = pictures_of(inputs, names)
+        summaries.add_texts(texts_of(inputs, names))
         if encoding is not None:
             if "histograms" in names:
                 for name, values in encoding.statistics.items():
@@ -266,12 +268,11 @@ class VAETensorBoard(keras.callbacks.Callback):
                 pictures["latents/heat_map"] = self._history.picture()
             if "projector" in names and inputs.means is not None and np.isfinite(inputs.means).all():
                 if self._embedding is None:
-                    self._embedding = Embedding(self.log_dir / "train", np.asarray(x), self._examples.labels)
+                    self._embedding = Embedding(self.log_dir / "train", given, self._examples.labels, views.schema)
                 self._embedding.write(inputs.means)
         if pictures.keys() & PICTURES.keys() and self._is_new and not self._is_described:
             self._is_described = True
-            if inputs.display.caption():
-                summaries.add_text("pictures", inputs.display.caption())
+            summaries.add_texts({"pictures": inputs.display.caption()})
         summaries.write(step)
         for name, picture in pictures.items():
             if picture is not None:
@@ -292,7 +293,7 @@ class VAETensorBoard(keras.callbacks.Callback):
             self._history.add(step, columns)
         rate = logs.get("val_kl", logs.get("kl"))
         if rate is not None and np.isfinite(rate):
-            summaries.add_text("latents/collapse", collapse(rate, units)[1])
+            summaries.add_texts({"latents/collapse": collapse(rate, units)[1]})
 
 
 def _is_chief() -> bool:

@@ -32,7 +32,9 @@ def write_reported(folder: Path, report: Mapping[str, Any]) -> None:
     """
     shutil.rmtree(folder / "test", ignore_errors=True)
     active = report["active_units"]
-    numbers = {name: report[name]["mean"] for name in ("elbo", "log_marginal", "bits_per_dim")}
+    # Columns of a table have different units, so that bits per dimension mean nothing.
+    names = ("elbo", "log_marginal", *(() if "columns" in report else ("bits_per_dim",)))
+    numbers = {name: report[name]["mean"] for name in names}
     numbers = {name: value for name, value in numbers.items() if value is not None}
     if active is not None:
         numbers["active_units"] = active["num_active"]

@@ -180,3 +180,10 @@ PICTURES: Mapping[str, Callable[[PictureInputs], np.ndarray | None]] = MappingPr
         "analogies": _analogies,
     }
 )
+
+
+def pictures_of(inputs: PictureInputs, names: list[str]) -> dict[str, np.ndarray | None]:
+    """Draws the pictures of these views by name. There are none for the rows of a table, see `rows.texts_of`."""
+    if inputs.views.schema is not None:
+        return {}
+    return {name: draw(inputs) for name, draw in PICTURES.items() if name in names}

@@ -22,9 +22,11 @@ class Summaries:
         for tag, value in values.items():
             self._summary.value.extend(scalar.scalar_pb(tag, float(value)).value)
 
-    def add_text(self, tag: str, content: str) -> None:
-        """Adds a text in Markdown."""
-        self._summary.value.extend(text.text_pb(tag, content).value)
+    def add_texts(self, texts: Mapping[str, str]) -> None:
+        """Adds texts in Markdown by tag, except empty ones."""
+        for tag, content in texts.items():
+            if content:
+                self._summary.value.extend(text.text_pb(tag, content).value)
 
     def add_histogram(self, tag: str, values: Any) -> None:
         """Adds a histogram of the finite values. With one NaN, the edges of all buckets would be NaN."""

@@ -11,10 +11,13 @@ import tensorflow as tf
 from tfvae._dimensions import is_vector, kl_per_dimension
 from tfvae._numerics import as_float
 from tfvae._seeds import split_seed, stateless_seed
+from tfvae.layers import TableLikelihood
+from tfvae.layers._networks import sublayers
 from tfvae.models import VAE
 from tfvae.models.batch import Batch
 from tfvae.models.queries import Latents, sample_posterior, sample_prior
 from tfvae.models.styles import columns_of, example_styles, has_styles, prior_styles
+from tfvae.tables import Schema
 from tfvae.typing import Tensor
 
 NUM_DRAWS = 8  # of each posterior
@@ -76,6 +79,12 @@ class ModelViews:
         """Whether z is one vector of floating-point numbers."""
         shape = self._model.condition_shape
         return is_vector(self._model.prior_of(None if shape is None else tf.zeros([1, *shape])))
+
+    @property
+    def schema(self) -> Schema | None:
+        """The columns of a model of a table, or None."""
+        layers = (layer for layer in sublayers(self._model.decoder) if isinstance(layer, TableLikelihood))
+        return next((layer.schema for layer in layers), None)
 
     @property
     def has_styles(self) -> bool:
