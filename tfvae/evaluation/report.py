@@ -187,7 +187,7 @@ def report_notes(report: Mapping[str, Any]) -> list[str]:
     levels, observed = (report["bits_per_dim"].get(name) for name in ("density_of_levels", NUM_OBSERVED))
     if levels is not None:
         paragraphs.append(density_of_levels(levels))
-    if observed is not None:
+    if observed is not None and observed < report["bits_per_dim"]["num_dimensions"]:
         paragraphs.append(
             f"Some values are missing. Of the {report['bits_per_dim']['num_dimensions']} values of an example, "
             f"{observed:.4g} are observed on average. All numbers are those of the observed values."
