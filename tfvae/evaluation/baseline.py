@@ -70,7 +70,7 @@ def independent_columns_log_likelihood(train: np.ndarray, test: np.ndarray, sche
         A `Record` named "baseline", as that of `independent_log_likelihood`, of the family "table".
     """
     each = independent_log_likelihood_by_column(train, test, schema)
-    per_example = np.nansum(each, axis=1, dtype=np.float64)
+    per_example = np.asarray(np.nansum(each, axis=1, dtype=np.float64))
     constant = [np.unique(column[~np.isnan(column)]).size < 2 for column in train.T]
     return Record(
         name="baseline",

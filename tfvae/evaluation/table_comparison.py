@@ -110,7 +110,7 @@ def compare_tables(real: "TableLike", sampled: "TableLike", schema: Schema, *, n
     num_cells = whole_number(num_cells, "num_cells", at_least=2)
     rows, other = as_rows(real, schema, "real"), as_rows(sampled, schema, "sampled")
     pairs = zip(schema.used, rows.T, other.T, strict=True)
-    found = np.array([_distances(column, *pair, num_cells) for column, *pair in pairs])
+    found = np.array([_distances(column, x, y, num_cells) for column, x, y in pairs])
     few = schema.used[:_MAX_COLUMNS]
     return TableComparison(
         columns=schema.used,

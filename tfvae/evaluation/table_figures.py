@@ -145,9 +145,9 @@ def _draw_numbers(axes: Axes, column: Column, real: np.ndarray, sampled: np.ndar
     if not len(real):
         return
     bins, is_log = _bins(column, real)
-    for part, style in ((real, {"fill": True, "color": _REAL}), (sampled, {"color": _SAMPLED, "lw": 1.5})):
-        counts = np.histogram(np.clip(part, bins[0], bins[-1]), bins)[0] / max(len(part), 1)
-        axes.stairs(counts, bins, **style)
+    shares = [np.histogram(np.clip(part, bins[0], bins[-1]), bins)[0] / max(len(part), 1) for part in (real, sampled)]
+    axes.stairs(shares[0], bins, fill=True, color=_REAL)
+    axes.stairs(shares[1], bins, color=_SAMPLED, lw=1.5)
     if is_log:
         axes.set_xscale("log")
     elif column.kind == "date" and column.origin is not None:

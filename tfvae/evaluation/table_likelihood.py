@@ -117,7 +117,11 @@ def log_likelihood_by_column(
 def _by_column(vae: VAE, x: Tensor | Batch, num_samples: Tensor, seed: Tensor) -> Tensor:
     """Returns E_q log p(x_j|z) `[B, D]`, zero at missing values."""
     batch = x if isinstance(x, Batch) else Batch(x)
-    problem = vae.problem(batch)._replace(generate=lambda z: _ByColumn(vae, z, batch))
+
+    def generate(z: Any) -> Any:
+        return _ByColumn(vae, z, batch)
+
+    problem = vae.problem(batch)._replace(generate=generate)
     draws = moments_over_draws(lambda seed: elbo_terms(problem, seed=seed).log_likelihood, num_samples, seed)
     return draws.mean
 

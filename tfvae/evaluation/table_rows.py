@@ -1,6 +1,6 @@
 """Rows of a table in the forms in which the evaluations of tables take them."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from tfvae.tables import Schema, to_frame, to_rows
 if TYPE_CHECKING:
     import pandas as pd
 
-    TableLike = np.ndarray | pd.DataFrame
+    TableLike: TypeAlias = np.ndarray | pd.DataFrame
 
 
 def as_rows(table: "TableLike", schema: Schema, name: str) -> np.ndarray:
@@ -46,9 +46,3 @@ def choose(rows: np.ndarray, most: int, rng: np.random.Generator) -> np.ndarray:
     if len(rows) <= most:
         return np.arange(len(rows))
     return np.sort(rng.choice(len(rows), most, replace=False))
-
-
-def described_column(schema: Schema, place: int) -> dict[str, Any]:
-    """Returns the name and the kind of a used column."""
-    column = schema.used[place]
-    return {"name": column.name, "kind": column.kind}

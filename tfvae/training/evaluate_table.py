@@ -68,7 +68,8 @@ def evaluate_table(
             _draw(drawn, attempt, "associations", lambda: table_figures.association_matrices(found))
         on_stage("training classifiers on sampled rows")
         if len(schema.used) > 1 or sampled.classes is not None:
-            classes = None if sampled.classes is None else [real.classes, sampled.classes, test.classes]
+            known = [rows.classes for rows in (real, sampled, test) if rows.classes is not None]
+            classes = known if len(known) == 3 else None
             name = None if classes is None else run.config.data.label or "label"
             given = real.x, sampled.x, test.x, schema
             prediction = attempt(
