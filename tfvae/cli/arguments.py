@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from tfvae._errors import quoted
+
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder written by `tfvae train`.")]
 SeedOption = Annotated[int, typer.Option(help="Random seed of the draws.", min=0)]
 DataArgument = Annotated[
@@ -24,3 +26,16 @@ IdOption = Annotated[
     str | None,
     typer.Option(help="Column of a table that identifies its rows, for the output.", show_default="the run's"),
 ]
+
+
+def column_kinds(columns: list[str] | None) -> dict[str, str] | None:
+    """Returns the kinds of columns, given as NAME=KIND."""
+    if not columns:
+        return None
+    found = {}
+    for text in columns:
+        name, equals, kind = text.rpartition("=")
+        if not equals or not name:
+            raise typer.BadParameter(f"expected NAME=KIND, such as age=real. Received: {quoted(text)}")
+        found[name] = kind
+    return found

@@ -9,6 +9,7 @@ import typer
 
 from tfvae._errors import quoted
 from tfvae.cli import checks
+from tfvae.cli.arguments import column_kinds
 from tfvae.cli.loading import commands
 from tfvae.training.check_labels import check_labels
 from tfvae.training.config import RESUMABLE, RunConfig
@@ -167,7 +168,7 @@ def train(
             "label": label,
             "id": id,
             "weight": weight,
-            "columns": _kinds(columns),
+            "columns": column_kinds(columns),
             "image_size": image_size,
             "num_labels": num_labels,
         },
@@ -244,16 +245,3 @@ def _sizes(text: str | None) -> tuple[int, ...] | None:
         raise typer.BadParameter(
             f"expected integers separated by commas, such as 500 or 200,200. Received: {quoted(text)}"
         ) from error
-
-
-def _kinds(columns: list[str] | None) -> dict[str, str] | None:
-    """Returns the kinds of columns, given as NAME=KIND."""
-    if not columns:
-        return None
-    found = {}
-    for text in columns:
-        name, equals, kind = text.rpartition("=")
-        if not equals or not name:
-            raise typer.BadParameter(f"expected NAME=KIND, such as age=real. Received: {quoted(text)}")
-        found[name] = kind
-    return found

@@ -9,8 +9,19 @@ TensorFlow, TensorFlow Datasets and scikit-learn are imported by the functions t
 from tfvae.data.errors import DataError
 from tfvae.data.load import known_names, load, load_examples
 from tfvae.data.sharded_split import ShardedSplit
+from tfvae.data.sharding import shard
 from tfvae.data.shards import write_shards
 from tfvae.data.split import Split
 from tfvae.data.splits import Splits
 
-__all__ = ["DataError", "ShardedSplit", "Split", "Splits", "known_names", "load", "load_examples", "write_shards"]
+__all__ = [
+    "DataError",
+    "ShardedSplit",
+    "Split",
+    "Splits",
+    "known_names",
+    "load",
+    "load_examples",
+    "shard",
+    "write_shards",
+]

@@ -45,11 +45,22 @@ def cut_off(parts: dict[str, dict[str, np.ndarray]], splits: tuple[str, ...], se
                 f"{path} has {name} of shape {array.shape} for data of shape {shape}. Expected one for each example; "
                 f"correct the {name} or leave them out."
             )
-    order = noise.permutation(shape[0], seed)
-    size = max(1, shape[0] // 10)
-    for split in reversed(splits):
-        order, chosen = order[:-size], order[-size:]
+    for split, rows in rows_of_splits(shape[0], splits, seed).items():
         for name, array in whole.items():
-            parts[name][split] = array[chosen]
-    for name, array in whole.items():
-        parts[name]["train"] = array[order]
+            parts[name][split] = array[rows]
+
+
+def rows_of_splits(num: int, splits: tuple[str, ...], seed: int) -> dict[str, np.ndarray]:
+    """Returns the shuffled indices of the examples of "train" and of each of `splits`, which get a tenth each.
+
+    Args:
+        num: The number of examples.
+        splits: The names of the splits to make.
+        seed: The seed of the order.
+    """
+    order = noise.permutation(num, seed)
+    size = max(1, num // 10)
+    found = {}
+    for split in reversed(splits):
+        order, found[split] = order[:-size], order[-size:]
+    return {"train": order, **found}

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-import numpy as np
-
 from tfvae._errors import quoted
 from tfvae._targets import expanded
 from tfvae.data.conditions import LABEL, conditioned_on_labels
@@ -92,11 +90,28 @@ def load(
     request = Request(
         os.fspath(name), _folder(data_dir), seed, condition, missing, _size(image_size), label, columns, id, weight
     )
-    source = _source(request)
+    source = source_for(request)
     if condition != LABEL or source.has_conditions:
         return source.load(request)
     splits = source.load(dataclasses.replace(request, condition=None))
     return Splits(splits.name, **conditioned_on_labels(splits.in_memory("a condition")))
+
+
+def request_of(
+    name: str | os.PathLike[str],
+    *,
+    condition: str | None = None,
+    missing: str | None = None,
+    image_size: ImageSize = None,
+    label: str | None = None,
+    columns: Mapping[str, Any] | None = None,
+) -> Request:
+    """Returns the request of arguments of `load`.
+
+    Raises:
+        DataError: If `image_size` is not a size.
+    """
+    return Request(os.fspath(name), None, 0, condition, missing, _size(image_size), label, columns)
 
 
 def _folder(data_dir: str | os.PathLike[str] | None) -> Path | None:
@@ -120,7 +135,7 @@ def _size(image_size: ImageSize) -> tuple[int, int] | None:
     return int(parts[0]), int(parts[-1])
 
 
-def _source(request: Request) -> Source:
+def source_for(request: Request) -> Source:
     """Returns the source of the data.
 
     Raises:
@@ -193,7 +208,7 @@ def check_name(
         id=id,
         weight=weight,
     )
-    source = _source(request)
+    source = source_for(request)
     is_made = condition == LABEL and not source.has_conditions
     source.check(dataclasses.replace(request, condition=None) if is_made else request)
 
@@ -213,7 +228,7 @@ def check_examples(
 def _of_examples(request: Request, image_size: ImageSize) -> tuple[Source, Request]:
     """Returns the source of examples, of which only images are resized, and only tables have columns."""
     without = dataclasses.replace(request, label=None, columns=None, id=None, weight=None)
-    source = _source(without)
+    source = source_for(without)
     if not source.has_columns:
         request = without
     if request.condition == LABEL and not source.has_conditions:
@@ -221,21 +236,12 @@ def _of_examples(request: Request, image_size: ImageSize) -> tuple[Source, Reque
     return source, dataclasses.replace(request, image_size=_size(image_size) if source.resizes else None)
 
 
-def check_source(name: str | os.PathLike[str], image_size: ImageSize = None) -> None:
-    """Checks a source of shards as `check_name` does; a `.npy` file may be larger than memory."""
-    if image_size is not None or on_disk(name) is None:
-        check_name(name, image_size=image_size)
-
-
-def on_disk(name: str | os.PathLike[str]) -> np.ndarray | None:
-    """Returns the array of a file, which stays on disk until its values are used; None for other data.
-
-    Raises:
-        DataError: If the file cannot be read.
-    """
-    request = Request(os.fspath(name))
-    source = _source(request)
-    return None if source.on_disk is None else source.on_disk(request)
+def check_source(name: str | os.PathLike[str], **options: Any) -> None:
+    """Checks data for shards as `check_name` does, with its options; some data may be larger than memory."""
+    request = request_of(name, **options)
+    source = source_for(request)
+    if source.stream is None and (source.on_disk is None or source.on_disk(request) is None):
+        check_name(name, **options)
 
 
 def check_split(split: str) -> str:

@@ -13,15 +13,12 @@ import numpy as np
 from tfvae._errors import quoted, reading
 from tfvae._files import write_json
 from tfvae.data.errors import DataError
+from tfvae.data.shard_fields import CHECKS, LATER_FIELDS
 
 HEADER = "shards.json"
-SPLITS = ("train", "validation", "test")
-
 _FORMAT = "tfvae shards"
 # Version 2 has what earlier versions of tfvae would not notice: conditions, masks and schemas.
 _VERSIONS = (1, 2)
-_DTYPES = ("uint8", "float32")
-_LARGEST = float(np.finfo(np.float32).max)
 # A record stands in its file after its length (8 bytes) and a checksum of that (4), and before a checksum of its own.
 _BEFORE, _AFTER = 12, 4
 _NUM_PROBED = 64
@@ -160,8 +157,8 @@ class ShardHeader:
                 f"{path} is of version {quoted(fields.get('version'))}, and this tfvae reads version {_VERSIONS[0]} "
                 f"and {_VERSIONS[1]}. Write the shards again with it, or read them with the tfvae that wrote them."
             )
-        fields = {**_LATER_FIELDS, **fields}
-        for name, is_right in _CHECKS.items():
+        fields = {**LATER_FIELDS, **fields}
+        for name, is_right in CHECKS.items():
             if name not in fields or not is_right(fields[name]):
                 raise DataError(f"{path} is damaged: {name} cannot be {quoted(fields.get(name))}. {_COPY_AGAIN}")
         return cls(
@@ -277,55 +274,3 @@ def _has_records(folder: Path) -> bool:
 
 def _tuple(value: Any) -> tuple[Any, ...] | None:
     return None if value is None else tuple(value)
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value < 2**63
-
-
-def _are_counts(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(_is_count(count) for count in value)
-
-
-def _is_range(value: Any) -> bool:
-    return (
-        isinstance(value, list)
-        and len(value) == 2
-        and all(isinstance(end, int | float) and abs(end) <= _LARGEST for end in value)
-        and value[0] <= value[1]
-    )
-
-
-def _are_names(value: Any) -> bool:
-    return value is None or (isinstance(value, list) and all(isinstance(name, str) for name in value))
-
-
-# Fields that headers of earlier versions lack.
-_LATER_FIELDS: dict[str, Any] = {
-    "has_missing": False,
-    "condition": "",
-    "condition_shape": None,
-    "class_names": None,
-    "condition_names": None,
-    "schema": None,
-}
-_CHECKS = {
-    "name": lambda value: isinstance(value, str),
-    "event_shape": _are_counts,
-    "dtype": lambda value: value in _DTYPES,
-    "num_levels": lambda value: value is None or (_is_count(value) and 2 <= value <= 256),
-    "value_range": _is_range,
-    "has_labels": lambda value: isinstance(value, bool),
-    "num_examples": lambda value: (
-        isinstance(value, dict)
-        and "train" in value
-        and set(value) <= set(SPLITS)
-        and all(_are_counts(sizes) for sizes in value.values())
-    ),
-    "has_missing": lambda value: isinstance(value, bool),
-    "condition": lambda value: isinstance(value, str),
-    "condition_shape": lambda value: value is None or _are_counts(value),
-    "class_names": _are_names,
-    "condition_names": _are_names,
-    "schema": lambda value: value is None or isinstance(value, dict),
-}

@@ -11,7 +11,7 @@ from tfvae.data.block import Block
 from tfvae.data.contents import clean_labels, clean_values, require_form
 from tfvae.data.errors import DataError
 from tfvae.data.parts_of_split import checked_condition, checked_observed
-from tfvae.data.shard_header import SPLITS
+from tfvae.data.shard_fields import SPLITS
 from tfvae.data.sharded_split import ShardedSplit
 from tfvae.data.split import Split
 from tfvae.data.split_like import SplitLike

@@ -4,7 +4,7 @@ import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tfvae._errors import quoted, reading, reason
 from tfvae.tables.errors import TableError
@@ -25,7 +25,7 @@ _ENCODINGS = ("utf-8-sig", "cp1252", "latin-1")
 
 def is_table(path: str | os.PathLike[str]) -> bool:
     """Whether the name of a file is that of a table."""
-    return _suffix(Path(path)) in SUFFIXES
+    return suffix_of(Path(path)) in SUFFIXES
 
 
 def read_table(
@@ -51,14 +51,7 @@ def read_table(
         UserWarning: If the file has no header or columns of the same name, or is not UTF-8.
     """
     path = Path(path)
-    suffix = _suffix(path)
-    if suffix not in SUFFIXES:
-        raise TableError(
-            f"The name of a table must end in {', '.join(SUFFIXES)}; one of {', '.join(COMPRESSIONS)} may follow "
-            f"those of text. Rename or convert the file. Received: path={quoted(str(path))}"
-        )
-    if not path.is_file():
-        raise TableError(f"There is no file {quoted(str(path))}. Correct the path. Received: path={quoted(str(path))}")
+    suffix = require_table(path)
     notes: list[str] = []
     frame = _read_text(path, header, missing, notes) if suffix in TEXT_SUFFIXES else _read_typed(path, suffix)
     if not len(frame) or not len(frame.columns):
@@ -71,7 +64,24 @@ def read_table(
     return frame
 
 
-def _suffix(path: Path) -> str:
+def require_table(path: Path) -> str:
+    """Returns the suffix of a file with a table, without that of a compression.
+
+    Raises:
+        TableError: If the name is not that of a table, or there is no such file.
+    """
+    suffix = suffix_of(path)
+    if suffix not in SUFFIXES:
+        raise TableError(
+            f"The name of a table must end in {', '.join(SUFFIXES)}; one of {', '.join(COMPRESSIONS)} may follow "
+            f"those of text. Rename or convert the file. Received: path={quoted(str(path))}"
+        )
+    if not path.is_file():
+        raise TableError(f"There is no file {quoted(str(path))}. Correct the path. Received: path={quoted(str(path))}")
+    return suffix
+
+
+def suffix_of(path: Path) -> str:
     """Returns the last suffix, without that of a compression."""
     suffix = path.suffix.lower()
     if suffix not in COMPRESSIONS:
@@ -87,12 +97,38 @@ def _read_typed(path: Path, suffix: str) -> "pd.DataFrame":
         with reading(path, f"Expected a {suffix} file that pandas can read.", kind=TableError):
             frame = pd.read_parquet(path) if suffix == ".parquet" else pd.read_feather(path)
     except TableError as error:
-        raise _with_package(error, path) from error.__cause__
+        raise with_package(error, path) from error.__cause__
     # An index with a name is a column that was made the index.
     return frame.reset_index() if any(name is not None for name in frame.index.names) else frame
 
 
+class TextForm(NamedTuple):
+    """The form of a table of text.
+
+    Attributes:
+        separator: What is between cells.
+        start: The number of lines above the table.
+        names: The names of the columns, or None if the first row has them.
+    """
+
+    separator: str
+    start: int
+    names: list[str] | None
+
+
 def _read_text(path: Path, header: bool | None, missing: Sequence[str], notes: list[str]) -> "pd.DataFrame":
+    form = text_form(path, header, notes)
+    return _finished(_parsed(path, form, notes), form.separator, missing)
+
+
+def text_form(path: Path, header: bool | None, notes: list[str]) -> TextForm:
+    """Returns the form of a table of text, which is found from its first lines.
+
+    Args:
+        path: The file.
+        header: As for `read_table`.
+        notes: Takes what users should know.
+    """
     lines = _first_lines(path)
     start = next((number for number, line in enumerate(lines) if line.strip() and not line.startswith("#")), 0)
     above, lines = lines[:start], [line for line in lines[start:] if line.strip()]
@@ -102,7 +138,7 @@ def _read_text(path: Path, header: bool | None, missing: Sequence[str], notes: l
         header = has_header(rows)
         names = rows_of([above[-1].lstrip("# ")], separator)[0] if above and above[-1].strip() else []
         if not header and len(names) == len(rows[0]):
-            return _finished(_parsed(path, separator, notes, start, names), separator, missing)
+            return TextForm(separator, start, names)
         if not header:
             notes.append(
                 f"The first row of {path} has values, so its columns are named c0 to c{len(rows[0]) - 1}. Add a row of "
@@ -110,16 +146,13 @@ def _read_text(path: Path, header: bool | None, missing: Sequence[str], notes: l
             )
     sizes = {len(row) for row in rows[1:]}
     if not header:
-        frame = _parsed(path, separator, notes, start, [f"c{number}" for number in range(len(rows[0]))])
-    elif sizes == {len(rows[0]) + 1}:
+        return TextForm(separator, start, [f"c{number}" for number in range(len(rows[0]))])
+    if sizes == {len(rows[0]) + 1}:
         # R writes the names of rows without a name for their column, others a separator at the end of rows.
         is_last_empty = not any(row[-1] for row in rows[1:])
-        names = [*rows[0], "unnamed"] if is_last_empty else ["row", *rows[0]]
-        frame = _parsed(path, separator, notes, start + 1, names)
-    else:
-        frame = _parsed(path, separator, notes, start, None)
-        notes += _duplicates(path, rows[0])
-    return _finished(frame, separator, missing)
+        return TextForm(separator, start + 1, [*rows[0], "unnamed"] if is_last_empty else ["row", *rows[0]])
+    notes += _duplicates(path, rows[0])
+    return TextForm(separator, start, None)
 
 
 def _finished(frame: "pd.DataFrame", separator: str, missing: Sequence[str]) -> "pd.DataFrame":
@@ -127,28 +160,26 @@ def _finished(frame: "pd.DataFrame", separator: str, missing: Sequence[str]) -> 
     return frame if separator == "," else _with_decimal_points(frame, missing)
 
 
-def _parsed(path: Path, separator: str, notes: list[str], start: int, names: list[str] | None) -> "pd.DataFrame":
+def _parsed(path: Path, form: TextForm, notes: list[str]) -> "pd.DataFrame":
     """Reads all cells as text, in UTF-8 or else as Windows writes western languages.
 
     Args:
         path: The file.
-        separator: The separator.
+        form: Its form.
         notes: Takes what users should know.
-        start: The number of lines above the table.
-        names: The names of the columns. None takes the first row.
     """
-    what = "spaces" if separator == SPACES else repr(separator)
+    what = "spaces" if form.separator == SPACES else repr(form.separator)
     advice = (
         f"Expected rows with as many cells as the first row, separated by {what}; quote cells that contain it, and "
         "delete titles above the names."
     )
-    for encoding in _encodings(path):
+    for encoding in encodings_of(path):
         try:
             with reading(path, advice, kind=TableError):
-                frame = _parsed_as(path, encoding, separator, start, names)
+                frame = _parsed_as(path, encoding, form)
         except TableError as error:
             if not isinstance(error.__cause__, UnicodeDecodeError):
-                raise _with_package(error, path) from error.__cause__
+                raise with_package(error, path) from error.__cause__
             continue
         if encoding in _ENCODINGS[1:]:
             notes.append(f"{path} is not UTF-8; its text is read as {encoding}. Save it as UTF-8 if letters are wrong.")
@@ -156,7 +187,7 @@ def _parsed(path: Path, separator: str, notes: list[str], start: int, names: lis
     raise TableError(f"{path} cannot be read as text. Save it as UTF-8. Received: an unknown encoding")
 
 
-def _parsed_as(path: Path, encoding: str, separator: str, start: int, names: list[str] | None) -> "pd.DataFrame":
+def _parsed_as(path: Path, encoding: str, form: TextForm) -> "pd.DataFrame":
     import pandas as pd
 
     with warnings.catch_warnings():
@@ -164,18 +195,25 @@ def _parsed_as(path: Path, encoding: str, separator: str, start: int, names: lis
         try:
             return pd.read_csv(
                 path,
-                sep=separator,
-                dtype=str,
-                keep_default_na=False,
-                skipinitialspace=True,
                 encoding=encoding,
-                header=0 if names is None else None,
-                names=names,
-                index_col=False,
-                skiprows=start,
+                **text_options(form),
             )
         except pd.errors.ParserWarning as warning:  # pandas would cut off cells
             raise ValueError("rows have more cells than the first row") from warning
+
+
+def text_options(form: TextForm) -> dict[str, Any]:
+    """Returns the arguments of `pandas.read_csv` that read all cells as text."""
+    return {
+        "sep": form.separator,
+        "dtype": str,
+        "keep_default_na": False,
+        "skipinitialspace": True,
+        "header": 0 if form.names is None else None,
+        "names": form.names,
+        "index_col": False,
+        "skiprows": form.start,
+    }
 
 
 def _first_lines(path: Path) -> list[str]:
@@ -193,11 +231,11 @@ def _first_lines(path: Path) -> list[str]:
                 keep_default_na=False,
                 nrows=_NUM_LINES + 1,
                 skip_blank_lines=False,
-                encoding=_encodings(path)[-1],
+                encoding=encodings_of(path)[-1],
                 encoding_errors="replace",
             )["line"]
     except TableError as error:
-        raise _with_package(error, path) from error.__cause__
+        raise with_package(error, path) from error.__cause__
     if not lines.str.strip().any():
         raise TableError(f"{path} is empty. Expected a row of names and rows of values. Received: a file of 0 lines")
     whole = list(lines[:-1]) if len(lines) > _NUM_LINES else list(lines)
@@ -214,7 +252,8 @@ def _decoded(line: str) -> str:
         return line
 
 
-def _encodings(path: Path) -> tuple[str, ...]:
+def encodings_of(path: Path) -> tuple[str, ...]:
+    """Returns the encodings that a file of text may have, in the order in which they are tried."""
     with path.open("rb") as file:
         return ("utf-16",) if file.read(2) in (b"\xff\xfe", b"\xfe\xff") else _ENCODINGS
 
@@ -240,7 +279,7 @@ def _duplicates(path: Path, names: Sequence[str]) -> list[str]:
     ]
 
 
-def _with_package(error: TableError, path: Path) -> TableError:
+def with_package(error: TableError, path: Path) -> TableError:
     """Returns the error, or one that names the package that is missing."""
     if not isinstance(error.__cause__, ImportError):
         return error

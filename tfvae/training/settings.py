@@ -41,11 +41,9 @@ class DataConfig:
             the configuration of a run, a table with everything that is known of each column.
         num_labels: Number of training examples that keep their label, drawn alike from all classes, for a model with
             labels. 0 keeps all.
-        labelled_per_batch: Number of labelled examples in each batch, if some are not labelled. 0 is a tenth of the
-            batch.
+        labelled_per_batch: Number of labelled examples in each batch, if some are not labelled. 0 is a tenth of it.
         classes: Names of the classes of the condition or of the labels, which are found in the data.
-        validation_split: Share of the training examples that becomes the validation split of data in memory without
-            one, from 0 to below 1. The default is 0, and 0.1 for own data, whose model it chooses.
+        validation_split: Share of the training examples held out, if data have no such split. 0.1 for own data, or 0.
     """
 
     name: str = "digits"
@@ -66,10 +64,9 @@ class DataConfig:
         valid = isinstance(self.name, str) and self.name != "" and "\0" not in self.name
         require(valid, "data.name", "the name or path of a data set", self.name)
         require_choice(self.binarize, "data.binarize", ("auto", "dynamic", "static", "threshold", "none"))
-        expected = '"label", or the name of an array of an .npz file'
-        require(isinstance(self.condition, str), "data.condition", expected, self.condition)
-        expected = '"nan", or the name of an array of an .npz file'
-        require(isinstance(self.missing, str), "data.missing", expected, self.missing)
+        array = "the name of an array of an .npz file"
+        require(isinstance(self.condition, str), "data.condition", f'"label", or {array}', self.condition)
+        require(isinstance(self.missing, str), "data.missing", f'"nan", or {array}', self.missing)
         for name in ("label", "id", "weight"):
             value = getattr(self, name)
             require(isinstance(value, str), f"data.{name}", "the name of a column of a table", value)
@@ -82,9 +79,8 @@ class DataConfig:
         valid = isinstance(names, tuple) and all(isinstance(name, str) for name in names)
         require(valid, "data.classes", "a list of names", names)
         object.__setattr__(self, "classes", names)
-        share = self.validation_split
-        valid = _is_number(share) and 0 <= share < 1
-        require(valid, "data.validation_split", "a number from 0 to below 1", share)
+        valid = _is_number(self.validation_split) and 0 <= self.validation_split < 1
+        require(valid, "data.validation_split", "a number from 0 to below 1", self.validation_split)
         for name in ("num_labels", "labelled_per_batch"):
             value = getattr(self, name)
             valid = (type(value) is int and value == 0) or is_count(value)

@@ -1,26 +1,19 @@
 """Implementation of `tfvae data`."""
 
 from pathlib import Path
+from typing import Any
 
 from tfvae import data as tfvae_data
-from tfvae._targets import expanded, require_space
 from tfvae.cli.commands.output import say
-from tfvae.data.load import on_disk
-from tfvae.data.shards import require_free
 
 
-def shard(data: str, folder: Path, shard_size: int | None, image_size: str | None, seed: int) -> None:
+def shard(data: str, folder: Path, shard_size: int | None, seed: int, options: dict[str, Any]) -> None:
     """Runs `tfvae data shard`."""
-    require_free(folder)
-    array = on_disk(data)  # it may be larger than memory
-    if array is None:
-        splits = tfvae_data.load(data, image_size=image_size)
-        tfvae_data.write_shards(splits, folder, shard_size=shard_size, seed=seed)
-    else:
-        require_space(folder, array.size * (4 if array.dtype.kind == "f" else 1))  # others are stored as bytes
-        tfvae_data.write_shards(array, folder, shard_size=shard_size, seed=seed, name=expanded(data).stem)
+    tfvae_data.shard(data, folder, shard_size=shard_size, seed=seed, **options)
     splits = tfvae_data.load(folder)
-    for split in (splits.train, splits.validation, splits.test):
-        if split is not None:
-            say(f"{split.name}: {len(split):,} examples")
-    say(f"To train on them: `tfvae train --data {folder}`.")
+    for split in splits.all.values():
+        say(f"{split.name}: {len(split):,} examples")
+    if splits.schema is not None:
+        say(splits.schema.describe())
+    condition = f" --condition {options['condition']}" if options["condition"] else ""
+    say(f"To train on them: `tfvae train --data {folder}{condition}`.")

@@ -1,6 +1,7 @@
 """Folders of images: one folder, one folder a class, or the folders train, validation and test of these."""
 
 import dataclasses
+import functools
 import logging
 import os
 from collections.abc import Iterator
@@ -10,8 +11,12 @@ import numpy as np
 
 from tfvae._errors import quoted
 from tfvae._memory import require_memory
-from tfvae.data.cutting import ALL, cut_off, require_enough
+from tfvae.data.block import Block
+from tfvae.data.classes import class_numbers
+from tfvae.data.conditions import LABEL, one_hot
+from tfvae.data.cutting import ALL, cut_off, require_enough, rows_of_splits
 from tfvae.data.errors import DataError
+from tfvae.data.shard_sources import ShardSource
 from tfvae.data.sources.array_file import Form as ArrayForm
 from tfvae.data.sources.image_files import SUFFIXES, Form, Header, common_form, read_header
 from tfvae.data.sources.source import Request, Source
@@ -21,6 +26,8 @@ from tfvae.data.splits import Splits, make_splits
 
 _SPLITS = {"train": "train", "validation": "validation", "valid": "validation", "val": "validation", "test": "test"}
 _NUM_CHECKED = 1000
+# Images that are read at a time for shards.
+_PIECE = 64
 # The largest value of 16-bit images below which they look black.
 _DARK = 1 / 16
 
@@ -97,6 +104,16 @@ class _Folder:
             return ALL
         return () if "test" in self.images else ("test",)
 
+    def cut(self, seed: int) -> "_Folder":
+        """Returns the folder with the splits that `load` makes, in their shuffled order."""
+        found = dataclasses.replace(self, images=dict(self.images), classes=dict(self.classes))
+        images, classes = self.images["train"], self.classes.get("train")
+        for split, rows in rows_of_splits(len(images), self.to_cut, seed).items() if self.to_cut else ():
+            found.images[split] = [images[row] for row in rows]
+            if classes is not None:
+                found.classes[split] = [classes[row] for row in rows]
+        return found
+
     @property
     def all_images(self) -> list[Path]:
         """The images of all splits."""
@@ -149,8 +166,60 @@ def _read(folder: _Folder, image_size: tuple[int, int] | None, *, cut: bool) -> 
             pixels[split][row] = form.read(path)
     if form.num_channels == 4:
         pixels = _without_opaque_alpha(pixels, any(header.has_colour for header in headers))
-    _say(folder, headers, form, pixels)
+    largest = max(float(array.max()) for array in pixels.values()) if form.depth == "word" else 1.0
+    _say(folder, headers, form, largest)
     return {"data": pixels, "labels": {split: np.array(names) for split, names in folder.classes.items()}}
+
+
+def _stream(request: Request, scratch: Path) -> dict[str, ShardSource]:
+    """Returns the splits of `_load` as sources of shards, which read the images one by one.
+
+    Raises:
+        DataError: As `_load`.
+    """
+    folder = _Folder.of(request.path)
+    own = "the folders train, validation and test."
+    require_enough(len(folder.images["train"]), "training images", folder.to_cut, folder.path, own)
+    headers = dict(zip(folder.all_images, map(read_header, folder.all_images), strict=True))
+    form = common_form(list(headers.values()), str(folder.path), request.image_size)
+    if form.num_channels == 4 and not _is_transparent(form, headers):
+        has_colour = any(header.has_colour for header in headers.values())
+        form = dataclasses.replace(form, num_channels=3 if has_colour else 1)
+    _say(folder, list(headers.values()), form, 1.0)
+    folder = folder.cut(request.seed)
+    numbers, names = class_numbers({split: np.array(each) for split, each in folder.classes.items()})
+    is_condition = request.condition == LABEL
+    if is_condition and set(numbers) < set(folder.images):
+        raise DataError(
+            f"{folder.path} has splits without one folder a class, but a condition on the label needs the class of "
+            f"each image. Received: condition={quoted(request.condition)}"
+        )
+    return {
+        split: ShardSource(
+            functools.partial(_read_pieces, form, paths, numbers.get(split), len(names or ()) * is_condition),
+            class_names=names,
+            condition_names=names if is_condition else None,
+        )
+        for split, paths in folder.images.items()
+    }
+
+
+def _is_transparent(form: Form, headers: dict[Path, Header]) -> bool:
+    opaque = 255 if form.dtype == np.uint8 else 1
+    return any((form.read(path)[..., 3] < opaque).any() for path, header in headers.items() if header.has_alpha)
+
+
+def _read_pieces(
+    form: Form, paths: list[Path], labels: np.ndarray | None, num_conditions: int, order: np.random.Generator | None
+) -> Iterator[Block]:
+    """Yields images in pieces, with their labels and, if there are any conditions, these as one-hot vectors."""
+    rows = np.arange(len(paths)) if order is None else order.permutation(len(paths))
+    for start in range(0, len(rows), _PIECE):
+        chosen = rows[start : start + _PIECE]
+        numbers = None if labels is None else labels[chosen]
+        condition = one_hot(numbers, num_conditions) if num_conditions and numbers is not None else None
+        pixels = np.stack([form.read(paths[row]) for row in chosen]).astype(form.dtype, copy=False)
+        yield Block(pixels, numbers, condition)
 
 
 def _splits(folder: _Folder, parts: dict[str, dict[str, np.ndarray]]) -> Splits:
@@ -172,12 +241,15 @@ def _require_memory(folder: _Folder, form: Form, *, cut: bool) -> None:
         array = ArrayForm((len(images), *form.event_shape), form.dtype, by_rows=True, offset=0)
         without_alpha = array.num_bytes if form.num_channels == 4 else 0
         size += max(array.loading_bytes(is_label=False, cut=cut), array.num_bytes + without_alpha)
-    advice = "Make the images smaller with image_size (--image-size), or write shards of them: tfvae.data.write_shards."
+    advice = (
+        "Make the images smaller with image_size (--image-size), or write them as shards, image by image, and train on "
+        "these: `tfvae data shard FOLDER SHARDS`."
+    )
     require_memory(size, f"Loading the images in {folder.path}", advice)
 
 
-def _say(folder: _Folder, headers: list[Header], form: Form, pixels: dict[str, np.ndarray]) -> None:
-    """Logs what was left out and changed."""
+def _say(folder: _Folder, headers: list[Header], form: Form, largest: float) -> None:
+    """Logs what was left out and changed; `largest` is the largest value."""
     if folder.left_out:
         example = folder.left_out[0].relative_to(folder.path)
         _log.warning(
@@ -193,7 +265,6 @@ def _say(folder: _Folder, headers: list[Header], form: Form, pixels: dict[str, n
     if reduced:
         _log.warning("%s: images with colours of 16 bits, which are read with 8 bits: %d.", folder.path, reduced)
     if form.depth == "word":
-        largest = max(float(array.max()) for array in pixels.values())
         dark = f" The largest is {largest:.2g}, so the images look dark. Scale them, or save them in a .npy file."
         dark = dark if largest < _DARK else ""
         _log.warning("%s: 16-bit levels are read as numbers from 0 to 1, level / 65535.%s", folder.path, dark)
@@ -220,4 +291,4 @@ def _raise(error: OSError) -> None:
     raise error
 
 
-IMAGES = Source(_load, _check, _load_whole, resizes=True)
+IMAGES = Source(_load, _check, _load_whole, stream=_stream, resizes=True)

@@ -9,6 +9,7 @@ import numpy as np
 
 from tfvae._targets import expanded
 from tfvae.data.errors import DataError
+from tfvae.data.shard_sources import ShardSource
 from tfvae.data.split import Split
 from tfvae.data.splits import Splits
 
@@ -69,6 +70,8 @@ class Source:
         whole: Returns all examples in their own order; None if the data have splits of their own.
         on_disk: Returns the one array of a file without reading its values, for data larger than memory; None for other
             contents.
+        stream: Returns the splits as sources of shards, which read the data piece by piece, with a folder for temporary
+            files; None if all data are read at once.
         has_nan: Whether NaN can stand for a missing value.
         has_arrays: Whether there are arrays with names, for conditions and missing values.
         resizes: Whether there are images that can be resized.
@@ -80,6 +83,7 @@ class Source:
     check: Callable[[Request], None] = _nothing
     whole: Callable[[Request], Split | None] = _nothing
     on_disk: Callable[[Request], np.ndarray | None] | None = None
+    stream: Callable[[Request, Path], dict[str, ShardSource]] | None = None
     has_nan: bool = False
     has_arrays: bool = False
     resizes: bool = False
