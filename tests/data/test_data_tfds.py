@@ -54,6 +54,7 @@ def test_long_name_and_a_data_set_with_training_data_alone(prepared_part, tmp_pa
     assert (train.raw.shape, train.num_levels) == ((10000, 28, 28, 1), 256)
     assert train.x.mean(dtype=np.float64) == pytest.approx(0.132515, abs=1e-6)
     assert np.bincount(train.labels).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+    assert train.class_names == tuple("0123456789")
 
 
 def test_binary_images_without_labels_and_two_splits(prepared_part, tmp_path):

@@ -8,6 +8,7 @@ TensorFlow, TensorFlow Datasets and scikit-learn are imported by the functions t
 
 from tfvae.data.errors import DataError
 from tfvae.data.load import known_names, load, load_examples
+from tfvae.data.padding import pad
 from tfvae.data.sharded_split import ShardedSplit
 from tfvae.data.sharding import shard
 from tfvae.data.shards import write_shards
@@ -22,6 +23,7 @@ __all__ = [
     "known_names",
     "load",
     "load_examples",
+    "pad",
     "shard",
     "write_shards",
 ]

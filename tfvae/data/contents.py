@@ -161,7 +161,8 @@ def _finite_float32(array: np.ndarray, source: str, rows: np.ndarray | None) -> 
     raise DataError(
         f"{source} has {count}: {array[first]}. Expected finite numbers only; leave out the examples with such values."
         + (
-            " If NaN is a missing value, load the data with missing='nan' (--missing nan)."
+            " If NaN is a missing value, or fills up series that end earlier, load the data with missing='nan' "
+            "(--missing nan)."
             if np.isnan(array[first])
             else ""
         )

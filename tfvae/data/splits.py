@@ -1,6 +1,6 @@
 """The splits of one data set, and the one function that makes them from arrays."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -86,16 +86,17 @@ def make_splits(
     source: str,
     conditions: Mapping[str, np.ndarray] | None = None,
     observed: Mapping[str, np.ndarray] | None = None,
+    class_names: Sequence[str] | None = None,
 ) -> Splits:
     """Makes splits of arrays, labels, conditions and masks with the keys "train", "validation" and "test".
 
-    Only "train" is required. Labels that are text become class numbers.
+    Only "train" is required. Labels that are text become class numbers, and the classes of others may have names.
 
     Raises:
         DataError: If the contents cannot be used.
     """
     cleaned, num_levels = clean_arrays(arrays, source)
-    labels, class_names = class_numbers(labels)
+    labels, found_names = class_numbers(labels)
     found = Conditions({}) if conditions is None else clean_conditions(conditions, source)
     return Splits(
         name,
@@ -108,7 +109,7 @@ def make_splits(
                 channel_added=num_levels is None and arrays[key].ndim == 3,
                 condition=found.values.get(key),
                 observed=observed[key].reshape(array.shape) if observed else None,
-                class_names=class_names,
+                class_names=found_names or (tuple(class_names) if class_names else None),
                 condition_names=found.names,
             )
             for key, array in cleaned.items()

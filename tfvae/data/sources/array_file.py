@@ -160,7 +160,9 @@ def _form(file: IO[bytes], size: int, member: str | None = None) -> Form:
     shape, by_columns, dtype = (npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0)(file)
     form = Form(tuple(shape), dtype, not by_columns, file.tell())
     if dtype.hasobject:
-        raise ValueError(f"{where} has Python objects")
+        raise ValueError(
+            f"{where} has Python objects, perhaps arrays of different lengths, which tfvae.data.pad makes one array of"
+        )
     if any(type(length) is not int for length in shape):
         raise ValueError(f"{where} has a length that is not an integer in its shape, {quoted(form.shape)}")
     if any(length < 0 for length in shape):

@@ -55,7 +55,8 @@ def load_from_tfds(name: str, data_dir: Path | None) -> Splits:
             f"The prepared TFDS data set {name!r} in {builder.data_path} cannot be read. Delete that folder and let "
             f"TFDS prepare it again. Received: {type(error).__name__}: {error}"
         ) from error
-    return make_splits(name, arrays, labels, f"the TFDS data set {name!r}")
+    names = builder.info.features["label"].names if labels else None
+    return make_splits(name, arrays, labels, f"the TFDS data set {name!r}", class_names=names)
 
 
 def _folder_from_environment() -> Path | None:
