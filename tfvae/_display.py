@@ -99,6 +99,11 @@ class Display:
         return self.event_shape[-1] if len(self.event_shape) > 2 else 1
 
     @property
+    def has_names(self) -> bool:
+        """Whether columns or channels have names other than their numbers."""
+        return self.names != tuple(map(str, range(self.num_columns)))
+
+    @property
     def is_scaled(self) -> bool:
         """Whether black and white differ from 0 and 1."""
         return self.kind in ("series", "table") or not (np.all(self.low == 0.0) and np.all(self.high == 1.0))

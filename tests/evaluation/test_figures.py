@@ -54,6 +54,16 @@ def test_draws_of_a_table_are_densities_a_column(vae):
         assert (data.edges[0], data.edges[-1]) == pytest.approx((X[:, column].min(), X[:, column].max()))
 
 
+def test_draws_of_long_rows_without_names_are_lines():
+    model = make_linear_gaussian(latent_size=2, data_size=50, sigma=0.9)
+    vae = gaussian_vae(model, 0.8 * model.posterior_weights, np.zeros(2), np.full(2, 0.9))
+    x = model.data(20, seed=3).astype("float32")
+    panels = [axes for axes in figures.prior_samples(vae, num_samples=3, data=x).axes if axes.lines]
+    assert [len(axes.lines[0].get_ydata()) for axes in panels] == [50] * 3
+    named = figures.prior_samples(vae, num_samples=3, data=x, display=Display.of(x, [f"column {i}" for i in range(50)]))
+    assert sum(axes.get_title().startswith("column ") for axes in named.axes) == 30
+
+
 def test_grays_have_a_bar_and_images_in_the_unit_interval_none():
     x = np.random.default_rng(0).uniform(-80, 0, (6, 12, 10, 1))
     display, plain = Display.of(x), Display.of(x / 80 + 1)

@@ -62,6 +62,8 @@ def prior_samples(
 ) -> Figure:
     """Draws the means of p(x|z) for z from the prior; for tables, the distributions of data and draws by column.
 
+    Long rows without names of columns may be series, and are drawn as lines.
+
     Args:
         vae: The model.
         num_samples: Number of pictures. Distributions of a table's columns use as many draws as there are data.
@@ -75,7 +77,7 @@ def prior_samples(
     each = _for_draws(vae, condition, num_samples)
     means = np.asarray(vae.ancestral_sample(num_samples, condition=each, seed=seed).mean())
     display = display or Display.of(means if data is None else data)
-    if display.kind == "table" and data is not None:
+    if display.kind == "table" and data is not None and (display.line_shape is None or display.has_names):
         return _densities(vae, np.asarray(data), condition, display, seed)
     if display.kind in ("series", "table"):
         return annotated(example_panels(display, means, "p(x|z) for z from the prior (means)"), display)
