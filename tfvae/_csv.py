@@ -38,7 +38,7 @@ class CsvWriter:
         arrays = {name: np.asarray(part) for name, part in parts.items()}
         writer = csv.writer(self._file, lineterminator="\n")  # type: ignore[arg-type]
         if not self.shapes:
-            writer.writerow([title for name, rows in arrays.items() for title in _column_names(name, rows)])
+            writer.writerow([title for name, rows in arrays.items() for title in column_names(name, rows)])
         columns = [column for rows in arrays.values() for column in rows.reshape(len(rows), -1).T]
         writer.writerows(zip(*(column.tolist() for column in columns), strict=True))
         for name, rows in arrays.items():
@@ -53,5 +53,6 @@ class CsvWriter:
         self._replacing.__exit__(kind, error, trace)
 
 
-def _column_names(name: str, rows: np.ndarray) -> list[str]:
+def column_names(name: str, rows: np.ndarray) -> list[str]:
+    """Returns the names of the columns for rows `[N, ...]`: the name, or with numbers."""
     return [name] if rows.ndim == 1 else [f"{name}_{i}" for i in range(int(np.prod(rows.shape[1:], dtype=int)))]

@@ -5,7 +5,7 @@ from pathlib import Path
 from tfvae._targets import expanded, output_file
 
 FORMATS = (".npz", ".csv")
-_TABLES = (".tsv", ".parquet", ".feather")
+TABLES = (".tsv", ".parquet", ".feather")
 
 
 def checked_output(path: Path | None, *, is_table: bool = False) -> Path | None:
@@ -23,7 +23,7 @@ def checked_output(path: Path | None, *, is_table: bool = False) -> Path | None:
     if not path.name:
         raise ValueError(f"--output must be the name of a file. Received: --output {str(path)!r}")
     output_file(expanded(path))
-    formats = (*FORMATS, *_TABLES) if is_table else FORMATS
+    formats = (*FORMATS, *TABLES) if is_table else FORMATS
     if path.suffix.lower() in formats:
         return path
     if path.suffix[1:2].isalpha():

@@ -8,7 +8,7 @@ import typer
 
 from tfvae._targets import require_space
 from tfvae.cli import checks
-from tfvae.cli.arguments import DataArgument, OutputOption, RunArgument, SeedOption, SplitOption
+from tfvae.cli.arguments import DataArgument, IdOption, OutputOption, RunArgument, SeedOption, SplitOption
 from tfvae.cli.condition import checked_condition, checked_label, require_labels
 from tfvae.cli.loading import commands
 from tfvae.cli.output_path import checked_output
@@ -66,26 +66,30 @@ def reconstruct(
         typer.Option("--num-examples", "-n", min=1, help="Number of examples, from the first. (default: all)"),
     ] = None,
     split: SplitOption = "test",
+    id: IdOption = None,
     seed: SeedOption = 0,
     output: OutputOption = None,
 ) -> None:
-    """Reconstruct data through q(z|x): an .npz or .csv with `x`, `mean` and `sample`, and a picture."""
-    target = checked_output(output) or run / "reconstructions.npz"
+    """Reconstruct data through q(z|x): an .npz or .csv with `x`, `mean` and `sample`, and a picture; or table rows."""
+    is_table = bool(checks.check_run(run).data.columns)
+    default = run / ("reconstructions.csv" if is_table else "reconstructions.npz")
+    target = checked_output(output, is_table=is_table) or default
     _check_draws(run, data, split, *_arrays_and_picture(target))
-    commands("draws").reconstruct(run, data, split, num_examples, seed, target)
+    commands("draws").reconstruct(run, data, split, num_examples, seed, target, id)
 
 
 def encode(
     run: RunArgument,
     data: DataArgument = None,
     split: SplitOption = "test",
+    id: IdOption = None,
     seed: SeedOption = 0,
     output: OutputOption = None,
 ) -> None:
-    """Encode data: an .npz or .csv with the posterior's `mean`, `stddev`, a sample `z`, and `labels` if known."""
-    target = checked_output(output) or run / "latents.npz"
+    """Encode data: an .npz or a table with the posterior's `mean`, `stddev`, a sample `z`, and `labels` if known."""
+    target = checked_output(output, is_table=True) or run / "latents.npz"
     _check_draws(run, data, split, target)
-    commands("draws").encode(run, data, split, seed, target)
+    commands("draws").encode(run, data, split, seed, target, id)
 
 
 def impute(
@@ -123,13 +127,14 @@ def predict(
     run: RunArgument,
     data: DataArgument = None,
     split: SplitOption = "test",
+    id: IdOption = None,
     output: OutputOption = None,
 ) -> None:
-    """Classify data with a model with labels: a .csv or .npz with the `label` and the probability of each class."""
+    """Classify data with a model with labels: a table or .npz with the `label` and the probability of each class."""
     require_labels(checks.check_run(run), "predict")
-    target = checked_output(output) or run / "predictions.csv"
+    target = checked_output(output, is_table=True) or run / "predictions.csv"
     _check_draws(run, data, split, target)
-    commands("draws").predict(run, data, split, target)
+    commands("draws").predict(run, data, split, target, id)
 
 
 def export(

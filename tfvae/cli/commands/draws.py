@@ -12,7 +12,7 @@ from tfvae import evaluation
 from tfvae._display import Display
 from tfvae._images import beside, tile
 from tfvae.cli.commands import tables
-from tfvae.cli.commands.examples import BATCH_SIZE, batches_of, examples_of
+from tfvae.cli.commands.examples import BATCH_SIZE, batches_of, examples_of, ids_of, labels_as
 from tfvae.cli.commands.output import announced, say, write_arrays, write_picture
 from tfvae.data import ShardedSplit, Split
 from tfvae.data.examples import CONDITION, OBSERVED
@@ -55,20 +55,35 @@ def sample(run_dir: Path, num_samples: int, condition: Any, label: int | None, s
 
 
 def reconstruct(
-    run_dir: Path, data: str | None, split_name: str, num_examples: int | None, seed: int, output: Path
+    run_dir: Path,
+    data: str | None,
+    split_name: str,
+    num_examples: int | None,
+    seed: int,
+    output: Path,
+    id: str | None = None,
 ) -> None:
     """Runs `tfvae reconstruct`."""
     run = load_run(run_dir)
-    split = examples_of(run, data, split_name)
+    split = examples_of(run, data, split_name, id=id)
+    schema = split.schema if isinstance(split, Split) and output.suffix.lower() != ".npz" else None
 
     def through(batch: dict[str, Tensor], seed: Tensor) -> dict[str, Tensor]:
+        if schema is not None:
+            return {"mode": run.vae.reconstructed(batch, seed=seed).likelihood.mode()}
         x = tf.where(batch[OBSERVED], batch["x"], np.nan) if split.has_missing else batch["x"]
         return {"x": x, **_mean_and_sample(run.vae.reconstructed(batch, seed=seed))}
 
     program = _program(through, _spec(split))
     parts = (program(batch, block_seed(seed, i)) for i, batch in enumerate(_first(batches_of(split), num_examples)))
     count = len(split) if num_examples is None else min(num_examples, len(split))
-    path, first = write_arrays(output, announced(output, parts, count))
+    ids = ids_of(run, split, id)
+    if schema is not None:
+        tables.write_reconstructed(output, np.concatenate([part["mode"].numpy() for part in parts]), schema, ids)
+        return
+    path, first = write_arrays(output, announced(output, ids.added_to(parts), count))
+    if isinstance(split, Split) and split.schema is not None:
+        return
     x, means = (np.asarray(first[name][:40]) for name in ("x", "mean"))
     display = Display.of(x)
     write_picture(
@@ -76,10 +91,10 @@ def reconstruct(
     )
 
 
-def encode(run_dir: Path, data: str | None, split_name: str, seed: int, output: Path) -> None:
+def encode(run_dir: Path, data: str | None, split_name: str, seed: int, output: Path, id: str | None = None) -> None:
     """Runs `tfvae encode`."""
     run = load_run(run_dir)
-    split = examples_of(run, data, split_name)
+    split = examples_of(run, data, split_name, id=id)
 
     def encoded(batch: dict[str, Tensor], seed: Tensor) -> dict[str, Tensor]:
         posterior = run.vae.encode(batch)
@@ -90,16 +105,19 @@ def encode(run_dir: Path, data: str | None, split_name: str, seed: int, output: 
 
     program = _program(encoded, _spec(split))
     parts = (
-        {**program(batch, block_seed(seed, i)), **({} if labels is None else {"labels": labels})}
+        {
+            **program(batch, block_seed(seed, i)),
+            **({} if labels is None else {"labels": labels_as(labels, split, output)}),
+        }
         for i, (batch, labels) in enumerate(batches_of(split))
     )
-    write_arrays(output, announced(output, parts, len(split)))
+    write_arrays(output, announced(output, ids_of(run, split, id).added_to(parts), len(split)))
 
 
-def predict(run_dir: Path, data: str | None, split_name: str, output: Path) -> None:
+def predict(run_dir: Path, data: str | None, split_name: str, output: Path, id: str | None = None) -> None:
     """Runs `tfvae predict`."""
     run = load_run(run_dir)
-    split = examples_of(run, data, split_name)
+    split = examples_of(run, data, split_name, id=id)
     classes = np.array(run.config.data.classes)
     program = _program(lambda batch, seed: {"probs": run.vae.classify(batch)}, _spec(split))
     known = right = 0
@@ -114,7 +132,7 @@ def predict(run_dir: Path, data: str | None, split_name: str, output: Path) -> N
                 right += int((best == labels)[labels >= 0].sum())
             yield {"label": classes[best], **{f"p_{name}": probs[:, k] for k, name in enumerate(classes)}}
 
-    write_arrays(output, announced(output, predicted(), len(split)))
+    write_arrays(output, announced(output, ids_of(run, split, id).added_to(predicted()), len(split)))
     if known:
         say(f"{right:,} of {known:,} examples with a label are classified as it says: error {1 - right / known:.2%}")
 

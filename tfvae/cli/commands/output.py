@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from rich.console import Console
 
-from tfvae._csv import CsvWriter
+from tfvae._csv import CsvWriter, column_names
 from tfvae._files import write_bytes
 from tfvae._npz import NpzWriter
 from tfvae._targets import require_space, size_text
+from tfvae.cli.output_path import TABLES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +25,12 @@ _LARGE_OUTPUT_BYTES = 10**8
 
 
 def write_arrays(path: Path, parts: Iterable[dict[str, Any]]) -> tuple[Path, dict[str, Any]]:
-    """Writes parts one by one as .csv or .npz. Returns the path and the first part."""
+    """Writes parts one by one as .csv or .npz, or together as another table. Returns the path and the first part.
+
+    In tables, an array `[N]` is a column, and arrays with more axes are the columns `name_0`, `name_1`, and so on.
+    """
+    if path.suffix.lower() in TABLES:
+        return _write_tables(path, list(parts))
     first: dict[str, Any] = {}
     with CsvWriter(path) if path.suffix.lower() == ".csv" else NpzWriter(path) as file:
         for part in parts:
@@ -32,6 +38,19 @@ def write_arrays(path: Path, parts: Iterable[dict[str, Any]]) -> tuple[Path, dic
             file.add(**part)
     say(f"{file.path}: {', '.join(f'{name} {shape}' for name, shape in file.shapes.items())}")
     return file.path, first
+
+
+def _write_tables(path: Path, parts: list[dict[str, Any]]) -> tuple[Path, dict[str, Any]]:
+    import pandas as pd
+
+    frames = []
+    for part in parts:
+        arrays = {name: np.asarray(array) for name, array in part.items()}
+        titles = [title for name, rows in arrays.items() for title in column_names(name, rows)]
+        columns = [column for rows in arrays.values() for column in rows.reshape(len(rows), -1).T]
+        frames.append(pd.DataFrame(dict(zip(titles, columns, strict=True))))
+    write_frame(path, pd.concat(frames, ignore_index=True))
+    return path, parts[0]
 
 
 def write_frame(path: Path, frame: "pd.DataFrame") -> None:

@@ -10,9 +10,9 @@ import numpy as np
 from tfvae import evaluation
 from tfvae.cli.commands.anomalies import Anomalies, anomalies_in_column, anomalies_in_labels
 from tfvae.cli.commands.causes import of_arrays, of_table
-from tfvae.cli.commands.examples import batches_of, examples_of
+from tfvae.cli.commands.examples import Ids, batches_of, examples_of, ids_of
 from tfvae.cli.commands.output import announced, say, write_arrays, write_frame
-from tfvae.data import ShardedSplit, Split
+from tfvae.data import Split
 from tfvae.models.queries import block_seed
 from tfvae.tables import read_table
 from tfvae.training.saved_run import load_run
@@ -62,7 +62,7 @@ def score(
             anomalies = anomalies_in_labels(split.labels, split.class_names, options.anomalies, split.name)
     say(f"scoring {len(split):,} examples with {options.num_importance_samples} importance samples each")
     named = reference_of_run(run, options.num_importance_samples)
-    ids, id_name = _ids(split, options.id or run.config.data.id)
+    ids, id_name = _ids(ids_of(run, split, options.id), len(split))
     kept: list[evaluation.Scores] = []
 
     def scored() -> Iterator[tuple[slice, evaluation.Scores, np.ndarray]]:
@@ -116,12 +116,9 @@ def score(
         _print_auroc(scores, anomalies)
 
 
-def _ids(split: Split | ShardedSplit, name: str) -> tuple[np.ndarray, str]:
+def _ids(ids: Ids, num_examples: int) -> tuple[np.ndarray, str]:
     """Returns what identifies the examples, and the name of its column: numbers from 0 if there is none."""
-    ids = split.ids if isinstance(split, Split) else None
-    if ids is None:
-        return np.arange(len(split)), "row"
-    return (ids.astype(str) if ids.dtype == object else ids), name
+    return (np.arange(num_examples), "row") if ids.values is None else (ids.values, ids.name)
 
 
 def _report(scores: evaluation.Scores, named: NamedReference, expected_share: float) -> None:

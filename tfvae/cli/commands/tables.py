@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tfvae.cli.commands.examples import Ids
 from tfvae.cli.commands.output import say, write_frame
 from tfvae.data.conditions import LABEL
 from tfvae.evaluation import Imputation
@@ -66,6 +67,14 @@ def write_imputed(path: Path, source: Path, parts: Iterator[Imputation], schema:
     write_frame(path, with_filled(frame, best, schema))
     for i in range(num_draws):
         write_frame(path.with_stem(f"{path.stem}-{i + 1}"), with_filled(frame, draws[i], schema))
+
+
+def write_reconstructed(path: Path, x: np.ndarray, schema: Schema, ids: Ids) -> None:
+    """Writes reconstructions `[N, D]` as rows of a table, after what identifies them."""
+    frame = to_frame(x, schema)
+    if ids.values is not None:
+        frame.insert(0, ids.name, ids.values[: len(frame)])
+    write_frame(path, frame)
 
 
 def num_samples_for(num_draws: int) -> int:
