@@ -85,6 +85,7 @@ def test_unusual_rows_are_found_with_their_columns(clinic, tfvae_command, tmp_pa
     np.testing.assert_array_equal(again["is_unusual"], found["quantile"] <= 0.5)
 
 
+@pytest.mark.slow
 def test_the_file_has_what_python_computes(clinic, tfvae_command, tmp_path):
     code, _, err = tfvae_command("score", clinic / "run", *FEW, "-o", tmp_path / "s.npz", "--id", "outcome")
     assert code == 0, err
@@ -101,6 +102,7 @@ def test_the_file_has_what_python_computes(clinic, tfvae_command, tmp_path):
         assert np.abs(error).max() < 5 * found["standard_error"].max()
 
 
+@pytest.mark.slow
 def test_the_reference_is_measured_once(clinic, monkeypatch):
     run = load_run(clinic / "run")
     first = reference_of_run(run, 7)
@@ -119,10 +121,16 @@ def test_the_reference_is_measured_once(clinic, monkeypatch):
     [
         (("--label", "outcome"), "--label is for tables, with --anomaly CLASS"),
         (("--anomaly", "dead"), "--anomaly must be one of the classes in the column 'outcome': ill, well"),
-        (("--anomaly", "north", "--label", "ward"), "The model has seen the labels, because the column 'ward'"),
-        (("--anomaly", "north", "--label", "age"), "--label COLUMN. Received: --label 'age'"),
+        pytest.param(
+            ("--anomaly", "north", "--label", "ward"),
+            "The model has seen the labels, because the column 'ward'",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            ("--anomaly", "north", "--label", "age"), "--label COLUMN. Received: --label 'age'", marks=pytest.mark.slow
+        ),
         (("-o", "scores.txt"), "--output must end in"),
-        (("other.csv",), "lacks 2 of 3 columns: ['ward', 'stays']"),
+        pytest.param(("other.csv",), "lacks 2 of 3 columns: ['ward', 'stays']", marks=pytest.mark.slow),
     ],
 )
 def test_what_cannot_be_scored(clinic, tfvae_command, tmp_path, monkeypatch, arguments, message):
@@ -143,6 +151,7 @@ def images(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_pixels_of_images(images, tfvae_command, tmp_path):
     code, out, err = tfvae_command(
         "score", images / "run", images / "own.npz", *FEW, "--anomaly", 1, "--anomaly", 2, "-o", tmp_path / "s.csv"
@@ -174,6 +183,7 @@ def test_codes_are_a_table_with_ids(clinic, tfvae_command, tmp_path):
     assert "--id must be a column of a table. Received: --id 'nobody'" in err
 
 
+@pytest.mark.slow
 def test_reconstructions_are_rows_of_the_table(clinic, tfvae_command, tmp_path):
     code, _, err = tfvae_command("reconstruct", clinic / "run", "-n", 8, "-o", tmp_path / "r.csv")
     assert code == 0, err

@@ -33,6 +33,7 @@ def test_log_marginal_is_that_of_the_oracle_within_its_standard_error(scores):
     assert not scores.is_unreliable.any()
 
 
+@pytest.mark.slow
 def test_terms_are_those_of_the_oracle(gaussian):
     vae = exact_vae(MODEL)  # whose weights are equal, so that only the draws of z vary
     found = evaluation.score(vae, X[:50], reference=USUAL, num_importance_samples=2000)
@@ -67,6 +68,7 @@ def test_quantiles_count_reference_examples(gaussian, scores):
         scores.is_unusual(1.5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunk_size", [7, 200])
 def test_chunks_do_not_matter(gaussian, scores, chunk_size):
     found = evaluation.score(gaussian, X, reference=USUAL, chunk_size=chunk_size, **FEW)
@@ -75,6 +77,7 @@ def test_chunks_do_not_matter(gaussian, scores, chunk_size):
     np.testing.assert_allclose(found.pareto_k, scores.pareto_k, atol=1e-2)
 
 
+@pytest.mark.slow
 def test_an_unusual_value_is_found():
     x = X[:20].copy()
     x[:, 2] += 30.0
@@ -84,6 +87,7 @@ def test_an_unusual_value_is_found():
     assert (narrow.quantile == 0).all()
 
 
+@pytest.mark.slow
 def test_examples_with_few_observed_values_are_not_unusual(gaussian):
     holes = np.random.default_rng(0).uniform(size=X.shape) < 0.6
     holes[:, 0] = False
@@ -93,6 +97,7 @@ def test_examples_with_few_observed_values_are_not_unusual(gaussian):
     assert found.is_unusual(0.05).mean() < 0.1
 
 
+@pytest.mark.slow
 def test_pixels_and_the_whole_of_values_that_depend_on_each_other():
     x = random_bits(30, (4, 2))
     found = evaluation.score(small_vae(), x, reference=x, num_importance_samples=50)
@@ -137,6 +142,7 @@ def test_values_that_the_likelihood_excludes(table):
         evaluation.score(vae, bad, reference=bad[:2], num_importance_samples=30)
 
 
+@pytest.mark.slow
 def test_weights_that_are_not_finite_are_reported(table):
     vae, rows = table
     vae = tfvae.models.VAE(vae.encoder, vae.decoder, missing="nan")
