@@ -71,8 +71,8 @@ def load(
         columns: Kinds of some columns of a table, by name, in the place of those that are found: see
             `tfvae.tables.infer`.
         id: The name of the column of a table that identifies its rows; it is not part of a row.
-        weight: The name of the column of a table that has the weights of its rows in training, numbers of at least 0;
-            it is not part of a row.
+        weight: The name of the column of a table that has the weights of its rows in training, numbers of at least 0,
+            which are divided by their mean; it is not part of a row.
 
     Returns:
         Splits of uint8 levels or float32 values, channels last: (N, H, W) becomes (N, H, W, 1), (N, D) stays. Zeros and

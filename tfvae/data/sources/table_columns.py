@@ -45,6 +45,7 @@ def parts_beside(frame: "pd.DataFrame", schema: Schema, request: Request) -> Par
 
 
 def _weight(path: Path, name: str, frame: "pd.DataFrame", schema: Schema) -> np.ndarray:
+    """Returns weights of mean 1. Those of surveys are thousands, with which losses would overflow in half precision."""
     cells = cells_of(frame[name], schema.missing)
     numbers = None if cells.numbers is None else np.append(cells.numbers, np.nan)[cells.codes]
     if numbers is None or not (np.isfinite(numbers) & (numbers >= 0)).all():
@@ -58,7 +59,7 @@ def _weight(path: Path, name: str, frame: "pd.DataFrame", schema: Schema) -> np.
         )
     if not numbers.any():
         raise DataError(f"{path} has no row with a weight above 0 in the column {quoted(name)}. Give other weights.")
-    return numbers
+    return numbers / numbers.mean()
 
 
 def _condition(request: Request, frame: "pd.DataFrame", schema: Schema) -> np.ndarray:
