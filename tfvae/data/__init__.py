@@ -12,12 +12,14 @@ from tfvae.data.padding import pad
 from tfvae.data.sharded_split import ShardedSplit
 from tfvae.data.sharding import shard
 from tfvae.data.shards import write_shards
+from tfvae.data.sparse_split import SparseSplit
 from tfvae.data.split import Split
 from tfvae.data.splits import Splits
 
 __all__ = [
     "DataError",
     "ShardedSplit",
+    "SparseSplit",
     "Split",
     "Splits",
     "known_names",

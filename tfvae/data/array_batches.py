@@ -13,6 +13,7 @@ from tfvae.data.in_memory import InMemoryBatches
 from tfvae.data.orders import Order
 from tfvae.data.passes import pass_keys
 from tfvae.data.requirements import Draw, count_batches
+from tfvae.data.sparse_gather import SparseExamples
 from tfvae.typing import Tensor
 
 # Python control flow in these functions is about Python values, and the conversion of AutoGraph takes long.
@@ -48,8 +49,11 @@ def make_batches(
     def fetch(key: Tensor, index: Tensor, row: Tensor | None = None) -> Any:
         start = index * batch_size
 
-        def pick(tensor: Tensor) -> Tensor:
-            if row is None:
+        def pick(tensor: Any) -> Tensor:
+            if isinstance(tensor, SparseExamples):
+                all_rows = tf.range(start, tf.minimum(start + batch_size, num_rows)) if row is None else row
+                found = tensor.take(all_rows[: num_rows - start])
+            elif row is None:
                 found = tensor[start : start + batch_size]
             else:
                 found = tf.gather(tensor, row[: num_rows - start])
@@ -68,6 +72,8 @@ def make_batches(
     else:
         plan = tf.data.Dataset.range(num_batches).map(do_not_convert(lambda index: (tf.zeros([2], tf.int64), index)))
     dataset = plan.map(fetch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)
+    if isinstance(stored.raw, SparseExamples):
+        return dataset
     return Batches(dataset, InMemoryBatches(stored, batch_size, num_batches, Finish(num_levels, draw), order, keys))
 
 

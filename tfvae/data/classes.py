@@ -2,14 +2,17 @@
 
 import dataclasses
 from collections.abc import Mapping
+from typing import TypeVar
 
 import numpy as np
 
 from tfvae._errors import quoted
 from tfvae.data.errors import DataError
+from tfvae.data.sparse_split import SparseSplit
 from tfvae.data.split import Split
 
 UNKNOWN = -1
+SplitT = TypeVar("SplitT", Split, SparseSplit)
 _MOST_LISTED = 20
 
 
@@ -38,7 +41,7 @@ def _decoded(array: np.ndarray) -> np.ndarray:
     return np.char.decode(array, "utf-8") if array.dtype.kind == "S" else array
 
 
-def with_class_numbers(splits: Mapping[str, Split]) -> dict[str, Split]:
+def with_class_numbers(splits: Mapping[str, SplitT]) -> dict[str, SplitT]:
     """Numbers the classes of the training labels 0, 1, ... without gaps, the same in all splits, and names them.
 
     Raises:
@@ -58,7 +61,7 @@ def with_class_numbers(splits: Mapping[str, Split]) -> dict[str, Split]:
     return found
 
 
-def _renumbered(split: Split, classes: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
+def _renumbered(split: Split | SparseSplit, classes: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
     labels = np.asarray(split.labels)
     unknown = np.setdiff1d(labels, [*classes, UNKNOWN])
     if len(unknown):
@@ -83,7 +86,7 @@ def class_of(name: str, names: tuple[str, ...], what: str) -> int:
     )
 
 
-def numbers_of(split: Split, names: tuple[str, ...]) -> np.ndarray:
+def numbers_of(split: Split | SparseSplit, names: tuple[str, ...]) -> np.ndarray:
     """Returns the labels of other data as numbers of the classes of the training data, which have names.
 
     Raises:
@@ -104,7 +107,7 @@ def listed(names: tuple[str, ...]) -> str:
     return ", ".join(names[:_MOST_LISTED]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def with_few_labels(split: Split, num_labels: int, seed: int) -> Split:
+def with_few_labels(split: SplitT, num_labels: int, seed: int) -> SplitT:
     """Keeps the labels of some examples, drawn alike from all classes, and makes the others unknown.
 
     Args:

@@ -1,6 +1,5 @@
 """Conditions of examples: what a conditional model is given besides x."""
 
-import dataclasses
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -8,6 +7,7 @@ import numpy as np
 
 from tfvae.data.classes import UNKNOWN, class_numbers, listed, with_class_numbers
 from tfvae.data.errors import DataError
+from tfvae.data.sparse_split import SparseSplit
 from tfvae.data.split import Split
 
 LABEL = "label"
@@ -71,7 +71,7 @@ def _numbers(array: np.ndarray, source: str) -> np.ndarray:
     return array.astype(np.float32)
 
 
-def conditioned_on_labels(splits: Mapping[str, Split]) -> dict[str, Split]:
+def conditioned_on_labels(splits: Mapping[str, Split | SparseSplit]) -> dict[str, Split | SparseSplit]:
     """Makes one-hot conditions of the labels of all splits, whose classes are numbered 0, 1, ...
 
     Raises:
@@ -83,6 +83,5 @@ def conditioned_on_labels(splits: Mapping[str, Split]) -> dict[str, Split]:
             what = "no labels" if split.labels is None else "labels that are unknown (-1)"
             raise DataError(f"{split.name} has {what}, but a condition on the label needs the label of each example.")
         names = split.class_names or ()
-        condition = one_hot(split.labels, len(names))
-        found[key] = dataclasses.replace(split, condition=condition, condition_names=names)
+        found[key] = split.with_condition(one_hot(split.labels, len(names)), names)
     return found

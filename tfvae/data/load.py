@@ -8,13 +8,12 @@ from typing import Any, Literal, TypeAlias
 
 from tfvae._errors import quoted
 from tfvae._targets import expanded
+from tfvae.data.any_split import AnySplit
 from tfvae.data.conditions import LABEL, conditioned_on_labels
 from tfvae.data.errors import DataError
 from tfvae.data.holes import NAN
-from tfvae.data.sharded_split import ShardedSplit
 from tfvae.data.sources.registry import NAMES, source_of
 from tfvae.data.sources.source import Request, Source
-from tfvae.data.split import Split
 from tfvae.data.splits import Splits
 
 ImageSize: TypeAlias = str | int | tuple[int, int] | None
@@ -263,7 +262,7 @@ def load_examples(
     columns: Mapping[str, Any] | None = None,
     id: str | None = None,
     misfits: Literal["error", "missing"] = "error",
-) -> Split | ShardedSplit:
+) -> AnySplit:
     """Loads examples to apply a model to: a file with one array whole and in its own order, else one split.
 
     Args:

@@ -9,9 +9,11 @@ import numpy as np
 import tensorflow as tf
 
 from tfvae._arrays import is_array_like, plain_array
+from tfvae.data.any_split import AnySplit
 from tfvae.data.examples import Examples, is_dictionary, unpack
 from tfvae.data.noise import scaled
 from tfvae.data.sharded_split import ShardedSplit, reporting_damaged_shards
+from tfvae.data.sparse_split import SparseSplit
 from tfvae.data.split import Split
 from tfvae.data.splits import Splits
 
@@ -69,6 +71,8 @@ def batches(data: Any, batch_size: int | None, name: str = "data") -> Iterator[E
     elif isinstance(data, Split):
         for part in _slices(Examples(data.raw, data.labels, None, data.condition, data.observed), batch_size):
             yield part._replace(x=scaled(part.x, data.num_levels))
+    elif isinstance(data, SparseSplit):
+        yield from map(unpack, data.batches(len(data) if batch_size is None else batch_size, labels=data.has_labels))
     elif isinstance(data, ShardedSplit):
         with reporting_damaged_shards(data):
             for batch in data.batches(len(data) if batch_size is None else batch_size, labels=data.has_labels):
@@ -93,7 +97,7 @@ def first(data: Any, count: int, name: str = "data") -> Examples | None:
         ValueError: If batches differ in event shape, values are masked or missing, or rows differ in length.
         DataError: If a shard is damaged.
     """
-    if isinstance(data, ShardedSplit):
+    if isinstance(data, ShardedSplit | SparseSplit):
         data = data.take(min(count, len(data)))
     x: list[np.ndarray] = []
     labels: list[Any] = []
@@ -146,7 +150,7 @@ def _has_parts(data: Any) -> bool:
 
 
 def _is_stream(data: Any) -> bool:
-    return isinstance(data, Split | ShardedSplit | tf.data.Dataset | keras.utils.PyDataset)
+    return isinstance(data, AnySplit | tf.data.Dataset | keras.utils.PyDataset)
 
 
 def _array(data: Any, name: str) -> Any:

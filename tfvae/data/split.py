@@ -169,6 +169,10 @@ class Split(SplitLike):
             weight=weight,
         )
 
+    def with_condition(self, condition: np.ndarray, names: tuple[str, ...] | None) -> Self:
+        """Returns the split with other conditions, and the names of their classes or None."""
+        return replace(self, condition=condition, condition_names=names)
+
     def _with_fixed(self, draw: FixedDraw) -> Self:
         if draw.kind == "threshold":
             raw = (self.x > draw.number).astype(np.uint8)

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tfvae.data.any_split import AnySplit
 from tfvae.data.classes import class_numbers
 from tfvae.data.conditions import Conditions, clean_conditions
 from tfvae.data.contents import clean_arrays, clean_labels
 from tfvae.data.errors import DataError
 from tfvae.data.sharded_split import ShardedSplit
+from tfvae.data.sparse_split import SparseSplit
 from tfvae.data.split import Split
 from tfvae.tables.schema import Schema
 
@@ -29,9 +31,9 @@ class Splits:
     """
 
     name: str
-    train: Split | ShardedSplit
-    validation: Split | ShardedSplit | None = None
-    test: Split | ShardedSplit | None = None
+    train: AnySplit
+    validation: AnySplit | None = None
+    test: AnySplit | None = None
 
     def __post_init__(self) -> None:
         for other in self.all.values():
@@ -52,7 +54,7 @@ class Splits:
         return self.train.num_levels
 
     @property
-    def all(self) -> dict[str, Split | ShardedSplit]:
+    def all(self) -> dict[str, AnySplit]:
         """The splits that there are, by name."""
         found = {"train": self.train, "validation": self.validation, "test": self.test}
         return {name: split for name, split in found.items() if split is not None}
@@ -62,7 +64,7 @@ class Splits:
         """What the columns are, for the rows of a table, or None."""
         return self.train.schema
 
-    def in_memory(self, what: str) -> dict[str, Split]:
+    def in_memory(self, what: str) -> dict[str, Split | SparseSplit]:
         """Returns the splits that there are, by name, for something that only splits in memory have.
 
         Raises:

@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 
 from tfvae._checks import whole_number
 from tfvae._seeds import split_seed
-from tfvae.data import ShardedSplit, Split
+from tfvae.data.any_split import AnySplit
 from tfvae.evaluation._latents import posterior_means, require_vector
 from tfvae.models import VAE
 from tfvae.typing import Seed
@@ -159,7 +159,7 @@ def representation(
 
 def labels_of(name: str, data: Any, given: ArrayLike | None, *, argument: str) -> np.ndarray:
     """Returns the given labels, or those of a split. Raises ValueError if there are none."""
-    if given is None and isinstance(data, Split | ShardedSplit):
+    if given is None and isinstance(data, AnySplit):
         given = data.labels
     if given is None:
         raise ValueError(

@@ -11,7 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfvae._arrays import is_array_like, plain_array
-from tfvae.data import ShardedSplit, Split, Splits, reading
+from tfvae.data import Splits, reading
+from tfvae.data.any_split import AnySplit
 from tfvae.data.batches import Batches
 from tfvae.data.examples import CONDITION, OBSERVED, Examples, single, unpack, x_key
 from tfvae.execution.device_batches import ArrayExamples, DeviceBatches
@@ -41,7 +42,7 @@ def plain(x: Any, name: str = "x") -> Any:
         ValueError: If values are masked or missing, a column is not numeric, or rows differ in length.
         TypeError: If `x` is a split.
     """
-    if isinstance(x, Split | ShardedSplit | Splits):
+    if isinstance(x, AnySplit | Splits):
         batches = "x.train.batches(100)" if isinstance(x, Splits) else "x.batches(100)"
         raise TypeError(f"{name} must not be a tfvae.data.{type(x).__name__}. Pass its batches, such as {batches}.")
     if isinstance(x, tf.SparseTensor | tf.RaggedTensor):

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tfvae.data import ShardedSplit, Split, Splits
+from tfvae.data import Split, Splits
+from tfvae.data.any_split import AnySplit
 from tfvae.parts import kinds, part_of
 from tfvae.training.config import RunConfig
 from tfvae.training.likelihoods import DENSITIES, check_values, is_density_of_levels
@@ -173,7 +174,7 @@ def _network(model: ModelConfig) -> str:
     return f"{model.network_kind}{along}, {sizes} filters, {model.activation}"
 
 
-def _kind(train: Split | ShardedSplit) -> str:
+def _kind(train: AnySplit) -> str:
     if train.is_binary:
         return "zeros and ones"
     if train.num_levels is None:
@@ -202,7 +203,7 @@ def _likelihood(config: RunConfig, splits: Splits) -> tuple[str, str]:
     return "normal, a density of real values", "--likelihood bernoulli, for values in [0, 1]"
 
 
-def _values(config: RunConfig, train: Split | ShardedSplit) -> Choice:
+def _values(config: RunConfig, train: AnySplit) -> Choice:
     if config.model.likelihood_kind == "bernoulli":
         how = {
             "none": "unchanged",
@@ -230,14 +231,14 @@ def _listed(sizes: tuple[int, ...]) -> str:
     return ", ".join(map(str, sizes))
 
 
-def num_labelled(config: RunConfig, train: Split | ShardedSplit) -> int | None:
+def num_labelled(config: RunConfig, train: AnySplit) -> int | None:
     """Returns the number of labelled examples in each batch. None if all have a label, or labels do not matter."""
     if config.model.kind != "m2" or train.labels is None or np.all(np.asarray(train.labels) >= 0):
         return None
     return config.data.labelled_per_batch or max(1, config.training.batch_size // _SHARE)
 
 
-def num_steps(config: RunConfig, train: Split | ShardedSplit) -> int:
+def num_steps(config: RunConfig, train: AnySplit) -> int:
     """Returns the number of training steps in an epoch."""
     batch_size, labelled = config.training.batch_size, num_labelled(config, train)
     if labelled is None:
@@ -249,7 +250,7 @@ def _steps(config: RunConfig, splits: Splits) -> int:
     return num_steps(config, splits.train)
 
 
-def _available_splits(splits: Splits) -> list[Split | ShardedSplit]:
+def _available_splits(splits: Splits) -> list[AnySplit]:
     return [split for split in (splits.train, splits.validation, splits.test) if split is not None]
 
 

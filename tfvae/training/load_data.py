@@ -6,7 +6,8 @@ from typing import Literal
 import numpy as np
 
 from tfvae import data as tfvae_data
-from tfvae.data import ShardedSplit, Split, Splits, noise
+from tfvae.data import ShardedSplit, SparseSplit, Split, Splits, noise
+from tfvae.data.any_split import AnySplit
 from tfvae.data.classes import UNKNOWN, listed, numbers_of, with_class_numbers, with_few_labels
 from tfvae.data.conditions import LABEL, one_hot
 from tfvae.data.errors import DataError
@@ -72,7 +73,7 @@ def load_other_data(
     *,
     id: str | None = None,
     misfits: Literal["error", "missing"] = "error",
-) -> Split | ShardedSplit:
+) -> AnySplit:
     """Loads other data for the model of a run, with the conditions that it needs, whose classes are those of the run.
 
     Images of a folder are resized as those of the run.
@@ -102,7 +103,7 @@ def load_other_data(
         id=id or config.data.id or None,
         misfits=misfits,
     )
-    if not isinstance(found, Split):
+    if isinstance(found, ShardedSplit):
         if condition and (found.condition_names or ()) != config.data.classes:
             raise DataError(
                 f"{found.name} has other classes of the condition than the training data. Load it from a file that is "
@@ -115,7 +116,7 @@ def load_other_data(
         if (numbers == UNKNOWN).any():
             raise DataError(f"{found.name} has labels that are unknown (-1), but the model needs each as a condition.")
         return _with_condition(found, one_hot(numbers, len(config.data.classes)), config)
-    names, condition_of = found.condition_names, found.condition
+    names, condition_of = found.condition_names, found.given if isinstance(found, SparseSplit) else found.condition
     if names is not None and condition_of is not None and names != config.data.classes:
         labelled = dataclasses.replace(found, labels=condition_of.argmax(axis=1), class_names=names)
         numbers = numbers_of(labelled, config.data.classes)
@@ -127,5 +128,5 @@ def load_other_data(
     return found
 
 
-def _with_condition(split: Split, condition: np.ndarray, config: RunConfig) -> Split:
-    return dataclasses.replace(split, condition=condition, condition_names=config.data.classes)
+def _with_condition(split: Split | SparseSplit, condition: np.ndarray, config: RunConfig) -> Split | SparseSplit:
+    return split.with_condition(condition, config.data.classes)

@@ -2,11 +2,13 @@
 
 import dataclasses
 import functools
+import math
 from typing import TypeVar
 
 import tensorflow as tf
 
-from tfvae.data import ShardedSplit, Split, Splits
+from tfvae.data import Split, Splits
+from tfvae.data.any_split import AnySplit
 from tfvae.data.batches import endless
 from tfvae.data.split_like import SplitLike
 from tfvae.training.choices import num_labelled, num_steps
@@ -86,7 +88,7 @@ class RunData:
         return self._validation.name
 
     @property
-    def _validation(self) -> Split | ShardedSplit:
+    def _validation(self) -> AnySplit:
         return self.splits.validation or self.splits.test or self.splits.train
 
     @functools.cached_property
@@ -124,11 +126,14 @@ def dequantizes(config: RunConfig, split: SplitLike) -> bool:
     return is_density_of_levels(config.model.likelihood_kind, split)
 
 
-def first_in_memory(split: Split | ShardedSplit, n: int | None = None) -> Split:
-    """Returns the first n examples in memory, None for all. From a split on disk at most 10,000, fewer if large."""
+def first_in_memory(split: AnySplit, n: int | None = None) -> Split:
+    """Returns the first n examples in memory, None for all.
+
+    From a split on disk, or of sparse counts, at most 10,000, fewer if large.
+    """
     if isinstance(split, Split):
         return split if n is None else split.take(n)
-    most = min(_MAX_IN_MEMORY, max(1, _MAX_IN_MEMORY_BYTES // (4 * split.header.num_values)))
+    most = min(_MAX_IN_MEMORY, max(1, _MAX_IN_MEMORY_BYTES // (4 * math.prod(split.event_shape))))
     return split.take(most if n is None else min(n, most))
 
 

@@ -7,7 +7,8 @@ from typing import Any, Self, TypeAlias
 import numpy as np
 import tensorflow as tf
 
-from tfvae.data import ShardedSplit, Split, Splits, reading
+from tfvae.data import Splits, reading
+from tfvae.data.any_split import AnySplit
 from tfvae.data.examples import CONDITION, OBSERVED
 from tfvae.models import VAE, _inputs
 from tfvae.models.batch import Batch
@@ -17,13 +18,7 @@ from tfvae.typing import Tensor, TensorLike
 
 # What `VAETensorBoard(images=...)` takes.
 Images: TypeAlias = (
-    TensorLike
-    | tuple[TensorLike, TensorLike]
-    | Mapping[str, TensorLike]
-    | Split
-    | ShardedSplit
-    | Splits
-    | tf.data.Dataset
+    TensorLike | tuple[TensorLike, TensorLike] | Mapping[str, TensorLike] | AnySplit | Splits | tf.data.Dataset
 )
 
 # Enough for a histogram, and little work for a model.

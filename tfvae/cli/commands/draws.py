@@ -14,7 +14,7 @@ from tfvae._images import beside, tile
 from tfvae.cli.commands import tables
 from tfvae.cli.commands.examples import BATCH_SIZE, batches_of, examples_of, ids_of, labels_as
 from tfvae.cli.commands.output import announced, say, write_arrays, write_picture
-from tfvae.data import ShardedSplit, Split
+from tfvae.data import Split
 from tfvae.data.examples import CONDITION, OBSERVED
 from tfvae.models.queries import Decoded, block_seed
 from tfvae.training.saved_run import load_run
@@ -187,7 +187,7 @@ def _named(z: Any) -> dict[str, Tensor]:
     return z if isinstance(z, dict) else {"z": z}
 
 
-def _spec(split: Split | ShardedSplit) -> dict[str, tf.TensorSpec]:
+def _spec(split: AnySplit) -> dict[str, tf.TensorSpec]:
     """Returns the type of a batch."""
     spec = {"x": tf.TensorSpec([None, *split.event_shape], tf.float32)}
     if split.condition_shape is not None:

@@ -8,7 +8,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from tfvae._errors import quoted
-from tfvae.data import ShardedSplit, Split, reading
+from tfvae.data import Split, reading
+from tfvae.data.any_split import AnySplit
 from tfvae.data.examples import CONDITION, OBSERVED
 from tfvae.data.load import check_split
 from tfvae.training.load_data import load_data, load_other_data
@@ -27,7 +28,7 @@ def examples_of(
     *,
     id: str | None = None,
     misfits: Literal["error", "missing"] = "error",
-) -> Split | ShardedSplit:
+) -> AnySplit:
     """Loads the data that a command works on, with the noise of training drawn once.
 
     Args:
@@ -57,7 +58,7 @@ def examples_of(
     return split
 
 
-def batches_of(split: Split | ShardedSplit) -> Iterator[tuple[dict[str, Any], np.ndarray | None]]:
+def batches_of(split: AnySplit) -> Iterator[tuple[dict[str, Any], np.ndarray | None]]:
     """Yields batches as dictionaries, and their labels."""
     for batch in reading.batches(split, BATCH_SIZE):
         given = {"x": batch.x, CONDITION: batch.condition, OBSERVED: batch.observed}
@@ -84,7 +85,7 @@ class Ids(NamedTuple):
             start = stop
 
 
-def ids_of(run: Run, split: Split | ShardedSplit, id: str | None = None) -> Ids:
+def ids_of(run: Run, split: AnySplit, id: str | None = None) -> Ids:
     """Returns what identifies examples, from the column `id`, or that of the run."""
     values = split.ids if isinstance(split, Split) else None
     if values is not None and values.dtype == object:
@@ -92,7 +93,7 @@ def ids_of(run: Run, split: Split | ShardedSplit, id: str | None = None) -> Ids:
     return Ids(id or run.config.data.id, values)
 
 
-def labels_as(labels: np.ndarray, split: Split | ShardedSplit, path: Path) -> np.ndarray:
+def labels_as(labels: np.ndarray, split: AnySplit, path: Path) -> np.ndarray:
     """Returns labels for a file: the names of their classes in a table, empty if unknown, or numbers."""
     if path.suffix.lower() == ".npz" or split.class_names is None:
         return labels

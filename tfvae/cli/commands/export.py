@@ -13,7 +13,7 @@ from tfvae import export as tfvae_export
 from tfvae._errors import reading
 from tfvae.cli.commands.output import console, say
 from tfvae.cli.loading import messages_hidden
-from tfvae.data import ShardedSplit, Split
+from tfvae.data.any_split import AnySplit
 from tfvae.export import ConvertedModel
 from tfvae.export.manifest import write_card
 from tfvae.export.saving_litert import PRECISIONS
@@ -88,7 +88,7 @@ def _convert(
 _TARGETS: dict[str, Callable[[_ExportRequest], None]] = {"saved-model": _saved_model, "litert": _litert, "onnx": _onnx}
 
 
-def _training_data(run: Run) -> Split | ShardedSplit:
+def _training_data(run: Run) -> AnySplit:
     """Loads the training data of the run, with its noise drawn once."""
     name = run.config.data.name
     try:

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from tfvae.data.errors import DataError
 from tfvae.data.shard_header import is_shards
-from tfvae.data.sources import archives, arrays, digits, image_folders, shards, tables, tfds
+from tfvae.data.sources import archives, arrays, digits, h5ad, image_folders, shards, sparse_matrices, tables, tfds
 from tfvae.data.sources.source import Request, Source
 from tfvae.data.sources.unreadable import reporting_unreadable, unknown, unreadable
 from tfvae.tables.reading import is_table
@@ -25,11 +25,18 @@ NAMES: MappingProxyType[str, Source] = MappingProxyType(
 )
 _PREFIXES: MappingProxyType[str, Source] = MappingProxyType({tfds.PREFIX: tfds.TFDS})
 _SUFFIXES: MappingProxyType[str, Source] = MappingProxyType(
-    {".npy": arrays.NPY, ".npz": arrays.NPZ, ".tfrecord": shards.SINGLE_SHARD}
+    {".h5ad": h5ad.H5AD, ".npy": arrays.NPY, ".npz": arrays.NPZ, ".tfrecord": shards.SINGLE_SHARD}
+)
+# Whether a file is of a kind that its last suffix does not tell, and its source.
+_FILES: tuple[tuple[Callable[[Path], bool], Source], ...] = (
+    (sparse_matrices.is_matrix_market, sparse_matrices.MATRIX),
+    (sparse_matrices.has_sparse_counts, sparse_matrices.MATRIX),
+    (is_table, tables.TABLE),  # with a suffix of compression perhaps
 )
 # Whether a folder is of a kind, and its source; the first that fits.
 _FOLDERS: tuple[tuple[Callable[[Path], bool], Source], ...] = (
     (is_shards, shards.SHARDS),
+    (sparse_matrices.has_matrix_market, sparse_matrices.MATRIX),
     (image_folders.has_images, image_folders.IMAGES),
 )
 
@@ -46,10 +53,11 @@ def source_of(request: Request) -> Source:
     if prefixed:
         return prefixed[0]
     path = request.path
+    files = [source for is_kind, source in _FILES if is_kind(path)]
+    if files:
+        return files[0]
     if path.suffix in _SUFFIXES:
         return _SUFFIXES[path.suffix]
-    if is_table(path):  # with a suffix of compression perhaps
-        return tables.TABLE
     with reporting_unreadable(request.name):
         folders = [source for is_kind, source in _FOLDERS if request.name and is_kind(path)]
     return folders[0] if folders else _UNKNOWN

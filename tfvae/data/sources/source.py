@@ -10,6 +10,7 @@ import numpy as np
 from tfvae._targets import expanded
 from tfvae.data.errors import DataError
 from tfvae.data.shard_sources import ShardSource
+from tfvae.data.sparse_split import SparseSplit
 from tfvae.data.split import Split
 from tfvae.data.splits import Splits
 
@@ -81,7 +82,7 @@ class Source:
 
     load: Callable[[Request], Splits]
     check: Callable[[Request], None] = _nothing
-    whole: Callable[[Request], Split | None] = _nothing
+    whole: Callable[[Request], Split | SparseSplit | None] = _nothing
     on_disk: Callable[[Request], np.ndarray | None] | None = None
     stream: Callable[[Request, Path], dict[str, ShardSource]] | None = None
     has_nan: bool = False

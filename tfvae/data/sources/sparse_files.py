@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +23,18 @@ def read_sparse_matrix(path: Path) -> np.ndarray:
     Raises:
         DataError: If it is damaged, or would fill too much memory as a dense array.
     """
+    try:
+        return plain_array(load_sparse_matrix(path), str(path))
+    except ValueError as error:
+        raise DataError(str(error)) from error
+
+
+def load_sparse_matrix(path: Path) -> Any:
+    """Reads the matrix in a file, sparse.
+
+    Raises:
+        DataError: If it is damaged.
+    """
     import scipy.sparse
 
     try:
@@ -33,7 +46,4 @@ def read_sparse_matrix(path: Path) -> np.ndarray:
             f"{path} has a sparse matrix that cannot be read. Save it again with scipy.sparse.save_npz, or save "
             f"matrix.toarray() with numpy.save. Received from SciPy: {error}"
         ) from error
-    try:
-        return plain_array(matrix, str(path))
-    except ValueError as error:
-        raise DataError(str(error)) from error
+    return matrix

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from tfvae.data import ShardedSplit, Split
+from tfvae.data.any_split import AnySplit
 from tfvae.serving.explore.explored_model import ExploredModel
 from tfvae.serving.explore.model_input import ModelInput
 from tfvae.training.load_data import load_data
@@ -33,7 +33,7 @@ def explored_run(
     available = [part for part in _SPLITS if getattr(splits, part) is not None]
     if split not in available:
         raise ValueError(f"{name} has no {split!r} split. Choose {' or '.join(available)} with --split.")
-    loaded: Split | ShardedSplit = getattr(splits, split)
+    loaded: AnySplit = getattr(splits, split)
     examples = evaluation_split(run.config, loaded.take(num_examples))
     on_stage(f"encoding {len(examples):,} examples of {examples.name}")
     training = None

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tfvae.data import ShardedSplit, Split
+from tfvae.data.any_split import AnySplit
 from tfvae.training.config import RunConfig
 from tfvae.training.run_data import dequantizes
 
@@ -28,7 +28,7 @@ class ModelInput:
     num_levels: int | None = None
 
     @classmethod
-    def of_run(cls, config: RunConfig, split: Split | ShardedSplit) -> "ModelInput":
+    def of_run(cls, config: RunConfig, split: AnySplit) -> "ModelInput":
         """Returns the conversion for a run. `split` is the loaded split, before noise is added."""
         if dequantizes(config, split):
             return cls("levels", num_levels=split.num_levels)
