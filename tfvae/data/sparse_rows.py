@@ -115,7 +115,7 @@ def are_counts(values: np.ndarray) -> bool:
     if values.dtype.kind == "i":
         return all((chunk >= 0).all() for chunk in chunks)
     return values.dtype.kind == "f" and all(
-        ((chunk >= 0) & (chunk == np.floor(chunk)) & np.isfinite(chunk)).all() for chunk in chunks
+        (np.isfinite(chunk) & (chunk >= 0) & (chunk == np.floor(chunk))).all() for chunk in chunks
     )
 
 

@@ -79,6 +79,12 @@ class SparseSplit(SplitLike):
         return 0.0, self.matrix.largest(self.rows)
 
     @property
+    def share_of_zeros(self) -> float:
+        """The share of the counts that are zero."""
+        stored = (self.matrix.ends[self.rows + 1] - self.matrix.ends[self.rows]).sum()
+        return float(1.0 - stored / (len(self) * self.matrix.num_columns))
+
+    @property
     def channel_added(self) -> bool:
         """False."""
         return False

@@ -27,9 +27,11 @@ from tfvae.layers.independent_negative_binomial import IndependentNegativeBinomi
 from tfvae.layers.independent_normal import IndependentNormal
 from tfvae.layers.independent_poisson import IndependentPoisson
 from tfvae.layers.independent_student_t import IndependentStudentT
+from tfvae.layers.independent_zero_inflated_negative_binomial import IndependentZeroInflatedNegativeBinomial
 from tfvae.layers.joint import Joint
 from tfvae.layers.kl_divergence_add_loss import KLDivergenceAddLoss
 from tfvae.layers.kl_divergence_regularizer import KLDivergenceRegularizer
+from tfvae.layers.log_counts import LogCounts
 from tfvae.layers.mixture_logistic import MixtureLogistic
 from tfvae.layers.mixture_normal import MixtureNormal
 from tfvae.layers.mixture_same_family import MixtureSameFamily
@@ -37,6 +39,7 @@ from tfvae.layers.multivariate_normal_diag import MultivariateNormalDiag
 from tfvae.layers.multivariate_normal_diag_plus_low_rank import MultivariateNormalDiagPlusLowRank
 from tfvae.layers.multivariate_normal_tril import MultivariateNormalTriL
 from tfvae.layers.one_hot_categorical import OneHotCategorical
+from tfvae.layers.sized_negative_binomial import SizedNegativeBinomial
 from tfvae.layers.standardization import Standardization
 from tfvae.layers.standardized import Standardized
 from tfvae.layers.table_encoding import TableEncoding
@@ -66,9 +69,11 @@ __all__ = [
     "IndependentNormal",
     "IndependentPoisson",
     "IndependentStudentT",
+    "IndependentZeroInflatedNegativeBinomial",
     "Joint",
     "KLDivergenceAddLoss",
     "KLDivergenceRegularizer",
+    "LogCounts",
     "MixtureLogistic",
     "MixtureNormal",
     "MixtureSameFamily",
@@ -76,6 +81,7 @@ __all__ = [
     "MultivariateNormalDiagPlusLowRank",
     "MultivariateNormalTriL",
     "OneHotCategorical",
+    "SizedNegativeBinomial",
     "Standardization",
     "Standardized",
     "TableEncoding",

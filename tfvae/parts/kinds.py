@@ -24,10 +24,12 @@ LAYERS = {
     "normal": "tfvae.layers:IndependentNormal",
     "one_hot_categorical": "tfvae.layers:OneHotCategorical",
     "poisson": "tfvae.layers:IndependentPoisson",
+    "sized_negative_binomial": "tfvae.layers:SizedNegativeBinomial",
     "student_t": "tfvae.layers:IndependentStudentT",
     "table": "tfvae.layers:TableLikelihood",
     "tril": "tfvae.layers:MultivariateNormalTriL",
     "von_mises_fisher": "tfvae.layers:VonMisesFisher",
+    "zero_inflated_negative_binomial": "tfvae.layers:IndependentZeroInflatedNegativeBinomial",
 }
 
 # Layers that are posteriors too: of real values, or of unit vectors.

@@ -20,12 +20,19 @@ from tfvae.training.build_m2 import build_m2
 from tfvae.training.conditional import conditional_decoder, conditional_encoder
 from tfvae.training.config import RunConfig
 from tfvae.training.initial_weights import start_at_marginals, start_at_unit_normal
+from tfvae.training.likelihoods import SIZED
 from tfvae.training.model_parts import ModelParts
 from tfvae.training.own_code import require_allowed
 from tfvae.training.run_data import RunData
 
 _EXAMPLES_FOR_DENSITY = 1000
-_ADAPTED = (layers.Standardization, layers.Standardized, layers.TableEncoding, layers.TableLikelihood)
+_ADAPTED = (
+    layers.SizedNegativeBinomial,
+    layers.Standardization,
+    layers.Standardized,
+    layers.TableEncoding,
+    layers.TableLikelihood,
+)
 
 
 def build_vae(config: RunConfig, splits: Splits, *, allow_code: bool = False) -> VAE:
@@ -54,7 +61,7 @@ def _build(config: RunConfig, splits: Splits) -> VAE:
     if model.kind == "m2":
         vae = build_m2(parts, len(splits.train.class_names or ()), estimator())
     else:
-        encoder, decoder = (_conditional if config.data.condition else _plain)(parts)
+        encoder, decoder = (_plain if splits.train.condition_shape is None else _conditional)(parts)
         of_prior = {
             "latent_size": model.latent_size,
             "encoder": encoder,
@@ -95,6 +102,8 @@ def _plain(parts: ModelParts) -> tuple[keras.Model, keras.Model]:
 def _conditional(parts: ModelParts) -> tuple[keras.Model, keras.Model]:
     """Returns encoder and decoder of a conditional model, of which one may have no condition."""
     shape, names = parts.splits.train.condition_shape or (), parts.config.model.conditioned
+    if parts.takes_sizes:
+        names = (*({"encoder"} if "encoder" in names and shape != (1,) else ()), "decoder")
     encoder, decoder = (None, None) if len(names) == 2 else _plain(parts)
     return (
         conditional_encoder(parts, shape) if "encoder" in names else encoder,
@@ -112,7 +121,7 @@ def _start(vae: VAE, config: RunConfig, splits: Splits) -> None:
         layer.adapt(x)
     if not is_own_code(model.network_kind):
         if adapted:
-            start_at_unit_normal(vae, has_scales=model.likelihood_kind != "table")
+            start_at_unit_normal(vae, has_scales=model.likelihood_kind not in ("table", SIZED))
         else:
             start_at_marginals(vae, train, model.likelihood_kind)
     if isinstance(vae.prior, priors.VampPrior):

@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tfvae.data import Split, Splits
+from tfvae.data import SparseSplit, Split, Splits
 from tfvae.data.any_split import AnySplit
 from tfvae.parts import kinds, part_of
 from tfvae.training.config import RunConfig
-from tfvae.training.likelihoods import DENSITIES, check_values, is_density_of_levels
+from tfvae.training.likelihoods import DENSITIES, SIZED, check_values, has_sizes, is_density_of_levels, of_sized
 from tfvae.training.settings import ModelConfig
 
 # Automatic number of epochs for own data: at least this many steps, within these limits.
@@ -40,6 +40,8 @@ def choose_likelihood(config: RunConfig, splits: Splits) -> Any:
         ValueError: If the likelihood that is requested does not fit the values.
     """
     likelihood, train = config.model.likelihood, splits.train
+    if has_sizes(splits):
+        likelihood = of_sized(likelihood)
     if likelihood == "auto":
         if splits.schema is not None:
             return "table"
@@ -148,6 +150,8 @@ def _labels(config: RunConfig, splits: Splits) -> list[Choice]:
         return [Choice("labels", what, "--num-labels")]
     if train.condition_shape is None:
         return []
+    if not data.condition:  # but the sizes of rows
+        return []
     shape = "x".join(map(str, train.condition_shape))
     what = f"one of {_count(len(data.classes), 'class')}" if data.classes else f"numbers of shape {shape}"
     parts = [*model.conditioned, *(["prior"] if part_of(model.prior, "model.prior")[0] == "conditional" else [])]
@@ -179,6 +183,8 @@ def _kind(train: AnySplit) -> str:
         return "zeros and ones"
     if train.num_levels is None:
         low, high = train.value_range
+        if isinstance(train, SparseSplit):
+            return f"counts from {low:,.0f} to {high:,.0f}, {train.share_of_zeros:.1%} of them zero"
         return f"floats from {low:g} to {high:g}"
     if isinstance(train, Split) and 2 * (largest := int(train.raw.max())) < train.num_levels - 1:
         return f"{train.num_levels} levels, largest value {largest}"
@@ -190,6 +196,12 @@ def _likelihood(config: RunConfig, splits: Splits) -> tuple[str, str]:
     kind = config.model.likelihood_kind
     if kind == "table":
         return "table, a distribution of its kind for each column", "--columns NAME=KIND"
+    if kind == SIZED:
+        arguments = part_of(config.model.likelihood, "model.likelihood")[1]
+        name = "zero-inflated negative binomial" if arguments.get("zero_inflated") else "negative binomial"
+        return f"{name}, with means that are shares of the size of the row", "--likelihood " + (
+            "negative_binomial" if arguments.get("zero_inflated") else "zero_inflated_negative_binomial"
+        )
     if kind not in ("bernoulli", "normal"):
         what = "a density of real values" if kind in DENSITIES else "a probability of each value"
         return f"{kind}, {what}", "--likelihood normal"

@@ -15,26 +15,36 @@ Shape = tuple[int, ...]
 
 
 def conditional_encoder(parts: ModelParts, condition_shape: Shape) -> keras.Model:
-    """Creates an encoder q(z|x,c). Its network gets x and c as one vector or, if it has spatial axes, as channels."""
+    """Creates an encoder q(z|x,c). Its network gets x and c as one vector or, if it has spatial axes, as channels.
+
+    It does not get the size of the row, which is the sum of x.
+    """
     x, condition = _input(parts.event_shape, "x"), _input(condition_shape, CONDITION)
+    given = condition[:, :-1] if parts.takes_sizes else condition
     before, _ = parts.likelihood()
     found = x
     for layer in before:
         found = layer(found)
     body = parts.encoder_body(parts.num_parameters, merges=False)
     is_flat = parts.config.model.network_kind in kinds.OF_ANY_SHAPE
-    found = body(_flat_together(found, condition) if is_flat else _as_channel(found, condition, parts.image_shape))
+    found = body(_flat_together(found, given) if is_flat else _as_channel(found, given, parts.image_shape))
     for layer in parts.posterior():
         found = layer(found)
     return keras.Model({"x": x, CONDITION: condition}, found, name="encoder")
 
 
 def conditional_decoder(parts: ModelParts, condition_shape: Shape) -> keras.Model:
-    """Creates a decoder p(x|z,c), whose network gets z and c as one vector."""
+    """Creates a decoder p(x|z,c), whose network gets z and c as one vector. The likelihood gets the size of the row."""
     z, condition = _input((parts.config.model.latent_size,), "z"), _input(condition_shape, CONDITION)
     _, likelihood = parts.likelihood()
-    found = likelihood(parts.decoder_body()(_flat_together(z, condition)))
-    return keras.Model({"z": z, CONDITION: condition}, found, name="decoder")
+    if not parts.takes_sizes:
+        parameters = parts.decoder_body()(_flat_together(z, condition))
+    else:
+        gets_others = condition_shape[0] > 1 and "decoder" in parts.config.model.conditioned
+        shares = parts.decoder_body()(_flat_together(z, condition[:, :-1]) if gets_others else z)
+        # Not in half precision, which would round the size.
+        parameters = keras.layers.Concatenate(dtype=z.dtype)([shares, condition[:, -1:]])
+    return keras.Model({"z": z, CONDITION: condition}, likelihood(parameters), name="decoder")
 
 
 def conditional_prior(

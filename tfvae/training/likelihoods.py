@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tfvae._errors import quoted
-from tfvae.data import Split, Splits
+from tfvae.data import SparseSplit, Split, Splits
 from tfvae.data.split_like import SplitLike
 from tfvae.parts import FAMILIES, part_of
 
@@ -19,7 +19,19 @@ DENSITIES = frozenset(
     )
 )  # fmt: skip
 # Probabilities of whole numbers, which must not be scaled to [0, 1].
-COUNTS = frozenset(("beta_binomial", "categorical", "negative_binomial", "poisson"))
+COUNTS = frozenset(
+    (
+        "beta_binomial", "categorical", "negative_binomial", "poisson", "sized_negative_binomial",
+        "zero_inflated_negative_binomial",
+    )
+)  # fmt: skip
+# The likelihood of rows of counts that come with their sizes, and what it is called for other counts.
+SIZED = "sized_negative_binomial"
+_OF_SIZED: dict[str, Any] = {
+    "auto": SIZED,
+    "negative_binomial": SIZED,
+    "zero_inflated_negative_binomial": {"kind": SIZED, "zero_inflated": True},
+}
 # Probabilities of gray values k / (num_bins - 1).
 GRAY_VALUES = frozenset(("discretized_logistic", "discretized_logistic_mixture"))
 _IN_UNIT_INTERVAL = frozenset(("bernoulli", "beta", "continuous_bernoulli"))
@@ -31,6 +43,16 @@ _OF_VECTORS = frozenset((*_ONE_HOT, *_UNIT_VECTORS, "diag", "diag_plus_low_rank"
 _DEPENDENT = frozenset((*_ONE_HOT, *_UNIT_VECTORS, "diag_plus_low_rank", "mixture_logistic", "mixture_normal", "tril"))
 
 _TOLERANCE = 1e-3  # of the norm of unit vectors in float32
+
+
+def has_sizes(splits: Splits) -> bool:
+    """Whether examples are rows of counts that come with their sizes."""
+    return isinstance(splits.train, SparseSplit)
+
+
+def of_sized(likelihood: Any) -> Any:
+    """Returns the likelihood for rows of counts that come with their sizes, in the place of one without them."""
+    return _OF_SIZED.get(likelihood, likelihood) if isinstance(likelihood, str) else likelihood
 
 
 def fitting(splits: Splits) -> list[str]:
@@ -68,6 +90,10 @@ def _lack(kind: str, arguments: Mapping[str, Any], split: SplitLike) -> str | No
     of_colors = kind == "discretized_logistic_mixture" and split.event_shape[-1] > 1
     if split.has_missing and (kind in _DEPENDENT or of_colors):
         return "data without missing values, because its values depend on each other given z"
+    if isinstance(split, SparseSplit) and kind != SIZED:
+        return "dense data, such as a .npy file, because rows of sparse counts come with their sizes"
+    if kind == SIZED and not isinstance(split, SparseSplit):
+        return "rows of sparse counts with their sizes, such as an .h5ad file"
     if kind == "table" and split.schema is None:
         return "a table, such as a .csv file, whose columns are known"
     if kind in _OF_VECTORS and len(split.event_shape) != 1:

@@ -14,6 +14,7 @@ from tfvae.data import Splits
 from tfvae.parts import FAMILIES, is_own_code, kinds, part_of
 from tfvae.parts.building import build, call, constructor
 from tfvae.training.config import RunConfig
+from tfvae.training.likelihoods import SIZED
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,7 +85,14 @@ class ModelParts:
         path = arguments["decoder"] if is_own_code(kind) else kinds.DECODERS[kind]
         available = {"hidden": model.hidden[::-1], "filters": model.filters[::-1], **self._of_networks}
         size = _params_size(model.likelihood, "model.likelihood", self._of_x)
+        if self.takes_sizes:
+            size -= 1  # of the row, which is given
         return call(path, "model.network", self._arguments, {**available, "output_size": size, "name": "decoder_body"})
+
+    @property
+    def takes_sizes(self) -> bool:
+        """Whether the last number of a condition is the size of a row of counts."""
+        return self.config.model.likelihood_kind == SIZED
 
     @property
     def num_parameters(self) -> int:
@@ -110,13 +118,15 @@ class ModelParts:
     def likelihood(self) -> tuple[list[keras.layers.Layer], keras.layers.Layer]:
         """Makes the layers for x alone before the encoder, and the distribution layer of the decoder.
 
-        There are such layers if the model standardises, or x is a row of a table. They and the distribution layer then
-        have to be adapted.
+        There are such layers if the model standardises, or x is a row of a table or of counts. They and the
+        distribution layer then have to be adapted.
         """
         value = self.config.model.likelihood
         layer = build(value, "model.likelihood", **self._of_x, name="likelihood")
         if isinstance(layer, layers.TableLikelihood):
             return [layers.TableEncoding(layer.schema, name="encoding")], layer
+        if self.takes_sizes:
+            return [layers.LogCounts(name="log_counts")], layer
         if self.config.model.standardize != "on":
             return [], layer
         before = layers.Standardization(name="standardization")

@@ -21,7 +21,7 @@ from tfvae.training.choices import (
     choose_standardize,
 )
 from tfvae.training.config import RunConfig
-from tfvae.training.likelihoods import GRAY_VALUES
+from tfvae.training.likelihoods import GRAY_VALUES, has_sizes
 from tfvae.training.settings import ModelConfig, TrainingConfig
 from tfvae.training.spatial_axes import MAX_AXES, num_spatial_axes
 
@@ -48,6 +48,7 @@ def resolve(config: RunConfig, splits: Splits) -> RunConfig:
     check_labels(config)
     config = _with_estimator_of_labels(config)
     training = config.training
+    _check_sizes(model, splits)
     _check_condition(model, splits)
     _check_prior(model)
     _check_estimator(model, training)
@@ -162,22 +163,40 @@ def _with_estimator_of_labels(config: RunConfig) -> RunConfig:
     return dataclasses.replace(config, training=dataclasses.replace(training, estimator=_ENUMERATED))
 
 
+def _check_sizes(model: ModelConfig, splits: Splits) -> None:
+    """Raises ValueError if the model cannot get the sizes of rows of counts."""
+    if not has_sizes(splits):
+        return
+    if model.kind == "m2":
+        raise ValueError(
+            'model.kind must be "vae" for rows of sparse counts, which come with their sizes; labels can be a '
+            "condition: data.condition = \"label\". Received: model.kind='m2'"
+        )
+    if part_of(model.prior, "model.prior")[0] == "conditional":
+        raise ValueError(
+            "model.prior must be another than conditional for rows of sparse counts, on whose sizes it would depend. "
+            f"Received: model.prior={quoted(model.prior)}"
+        )
+
+
 def _check_condition(model: ModelConfig, splits: Splits) -> None:
     """Raises ValueError if there is no part that gets the condition, or no condition for a part."""
     prior, _ = part_of(model.prior, "model.prior")
-    if splits.train.condition_shape is None:
+    shape = splits.train.condition_shape
+    if shape is None:
         if prior == "conditional":
             raise ValueError(
                 'model.prior = "conditional" needs a condition, such as data.condition = "label". '
                 "Received: data without a condition"
             )
         return
-    if not model.conditioned and prior != "conditional":
+    is_given = shape != (1,) or not has_sizes(splits)
+    if is_given and not model.conditioned and prior != "conditional":
         raise ValueError(
             'model.conditioned must name a network that gets the condition, "encoder" or "decoder", unless model.prior '
             'is "conditional". Received: model.conditioned=[]'
         )
-    if prior == "vamp" and "encoder" in model.conditioned:
+    if is_given and prior == "vamp" and "encoder" in model.conditioned:
         raise ValueError(
             "model.prior must be another than vamp if the encoder gets a condition, which its pseudo-inputs lack. "
             "Received: model.prior='vamp'"

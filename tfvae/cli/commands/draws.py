@@ -15,6 +15,7 @@ from tfvae.cli.commands import tables
 from tfvae.cli.commands.examples import BATCH_SIZE, batches_of, examples_of, ids_of, labels_as
 from tfvae.cli.commands.output import announced, say, write_arrays, write_picture
 from tfvae.data import Split
+from tfvae.data.any_split import AnySplit
 from tfvae.data.examples import CONDITION, OBSERVED
 from tfvae.models.queries import Decoded, block_seed
 from tfvae.training.saved_run import load_run
