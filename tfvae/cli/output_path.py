@@ -5,15 +5,17 @@ from pathlib import Path
 from tfvae._targets import expanded, output_file
 
 FORMATS = (".npz", ".csv")
+ANNDATA = ".h5ad"
 TABLES = (".tsv", ".parquet", ".feather")
 
 
-def checked_output(path: Path | None, *, is_table: bool = False) -> Path | None:
+def checked_output(path: Path | None, *, is_table: bool = False, is_counts: bool = False) -> Path | None:
     """Returns the path with its suffix, which is `.npz` by default.
 
     Args:
         path: The path, or None.
         is_table: Whether the output may be a table of any format.
+        is_counts: Whether the output may be an AnnData file.
 
     Raises:
         ValueError: If the suffix is not a supported format, or the path is a folder, a device or a pipe.
@@ -23,7 +25,7 @@ def checked_output(path: Path | None, *, is_table: bool = False) -> Path | None:
     if not path.name:
         raise ValueError(f"--output must be the name of a file. Received: --output {str(path)!r}")
     output_file(expanded(path))
-    formats = (*FORMATS, *TABLES) if is_table else FORMATS
+    formats = (*FORMATS, *(TABLES if is_table else ()), *((ANNDATA,) if is_counts else ()))
     if path.suffix.lower() in formats:
         return path
     if path.suffix[1:2].isalpha():

@@ -11,7 +11,7 @@ from tfvae.cli import checks
 from tfvae.cli.arguments import DataArgument, IdOption, OutputOption, RunArgument, SeedOption, SplitOption
 from tfvae.cli.condition import checked_condition, checked_label, require_labels
 from tfvae.cli.loading import commands
-from tfvae.cli.output_path import checked_output
+from tfvae.cli.output_path import ANNDATA, checked_output
 
 
 def evaluate(
@@ -51,7 +51,10 @@ def sample(
     config = checks.check_run(run)
     given, number = checked_condition(config, condition), checked_label(config, label)
     is_table = bool(config.data.columns)
-    target = checked_output(output, is_table=is_table) or run / ("samples.csv" if is_table else "samples.npz")
+    is_counts = config.data.name.lower().endswith(ANNDATA)
+    target = checked_output(output, is_table=is_table, is_counts=is_counts) or run / (
+        "samples.csv" if is_table else "samples.npz"
+    )
     checks.check_outputs(run, config.data.name, *_arrays_and_picture(target))
     # The size of x is unknown until the model is loaded. The size of z alone catches most mistakes.
     require_space(target, 4 * config.model.latent_size * num_samples)
@@ -86,8 +89,14 @@ def encode(
     seed: SeedOption = 0,
     output: OutputOption = None,
 ) -> None:
-    """Encode data: an .npz or a table with the posterior's `mean`, `stddev`, a sample `z`, and `labels` if known."""
-    target = checked_output(output, is_table=True) or run / "latents.npz"
+    """Encode data: an .npz or a table with the posterior's `mean`, `stddev`, a sample `z`, and `labels` if known.
+
+    From an .h5ad file to another one: all that it has, and the means as obsm["X_tfvae"].
+    """
+    source = data or checks.check_run(run).data.name
+    target = checked_output(output, is_table=True, is_counts=source.lower().endswith(ANNDATA)) or run / "latents.npz"
+    if target.suffix.lower() == ANNDATA:
+        data = source  # all cells of the file, in their order
     _check_draws(run, data, split, target)
     commands("draws").encode(run, data, split, seed, target, id)
 

@@ -12,8 +12,10 @@ from tfvae import evaluation
 from tfvae._display import Display
 from tfvae._images import beside, tile
 from tfvae.cli.commands import tables
+from tfvae.cli.commands.counts import batches_of_samples, write_latents, write_samples
 from tfvae.cli.commands.examples import BATCH_SIZE, batches_of, examples_of, ids_of, labels_as
 from tfvae.cli.commands.output import announced, say, write_arrays, write_picture
+from tfvae.cli.output_path import ANNDATA
 from tfvae.data import Split
 from tfvae.data.any_split import AnySplit
 from tfvae.data.examples import CONDITION, OBSERVED
@@ -35,13 +37,20 @@ def sample(run_dir: Path, num_samples: int, condition: Any, label: int | None, s
     """
     run = load_run(run_dir)
 
-    def drawn(number: Tensor, seed: Tensor) -> dict[str, Tensor]:
-        decoded = run.vae.ancestral_sample(number, condition=condition, label=label, seed=seed)
+    def drawn(batch: dict[str, Tensor], seed: Tensor) -> dict[str, Tensor]:
+        given = batch.get(CONDITION, condition)
+        decoded = run.vae.ancestral_sample(batch["number"], condition=given, label=label, seed=seed)
         return {**_named(decoded.z), **_mean_and_sample(decoded)}
 
-    program = _program(drawn, tf.TensorSpec([], tf.int32))
-    numbers = (min(BATCH_SIZE, num_samples - start) for start in range(0, num_samples, BATCH_SIZE))
-    parts = (program(number, block_seed(seed, i)) for i, number in enumerate(numbers))
+    batches = list(batches_of_samples(run.vae, num_samples, BATCH_SIZE, condition, seed))
+    spec = {name: tf.TensorSpec([None] * np.ndim(part), part.dtype) for name, part in batches[0].items()}
+    if CONDITION in spec:
+        spec[CONDITION] = tf.TensorSpec([None, *run.vae.condition_shape], tf.float32)
+    program = _program(drawn, spec)
+    parts = (program(batch, block_seed(seed, i)) for i, batch in enumerate(batches))
+    if output.suffix.lower() == ANNDATA:
+        write_samples(output, parts, Path(run.config.data.name))
+        return
     schema = tables.schema_of_run(run.config)
     if schema is not None and output.suffix.lower() != ".npz":
         x = np.concatenate([part["sample"].numpy() for part in parts])
@@ -112,6 +121,9 @@ def encode(run_dir: Path, data: str | None, split_name: str, seed: int, output: 
         }
         for i, (batch, labels) in enumerate(batches_of(split))
     )
+    if output.suffix.lower() == ANNDATA:
+        write_latents(output, Path(data or run.config.data.name), parts)
+        return
     write_arrays(output, announced(output, ids_of(run, split, id).added_to(parts), len(split)))
 
 

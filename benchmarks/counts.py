@@ -1,0 +1,140 @@
+"""Compares models of the counts of cells: tfvae and scvi-tools' SCVI.
+
+    python benchmarks/counts.py ../shared/data/counts/zeisel_subset.h5ad --output counts.json
+
+Both get the same training cells, the same latent size, number and size of hidden layers, batch size and epochs, and
+otherwise have their defaults. Runs alternate. SCVI needs the packages anndata and scvi-tools; without them, only tfvae
+is measured.
+
+The measures are the ELBO and log p(x) with importance samples, in nats per cell, of the same held-out cells, given the
+size of each cell, which SCVI calls the observed library size. The models are compared cell by cell: the mean difference,
+and its standard error over cells.
+"""
+
+import argparse
+import importlib.util
+import json
+import os
+import tempfile
+import time
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+
+import tfvae
+from tfvae.training.config import RunConfig
+from tfvae.training.load_data import load_data
+from tfvae.training.per_example import read_per_example
+from tfvae.training.run import train
+
+LATENT_SIZE, HIDDEN, BATCH_SIZE = 10, 128, 128
+LIKELIHOODS = {"nb": "negative_binomial", "zinb": "zero_inflated_negative_binomial"}
+
+
+def with_tfvae(path, likelihood, epochs, num_importance_samples, seed):
+    """Trains a run, and returns the ELBO and log p(x) of each test cell, and the seconds of training."""
+    config = RunConfig.from_dict(
+        {
+            "data": {"name": str(path)},
+            "model": {"latent_size": LATENT_SIZE, "hidden": [HIDDEN], "likelihood": LIKELIHOODS[likelihood]},
+            "training": {"epochs": epochs, "batch_size": BATCH_SIZE, "seed": seed, "select": "last"},
+            "evaluation": {"num_importance_samples": num_importance_samples, "num_samples": 100},
+        }
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        found, report = train(config, Path(folder) / "run")
+        measures = read_per_example(found.per_example).values
+    return measures["elbo"], measures["log_marginal"], report["training_seconds"]
+
+
+def with_scvi(path, likelihood, epochs, num_importance_samples, seed):
+    """Trains SCVI on the same cells, and returns the same."""
+    import anndata
+    import scvi
+    import torch
+
+    scvi.settings.seed = seed
+    scvi.settings.verbosity = 30
+    cells = anndata.read_h5ad(path)
+    splits = load_data(RunConfig.from_dict({"data": {"name": str(path)}}))
+    train_cells, test_cells = (cells[split.rows].copy() for split in (splits.train, splits.test))
+    scvi.model.SCVI.setup_anndata(train_cells)
+    model = scvi.model.SCVI(train_cells, n_hidden=HIDDEN, n_latent=LATENT_SIZE, n_layers=1, gene_likelihood=likelihood)
+    begun = time.perf_counter()
+    model.train(
+        max_epochs=epochs,
+        train_size=1.0,
+        batch_size=BATCH_SIZE,
+        accelerator="cpu",
+        enable_progress_bar=False,
+        logger=False,
+        enable_checkpointing=False,
+    )
+    seconds = time.perf_counter() - begun
+    model.module.eval()
+    elbo, log_marginal = [], []
+    with torch.no_grad():
+        for tensors in model._make_data_loader(model._validate_anndata(test_cells), batch_size=50):
+            draws = []
+            for _ in range(100):
+                losses = model.module(tensors)[2]
+                terms = (*losses.reconstruction_loss.values(), *losses.kl_local.values())
+                draws.append(-sum(term.numpy() for term in terms))
+            elbo.append(np.mean(draws, axis=0))
+            log_marginal.append(
+                model.module.marginal_ll(
+                    tensors, n_mc_samples=num_importance_samples, n_mc_samples_per_pass=min(50, num_importance_samples)
+                ).numpy()
+            )
+    return np.concatenate(elbo), np.concatenate(log_marginal), seconds
+
+
+def main():
+    """Runs all models, prints a table and writes JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--epochs", type=int, default=400, help="the default of SCVI for up to 20,000 cells")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--num-importance-samples", type=int, default=500)
+    parser.add_argument("--likelihoods", default="nb,zinb")
+    parser.add_argument("--output", type=Path)
+    arguments = parser.parse_args()
+    contenders = {"tfvae": with_tfvae}
+    if importlib.util.find_spec("scvi"):
+        contenders["scvi"] = with_scvi
+    rows, measured = [], {}
+    print("likelihood  seed  model  test ELBO          log p(x)           training")
+    for seed in range(arguments.seeds):
+        for likelihood in arguments.likelihoods.split(","):
+            for name, measure in contenders.items():
+                elbo, log_marginal, seconds = measure(
+                    arguments.data, likelihood, arguments.epochs, arguments.num_importance_samples, seed
+                )
+                measured.setdefault((likelihood, name), []).append((elbo, log_marginal))
+                means = [f"{x.mean():10.2f} ± {x.std() / np.sqrt(len(x)):.2f}" for x in (elbo, log_marginal)]
+                print(f"{likelihood:10}  {seed:4}  {name:5}  {'  '.join(means)}  {seconds:6.1f} s", flush=True)
+                rows.append(
+                    {
+                        "likelihood": likelihood,
+                        "seed": seed,
+                        "model": name,
+                        "elbo": float(elbo.mean()),
+                        "log_marginal": float(log_marginal.mean()),
+                        "seconds": seconds,
+                    }
+                )
+    for likelihood in arguments.likelihoods.split(","):
+        if len(contenders) == 2:
+            ours, theirs = (np.mean(measured[likelihood, name], axis=0) for name in contenders)
+            for what, difference in zip(("ELBO", "log p(x)"), ours - theirs, strict=True):
+                error = difference.std() / np.sqrt(len(difference))
+                print(f"{likelihood}: {what} of tfvae less that of SCVI: {difference.mean():+.2f} ± {error:.2f}")
+    if arguments.output:
+        settings = {"data": arguments.data.name, "epochs": arguments.epochs, "tfvae": tfvae.__version__}
+        arguments.output.write_text(json.dumps({**settings, "rows": rows}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
