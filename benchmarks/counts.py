@@ -7,8 +7,8 @@ otherwise have their defaults. Runs alternate. SCVI needs the packages anndata a
 is measured.
 
 The measures are the ELBO and log p(x) with importance samples, in nats per cell, of the same held-out cells, given the
-size of each cell, which SCVI calls the observed library size. The models are compared cell by cell: the mean difference,
-and its standard error over cells.
+size of each cell, which SCVI calls the observed library size. The models are compared cell by cell: the mean
+difference, and its standard error over cells.
 """
 
 import argparse

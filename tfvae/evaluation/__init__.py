@@ -9,6 +9,7 @@ from tfvae.evaluation.baseline import (
     independent_columns_log_likelihood,
     independent_log_likelihood,
     independent_log_likelihood_by_column,
+    sized_counts_log_likelihood,
 )
 from tfvae.evaluation.diagnostics import Diagnostics, diagnostics
 from tfvae.evaluation.dimensions import ActiveUnits, DimensionKLs
@@ -77,6 +78,7 @@ __all__ = [
     "representation",
     "score",
     "score_reference",
+    "sized_counts_log_likelihood",
     "tell_apart",
     "train_on_synthetic",
 ]

@@ -6,9 +6,10 @@ from typing import Any, Literal
 import numpy as np
 
 from tfvae.evaluation.record import Record
-from tfvae.layers import TableLikelihood
+from tfvae.layers import SizedNegativeBinomial, TableLikelihood
 from tfvae.tables import Schema
 
+_NUM_ROWS = 500
 _LOG_2_PI = float(np.log(2.0 * np.pi))
 
 
@@ -92,6 +93,35 @@ def independent_log_likelihood_by_column(train: np.ndarray, test: np.ndarray, sc
     return np.where(seen, each, np.nan)
 
 
+def sized_counts_log_likelihood(train: np.ndarray, test: np.ndarray) -> Record:
+    """Computes the log-likelihood of rows of counts under independent negative binomials, given the sizes of the rows.
+
+    Each column has the share of all counts, and the dispersion, that fit the training rows, as a model with
+    `tfvae.layers.SizedNegativeBinomial` has them at its start. All rows then have the same proportions.
+
+    Args:
+        train: Counts `[N, D]`.
+        test: Counts `[M, D]`.
+
+    Returns:
+        A `Record` named "baseline", as that of `independent_log_likelihood`, of the family "counts".
+    """
+    layer = SizedNegativeBinomial(train.shape[1])
+    layer.adapt(train)
+    per_example = np.empty(len(test))
+    for start in range(0, len(test), _NUM_ROWS):
+        x = np.asarray(test[start : start + _NUM_ROWS], np.float32)
+        sizes = np.maximum(x.sum(axis=1, keepdims=True), 1.0)
+        per_example[start : start + len(x)] = layer(np.concatenate([np.zeros_like(x), sizes], axis=1)).log_prob(x)
+    return Record(
+        name="baseline",
+        unit="nats",
+        per_example=per_example,
+        monte_carlo_variance=np.zeros_like(per_example),
+        diagnostics={"family": "counts", "num_constant": int((train.max(axis=0) == train.min(axis=0)).sum())},
+    )
+
+
 def baseline_warning(report: Mapping[str, Any]) -> str | None:
     """Returns a warning if the test ELBO is below the baseline, else None."""
     baseline, elbo = report.get("baseline"), report["elbo"]["mean"]  # reports of earlier versions have no baseline
@@ -99,7 +129,8 @@ def baseline_warning(report: Mapping[str, Any]) -> str | None:
         return None
     log_marginal = report["log_marginal"]["mean"]
     is_below = log_marginal is None or log_marginal < baseline["mean"]
-    family = {"normal": "normal ", "bernoulli": "Bernoulli ", "table": ""}[baseline["family"]]
+    families = {"normal": "normal ", "bernoulli": "Bernoulli ", "table": "", "counts": "negative binomial "}
+    family = families[baseline["family"]]
     return (
         f"The test ELBO, {elbo:.2f} nats, is below that of independent {family}distributions fitted to each value of "
         f"the training data, {baseline['mean']:.2f} nats"

@@ -71,7 +71,9 @@ def _baseline(report: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
     baseline = report.get("baseline")  # reports of earlier versions have none
     if baseline is None:
         return []
-    family = {"normal": "normals", "bernoulli": "Bernoullis", "table": "columns"}[baseline["family"]]
+    family = {"normal": "normals", "bernoulli": "Bernoullis", "table": "columns", "counts": "counts"}[
+        baseline["family"]
+    ]
     return [_row(f"baseline: independent {family}", baseline, "nats")]
 
 

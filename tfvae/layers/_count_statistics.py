@@ -3,10 +3,13 @@
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import digamma
 
 NUM_QUANTILES = 101
 
-_CHUNK = 1024
+# Dispersions are estimated from about this number of counts.
+_MAX_COUNTS = 2**21
+_NUM_STEPS = 16
 
 
 class CountStatistics(NamedTuple):
@@ -26,8 +29,8 @@ class CountStatistics(NamedTuple):
 def count_statistics(x: np.ndarray, log_total_counts: tuple[float, float]) -> CountStatistics:
     """Computes statistics of counts `[N, D]`.
 
-    With mean m = size * share and variance m + m^2 / r of each count, r is estimated by moments:
-    sum of m^2 / sum of (x - m)^2 - m over the rows. A column without counts gets half a count.
+    Each count has mean m = size * share, and variance m + m^2 / r. r has the largest likelihood of the counts of its
+    column, in a part of the rows if there are many. A column without counts gets half a count.
 
     Args:
         x: Counts.
@@ -36,10 +39,19 @@ def count_statistics(x: np.ndarray, log_total_counts: tuple[float, float]) -> Co
     sizes = np.maximum(x.sum(axis=1, dtype=np.float64), 1.0)
     sums = x.sum(axis=0, dtype=np.float64)
     share = np.maximum(sums, 0.5) / np.maximum(sums, 0.5).sum()
-    squares, excess = np.square(share) * np.square(sizes).sum(), np.zeros(x.shape[1])
-    for start in range(0, len(x), _CHUNK):
-        mean = sizes[start : start + _CHUNK, np.newaxis] * share
-        excess += (np.square(x[start : start + _CHUNK] - mean) - mean).sum(axis=0)
-    low, high = np.exp(log_total_counts)
-    total_count = np.clip(squares / np.maximum(excess, squares / high), low, high)
-    return CountStatistics(np.log(share), np.log(total_count), np.quantile(sizes, np.linspace(0, 1, NUM_QUANTILES)))
+    rows = np.linspace(0, len(x) - 1, min(len(x), max(100, _MAX_COUNTS // x.shape[1]))).astype(int)
+    low, high = (np.full(x.shape[1], each) for each in log_total_counts)
+    counts, mean = x[rows].astype(np.float64), sizes[rows, np.newaxis] * share
+    for _ in range(_NUM_STEPS):
+        middle = (low + high) / 2.0
+        is_above = _slope(counts, mean, np.exp(middle)) > 0.0
+        low, high = np.where(is_above, middle, low), np.where(is_above, high, middle)
+    quantiles = np.quantile(sizes, np.linspace(0.0, 1.0, NUM_QUANTILES))
+    return CountStatistics(np.log(share), (low + high) / 2.0, quantiles)
+
+
+def _slope(x: np.ndarray, mean: np.ndarray, total_count: np.ndarray) -> np.ndarray:
+    """Returns the derivative of the log-likelihood of negative binomial counts `[N, D]` with respect to r `[D]`."""
+    r = total_count
+    each = digamma(x + r) - digamma(r) + np.log(r / (r + mean)) + (mean - x) / (r + mean)
+    return each.sum(axis=0)

@@ -6,7 +6,7 @@ import numpy as np
 
 from tfvae import evaluation
 from tfvae.data.holes import with_nan
-from tfvae.training.likelihoods import DENSITIES
+from tfvae.training.likelihoods import DENSITIES, SIZED
 from tfvae.training.run_data import RunData
 
 
@@ -25,6 +25,8 @@ def measure_baseline(data: RunData) -> dict[str, Any] | None:
     if kind == "table" and data.splits.schema is not None:
         train, test = _values(data)
         return evaluation.independent_columns_log_likelihood(train, test, data.splits.schema).to_dict()
+    if kind == SIZED:
+        return evaluation.sized_counts_log_likelihood(*_values(data)).to_dict()
     family = "bernoulli" if kind == "bernoulli" else "normal" if kind in DENSITIES else None
     if family is None:
         return None

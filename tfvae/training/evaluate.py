@@ -1,5 +1,6 @@
 """Report of a run: the measurements at the end of training and those of `tfvae evaluate`."""
 
+import dataclasses
 import functools
 import io
 from collections.abc import Callable, Mapping
@@ -25,7 +26,7 @@ from tfvae.training.choices import choices
 from tfvae.training.config import RunConfig
 from tfvae.training.evaluate_table import evaluate_table
 from tfvae.training.examine import examine
-from tfvae.training.likelihoods import COUNTS
+from tfvae.training.likelihoods import COUNTS, SIZED
 from tfvae.training.per_example import write_per_example
 from tfvae.training.run_data import RunData, dequantizes
 from tfvae.training.saved_run import Run
@@ -38,6 +39,8 @@ _NUM_ROWS, _NUM_COLUMNS = 10, 8
 _MAX_CLASSES = 20
 # Maximum number of training examples that determine the display range.
 _MAX_DISPLAY_EXAMPLES = 2000
+# Share of counts that are within the scale of a figure.
+_SHOWN_SHARE = 0.999
 
 
 def evaluate(
@@ -190,7 +193,11 @@ def _note(config: RunConfig, raw: Split) -> str:
 def display_of(data: RunData) -> Display:
     """Returns the display of the data, scaled by training examples, because a test split may have only one example."""
     train = data.train(_MAX_DISPLAY_EXAMPLES)
-    return Display.of(with_nan(train.x, train.observed))
+    display = Display.of(with_nan(train.x, train.observed))
+    if data.config.model.likelihood_kind == SIZED:  # a few counts are far larger than all others
+        high = np.maximum(np.quantile(train.x, _SHOWN_SHARE), 1.0)
+        display = dataclasses.replace(display, low=np.zeros_like(display.low), high=np.full_like(display.high, high))
+    return display
 
 
 def _figures(
@@ -214,12 +221,14 @@ def _figures(
             vae, x[:_MAX_SCATTERED], labels, condition=condition(_MAX_SCATTERED)
         ),
     }
+    if vae.condition_shape == (1,) and run.config.model.likelihood_kind == SIZED:
+        return _drawn(steps, history, attempt)  # the only condition is the size of a row
     if raw.schema is not None:  # numbers of categories are no pictures
         del steps["reconstructions"], steps["prior_samples"]
     elif has_styles(vae):
         names = run.config.data.classes[:_MAX_CLASSES] or None
         # Of conditions that are not classes, those of examples are shown.
-        columns = condition(_NUM_COLUMNS) if names is None else np.arange(len(names))
+        columns = condition(_NUM_COLUMNS) if names is None else _conditions_of_classes(run.config, split, len(names))
         steps["styles"] = lambda: figures.styles(vae, columns, names=names, display=display)
         steps["analogies"] = lambda: figures.analogies(
             vae,
@@ -232,6 +241,21 @@ def _figures(
         )
     else:
         steps["manifold"] = lambda: figures.manifold(vae, x[:_MAX_SCATTERED], display=display)
+    return _drawn(steps, history, attempt)
+
+
+def _conditions_of_classes(config: RunConfig, split: Split, num_classes: int) -> np.ndarray:
+    """Returns the numbers of classes or, for rows of counts, their one-hot vectors and the median size of a row."""
+    if config.model.likelihood_kind != SIZED or split.condition is None:
+        return np.arange(num_classes)
+    sizes = np.full((num_classes, 1), np.median(split.condition[:, -1]), np.float32)
+    return np.concatenate([np.eye(num_classes, split.condition.shape[1] - 1, dtype=np.float32), sizes], axis=1)
+
+
+def _drawn(
+    steps: dict[str, Callable[[], Figure]], history: Mapping[str, list[float]], attempt: Attempts
+) -> dict[str, Figure]:
+    """Draws the figures, and the training curves. Those that fail are left out."""
     if history:
         steps["training_curves"] = lambda: figures.training_curves(history)
     drawn = {name: attempt(name, step) for name, step in steps.items()}
