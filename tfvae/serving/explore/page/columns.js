@@ -1,11 +1,19 @@
 // The columns of a table: their values as text, in the terms of the data.
 
 const DAY = 86400e3;
+const MOST_SHOWN = 100; // columns
 const MOST_DIGITS = 5; // of numbers whose decimals are not known
 
 export class Columns {
   constructor(columns) {
     this.all = columns;
+    this.shown = columns.slice(0, MOST_SHOWN);
+  }
+
+  // A sentence on what is not shown; empty if all is.
+  words() {
+    const [shown, all] = [this.shown.length, this.all.length];
+    return shown < all ? `The first ${shown} of ${all.toLocaleString("en")} columns are shown.` : "";
   }
 
   get size() {

@@ -9,7 +9,7 @@ const MOST_TOLD = 6; // columns that a screen reader is told
 export class DecodedRow {
   constructor({ columns, onFirst, fail }) {
     Object.assign(this, { columns, onFirst });
-    this.lines = columns.all.map(({ name, kind }, i) => {
+    this.lines = columns.shown.map(({ name, kind }, i) => {
       const line = document.createElement("tr");
       const head = cell("th", name);
       head.scope = "row";

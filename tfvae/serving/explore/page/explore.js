@@ -3,6 +3,7 @@
 import { attract } from "./attract.js";
 import { Choice } from "./choice.js";
 import { onThemeChange } from "./colors.js";
+import { Columns } from "./columns.js";
 import { DecodedRow } from "./decoded-row.js";
 import { showLegend } from "./legend.js";
 import { LatentMap } from "./map.js";
@@ -177,8 +178,9 @@ function showValues(texts) {
 function describe(model) {
   const kind = { image: "image", series: "series", volume: "volume" }[model.kind] ?? (model.columns ? "row of the table" : "example");
   $("headline").textContent = `Every point on this map is ${/^[aeiou]/.test(kind) ? "an" : "a"} ${kind}`;
-  $("reading").textContent = model.words;
-  $("reading").hidden = !model.words;
+  const words = model.columns ? new Columns(model.columns).words() : model.words;
+  $("reading").textContent = words;
+  $("reading").hidden = !words;
   const count = model.num_examples.toLocaleString("en");
   const latents = `${model.latent_size} latent dimension${model.latent_size === 1 ? "" : "s"}`;
   $("about").textContent = `${model.name} · ${count} examples of ${model.data} · ${latents}`;

@@ -12,7 +12,7 @@ export class OwnRow {
   constructor({ space, columns, model, choice, stopPath, fail }) {
     Object.assign(this, { space, columns, model, choice, stopPath, fail });
     this.values = Float32Array.from({ length: columns.size }, () => 0);
-    this.fields = columns.all.map((column, i) => this.field(column, i));
+    this.fields = columns.shown.map((column, i) => this.field(column, i));
     $("own-fields").replaceChildren(...this.fields.map(({ row }) => row));
     this.errand = new Newest(
       async ({ x }) => {
@@ -68,6 +68,7 @@ export class OwnRow {
 
   set(i, value) {
     this.values[i] = value ?? NaN;
+    if (i >= this.fields.length) return;
     const { input, output, row } = this.fields[i];
     const isMissing = Number.isNaN(this.values[i]);
     if (input.tagName === "SELECT") input.value = isMissing ? "NaN" : String(Math.round(value));

@@ -21,8 +21,8 @@ export class TableFilm {
       th.append(frame);
       return th;
     }));
-    this.cells = this.columns.all.map(() => this.frames.map(() => cell("td", "")));
-    const lines = this.columns.all.map((column, i) => {
+    this.cells = this.columns.shown.map(() => this.frames.map(() => cell("td", "")));
+    const lines = this.columns.shown.map((column, i) => {
       const line = document.createElement("tr");
       line.append(cell("th", column.name), ...this.cells[i]);
       return line;
