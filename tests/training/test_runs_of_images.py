@@ -64,7 +64,7 @@ def test_other_data_have_no_size():
 
 
 def test_images_as_shards(photos, tmp_path):
-    shard(str(photos), tmp_path / "shards", None, "6x5", 0)
+    shard(str(photos), tmp_path / "shards", None, 0, {"image_size": "6x5"})
     assert [len(part) for part in load(tmp_path / "shards").all.values()] == [32, 4, 4]
 
 

@@ -104,7 +104,7 @@ def _comment(setting: str, config: RunConfig, splits: Splits) -> str:
 def _fits(setting: str, kind: str, config: RunConfig, splits: Splits) -> bool:
     """Whether a network fits the data, or a prior the posterior."""
     if setting == "model.network":
-        return kind in kinds.OF_ANY_SHAPE or (splits.schema is None and len(splits.event_shape) <= 4)
+        return kind in kinds.OF_ANY_SHAPE or len(splits.event_shape) in (2, 3, 4)
     if setting == "model.prior":
         if kind == "conditional" and splits.train.condition_shape is None:
             return False

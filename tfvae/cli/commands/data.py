@@ -15,5 +15,5 @@ def shard(data: str, folder: Path, shard_size: int | None, seed: int, options: d
         say(f"{split.name}: {len(split):,} examples")
     if splits.schema is not None:
         say(splits.schema.describe())
-    condition = f" --condition {options['condition']}" if options["condition"] else ""
+    condition = f" --condition {options['condition']}" if options.get("condition") else ""
     say(f"To train on them: `tfvae train --data {folder}{condition}`.")
