@@ -369,6 +369,24 @@ def test_rewinds_keep_and_strategy_are_options(tfvae_command, tmp_path):
     assert "--resume" in err
 
 
+def test_data_shard_of_a_table(tfvae_command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lines = [f"{i * i % 17 / 7},{i % 13 / 3},{'ab'[i % 2]}" for i in range(60)]
+    (tmp_path / "table.csv").write_text("\n".join(["one,two,kind", *lines]))
+    words = ("--condition", "kind", "--columns", "one=ignored", "--shard-size", 20)
+    code, out, _ = tfvae_command("data", "shard", "table.csv", "shards", *words)
+    assert code == 0
+    assert "table/train: 48 examples" in out
+    assert "one     ignored" in out
+    assert "tfvae train --data shards --condition kind" in out
+    train = tfvae.data.load(tmp_path / "shards", condition="kind").train
+    assert (train.event_shape, train.condition_names, len(train.files)) == ((1,), ("a", "b"), 3)
+    code, _, err = tfvae_command("data", "shard", "table.csv", "other", "--label", "gone")
+    assert code != 0
+    assert "has no column 'gone'" in err
+    assert not (tmp_path / "other").exists()
+
+
 def test_data_shard(tfvae_command, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code, out, _ = tfvae_command("data", "shard", "digits", "shards", "--shard-size", 600)

@@ -56,6 +56,6 @@ def pad(arrays: Sequence[ArrayLike]) -> Padded:
     x = np.zeros(shape, np.float32 if dtype.kind == "f" else dtype)
     observed = np.zeros(shape, bool)
     for row, example in enumerate(examples):
-        inside = (row, *map(slice, example.shape))
-        x[inside], observed[inside] = example, True
+        inside = tuple(slice(length) for length in example.shape)
+        x[row][inside], observed[row][inside] = example, True
     return Padded(x, observed)
