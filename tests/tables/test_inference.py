@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from tfvae.tables import TableError, infer, read_table
+from tfvae.tables.atoms import MAX_ATOMS, atoms_of
 
 RNG = np.random.default_rng(0)
 N = 300
@@ -48,8 +49,8 @@ def test_kinds_of_numbers_as_text_and_as_numbers(kind):
     [
         (
             RNG.choice([40, *range(1, 100)], N * 10, p=[0.4, *[0.6 / 99] * 99]),
-            "ordinal",
-            "whole numbers, and 41% are 40",
+            "count",
+            "whole numbers from 1; often 40",
         ),
         (np.where(RNG.random(N) < 0.9, 0, RNG.integers(1000, 99_999, N)), "count", "whole numbers from 0, 90% zeros"),
         (RNG.integers(172, 232, N), "positive", "whole numbers with a narrow range, all above zero"),
@@ -223,6 +224,19 @@ def test_many_columns(number):
     assert len(schema.describe().splitlines()) == number + 1
 
 
+def test_atoms_are_numbers_that_are_repeated_more_often_than_their_neighbours():
+    ages = RNG.binomial(80, 0.5, 4000)
+    amounts = np.where(RNG.random(4000) < 0.7, 0.0, RNG.lognormal(5, 1, 4000).round(2))
+    measured = RNG.normal(10, 1, 4000).round(1)
+    few = np.where(RNG.random(4000) < 0.01, 99_999, RNG.integers(0, 5000, 4000))
+    found = infer(pd.DataFrame({"ages": ages, "amounts": amounts, "measured": measured, "few": few}))
+    assert [column.atoms for column in found] == [(), (0.0,), (), (99_999.0,)]
+    assert found["few"].reason.endswith("; often 99999")
+    values = np.arange(200.0) * 100
+    assert len(atoms_of(values, np.full(200, 100), decimals=0)) == 0
+    assert len(atoms_of(values, np.where(np.arange(200) % 2, 1, 100), decimals=0)) == MAX_ATOMS
+
+
 def test_the_description_has_a_line_for_each_column():
     frame = pd.DataFrame({"size": [17, 1234, 90, None], "day": ["2024-01-31", "2024-01-31", "2024-03-01", None]})
     assert infer(frame).describe().splitlines() == [
@@ -240,7 +254,7 @@ ADULT = {
     "education-num": "ordinal",
     "capital-gain": "count",
     "capital-loss": "count",
-    "hours-per-week": "ordinal",
+    "hours-per-week": "count",
     "native-country": "category",
     "income": "category",
 }
@@ -252,6 +266,10 @@ def test_adult(find_table):
     assert found["occupation"].missing_share == pytest.approx(1843 / 32561)
     assert len(found["native-country"].categories) == 41
     assert len(found.used) == 15
+    assert found["age"].atoms == (90.0,)  # all who are older
+    assert {0.0, 7688.0, 15024.0, 99999.0} <= set(found["capital-gain"].atoms)
+    assert {20.0, 40.0, 50.0, 60.0} <= set(found["hours-per-week"].atoms)
+    assert found["fnlwgt"].atoms == ()
 
 
 def test_wine_yeast_and_penguins(find_table):

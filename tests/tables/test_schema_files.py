@@ -14,6 +14,7 @@ COLUMNS = [
     Column("", "ignored"),
     Column("age", "count", low=17.0, high=90.0, decimals=0, dtype="int64"),
     Column("share", "bounded", low=0.0, high=1.0, decimals=2),
+    Column("gain", "count", low=0.0, high=9.0, atoms=(0.0, 5.0), decimals=0),
 ]
 SCHEMA = Schema(COLUMNS, missing=["-999"])
 
@@ -58,6 +59,8 @@ def test_an_edited_file_is_used(tmp_path):
         ('[columns.a]\nkind = "number"', "schema.toml: The kind of a column must be one of .*'number'"),
         ('[columns.a]\nkind = "bounded"\nlow = 1', "schema.toml: A bounded column has low < high"),
         ('[columns.a]\nkind = "real"\nunit = "m"', "a column has the settings kind, .* Received: a.unit"),
+        ('[columns.a]\nkind = "date"\natoms = [1]', "schema.toml: A column has atoms only if its kind is real"),
+        ('[columns.a]\nkind = "real"\natoms = ["1"]', r"a.atoms must be numbers. Received: \['1'\]"),
         ('[columns.a]\nkind = "real"\nlow = "1"', "a.low must be of type int or float. Received: '1'"),
         ('[columns.a]\nkind = "real"\ndecimals = true', "a.decimals must be of type int. Received: True"),
         ('[columns.a]\nkind = "category"\ncategories = [1, 2]', "a.categories must be texts"),
@@ -80,6 +83,8 @@ def test_a_missing_file_is_an_error(tmp_path):
         ("age", "positive"),
         ("age", "bounded"),
         ("age", "ignored"),
+        ("gain", "real"),
+        ("gain", "ignored"),
         ("fixed acidity", "real"),
         ("stars", "category"),
         ("stars", "real"),
@@ -126,7 +131,7 @@ def test_changes_that_need_the_table_are_one_error(changes, message):
 
 def test_a_schema_names_its_columns():
     assert SCHEMA.names == [column.name for column in COLUMNS]
-    assert len(SCHEMA.used) == 7
+    assert len(SCHEMA.used) == 8
     with pytest.raises(KeyError, match="has no column 'size'"):
         SCHEMA["size"]
     with pytest.raises(ValueError, match=r"must have different names. Received: 'age' more than once"):

@@ -21,8 +21,10 @@ class TableColumns:
         names: Names.
         kinds: Kinds, `[D]`.
         num_categories: Number of categories, `[D]`. 0 for numbers.
-        low: Smallest value, `[D]`.
-        high: Largest value, `[D]`.
+        atoms: Numbers that are repeated often, in float32 and sorted, for each column.
+        num_atoms: The number of them, `[D]`.
+        low: Smallest value that the kind allows, `[D]`.
+        high: Largest value that it allows, `[D]`.
         is_whole: Whether values are integers, `[D]`.
         has_log: Whether the logarithm of `x + log_shift` is standardised, and not x, `[D]`.
         log_shift: 1 for counts, else 0, `[D]`.
@@ -47,6 +49,8 @@ class TableColumns:
         self.names = [column.name for column in columns]
         self.kinds = np.array([column.kind for column in columns])
         self.num_categories = np.array([len(column.categories) for column in columns])
+        self.atoms = [np.unique(np.float32(column.atoms)) for column in columns]
+        self.num_atoms = np.array([len(atoms) for atoms in self.atoms])
         self.low, self.high = np.array([_limits(column) for column in columns]).T
         self.is_whole = np.isin(self.kinds, ("count", *CODED))
         self.has_log = np.isin(self.kinds, ("positive", "count"))
@@ -67,15 +71,47 @@ class TableColumns:
         """Returns a row `[D]` of valid values."""
         return np.clip(1.0, self.low, self.high)
 
+    def check(self, x: np.ndarray, observed: np.ndarray) -> None:
+        """Raises ValueError if rows have another number of columns, or values that the kinds of the columns exclude."""
+        if x.ndim != 2 or x.shape[1] != len(self):
+            raise ValueError(
+                f"Rows must have one number for each of the {len(self)} used columns of the schema. "
+                f"Received: data of shape {x.shape}"
+            )
+        is_valid = (x >= self.low) & (x <= self.high) & (~self.is_whole | (x == np.round(x)))
+        wrong = np.argwhere(observed & ~is_valid)
+        if len(wrong):
+            row, place = wrong[0]
+            kind, low, high = self.kinds[place], self.low[place], self.high[place]
+            meaning = {
+                "real": "finite",
+                "date": "finite",
+                "positive": "above zero and finite",
+                "count": "0, 1, 2, ...",
+                "bounded": f"from {low} to {high}",
+            }.get(kind, f"places in the list of categories, from 0 to {high:.0f}")
+            raise ValueError(
+                f"The values of column {self.names[place]!r} must be {meaning}, because its kind is {kind!r}. Change "
+                f"the kind in the schema, or mark such values as missing. Received: {x[row, place]}"
+            )
+
 
 def schema_config(schema: Schema) -> list[dict[str, Any]]:
     """Returns a schema as plain lists and dictionaries."""
-    return [{**dataclasses.asdict(column), "categories": list(column.categories)} for column in schema]
+    return [
+        {**dataclasses.asdict(column), "categories": list(column.categories), "atoms": list(column.atoms)}
+        for column in schema
+    ]
 
 
 def schema_from_config(config: Sequence[dict[str, Any]]) -> Schema:
     """Restores a schema from the value of `schema_config`."""
-    return Schema([Column(**{**column, "categories": tuple(column["categories"])}) for column in config])
+    return Schema(
+        [
+            Column(**{**column, "categories": tuple(column["categories"]), "atoms": tuple(column["atoms"])})
+            for column in config
+        ]
+    )
 
 
 def _limits(column: Column) -> tuple[float, float]:

@@ -5,112 +5,143 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_probability as tfp
 
-from tfvae._numerics import floor_raw_scale, softplus_inverse
-from tfvae.layers._affine import Affine
-from tfvae.layers._normal import Normal
+from tfvae._numerics import softplus_inverse
+from tfvae.layers._logistic_mixture import LogisticMixture
 from tfvae.layers._same_shape import SameShape
-from tfvae.layers._table_part import Part
+from tfvae.layers._table_fit import fitted_mixture
+from tfvae.layers._table_part import Part, Scales
 from tfvae.layers._table_statistics import TableStatistics
-from tfvae.layers._truncated_logistic import TruncatedLogistic
-from tfvae.layers.independent_negative_binomial import IndependentNegativeBinomial
 from tfvae.typing import Distribution, Tensor
-
-tfd = tfp.distributions
 
 # Standard deviation of a logistic distribution with scale 1.
 _LOGISTIC_STDDEV = math.pi / math.sqrt(3.0)
-# The largest absolute value of the log mean of a count.
-_MAX_LOG_MEAN = 60.0
-# Inverse dispersions of negative binomials that fit the data lie between these.
-_TOTAL_COUNTS = (1e-2, 1e4)
+# The share of the wide part of a mixture, for numbers beyond the smallest and the largest in the data.
+_WIDE_SHARE = 1e-3
+# Its softplus is 1.
+_UNIT_RAW_SCALE = float(softplus_inverse(1.0))
 
 
-class _LocScale(Part):
-    """Part with a loc and a raw scale for each column, on the standardised scale."""
+class Numbers(Part):
+    """Mixtures of K logistic distributions on the interval of the data, with 3 K parameters for each column.
 
-    @property
-    def size(self) -> int:
-        return 2 * len(self.places)
+    For the component k of the mixture that fits the marginal distribution, with logit a_k, mean m_k and standard
+    deviation s_k on the standardised scale, the parameters (a, m, s) are relative:
 
-    def start(self, statistics: TableStatistics) -> np.ndarray:
-        zeros = np.zeros(len(self.places))
-        return np.concatenate([zeros, zeros + softplus_inverse(1.0 - self.min_scale)])
+        logit a_k + a;  mean m_k + s_k m;  standard deviation min_scale + (s_k - min_scale) softplus(s + s_0)
 
-    def _standardized(self, parameters: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns loc and scale, `[..., n]` each."""
-        loc, raw_scale = tf.split(parameters, 2, axis=-1)
-        return loc, tf.nn.softplus(raw_scale) + tf.constant(self.min_scale, parameters.dtype)
-
-
-class Normals(_LocScale):
-    """Normal distributions."""
-
-    def distribution(self, parameters: Tensor, loc: Tensor, scale: Tensor) -> Distribution:
-        return Affine(Normal(*self._standardized(parameters)), loc, scale)
-
-
-class LogNormals(_LocScale):
-    """Log-normal distributions."""
-
-    def distribution(self, parameters: Tensor, loc: Tensor, scale: Tensor) -> Distribution:
-        return _LogNormal(Affine(Normal(*self._standardized(parameters)), loc, scale))
-
-
-class TruncatedLogistics(_LocScale):
-    """Logistic distributions on an interval."""
-
-    def distribution(self, parameters: Tensor, loc: Tensor, scale: Tensor) -> Distribution:
-        low, high = (
-            tf.constant(limit[self.places], parameters.dtype) for limit in (self.columns.low, self.columns.high)
-        )
-        unit_loc, unit_scale = self._standardized(parameters)
-        return TruncatedLogistic(loc + scale * unit_loc, scale / _LOGISTIC_STDDEV * unit_scale, low, high)
-
-
-class NegativeBinomials(Part):
-    """Negative binomial distributions, with a log mean and a raw total count for each column."""
+    where softplus(s_0) = 1. The gradient with respect to them does not depend on how narrow a component is.
+    """
 
     @property
     def size(self) -> int:
-        return 2 * len(self.places)
+        return 3 * len(self.places) * self.num_components
 
     def start(self, statistics: TableStatistics) -> np.ndarray:
-        # A count that is always 0 gets a mean that is positive, and small.
-        mean = np.maximum(statistics.mean[self.places], 1e-3)
-        excess = np.maximum(statistics.variance[self.places] - mean, 1e-12)
-        return np.concatenate([np.log(mean), softplus_inverse(np.clip(np.square(mean) / excess, *_TOTAL_COUNTS))])
+        fit = fitted_mixture(statistics.quantiles[self.places], self.num_components, self.min_scale)
+        return np.concatenate([values.ravel() for values in fit])
 
-    def distribution(self, parameters: Tensor, loc: Tensor, scale: Tensor) -> Distribution:
-        log_mean, raw_total = tf.split(parameters, 2, axis=-1)
-        log_mean = tf.clip_by_value(log_mean, -_MAX_LOG_MEAN, _MAX_LOG_MEAN)
-        total_count = tf.nn.softplus(floor_raw_scale(raw_total))
-        return IndependentNegativeBinomial.distribution_class(
-            total_count, logits=log_mean - tf.math.log(total_count), require_integer_total_count=False
+    def _mixture(self, parameters: Tensor, start: Tensor, scales: Scales) -> LogisticMixture:
+        """Returns distributions of standardised values."""
+        shape = [3, len(self.places), self.num_components]
+        parameters = tf.reshape(parameters, tf.concat([tf.shape(parameters)[:-1], shape], axis=0))
+        logits, means, raw_stddevs = tf.unstack(parameters, axis=-3)  # [..., n, K] each
+        start_logits, start_means, start_stddevs = tf.unstack(tf.reshape(start, shape))
+        floor = tf.constant(self.min_scale, parameters.dtype)
+        stddevs = floor + (start_stddevs - floor) * tf.nn.softplus(raw_stddevs + _UNIT_RAW_SCALE)
+        return LogisticMixture(
+            start_logits + logits,
+            start_means + start_stddevs * means,
+            stddevs / _LOGISTIC_STDDEV,
+            scales.low,
+            scales.high,
+            np.where(self.columns.kinds[self.places] == "bounded", 0.0, _WIDE_SHARE),
         )
 
+    def distribution(self, parameters: Tensor, start: Tensor, scales: Scales) -> Distribution:
+        limits = (tf.constant(limit[self.places], parameters.dtype) for limit in (self.columns.low, self.columns.high))
+        return _Linear(self._mixture(parameters, start, scales), scales.loc, scales.scale, *limits)
 
-class _LogNormal(SameShape):
-    """Distribution of x = exp(v), element by element, where v is an affine function of a normal variable."""
 
-    def __init__(self, distribution: Distribution):
-        super().__init__(distribution, "LogNormal")
+class PositiveNumbers(Numbers):
+    """The same for the logarithms of positive numbers."""
 
-    def _exp(self, log_x: Tensor) -> Tensor:
-        # Data are float32, also those of a layer in float64.
-        info = np.finfo(np.float32)
-        return tf.exp(tf.clip_by_value(log_x, math.log(info.tiny) + 1.0, math.log(info.max) - 1.0))
+    def distribution(self, parameters: Tensor, start: Tensor, scales: Scales) -> Distribution:
+        return _Exponential(self._mixture(parameters, start, scales), scales.loc, scales.scale)
+
+
+class Counts(Numbers):
+    """The same for log(1 + t) of a number t that is rounded to the nearest count."""
+
+    def distribution(self, parameters: Tensor, start: Tensor, scales: Scales) -> Distribution:
+        return _Rounded(self._mixture(parameters, start, scales), scales.loc, scales.scale)
+
+
+class _OfMixture(SameShape):
+    """Distribution of a function of v = loc + scale u, element by element, where u follows a `LogisticMixture`."""
+
+    def __init__(self, distribution: LogisticMixture, loc: Tensor, scale: Tensor, **parameters: Tensor):
+        self.loc, self.scale = loc, scale
+        super().__init__(distribution, type(self).__name__.strip("_"), loc=loc, scale=scale, **parameters)
+
+    def _x_of(self, v: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def _sample_n(self, n: Tensor, seed: Any = None) -> Tensor:
+        return self._x_of(self.loc + self.scale * self.distribution.sample(n, seed=seed))
+
+    def _mean(self) -> Tensor:
+        loc, scale = self.loc[:, tf.newaxis], self.scale[:, tf.newaxis]
+        return self.distribution.mean_of(lambda u: self._x_of(loc + scale * u))
+
+    def _mode(self) -> Tensor:
+        return self._x_of(self.loc + self.scale * self.distribution.mode())
+
+
+class _Linear(_OfMixture):
+    """Distribution of x = v, which is within the limits of the column in spite of rounding."""
+
+    def __init__(self, distribution: LogisticMixture, loc: Tensor, scale: Tensor, low: Tensor, high: Tensor):
+        self.low, self.high = low, high
+        super().__init__(distribution, loc, scale, low=low, high=high)
+
+    def _x_of(self, v: Tensor) -> Tensor:
+        return tf.clip_by_value(v, self.low, self.high)
+
+    def _log_prob(self, x: Tensor) -> Tensor:
+        return self.distribution.log_prob((x - self.loc) / self.scale) - tf.math.log(self.scale)
+
+    def _mean(self) -> Tensor:
+        return self._x_of(self.loc + self.scale * self.distribution.mean())
+
+
+class _Exponential(_OfMixture):
+    """Distribution of x = exp(v)."""
+
+    def _x_of(self, v: Tensor) -> Tensor:
+        return _exp(v)
 
     def _log_prob(self, x: Tensor) -> Tensor:
         log_x = tf.math.log(x)
-        return self.distribution.log_prob(log_x) - log_x
+        return self.distribution.log_prob((log_x - self.loc) / self.scale) - tf.math.log(self.scale) - log_x
 
-    def _sample_n(self, n: Tensor, seed: Any = None) -> Tensor:
-        return self._exp(self.distribution.sample(n, seed=seed))
 
-    def _mean(self) -> Tensor:
-        return self._exp(self.distribution.mean() + self.distribution.variance() / 2)
+class _Rounded(_OfMixture):
+    """Distribution of x = max(0, round(exp(v) - 1)).
 
-    def _mode(self) -> Tensor:
-        return self._exp(self.distribution.mean() - self.distribution.variance())
+    P(x) is the probability of log(x + 1/2) < v < log(x + 3/2), and for x = 0 of v < log(3/2).
+    """
+
+    def _x_of(self, v: Tensor) -> Tensor:
+        return tf.maximum(tf.round(_exp(v) - 1.0), 0.0)
+
+    def _log_prob(self, x: Tensor) -> Tensor:
+        low, high = ((tf.math.log(x + number) - self.loc) / self.scale for number in (0.5, 1.5))
+        width = tf.math.log1p(1.0 / (x + 0.5)) / self.scale
+        return self.distribution.log_probability(low, high, width, is_first=tf.equal(x, 0.0))
+
+
+def _exp(log_x: Tensor) -> Tensor:
+    # Data are float32, also those of a layer in float64.
+    info = np.finfo(np.float32)
+    return tf.exp(tf.clip_by_value(log_x, math.log(info.tiny) + 1.0, math.log(info.max) - 1.0))

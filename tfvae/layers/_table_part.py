@@ -1,12 +1,29 @@
 """Base class of the parts of a row: columns whose distributions are made together."""
 
 import abc
+from typing import NamedTuple
 
 import numpy as np
 
 from tfvae.layers._table_columns import TableColumns
 from tfvae.layers._table_statistics import TableStatistics
 from tfvae.typing import Distribution, Tensor
+
+
+class Scales(NamedTuple):
+    """The scales on which n columns are standardised.
+
+    Attributes:
+        loc: Mean on the scale of the values, or of their logarithms, `[n]`.
+        scale: Standard deviation on that scale, `[n]`.
+        low: Smallest standardised value in the data, `[n]`.
+        high: Largest standardised value in the data, `[n]`.
+    """
+
+    loc: Tensor
+    scale: Tensor
+    low: Tensor
+    high: Tensor
 
 
 class Part(abc.ABC):
@@ -16,12 +33,14 @@ class Part(abc.ABC):
         columns: All columns.
         places: Places of the columns of this part, `[n]`.
         min_scale: The smallest standard deviation on the standardised scale.
+        num_components: The number of components of a mixture.
     """
 
-    def __init__(self, columns: TableColumns, places: np.ndarray, min_scale: float):
+    def __init__(self, columns: TableColumns, places: np.ndarray, min_scale: float, num_components: int):
         self.columns = columns
         self.places = places
         self.min_scale = min_scale
+        self.num_components = num_components
 
     @property
     @abc.abstractmethod
@@ -33,11 +52,11 @@ class Part(abc.ABC):
         """Returns the parameters `[size]` of about the marginal distribution of each column."""
 
     @abc.abstractmethod
-    def distribution(self, parameters: Tensor, loc: Tensor, scale: Tensor) -> Distribution:
+    def distribution(self, parameters: Tensor, start: Tensor, scales: Scales) -> Distribution:
         """Creates distributions of single numbers in the units of the data, of batch shape `[..., n]`.
 
         Args:
-            parameters: Parameters `[..., size]`.
-            loc: Means of the columns of this part on the scale on which they are standardised, `[n]`.
-            scale: Standard deviations on that scale, `[n]`.
+            parameters: Parameters `[..., size]`, relative to those of the marginal distributions.
+            start: The value of `start` for the data.
+            scales: The scales of the columns of this part.
         """

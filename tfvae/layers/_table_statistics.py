@@ -1,13 +1,17 @@
 """Statistics of the columns of a table."""
 
 import warnings
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
+import scipy.stats
 
-from tfvae.layers._adapted import chunks, is_coarse, is_constant, moments_of_chunks
+from tfvae.layers._adapted import is_coarse, is_constant, moments_of_chunks
 from tfvae.layers._table_columns import TableColumns
+from tfvae.layers._table_sample import NUM_QUANTILES, TableSample
+
+_MARGIN = 1e-3
+_NORMAL_QUANTILES = scipy.stats.norm.ppf((np.arange(NUM_QUANTILES) + 0.5) / NUM_QUANTILES)
 
 
 class TableStatistics(NamedTuple):
@@ -16,16 +20,20 @@ class TableStatistics(NamedTuple):
     Attributes:
         loc: Mean on the scale on which a column is standardised, `[D]`.
         scale: Standard deviation on that scale, `[D]`.
-        mean: Mean of the values, `[D]`.
-        variance: Variance of the values, `[D]`.
+        low: Lower end of the interval of the standardised values, `[D]`.
+        high: Upper end, `[D]`.
+        quantiles: Quantiles of the standardised values that are no atoms, `[D, Q]`.
         counts: How often each category was seen, for each column; empty for numbers.
+        atom_counts: How often other numbers than atoms were seen, and how often each atom, for each column.
     """
 
     loc: np.ndarray
     scale: np.ndarray
-    mean: np.ndarray
-    variance: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    quantiles: np.ndarray
     counts: list[np.ndarray]
+    atom_counts: list[np.ndarray]
 
 
 def default_statistics(columns: TableColumns) -> TableStatistics:
@@ -34,9 +42,11 @@ def default_statistics(columns: TableColumns) -> TableStatistics:
     return TableStatistics(
         loc=np.where(is_bounded, (columns.low + columns.high) / 2, 0.0),
         scale=np.where(is_bounded, (columns.high - columns.low) / 4, 1.0),
-        mean=np.ones(len(columns)),
-        variance=np.full(len(columns), 2.0),
+        low=np.full(len(columns), -2.0),
+        high=np.full(len(columns), 2.0),
+        quantiles=np.tile(_NORMAL_QUANTILES, (len(columns), 1)),
         counts=[np.zeros(number) for number in columns.num_categories],
+        atom_counts=[np.zeros(number + 1) for number in columns.num_atoms],
     )
 
 
@@ -50,55 +60,38 @@ def table_statistics(columns: TableColumns, data: Any) -> TableStatistics:
     Raises:
         ValueError: If there are no rows, or they have another number of columns or values that are not valid.
     """
-    num_columns, default = len(columns), default_statistics(columns)
-    starts = np.concatenate([[0], np.cumsum(columns.num_categories)])
-    coded = columns.num_categories > 0
-    counts = np.zeros(starts[-1])
-
-    def both_scales() -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        for given, observed in chunks(data):
-            _check(columns, given, observed)
-            x = np.where(observed, given, columns.any_valid())
-            codes = (x[:, coded].astype(np.int64) + starts[:-1][coded])[observed[:, coded]]
-            counts[:] += np.bincount(codes, minlength=len(counts))
-            yield np.concatenate([columns.transformed(x), x], axis=1), np.tile(observed, 2)
-
-    mean, stddev, largest, number = (values for values in moments_of_chunks(both_scales()))
-    standardized, plain = slice(num_columns), slice(num_columns, None)
-    loc, scale, is_seen = mean[standardized], stddev[standardized], number[standardized] > 0
-    is_fixed = is_constant(loc, scale)
-    _warn_of_coarse(columns, ~is_fixed & ~coded & is_coarse(scale, largest[standardized]))
+    default, sample = default_statistics(columns), TableSample(columns)
+    loc, scale, largest, number = moments_of_chunks(sample.transformed_chunks(data))
+    is_seen, is_fixed = number > 0, is_constant(loc, scale)
+    _warn_of_coarse(columns, ~is_fixed & (columns.num_categories == 0) & is_coarse(scale, largest))
+    loc, scale = np.where(is_seen, loc, default.loc), np.where(is_fixed, default.scale, scale)
+    low, high = _interval(columns, sample, loc, scale)
     return TableStatistics(
-        loc=np.where(is_seen, loc, default.loc),
-        scale=np.where(is_fixed, default.scale, scale),
-        mean=np.where(is_seen, mean[plain], default.mean),
-        variance=np.where(is_seen, np.square(stddev[plain]), default.variance),
-        counts=np.split(counts, starts[1:-1]),
+        loc=loc,
+        scale=scale,
+        low=np.where(is_seen, low, default.low),
+        high=np.where(is_seen, high, default.high),
+        quantiles=sample.quantiles(loc, scale, default.quantiles),
+        counts=sample.counts,
+        atom_counts=sample.atom_counts,
     )
 
 
-def _check(columns: TableColumns, x: np.ndarray, observed: np.ndarray) -> None:
-    if x.ndim != 2 or x.shape[1] != len(columns):
-        raise ValueError(
-            f"Rows must have one number for each of the {len(columns)} used columns of the schema. "
-            f"Received: data of shape {x.shape}"
-        )
-    is_valid = (x >= columns.low) & (x <= columns.high) & (~columns.is_whole | (x == np.round(x)))
-    wrong = np.argwhere(observed & ~is_valid)
-    if len(wrong):
-        row, place = wrong[0]
-        kind, low, high = columns.kinds[place], columns.low[place], columns.high[place]
-        meaning = {
-            "real": "finite",
-            "date": "finite",
-            "positive": "above zero and finite",
-            "count": "0, 1, 2, ...",
-            "bounded": f"from {low} to {high}",
-        }.get(kind, f"places in the list of categories, from 0 to {high:.0f}")
-        raise ValueError(
-            f"The values of column {columns.names[place]!r} must be {meaning}, because its kind is {kind!r}. Change "
-            f"the kind in the schema, or mark such values as missing. Received: {x[row, place]}"
-        )
+def _interval(
+    columns: TableColumns, sample: TableSample, loc: np.ndarray, scale: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the smallest and the largest standardised value, with a margin for rounding to float32.
+
+    A count is an interval of length 1. For bounded columns, these are the limits of the column.
+    """
+    is_bounded, half = columns.kinds == "bounded", np.where(columns.kinds == "count", 0.5, 0.0)
+    margin = np.where(is_bounded, 0.0, _MARGIN + 2 * np.finfo(np.float32).eps * np.abs(loc) / scale)
+    low, high = (
+        np.where(is_bounded, limit, np.where(np.isfinite(end), end, 1.0))
+        for end, limit in ((sample.low, columns.low), (sample.high, columns.high))
+    )
+    low, high = ((columns.transformed(end) - loc) / scale for end in (low - half, high + half))
+    return low - margin, high + margin
 
 
 def _warn_of_coarse(columns: TableColumns, chosen: np.ndarray) -> None:

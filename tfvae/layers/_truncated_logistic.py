@@ -56,11 +56,25 @@ class TruncatedLogistic(tfp.distributions.Distribution):
         return tf.constant([], tf.int32)
 
     def _log_prob(self, x: Tensor) -> Tensor:
-        z, a, b = ((t - self.loc) / self.scale for t in (x, self.low, self.high))
-        log_sigmoid = tf.math.log_sigmoid
-        inside = (log_sigmoid(z) - log_sigmoid(b)) + (log_sigmoid(-z) - log_sigmoid(-a))
-        log_prob = inside - tf.math.log(-tf.math.expm1(-self._width())) - tf.math.log(self.scale)
+        log_prob = self._log_ratio(x, x) - tf.math.log(self.scale)
         return tf.where((x >= self.low) & (x <= self.high), log_prob, tf.constant(-math.inf, x.dtype))
+
+    def log_probability(self, low: Tensor, high: Tensor, width: Tensor) -> Tensor:
+        """Returns the log probability of an interval within the limits.
+
+        Args:
+            low: The lower end of the interval.
+            high: Its upper end.
+            width: high - low, which may be more precise than the difference of the two.
+        """
+        return self._log_ratio(low, high) + tf.math.log(-tf.math.expm1(-width / self.scale))
+
+    def _log_ratio(self, low: Tensor, high: Tensor) -> Tensor:
+        """Returns log of s(u) s(-l) / (s(b) - s(a)) for an interval, whose ends in scales are l and u."""
+        lower, upper, a, b = ((t - self.loc) / self.scale for t in (low, high, self.low, self.high))
+        log_sigmoid = tf.math.log_sigmoid
+        inside = (log_sigmoid(upper) - log_sigmoid(b)) + (log_sigmoid(-lower) - log_sigmoid(-a))
+        return inside - tf.math.log(-tf.math.expm1(-self._width()))
 
     def _width(self) -> Tensor:
         return (self.high - self.low) / self.scale
@@ -81,7 +95,9 @@ class TruncatedLogistic(tfp.distributions.Distribution):
     def _sample_n(self, n: Tensor, seed: Any = None) -> Tensor:
         shape = tf.concat([[n], self.batch_shape_tensor()], axis=0)
         seed = tfp.random.sanitize_seed(seed, salt="truncated_logistic")
-        u = tf.random.stateless_uniform(shape, seed, dtype=self.dtype, alg="philox")
+        return self._quantile(tf.random.stateless_uniform(shape, seed, dtype=self.dtype, alg="philox"))
+
+    def _quantile(self, u: Tensor) -> Tensor:
         is_low, b = self._near_end()
         log_sigmoid = tf.math.log_sigmoid
         ratio = tf.exp(log_sigmoid(b - self._width()) - log_sigmoid(b))

@@ -28,6 +28,8 @@ class TableEncoding(TableAdapted):
     | boolean, ordinal | the same of the code 0, 1, ... |
     | category | one for each category: 1 for that of the row, else 0 |
 
+    A number with atoms, which are values that are repeated often, has one more for each: 1 if it is the value, else 0.
+
     The features of a missing value are zero. These are NaN for this layer. In a model of data with missing values, the
     model marks them.
 
@@ -62,10 +64,14 @@ class TableEncoding(TableAdapted):
         super().__init__(**{"autocast": False, **kwargs, "dtype": float_dtype(kwargs.get("dtype"))})
         self.supports_masking = True
         self._set_schema(schema)
-        numbers = np.where(self.columns.kinds == "category", self.columns.num_categories, 1)
-        self._places = np.repeat(np.arange(len(numbers)), numbers)
-        self._codes = np.arange(numbers.sum()) - np.repeat(np.cumsum(numbers) - numbers, numbers)
-        self._is_one_hot = self.columns.kinds[self._places] == "category"
+        columns = self.columns
+        indicated = [
+            np.arange(number) if kind == "category" else np.concatenate([[math.nan], atoms])
+            for kind, number, atoms in zip(columns.kinds, columns.num_categories, columns.atoms, strict=True)
+        ]
+        self._places = np.repeat(np.arange(len(columns)), [len(values) for values in indicated])
+        # The value for which a feature is 1, and NaN for the features that are numbers.
+        self._values = np.concatenate(indicated).astype(np.float32)
 
     @property
     def num_features(self) -> int:
@@ -98,11 +104,11 @@ class TableEncoding(TableAdapted):
             number = tf.where(columns.has_log, logs, number)
         number = (number - tf.cast(self.loc, x.dtype)) / tf.cast(self.scale, x.dtype)
         number = tf.where(is_missing, tf.zeros_like(number), number)
-        if not self._is_one_hot.any():
+        is_number = np.isnan(self._values)
+        if is_number.all():
             return number
-        is_code = tf.equal(tf.gather(x, self._places, axis=-1), tf.constant(self._codes, x.dtype))
-        numbers = tf.gather(number, self._places, axis=-1)
-        return tf.where(self._is_one_hot, tf.cast(is_code, x.dtype), numbers)
+        is_value = tf.equal(tf.cast(tf.gather(x, self._places, axis=-1), tf.float32), self._values)
+        return tf.where(is_number, tf.gather(number, self._places, axis=-1), tf.cast(is_value, x.dtype))
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return (*input_shape[:-1], self.num_features)

@@ -6,6 +6,7 @@ import numpy as np
 
 from tfvae._errors import quoted
 from tfvae.tables import dates
+from tfvae.tables.atoms import atoms_of
 from tfvae.tables.cells import Cells, from_float32, is_number, number_texts
 from tfvae.tables.column import Column, Kind
 from tfvae.tables.decisions import MAX_CATEGORIES, MAX_STEPS
@@ -78,6 +79,11 @@ def _number(name: str, cells: Cells, kind: Kind, missing: float, reason: str) ->
     if kind == "bounded" and low == high:
         raise _misfit(name, kind, f"the single value {low:g}")
     decimals = _decimals(numbers)
+    counts = np.bincount(cells.codes[cells.observed], minlength=len(numbers))
+    atoms = atoms_of(numbers, counts, decimals)
+    if atoms:
+        often = number_texts(sorted(atoms, key=lambda atom: -counts[numbers == atom].sum()))
+        reason += f"; often {', '.join(often[:3])}" + (f" and {len(often) - 3} others" if len(often) > 3 else "")
     if not _is_exact(numbers, decimals):
         reason += "; kept to about 7 digits"
     if kind == "bounded" and low > 0 and 0.95 < high < 1:
@@ -87,6 +93,7 @@ def _number(name: str, cells: Cells, kind: Kind, missing: float, reason: str) ->
         kind,
         low=low,
         high=high,
+        atoms=atoms,
         decimals=decimals,
         dtype=_number_dtype(cells),
         missing_share=missing,

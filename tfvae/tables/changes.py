@@ -51,7 +51,7 @@ def _changed(column: Column, change: Kind | Sequence[str]) -> Column:
         return column
     reason = f"changed from {column.kind}"
     if kind == "ignored":
-        return dataclasses.replace(column, kind=kind, categories=(), reason=reason)
+        return dataclasses.replace(column, kind=kind, categories=(), atoms=(), reason=reason)
     if column.categories and kind in ("category", "ordinal", "boolean"):
         if kind == "boolean" and len(column.categories) != 2:
             raise _refusal(column, kind, f"{len(column.categories)} categories")

@@ -5,6 +5,7 @@ from typing import Literal, get_args
 
 Kind = Literal["real", "positive", "count", "bounded", "category", "ordinal", "boolean", "date", "ignored"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+_WITH_ATOMS = ("real", "positive", "count", "bounded")
 _WITH_CATEGORIES = ("category", "ordinal", "boolean")
 
 
@@ -24,6 +25,7 @@ class Column:
         low: The smallest value of a bounded column. Of other numbers and dates, the smallest in the table from which
             the schema was inferred, or None.
         high: The largest value, likewise.
+        atoms: Numbers that are repeated so often that they have a probability of their own, such as an amount of 0.
         decimals: The number of decimals with which numbers are written. None writes all.
         dtype: The pandas type of the column as it was read, for tables that are written, such as "int64".
         origin: The first day of a date column, as ISO 8601.
@@ -40,6 +42,7 @@ class Column:
     categories: tuple[str, ...] = ()
     low: float | None = None
     high: float | None = None
+    atoms: tuple[float, ...] = ()
     decimals: int | None = None
     dtype: str = "float64"
     origin: str | None = None
@@ -62,6 +65,11 @@ class Column:
             raise ValueError(
                 "Categories must differ, and a boolean column has two. Received: "
                 f"categories={self.categories!r} for the column {self.name!r}"
+            )
+        if self.atoms and self.kind not in _WITH_ATOMS:
+            raise ValueError(
+                f"A column has atoms only if its kind is {', '.join(_WITH_ATOMS)}. Received: kind={self.kind!r}, "
+                f"atoms={self.atoms} for the column {self.name!r}"
             )
         if self.kind == "bounded" and not (self.low is not None and self.high is not None and self.low < self.high):
             raise ValueError(

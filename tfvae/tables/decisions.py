@@ -23,7 +23,6 @@ _NO_NUMBER = re.compile(r"[\s$€£¥%]|,(?=\d{3})")  # what people write in num
 _MOSTLY = 0.9  # share of numbers in a column of text that is likely one of numbers
 _REPEATS = 3  # how often each value occurs on average, so that values are categories
 _MIN_ROWS_OF_RUN = 10  # from here, whole numbers without a gap or a repetition number the rows
-_SPIKE = 0.25  # share of one whole number above zero that no distribution of counts has
 _POINT = 0.5  # share of one value that makes a density a poor description
 _SMALLEST_CODE = 100  # numbers below are too short for codes
 _LARGEST_COUNT = 1000  # above, whole numbers without zeros are as good as continuous
@@ -125,9 +124,6 @@ def _of_numbers(name: str, numbers: np.ndarray) -> Decision:
         if not is_dense and low >= _SMALLEST_CODE and len(str(int(low))) == len(str(int(high))):
             return Decision("category", f"{few} of the same length: codes")
         return Decision("ordinal", few)
-    most = int(counts.argmax())
-    if repeats and is_dense and values[most] > 0 and counts[most] >= _SPIKE * len(numbers):
-        return Decision("ordinal", f"whole numbers, and {_share(counts[most], numbers)} are {values[most]:g}")
     if low >= 0 and (low == 0 or high <= _LARGEST_COUNT) and numbers.var() >= _WIDER_THAN_POISSON * numbers.mean():
         zeros = f"0, {_share(counts[0], numbers)} zeros" if low == 0 else f"{low:.0f}"
         return Decision("count", f"whole numbers from {zeros}")

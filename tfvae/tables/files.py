@@ -20,6 +20,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "categories": (list,),
     "low": (int, float),
     "high": (int, float),
+    "atoms": (list,),
     "decimals": (int,),
     "dtype": (str,),
     "origin": (str,),
@@ -79,7 +80,7 @@ def schema_to_dict(schema: Schema) -> dict[str, Any]:
     for column in schema:
         values = {name: getattr(column, name) for name in _FIELDS if name != "name"}
         columns[column.name] = {
-            name: list(value) if name == "categories" else value
+            name: list(value) if isinstance(value, tuple) else value
             for name, value in values.items()
             if name in ("kind", "dtype", "reason") or value != _FIELDS[name].default
         }
@@ -98,8 +99,11 @@ def _column(name: str, settings: Any, path: str | os.PathLike[str]) -> Column:
     categories = settings.get("categories", [])
     if not _is_list_of_text(categories):
         raise TableError(f"{path}: {name}.categories must be texts. Received: {quoted(categories)}")
+    atoms = settings.get("atoms", [])
+    if not all(isinstance(atom, int | float) and not isinstance(atom, bool) for atom in atoms):
+        raise TableError(f"{path}: {name}.atoms must be numbers. Received: {quoted(atoms)}")
     try:
-        return Column(name, **{**settings, "categories": tuple(categories)})
+        return Column(name, **{**settings, "categories": tuple(categories), "atoms": tuple(map(float, atoms))})
     except ValueError as error:
         raise TableError(f"{path}: {error}") from error
 

@@ -31,14 +31,15 @@ def infer(
     - 0 and 1, yes and no, true and false are "boolean"; dates are "date".
     - Text is a "category" if its values occur 3 times on average (twice, if there are at most 20), and otherwise
       ignored. Codes of one length with leading zeros, such as 02139, are text.
-    - Whole numbers that occur 3 times on average are "ordinal" if at most 20 differ, or if a quarter of them is one
-      number above zero (40 hours a week) and their range is below 200. They are a "category" if two differ, or if
-      they look like codes: of one length from 3 digits on, and far from each other.
+    - Whole numbers that occur 3 times on average are "ordinal" if at most 20 differ. They are a "category" if two
+      differ, or if they look like codes: of one length from 3 digits on, and far from each other.
     - Other whole numbers are a "count" if they begin at zero or end below 1,000, and vary more than a Poisson
       distribution.
     - At most 10 other numbers that occur 10 times on average are "ordinal".
     - Other numbers are "bounded" if they are within (0, 1) and come close to both, "positive" if they are all above
       zero and a normal distribution fits their logarithms about as well or better, and otherwise "real".
+
+    Numbers that are repeated much more often than their neighbours, such as 0, are `atoms` of their column.
 
     Args:
         frame: The table. Its columns may be text, as `read_table` returns them, or have types.
