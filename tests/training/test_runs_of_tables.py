@@ -1,6 +1,7 @@
 """Tables as the data of a run: columns in its configuration, other tables by name, samples and imputed tables."""
 
 import dataclasses
+import math
 import tomllib
 
 import numpy as np
@@ -85,6 +86,17 @@ def test_the_configuration_of_a_run_has_all_columns(shop):
     assert "price" in columns
 
 
+def test_settings_for_tables(shop):
+    given = RunConfig.from_dict({"data": {"name": str(shop)}})
+    assert (given.model.hidden, given.model.latent_size, given.training.epochs) == ((128,), 16, 0)
+    splits = load_data(given)
+    training = resolve(given, splits).training
+    assert (training.batch_size, training.epochs) == (32, 300)
+    given = RunConfig.from_dict({"data": {"name": str(shop)}, "training": {"batch_size": 1}})
+    training = resolve(given, splits).training
+    assert (training.batch_size, training.epochs) == (1, math.ceil(15_000 / 240))
+
+
 def test_kinds_and_labels_that_the_user_gives(shop):
     config, splits = config_of(shop, columns={"price": "real"}, label="shop", condition="label")
     assert config.data.columns["price"]["kind"] == "real"
@@ -155,6 +167,7 @@ def test_columns_are_for_tables(tmp_path):
 
 def test_samples_are_rows_of_the_table(shop, tmp_path):
     config, splits = config_of(shop, condition="shop")
+    sold = splits.schema["sold"]
     x = splits.test.raw[:9] + np.float32(1e-4) * (splits.schema.used[1].kind == "positive") * np.eye(4)[1]
     tables.write_samples(tmp_path / "rows.csv", x, config, splits.schema, 1)
     rows, table = pd.read_csv(tmp_path / "rows.csv"), pd.read_csv(shop)
@@ -162,6 +175,8 @@ def test_samples_are_rows_of_the_table(shop, tmp_path):
     assert set(rows["shop"]) == {"south"}
     assert set(rows["size"]) <= set(table["size"].dropna())
     assert rows["sold"].dtype == "int64"
+    tables.write_samples(tmp_path / "far.csv", np.where(np.arange(4) == 2, 1e6, x), config, splits.schema, 1)
+    assert set(pd.read_csv(tmp_path / "far.csv")["sold"]) == {sold.high}
     np.testing.assert_array_equal(rows["price"], rows["price"].round(2))
     tables.write_samples(tmp_path / "rows.parquet", x, config, splits.schema, 0)
     assert set(pd.read_parquet(tmp_path / "rows.parquet")["shop"]) == {"north"}

@@ -118,10 +118,14 @@ def train(
     epochs: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Passes over the data.", show_default="10; own data: 10 to 100, by size; digits, frey_face: 200"
+            min=1,
+            help="Passes over the data.",
+            show_default="10; own data: 10 to 100, tables to 300, by size; digits, frey_face: 200",
         ),
     ] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Examples per step.", show_default="100")] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(help="Examples per step.", show_default="100; tables: 32 to 500, by size")
+    ] = None,
     learning_rate: Annotated[
         float | None, typer.Option(help="Learning rate of Adam.", show_default="0.001; digits: 0.003")
     ] = None,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tfvae.tables.cells import cells_of
-from tfvae.tables.frames import to_frame
+from tfvae.tables.frames import to_frame, within_range
 from tfvae.tables.schema import Schema
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def with_filled(frame: "pd.DataFrame", rows: np.ndarray, schema: Schema) -> "pd.
         schema: The columns.
     """
     filled = frame.copy()
-    values = to_frame(rows, schema)
+    values = to_frame(within_range(rows, schema), schema)
     places = {str(name): place for place, name in enumerate(frame.columns)}
     for column in schema.used:
         label = frame.columns[places[column.name]]

@@ -49,6 +49,20 @@ def to_frame(rows: np.ndarray, schema: Schema, observed: np.ndarray | None = Non
     return pd.DataFrame(columns, index=pd.RangeIndex(len(rows)))
 
 
+def within_range(rows: np.ndarray, schema: Schema) -> np.ndarray:
+    """Returns sampled rows `[N, D]` whose numbers are within the range of the table from which the schema was inferred.
+
+    A model has a small probability of numbers beyond it.
+    """
+    low, high = (
+        np.array(
+            [limit if getattr(column, end) is None else getattr(column, end) for column in schema.used], np.float32
+        )
+        for end, limit in (("low", -np.inf), ("high", np.inf))
+    )
+    return np.clip(rows, low, high)
+
+
 def _decode(column: Column, values: np.ndarray, known: np.ndarray) -> "pd.Series":
     """Returns the numbers of a column as a pandas column."""
     if column.categories:

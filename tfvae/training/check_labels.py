@@ -18,7 +18,7 @@ def check_labels(config: RunConfig) -> None:
                 f'data.{name} has no effect without model.kind = "m2" (--model m2), a model of labels. '
                 f"Received: data.{name}={getattr(data, name)}"
             )
-    if data.labelled_per_batch >= config.training.batch_size:
+    if 0 < config.training.batch_size <= data.labelled_per_batch:  # 0 is chosen later
         raise ValueError(
             f"data.labelled_per_batch must be less than training.batch_size, {config.training.batch_size}. "
             f"Received: data.labelled_per_batch={data.labelled_per_batch}"

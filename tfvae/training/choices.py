@@ -16,6 +16,11 @@ from tfvae.training.settings import ModelConfig
 # Automatic number of epochs for own data: at least this many steps, within these limits.
 _MIN_STEPS = 1000
 _MIN_EPOCHS, _MAX_EPOCHS = 10, 100
+# The same for tables, whose steps are short.
+_MIN_STEPS_OF_TABLE, _MAX_EPOCHS_OF_TABLE = 15_000, 300
+# Automatic batch size: so many batches in an epoch, within these limits.
+_NUM_BATCHES = 50
+_MIN_BATCH_SIZE, _MAX_BATCH_SIZE = 32, 500
 # Columns of a table that are listed.
 _MOST_COLUMNS = 60
 # By default, one example in so many of a batch has a label, if labels are few.
@@ -90,11 +95,20 @@ def choose_standardize(config: RunConfig, splits: Splits, likelihood: str) -> st
     return standardize
 
 
+def choose_batch_size(config: RunConfig, splits: Splits) -> int:
+    """Chooses the number of examples per step. 0 selects about 50 batches in an epoch, of 32 to 500 examples."""
+    if config.training.batch_size:
+        return config.training.batch_size
+    return min(max(_MIN_BATCH_SIZE, len(splits.train) // _NUM_BATCHES), _MAX_BATCH_SIZE)
+
+
 def choose_epochs(config: RunConfig, splits: Splits) -> int:
-    """Chooses the number of epochs. 0 selects enough epochs for 1,000 steps, between 10 and 100."""
+    """Chooses the number of epochs. 0 selects enough for 1,000 steps, from 10 to 100; for a table 15,000, 10 to 300."""
     if config.training.epochs:
         return config.training.epochs
-    return min(max(_MIN_EPOCHS, math.ceil(_MIN_STEPS / _steps(config, splits))), _MAX_EPOCHS)
+    is_table = splits.schema is not None
+    least, most = (_MIN_STEPS_OF_TABLE, _MAX_EPOCHS_OF_TABLE) if is_table else (_MIN_STEPS, _MAX_EPOCHS)
+    return min(max(_MIN_EPOCHS, math.ceil(least / _steps(config, splits))), most)
 
 
 def choose_select(config: RunConfig, splits: Splits) -> str:

@@ -36,6 +36,11 @@ _OWN_DATA: dict[str, dict[str, Any]] = {
     "data": {"validation_split": 0.1},
     "training": {"epochs": 0, "select": "auto"},
 }
+# The same for a table. Its rows are short, so that a small network and large batches train fast, and many passes pay.
+_TABLE: dict[str, dict[str, Any]] = {
+    "model": {"hidden": (128,), "latent_size": 16, "activation": "relu"},
+    "training": {"epochs": 0, "batch_size": 0, "learning_rate": 2e-3, "select": "auto"},
+}
 # Values of settings that did not exist in earlier versions, equivalent to what these versions did.
 _EARLIER_VERSIONS: dict[str, dict[str, Any]] = {
     "data": {"validation_split": 0.0},
@@ -67,7 +72,7 @@ class RunConfig:
 
         data = [table["data"] for table in reversed(given) if isinstance(table.get("data"), Mapping)]
         name = next((table["name"] for table in data if "name" in table), DataConfig.name)
-        preset = _PRESETS.get(str(name), {} if str(name) in known_names() else _OWN_DATA)
+        preset = _PRESETS.get(str(name), {} if str(name) in known_names() else _preset_of_own_data(str(name)))
         for table in (preset, *given):
             for section, values in table.items():
                 if section not in result:
@@ -134,6 +139,12 @@ class RunConfig:
     def to_toml(self) -> str:
         """Returns the content of a file for `from_toml`."""
         return tomli_w.dumps(self.to_dict())
+
+
+def _preset_of_own_data(name: str) -> dict[str, dict[str, Any]]:
+    from tfvae.tables.reading import is_table
+
+    return _TABLE if is_table(Path(name)) else _OWN_DATA
 
 
 def _merge_part(settings: dict[str, Any], section: str, key: str, value: Any) -> None:

@@ -14,6 +14,7 @@ from tfvae.tables.files import schema_to_dict
 from tfvae.training.check_labels import check_labels
 from tfvae.training.check_parts import check_parts
 from tfvae.training.choices import (
+    choose_batch_size,
     choose_binarize,
     choose_epochs,
     choose_likelihood,
@@ -43,6 +44,8 @@ def resolve(config: RunConfig, splits: Splits) -> RunConfig:
     Raises:
         ValueError: If the data do not fit the configuration.
     """
+    batch_size = choose_batch_size(config, splits)
+    config = dataclasses.replace(config, training=dataclasses.replace(config.training, batch_size=batch_size))
     model, data, training = config.model, config.data, config.training
     check_parts(config)
     check_labels(config)

@@ -195,8 +195,8 @@ class TrainingConfig:
 
     Attributes:
         epochs: Passes over the training data. 0, the default for own data, chooses from 10 to 100 epochs so that there
-            are about 1,000 steps.
-        batch_size: Number of examples per step (M in the paper).
+            are about 1,000 steps; for a table from 10 to 300, and about 15,000 steps.
+        batch_size: Number of examples per step (M in the paper). 0, the default for tables, chooses from 32 to 500.
         optimizer: Optimizer of Keras, a part.
         learning_rate: Learning rate of the optimizer: a number, or a schedule of Keras, a part.
         estimator: Estimator of the bound and its gradient, a part.
@@ -238,10 +238,12 @@ class TrainingConfig:
     strategy: str = "none"
 
     def __post_init__(self) -> None:
-        for name in ("batch_size", "num_samples", "keep"):
+        for name in ("num_samples", "keep"):
             require(is_count(getattr(self, name)), f"training.{name}", COUNT, getattr(self, name))
-        valid = is_count(self.epochs) or (self.epochs == 0 and not isinstance(self.epochs, bool))
-        require(valid, "training.epochs", f"an integer from 0 to {MAX_COUNT}", self.epochs)
+        for name in ("epochs", "batch_size"):
+            value = getattr(self, name)
+            valid = is_count(value) or (type(value) is int and value == 0)
+            require(valid, f"training.{name}", f"an integer from 0 to {MAX_COUNT}", value)
         for name in ("optimizer", "estimator"):
             part_of(getattr(self, name), f"training.{name}")
         rate, beta = self.learning_rate, self.beta

@@ -13,6 +13,7 @@ from tfvae.evaluation import Imputation
 from tfvae.tables import Schema, read_table, to_frame
 from tfvae.tables.files import schema_from_dict
 from tfvae.tables.filling import with_filled, with_frequent_categories
+from tfvae.tables.frames import within_range
 from tfvae.training.config import RunConfig
 
 # Draws of a missing category, of which the most frequent one is imputed.
@@ -34,7 +35,7 @@ def write_samples(path: Path, x: np.ndarray, config: RunConfig, schema: Schema, 
         schema: The columns.
         chosen: Number of the class, or the number, that all samples were conditioned on. None if there is none.
     """
-    frame = to_frame(x, schema)
+    frame = to_frame(within_range(x, schema), schema)
     name = config.data.label if config.data.condition in ("", LABEL) else config.data.condition
     if chosen is not None and name in schema.names:
         value = config.data.classes[chosen] if config.data.classes else float(np.ravel(chosen)[0])
