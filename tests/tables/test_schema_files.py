@@ -135,4 +135,4 @@ def test_a_schema_names_its_columns():
     with pytest.raises(KeyError, match="has no column 'size'"):
         SCHEMA["size"]
     with pytest.raises(ValueError, match=r"must have different names. Received: 'age' more than once"):
-        Schema([COLUMNS[-2], COLUMNS[-2]])
+        Schema([COLUMNS[6], COLUMNS[6]])

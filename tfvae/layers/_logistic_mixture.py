@@ -80,8 +80,8 @@ class LogisticMixture(tfp.distributions.Distribution):
                 of the interval.
         """
         middle = (low + high) / 2
-        ends = [tf.clip_by_value(end, self.low, self.high)[..., tf.newaxis] for end in (low, high)]
-        log_prob = self._over_components(self.components.log_probability(*ends, width[..., tf.newaxis]))
+        first, last = (tf.clip_by_value(end, self.low, self.high)[..., tf.newaxis] for end in (low, high))
+        log_prob = self._over_components(self.components.log_probability(first, last, width[..., tf.newaxis]))
         lower, upper = low / _WIDE_SCALE, high / _WIDE_SCALE
         below = tf.math.log_sigmoid(upper)
         between = below + tf.math.log_sigmoid(-lower) + tf.math.log(-tf.math.expm1(-width / _WIDE_SCALE))

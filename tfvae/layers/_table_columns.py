@@ -49,7 +49,7 @@ class TableColumns:
         self.names = [column.name for column in columns]
         self.kinds = np.array([column.kind for column in columns])
         self.num_categories = np.array([len(column.categories) for column in columns])
-        self.atoms = [np.unique(np.float32(column.atoms)) for column in columns]
+        self.atoms = [np.unique(np.asarray(column.atoms, np.float32)) for column in columns]
         self.num_atoms = np.array([len(atoms) for atoms in self.atoms])
         self.low, self.high = np.array([_limits(column) for column in columns]).T
         self.is_whole = np.isin(self.kinds, ("count", *CODED))

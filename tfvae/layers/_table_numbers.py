@@ -81,7 +81,7 @@ class _OfMixture(SameShape):
     """Distribution of a function of v = loc + scale u, element by element, where u follows a `LogisticMixture`."""
 
     def __init__(self, distribution: LogisticMixture, loc: Tensor, scale: Tensor, **parameters: Tensor):
-        self.loc, self.scale = loc, scale
+        self.mixture, self.loc, self.scale = distribution, loc, scale
         super().__init__(distribution, type(self).__name__.strip("_"), loc=loc, scale=scale, **parameters)
 
     def _x_of(self, v: Tensor) -> Tensor:
@@ -92,7 +92,7 @@ class _OfMixture(SameShape):
 
     def _mean(self) -> Tensor:
         loc, scale = self.loc[:, tf.newaxis], self.scale[:, tf.newaxis]
-        return self.distribution.mean_of(lambda u: self._x_of(loc + scale * u))
+        return self.mixture.mean_of(lambda u: self._x_of(loc + scale * u))
 
     def _mode(self) -> Tensor:
         return self._x_of(self.loc + self.scale * self.distribution.mode())
@@ -138,7 +138,7 @@ class _Rounded(_OfMixture):
     def _log_prob(self, x: Tensor) -> Tensor:
         low, high = ((tf.math.log(x + number) - self.loc) / self.scale for number in (0.5, 1.5))
         width = tf.math.log1p(1.0 / (x + 0.5)) / self.scale
-        return self.distribution.log_probability(low, high, width, is_first=tf.equal(x, 0.0))
+        return self.mixture.log_probability(low, high, width, is_first=tf.equal(x, 0.0))
 
 
 def _exp(log_x: Tensor) -> Tensor:

@@ -135,9 +135,10 @@ class TableLikelihood(DistributionLayer, TableAdapted):
         )
         sizes = [part.size for part in self._parts]
         made = []
-        for part, *of_part in zip(self._parts, tf.split(parameters, sizes, -1), tf.split(start, sizes), strict=True):
+        split = tf.split(parameters, sizes, axis=-1), tf.split(start, sizes)
+        for part, of_part, start_of_part in zip(self._parts, *split, strict=True):
             scales_of_part = Scales(*(tf.gather(each, part.places) for each in scales))
-            made.append(RowPart(part.places, part.distribution(*of_part, scales_of_part)))
+            made.append(RowPart(part.places, part.distribution(of_part, start_of_part, scales_of_part)))
         return TableRow(made, self.columns)
 
     @staticmethod

@@ -33,8 +33,8 @@ def atoms_of(values: np.ndarray, counts: np.ndarray, decimals: int | None) -> tu
     values, counts = values[order], counts[order]
     share = _LEAST_SHARE if decimals == 0 else _LEAST_SHARE_OF_DECIMALS
     least = max(_LEAST_COUNT, share * counts.sum())
-    found = []
-    for place in np.flatnonzero(counts >= least):
+    found: list[int] = []
+    for place in np.flatnonzero(counts >= least).tolist():
         start, end = max(place - _NUM_NEIGHBOURS, 0), min(place + _NUM_NEIGHBOURS, len(values) - 1)
         neighbours = np.delete(counts[start : end + 1], place - start)
         steps = np.inf if decimals is None else np.rint((values[end] - values[start]) * 10.0**decimals)
