@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from small_models import small_vae
 
-from tfvae.data.load import check_name, load
+from tfvae.data.checks import check_name
+from tfvae.data.load import load
 from tfvae.data.shard_header import ShardHeader
 from tfvae.export import read_manifest
 from tfvae.export.manifest import write_manifest

@@ -14,7 +14,7 @@ import scipy.sparse
 import tfvae
 from tfvae import _memory
 from tfvae.data import DataError, load, load_examples
-from tfvae.data.load import check_name
+from tfvae.data.checks import check_name
 
 
 @pytest.fixture

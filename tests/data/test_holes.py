@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tfvae.data import DataError, load, load_examples, write_shards
-from tfvae.data.load import check_name
+from tfvae.data.checks import check_name
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(40, 3)).astype("float32")

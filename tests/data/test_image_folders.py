@@ -10,7 +10,7 @@ from PIL import Image
 
 from tfvae import _memory
 from tfvae.data import DataError, load, load_examples
-from tfvae.data.load import check_name
+from tfvae.data.checks import check_name
 
 RNG = np.random.default_rng(7)
 GRAY = RNG.integers(0, 256, (20, 6, 4), dtype=np.uint8)

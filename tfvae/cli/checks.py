@@ -38,7 +38,7 @@ def check_served(path: Path) -> None:
 
 def check_data(data: DataConfig, split: str = "train") -> None:
     """Raises an error if the data of a run do not exist or cannot be read, judging by their names and headers."""
-    from tfvae.data.load import check_name, check_split
+    from tfvae.data.checks import check_name, check_split
 
     check_split(split)
     check_name(
@@ -61,8 +61,8 @@ def check_examples(name: str, data: DataConfig, split: str, missing: str | None 
         split: The name of the split.
         missing: As `data.missing`. None is that of the run.
     """
-    from tfvae.data.load import check_examples as check_other
-    from tfvae.data.load import check_split
+    from tfvae.data.checks import check_examples as check_other
+    from tfvae.data.checks import check_split
 
     check_split(split)
     missing = data.missing if missing is None else missing

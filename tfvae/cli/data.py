@@ -26,7 +26,7 @@ def shard(
     seed: Annotated[int, typer.Option(help="Random seed of the order of the training examples.", min=0)] = 0,
 ) -> None:
     """Write data as TFRecord shards, which training reads piece by piece. For data larger than memory."""
-    from tfvae.data.load import check_source
+    from tfvae.data.checks import check_source
     from tfvae.data.shards import require_free
 
     require_free(folder)

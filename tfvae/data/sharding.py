@@ -8,7 +8,8 @@ from typing import Any
 
 from tfvae._targets import expanded, output_folder, require_space
 from tfvae.data.errors import DataError
-from tfvae.data.load import ImageSize, load, request_of, source_for
+from tfvae.data.load import load
+from tfvae.data.requests import ImageSize, request_of, source_for
 from tfvae.data.shards import require_free, write_shards
 
 

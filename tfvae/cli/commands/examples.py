@@ -10,8 +10,8 @@ import numpy as np
 from tfvae._errors import quoted
 from tfvae.data import Split, reading
 from tfvae.data.any_split import AnySplit
+from tfvae.data.checks import check_split
 from tfvae.data.examples import CONDITION, OBSERVED
-from tfvae.data.load import check_split
 from tfvae.training.load_data import load_data, load_other_data
 from tfvae.training.run_data import evaluation_split
 from tfvae.training.saved_run import Run
