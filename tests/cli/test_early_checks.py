@@ -51,7 +51,7 @@ REFUSED = {
     "train --config none.toml": "no configuration file none.toml",
     "train --config bad.toml": "bad.toml cannot be read: it is nested too deeply",
     "train --config wrong.toml": "wrong.toml is not a valid configuration: Unknown setting model.latent",
-    f"train --batch-size {HUGE}": "training.batch_size must be an integer from 1 to 2147483647",
+    f"train --batch-size {HUGE}": "training.batch_size must be an integer from 0 to 2147483647",
     f"train --epochs {'9' * 400}": "training.epochs must be",
     "train --learning-rate nan": "training.learning_rate must be a number above 0",
     "train --run-dir whole.npy/run": "is not a writable folder",
