@@ -1,13 +1,13 @@
 """Finds anomalies in three labelled data sets, beside two detectors of scikit-learn.
 
-    python benchmarks/anomalies.py --output anomalies.json     # about 15 minutes on two cores
+    python benchmarks/anomalies.py --output anomalies.json     # about half an hour on two cores
 
 A model is trained on normal examples alone with the defaults of `tfvae train`, and scores normal and other examples
 that it has not seen. The measure is the area under the ROC curve of `tfvae.evaluation.score`, in percent, beside those
 of `sklearn.ensemble.IsolationForest` and `sklearn.neighbors.LocalOutlierFactor(novelty=True)` with their defaults, fit
 to the same normal examples. All get numbers that are standardised by the normal examples, except for tables of tfvae,
 which need none. The spread is the standard deviation over seeds: of the cut into training and test examples, and of
-training. For digits it is that over the ten digits.
+training. For digits it is that over the digits, which are all ten, or those of --digits.
 
 * breast cancer: scikit-learn's table of 569 tumours, 30 columns. 60% of the 357 benign ones are for training; the
   others, and the 212 malignant ones, are scored.
