@@ -112,6 +112,12 @@ CASES = {
     "negative_binomial": Case(
         tfvae.layers.IndependentNegativeBinomial, {"event_shape": (2, 3)}, 12, (2, 3), small_counts
     ),
+    "zero_inflated_negative_binomial": Case(
+        tfvae.layers.IndependentZeroInflatedNegativeBinomial, {"event_shape": (2, 3)}, 18, (2, 3), small_counts
+    ),
+    "sized_negative_binomial": Case(
+        tfvae.layers.SizedNegativeBinomial, {"event_size": 4, "zero_inflated": True}, 9, (4,), small_counts
+    ),
     "beta_binomial": Case(
         tfvae.layers.BetaBinomial,
         {"event_shape": (2, 3), "total_count": 4},

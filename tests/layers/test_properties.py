@@ -108,6 +108,7 @@ INDEPENDENT = {
     "student_t": declared(layers.IndependentStudentT, real, 3),
     "poisson": declared(layers.IndependentPoisson, count, 1),
     "negative_binomial": declared(layers.IndependentNegativeBinomial, count, 2),
+    "zero_inflated_negative_binomial": declared(layers.IndependentZeroInflatedNegativeBinomial, count, 3),
     "categorical": declared(layers.IndependentCategorical, count, 4, 4)._replace(split=side_by_side(4)),
     "generic": Shaped(
         lambda event_shape, **kwargs: layers.GenericDistribution(tfd.Gamma, event_shape, **kwargs),
@@ -229,6 +230,7 @@ def test_every_layer_with_an_event_shape_or_size_is_here():
         if issubclass(cls, layers.DistributionLayer) and has_size:
             wanted.add(cls)
     wanted.remove(layers.VariationalGaussianProcess)  # whose event shape begins with the number of its inputs
+    wanted.remove(layers.SizedNegativeBinomial)  # whose last parameter is the size of a row
     assert {type(instances(name)[0].make()) for name in NAMES} == wanted
 
 

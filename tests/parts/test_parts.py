@@ -18,6 +18,7 @@ WITHOUT_NAME = {
     "Joint": "takes layers with names, and z becomes a dictionary",
     "KLDivergenceAddLoss": "for functional Keras models; a VAE adds the KL itself",
     "KLDivergenceRegularizer": "for functional Keras models; a VAE adds the KL itself",
+    "LogCounts": "part of every model of rows of counts",
     "MixtureSameFamily": "takes a layer; mixture_normal and mixture_logistic are the usual ones",
     "Standardization": "model.standardize",
     "Standardized": "model.standardize",

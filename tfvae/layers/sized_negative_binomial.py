@@ -9,6 +9,7 @@ import tensorflow_probability as tfp
 from tfvae._checks import whole_number
 from tfvae._serialization import register
 from tfvae.layers._count_statistics import NUM_QUANTILES, CountStatistics, count_statistics
+from tfvae.layers._event_shape import event_size_of
 from tfvae.layers._zero_inflated import ZeroInflated
 from tfvae.layers.distribution_layer import DistributionLayer
 from tfvae.layers.independent_negative_binomial import IndependentNegativeBinomial
@@ -48,7 +49,8 @@ class SizedNegativeBinomial(DistributionLayer):
         variance m + m^2 / total_count_j; with additional zeros, that of the part without them.
 
     Numerics:
-        Inverse dispersions are between exp(-11) and exp(11). log P(x) is computed in float64 and rounded once.
+        A size below 1 counts as 1. Inverse dispersions are between exp(-11) and exp(11). log P(x) is computed in
+        float64 and rounded once.
 
     References:
         Lopez et al., Deep generative modeling for single-cell transcriptomics, 2018, methods, "The scVI probabilistic
@@ -120,7 +122,7 @@ class SizedNegativeBinomial(DistributionLayer):
         return self.params_size(self.event_size, self.zero_inflated)
 
     def make_distribution(self, parameters: Tensor) -> Distribution:
-        parameters, size = parameters[..., :-1], parameters[..., -1:]
+        parameters, size = parameters[..., :-1], tf.maximum(parameters[..., -1:], 1.0)
         share, log_total = (tf.cast(weight, parameters.dtype) for weight in (self.log_share, self.log_total_count))
         log_proportions = tf.nn.log_softmax(parameters[..., : self.event_size] + share)
         log_mean = tf.maximum(log_proportions, _MIN_LOG_PROPORTION) + tf.math.log(size)
@@ -137,7 +139,7 @@ class SizedNegativeBinomial(DistributionLayer):
     @staticmethod
     def params_size(event_size: int, zero_inflated: bool = False, name: str | None = None) -> int:
         """Returns the number of parameters of a row, with its size."""
-        return (2 if zero_inflated else 1) * event_size + 1
+        return (2 if zero_inflated else 1) * event_size_of(event_size) + 1
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "event_size": self.event_size, "zero_inflated": self.zero_inflated}
