@@ -12,7 +12,7 @@ from tfvae.data.sparse_split import SparseSplit
 from tfvae.data.split import Split
 
 UNKNOWN = -1
-SplitT = TypeVar("SplitT", Split, SparseSplit)
+SplitT = TypeVar("SplitT", bound=Split | SparseSplit)
 _MOST_LISTED = 20
 
 

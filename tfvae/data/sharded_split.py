@@ -269,7 +269,7 @@ class ShardedSplit(SplitLike):
 
 
 @contextlib.contextmanager
-def reporting_damaged_shards(*splits: Split | ShardedSplit) -> Iterator[None]:
+def reporting_damaged_shards(*splits: SplitLike) -> Iterator[None]:
     """Raises a DataError that names the shard where TensorFlow cannot read batches of `splits`.
 
     TensorFlow's own error gives a place in a file, but not the file.

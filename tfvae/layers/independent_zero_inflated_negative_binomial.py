@@ -1,6 +1,6 @@
 """Distribution layer for overdispersed counts with more zeros than a negative binomial has."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -52,7 +52,7 @@ class IndependentZeroInflatedNegativeBinomial(EventShapeLayer):
         params = tf.convert_to_tensor(params)
         shape = event_shape_tuple(event_shape)
         size = event_size(shape)
-        counts = IndependentNegativeBinomial.new(params[..., : 2 * size], shape, validate_args)
+        counts: Any = IndependentNegativeBinomial.new(params[..., : 2 * size], shape, validate_args)
         counts = counts.distribution if shape else counts
         logits = tf.reshape(params[..., 2 * size :], tf.concat([tf.shape(params)[:-1], list(shape)], axis=0))
         inflated = ZeroInflated(counts, tf.ensure_shape(logits, counts.batch_shape))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tfvae.data import ShardedSplit, Split
+from tfvae.data.any_split import AnySplit
 from tfvae.evaluation import Scores
 from tfvae.tables import Schema
 from tfvae.tables.cells import cells_of
@@ -93,7 +93,7 @@ def of_table(frame: "pd.DataFrame", schema: Schema, observed: np.ndarray | None)
     return Causes("column", lambda index: used[index[0]], value, excluded)
 
 
-def of_arrays(split: Split | ShardedSplit) -> Causes:
+def of_arrays(split: AnySplit) -> Causes:
     """Returns the values of arrays: their numbers in a vector, or the row and column of a pixel."""
     noun = "pixel" if split.is_image else "column" if len(split.event_shape) == 1 else "element"
     return Causes(

@@ -45,7 +45,7 @@ def sample(run_dir: Path, num_samples: int, condition: Any, label: int | None, s
     batches = list(batches_of_samples(run.vae, num_samples, BATCH_SIZE, condition, seed))
     spec = {name: tf.TensorSpec([None] * np.ndim(part), part.dtype) for name, part in batches[0].items()}
     if CONDITION in spec:
-        spec[CONDITION] = tf.TensorSpec([None, *run.vae.condition_shape], tf.float32)
+        spec[CONDITION] = tf.TensorSpec([None, *(run.vae.condition_shape or ())], tf.float32)
     program = _program(drawn, spec)
     parts = (program(batch, block_seed(seed, i)) for i, batch in enumerate(batches))
     if output.suffix.lower() == ANNDATA:
