@@ -22,7 +22,7 @@ from tfvae.training.saved_run import Run
 
 # Number of real and of sampled rows that are compared, at least and at most, and of their values.
 _MIN_ROWS, _MAX_ROWS, _MAX_VALUES = 1000, 10_000, 5_000_000
-_BLOCK = 1000  # rows that are drawn at a time
+_MAX_DRAWN = 2_000_000  # values that are drawn at a time
 
 
 class _Rows(NamedTuple):
@@ -115,9 +115,8 @@ def _sampled(run: Run, train: Split, num: int) -> _Rows:
     if not len(known):
         raise ValueError("None of the training rows has a label. Received: rows without labels")
     chosen = known[rng.integers(0, len(known), num)]
-    parts = [
-        _draw_rows(run.vae, train, chosen[start : start + _BLOCK], i) for i, start in enumerate(range(0, num, _BLOCK))
-    ]
+    size = max(1, _MAX_DRAWN // train.event_shape[0])
+    parts = [_draw_rows(run.vae, train, chosen[start : start + size], i) for i, start in enumerate(range(0, num, size))]
     return _Rows(np.concatenate(parts), train.labels[chosen] if of_class and train.labels is not None else None)
 
 
