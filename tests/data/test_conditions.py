@@ -148,9 +148,9 @@ def test_each_batch_has_its_labelled_examples():
         split.batches(10, labels=True, shuffle=True, num_labelled=10)
 
 
-def test_shards_refuse_conditions(tmp_path):
-    with pytest.raises(DataError, match="shards cannot store"):
-        write_shards({"train": Split(X, condition=X)}, tmp_path / "shards")
+def test_shards_refuse_weights_and_conditions_that_they_lack(tmp_path):
+    with pytest.raises(DataError, match="weights, which shards cannot store"):
+        write_shards({"train": Split(X, weight=np.ones(12))}, tmp_path / "shards")
     write_shards({"train": Split(X, np.arange(12) % 2)}, tmp_path / "plain")
-    with pytest.raises(DataError, match="have no condition"):
+    with pytest.raises(DataError, match="for shards without a condition"):
         load(tmp_path / "plain", condition="label")

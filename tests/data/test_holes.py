@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tfvae.data import DataError, load, load_examples, write_shards
+from tfvae.data import DataError, load, load_examples
 from tfvae.data.checks import check_name
 
 RNG = np.random.default_rng(0)
@@ -77,5 +77,3 @@ def test_only_files_have_missing_values(tmp_path):
     np.save(tmp_path / "own.npy", X)
     with pytest.raises(DataError, match="missing must be"):
         load(tmp_path / "own.npy", missing="seen")
-    with pytest.raises(DataError, match="shards cannot store"):
-        write_shards(load(tmp_path / "own.npy", missing="nan"), tmp_path / "shards")

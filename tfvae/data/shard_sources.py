@@ -13,6 +13,7 @@ from tfvae.data.errors import DataError
 from tfvae.data.parts_of_split import checked_condition, checked_observed
 from tfvae.data.shard_fields import SPLITS
 from tfvae.data.sharded_split import ShardedSplit
+from tfvae.data.sparse_split import SparseSplit
 from tfvae.data.split import Split
 from tfvae.data.split_like import SplitLike
 from tfvae.data.splits import Splits
@@ -77,6 +78,14 @@ def make_sources(
 def _source(examples: "Examples | ShardSource", name: str, is_masked: bool) -> ShardSource:
     if isinstance(examples, ShardSource):
         return examples
+    if isinstance(examples, SparseSplit):
+        raise DataError(
+            f"{name} has sparse counts, which stay sparse in memory and have no shards. Train on the file itself."
+        )
+    if isinstance(examples, Split) and examples.weight is not None:
+        raise DataError(
+            f"{name} has weights, which shards cannot store. Load it without weights, or train on the file."
+        )
     if isinstance(examples, Split | ShardedSplit):
         pieces = (
             functools.partial(_of_split, examples, name)

@@ -43,7 +43,7 @@ def _header(folder: Path, condition: str | None) -> ShardHeader:
     )
     raise DataError(
         f"{folder} does not have the condition that is asked for. Write the shards again, with `tfvae data shard DATA "
-        f"FOLDER --condition {condition}`. Received: condition={quoted(condition)} for shards with {found}"
+        f"FOLDER --condition {condition}`. Received: condition={quoted(condition)} for {found}"
     )
 
 
