@@ -20,7 +20,7 @@ from sklearn.utils import estimator_checks
 import tfvae
 from tfvae import evaluation, tables
 from tfvae.sklearn import VAETransformer
-from tfvae.training import ModelConfig, TrainingConfig
+from tfvae.training import RunConfig
 
 SMALL = VAETransformer(latent_size=2, hidden=(4,), epochs=1, num_importance_samples=5, random_state=0)
 EXPECTED_FAILURES = {
@@ -95,9 +95,10 @@ def test_scikit_learn_check(name):
 
 def test_defaults_are_those_of_a_run():
     parameters = inspect.signature(VAETransformer).parameters
-    for config in (ModelConfig(), TrainingConfig()):
-        for name in parameters.keys() & vars(config).keys() - {"epochs"}:
-            assert parameters[name].default == getattr(config, name), name
+    config = RunConfig.from_dict({"data": {"name": "table.csv"}})
+    for part in (config.model, config.training):
+        for name in parameters.keys() & vars(part).keys():
+            assert (parameters[name].default or 0) == getattr(part, name), name
 
 
 def test_before_fit():
@@ -114,7 +115,7 @@ def test_before_fit():
     [
         ({"latent_size": 0}, r"latent_size must be an integer from 1 .* Received: model.latent_size=0"),
         ({"epochs": 0}, r"`epochs` .* Received: epochs=0"),
-        ({"batch_size": 2.5}, r"batch_size .* Received: training.batch_size=2.5"),
+        ({"batch_size": 2.5}, r"`batch_size` .* Received: batch_size=2.5"),
         ({"validation_fraction": 1}, r"`validation_fraction` must be .* below 1.* Received: validation_fraction=1"),
         ({"num_importance_samples": 0}, r"`num_importance_samples` .* Received: num_importance_samples=0"),
         ({"handle_unknown": "ignore"}, r'`handle_unknown` must be "error" or "missing". Received: .*ignore'),

@@ -23,11 +23,11 @@ def settings(transformer: Any, seed: int) -> tuple[ModelConfig, TrainingConfig]:
         )
     number(given["validation_fraction"], "validation_fraction", at_least=0, below=1)
     whole_number(given["num_importance_samples"], "num_importance_samples")
-    if given["epochs"] is not None:
-        whole_number(given["epochs"], "epochs")
-    model = {name: given[name] for name in ("latent_size", "hidden", "network", "prior")}
-    training = {name: given[name] for name in ("batch_size", "learning_rate", "beta", "estimator")}
-    return ModelConfig(**model), TrainingConfig(**training, epochs=given["epochs"] or 0, seed=seed)
+    for name in ("epochs", "batch_size"):
+        given[name] = 0 if given[name] is None else whole_number(given[name], name)
+    model = {name: given[name] for name in ("latent_size", "hidden", "activation", "network", "prior")}
+    training = {name: given[name] for name in ("epochs", "batch_size", "learning_rate", "beta", "estimator")}
+    return ModelConfig(**model), TrainingConfig(**training, seed=seed)
 
 
 def _plain(value: Any) -> Any:

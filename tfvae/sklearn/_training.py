@@ -3,13 +3,11 @@
 import contextlib
 import random
 from collections.abc import Iterator
-from typing import Any
 
 import keras
 import numpy as np
 
 from tfvae.data import Split, Splits
-from tfvae.data.holes import with_nan
 from tfvae.models import VAE
 from tfvae.tables import Schema
 from tfvae.training.beta import schedule_callbacks
@@ -51,16 +49,13 @@ def trained(
         ValueError: If settings do not fit.
     """
     validation, train = _cut(len(rows), validation_fraction, training.seed)
-    splits = Splits(_NAME, _split(rows, observed, schema, train))
+    all_rows = Split(
+        rows, name=_NAME, observed=None if observed.all() else observed, schema=schema, weight=sample_weight
+    )
+    splits = Splits(_NAME, all_rows.rows(train), all_rows.rows(validation) if len(validation) else None)
     config = resolve(RunConfig(DataConfig(name=_NAME), model, training), splits)
-    if not len(validation):
-        validation_data: Any = None
-    elif sample_weight is None:
-        validation_data = _split(rows, observed, schema, validation).batches(_VALIDATION_BATCH_SIZE)
-    else:
-        validation_data = with_nan(rows, observed)[validation], None, sample_weight[validation]
     callbacks: list[keras.callbacks.Callback] = schedule_callbacks(config.training.beta)
-    if len(validation):
+    if splits.validation is not None:
         callbacks.append(
             keras.callbacks.EarlyStopping(
                 "val_elbo", mode="max", patience=config.training.epochs, restore_best_weights=True
@@ -69,20 +64,13 @@ def trained(
     with _same_global_numbers():
         vae = build_vae(config, splits)
         history = vae.fit(
-            with_nan(rows, observed)[train],
-            sample_weight=None if sample_weight is None else sample_weight[train],
-            batch_size=config.training.batch_size,
+            splits.train.batches(config.training.batch_size, shuffle=True, seed=training.seed),
             epochs=config.training.epochs,
-            validation_data=validation_data,
+            validation_data=None if splits.validation is None else splits.validation.batches(_VALIDATION_BATCH_SIZE),
             callbacks=callbacks,
             verbose=verbose,
         )
     return vae, history.history
-
-
-def _split(rows: np.ndarray, observed: np.ndarray, schema: Schema, places: np.ndarray) -> Split:
-    seen = observed[places]
-    return Split(rows[places], name=_NAME, observed=None if seen.all() else seen, schema=schema)
 
 
 def _cut(num_rows: int, validation_fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -40,8 +40,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     Args:
         latent_size: Number of latent dimensions, the columns of the codes.
         hidden: Units of each hidden layer of the encoder. The decoder has them in reverse order.
-        epochs: Passes over the rows. None chooses from 10 to 100 so that there are about 1,000 steps.
-        batch_size: Number of rows per step.
+        activation: Activation of the hidden layers.
+        epochs: Passes over the rows. None chooses from 10 to 300 so that there are about 15,000 steps.
+        batch_size: Number of rows per step. None chooses from 32 to 500 so that there are about 50 steps in a pass.
         learning_rate: Learning rate of Adam, or a schedule.
         beta: Weight of the KL, or a schedule or weighting.
         network: "mlp", "gated_mlp" or "residual_mlp".
@@ -54,7 +55,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         handle_unknown: "error" if a value that does not fit its column, such as a category that `fit` has not seen, is
             an error in other methods, or "missing" if it is a missing value.
         validation_fraction: Share of the rows that are left out of the training, and choose the epoch whose weights
-            are kept, by their ELBO. 0 keeps those of the last epoch.
+            are kept, by their ELBO, so that a long training does no harm. 0 keeps those of the last epoch.
         num_importance_samples: Number of draws of z per row for log p(x), and to impute.
         random_state: Seed of the initial weights, of the order of the rows and of all draws in `fit`.
         verbose: 0, or 1 for a progress bar, as for `fit` of Keras.
@@ -75,25 +76,27 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
     def __init__(
         self,
-        latent_size: int = 20,
+        latent_size: int = 16,
         *,
-        hidden: Sequence[int] = (500,),
+        hidden: Sequence[int] = (128,),
+        activation: str = "relu",
         epochs: int | None = None,
-        batch_size: int = 100,
-        learning_rate: Any = 1e-3,
+        batch_size: int | None = None,
+        learning_rate: Any = 2e-3,
         beta: Any = 1.0,
         network: Any = "mlp",
         prior: Any = "standard_normal",
         estimator: Any = "sgvb",
         columns: "Mapping[str, Kind | Sequence[str]] | Kind | None" = None,
         handle_unknown: Literal["error", "missing"] = "error",
-        validation_fraction: float = 0.0,
+        validation_fraction: float = 0.1,
         num_importance_samples: int = 100,
         random_state: "int | np.random.RandomState | None" = None,
         verbose: int = 0,
     ):
         self.latent_size = latent_size
         self.hidden = hidden
+        self.activation = activation
         self.epochs = epochs
         self.batch_size = batch_size
         self.learning_rate = learning_rate

@@ -37,7 +37,7 @@ _OWN_DATA: dict[str, dict[str, Any]] = {
     "training": {"epochs": 0, "select": "auto"},
 }
 # The same for a table. Its rows are short, so that a small network and large batches train fast, and many passes pay.
-_TABLE: dict[str, dict[str, Any]] = {
+TABLE_DEFAULTS: dict[str, dict[str, Any]] = {
     "model": {"hidden": (128,), "latent_size": 16, "activation": "relu"},
     "training": {"epochs": 0, "batch_size": 0, "learning_rate": 2e-3, "select": "auto"},
 }
@@ -144,7 +144,7 @@ class RunConfig:
 def _preset_of_own_data(name: str) -> dict[str, dict[str, Any]]:
     from tfvae.tables.reading import is_table
 
-    return _TABLE if is_table(Path(name)) else _OWN_DATA
+    return TABLE_DEFAULTS if is_table(Path(name)) else _OWN_DATA
 
 
 def _merge_part(settings: dict[str, Any], section: str, key: str, value: Any) -> None:
