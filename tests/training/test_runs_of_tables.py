@@ -94,7 +94,7 @@ def test_settings_for_tables(shop):
     assert (training.batch_size, training.epochs) == (32, 300)
     given = RunConfig.from_dict({"data": {"name": str(shop)}, "training": {"batch_size": 1}})
     training = resolve(given, splits).training
-    assert (training.batch_size, training.epochs) == (1, math.ceil(15_000 / 240))
+    assert (training.batch_size, training.epochs) == (1, math.ceil(10_000 / 240))
 
 
 def test_kinds_and_labels_that_the_user_gives(shop):

@@ -41,7 +41,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         latent_size: Number of latent dimensions, the columns of the codes.
         hidden: Units of each hidden layer of the encoder. The decoder has them in reverse order.
         activation: Activation of the hidden layers.
-        epochs: Passes over the rows. None chooses from 10 to 300 so that there are about 15,000 steps.
+        epochs: Passes over the rows. None chooses from 10 to 300 so that there are about 10,000 steps.
         batch_size: Number of rows per step. None chooses from 32 to 500 so that there are about 50 steps in a pass.
         learning_rate: Learning rate of Adam, or a schedule.
         beta: Weight of the KL, or a schedule or weighting.

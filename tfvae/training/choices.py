@@ -17,7 +17,7 @@ from tfvae.training.settings import ModelConfig
 _MIN_STEPS = 1000
 _MIN_EPOCHS, _MAX_EPOCHS = 10, 100
 # The same for tables, whose steps are short.
-_MIN_STEPS_OF_TABLE, _MAX_EPOCHS_OF_TABLE = 15_000, 300
+_MIN_STEPS_OF_TABLE, _MAX_EPOCHS_OF_TABLE = 10_000, 300
 # Automatic batch size: so many batches in an epoch, within these limits.
 _NUM_BATCHES = 50
 _MIN_BATCH_SIZE, _MAX_BATCH_SIZE = 32, 500
@@ -103,7 +103,7 @@ def choose_batch_size(config: RunConfig, splits: Splits) -> int:
 
 
 def choose_epochs(config: RunConfig, splits: Splits) -> int:
-    """Chooses the number of epochs. 0 selects enough for 1,000 steps, from 10 to 100; for a table 15,000, 10 to 300."""
+    """Chooses the number of epochs. 0 selects enough for 1,000 steps, from 10 to 100; for a table 10,000, 10 to 300."""
     if config.training.epochs:
         return config.training.epochs
     is_table = splits.schema is not None

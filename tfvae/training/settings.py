@@ -195,7 +195,7 @@ class TrainingConfig:
 
     Attributes:
         epochs: Passes over the training data. 0, the default for own data, chooses from 10 to 100 epochs so that there
-            are about 1,000 steps; for a table from 10 to 300, and about 15,000 steps.
+            are about 1,000 steps; for a table from 10 to 300, and about 10,000 steps.
         batch_size: Number of examples per step (M in the paper). 0, the default for tables, chooses from 32 to 500.
         optimizer: Optimizer of Keras, a part.
         learning_rate: Learning rate of the optimizer: a number, or a schedule of Keras, a part.
