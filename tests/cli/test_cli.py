@@ -277,7 +277,7 @@ def test_data_of_another_shape_is_one_message(run_folder, tfvae_command, tmp_pat
 
 
 def test_an_output_of_an_unknown_kind_is_refused_at_once(tfvae_command, tmp_path):
-    code, _, error = tfvae_command("encode", tmp_path / "no run", "-o", tmp_path / "x.parquet")
+    code, _, error = tfvae_command("encode", tmp_path / "no run", "-o", tmp_path / "x.xlsx")
     assert code == 1
     assert "--output must end in .npz or .csv" in error
 

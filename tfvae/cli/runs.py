@@ -93,10 +93,11 @@ def encode(
 
     From an .h5ad file to another one: all that it has, and the means as obsm["X_tfvae"].
     """
-    source = data or checks.check_run(run).data.name
-    target = checked_output(output, is_table=True, is_counts=source.lower().endswith(ANNDATA)) or run / "latents.npz"
-    if target.suffix.lower() == ANNDATA:
-        data = source  # all cells of the file, in their order
+    is_anndata = output is not None and output.suffix.lower() == ANNDATA
+    if is_anndata:
+        data = data or checks.check_run(run).data.name  # all cells of the file, in their order
+    is_counts = is_anndata and str(data).lower().endswith(ANNDATA)
+    target = checked_output(output, is_table=True, is_counts=is_counts) or run / "latents.npz"
     _check_draws(run, data, split, target)
     commands("draws").encode(run, data, split, seed, target, id)
 

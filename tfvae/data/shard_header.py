@@ -268,6 +268,14 @@ def is_shards(path: Path) -> bool:
     return path.is_dir() and ((path / HEADER).exists() or _has_records(path))
 
 
+def has_schema(path: Path) -> bool:
+    """Whether a path is a folder of shards with the rows of a table, as far as its header can be read."""
+    try:
+        return (path / HEADER).is_file() and ShardHeader._parsed(path / HEADER).schema is not None
+    except (DataError, OSError):  # of which loading makes an error
+        return False
+
+
 def _has_records(folder: Path) -> bool:
     return next(folder.glob("*.tfrecord"), None) is not None
 

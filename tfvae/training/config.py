@@ -142,9 +142,11 @@ class RunConfig:
 
 
 def _preset_of_own_data(name: str) -> dict[str, dict[str, Any]]:
+    from tfvae.data.shard_header import has_schema
     from tfvae.tables.reading import is_table
 
-    return TABLE_DEFAULTS if is_table(Path(name)) else _OWN_DATA
+    path = Path(name)
+    return TABLE_DEFAULTS if is_table(path) or has_schema(path) else _OWN_DATA
 
 
 def _merge_part(settings: dict[str, Any], section: str, key: str, value: Any) -> None:
