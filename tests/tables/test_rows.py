@@ -137,6 +137,7 @@ ROW = {"size": 2.5, "age": 3, "share": 0.5, "colour": "red", "stars": 4, "day": 
         ),
         ({"stars": "many"}, "Received: 'many' in row 1"),
         ({"day": "soon"}, "Expected a date, written as 2024-12-31. .* Received: 'soon' in row 1"),
+        ({"day": "today"}, "Expected a date, written as 2024-12-31. .* Received: 'today' in row 1"),
         ({"day": 5}, "Expected a date"),
         ({"size": [1]}, "column 'size' cannot be read. .* Received: cells of type list"),
     ],

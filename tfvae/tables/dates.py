@@ -34,6 +34,8 @@ def parsed(texts: Sequence[str], form: str) -> np.ndarray | None:
     """Returns texts as datetime64, in UTC if they have a time zone; None if one of them is not a date of this form."""
     import pandas as pd
 
+    if form == ISO and not all(any(character.isdigit() for character in text) for text in texts):
+        return None  # pandas takes "today" and "now" for dates
     try:
         dates = pd.to_datetime(list(texts), format=form, utc=form == ISO)
     except ValueError:
