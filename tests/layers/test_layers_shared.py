@@ -181,7 +181,7 @@ CASES = {
         12,
         (3, 2),
     ),
-    "table": Case(tfvae.layers.TableLikelihood, {"schema": COLUMNS}, 15, (7,), rows, sample_has_partial_gradient=True),
+    "table": Case(tfvae.layers.TableLikelihood, {"schema": COLUMNS}, 43, (7,), rows, sample_has_partial_gradient=True),
     "lambda": Case(tfvae.layers.DistributionLambda, {"make_distribution_fn": make_laplace}, 10, (5,)),
 }
 SIZED = [name for name in CASES if name != "lambda"]

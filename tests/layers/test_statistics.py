@@ -278,14 +278,14 @@ CASES = {
         prepare=layers.MultivariateNormalDiag(2),
     ),
     "table of numbers": Case(
-        functools.partial(table, Schema(NUMBERS), [3.0, 1.0, 0.5], [2.0, 0.4, 0.8]),
-        [-0.4, 0.6, 0.2, -0.3, 0.7, -0.2],
+        functools.partial(table, Schema(NUMBERS), [3.0, 1.0, 0.5], [2.0, 0.4, 0.8], num_components=2),
+        [-0.4, 0.6, 0.2, -0.3, 0.7, -0.2, 0.5, -0.6, 0.3, 0.1, -0.5, 0.4, 0.2, -0.1, 0.6, -0.4, 0.3, -0.2],
         flat(3),
         lacks=("variance", "entropy"),
     ),
     "table of counts": Case(
-        functools.partial(table, Schema(COUNTED)),
-        [0.4, 0.7, -0.3, 0.3, -0.5, 0.6],
+        functools.partial(table, Schema(COUNTED), num_components=2),
+        [0.4, 0.7, -0.3, 0.3, -0.5, 0.6, 0.2, -0.4, 0.5, -0.2],
         grid(range(4), COUNTS, range(2)),
         lacks=("variance", "entropy"),
     ),
@@ -308,7 +308,6 @@ REPARAMETERIZED = [
     "generic",
     "lambda",
     "autoregressive",
-    "table of numbers",
 ]
 
 

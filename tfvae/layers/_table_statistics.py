@@ -37,13 +37,16 @@ class TableStatistics(NamedTuple):
 
 
 def default_statistics(columns: TableColumns) -> TableStatistics:
-    """Returns the statistics of columns without data: mean 0 and standard deviation 1, or a part of the range."""
-    is_bounded = columns.kinds == "bounded"
+    """Returns the statistics of columns without data: mean 0 and standard deviation 1, or a part of the range.
+
+    Counts are 0 to 6: the ends are those of log(1 + t) of the numbers t that are rounded to them.
+    """
+    is_bounded, is_count = columns.kinds == "bounded", columns.kinds == "count"
     return TableStatistics(
         loc=np.where(is_bounded, (columns.low + columns.high) / 2, 0.0),
         scale=np.where(is_bounded, (columns.high - columns.low) / 4, 1.0),
-        low=np.full(len(columns), -2.0),
-        high=np.full(len(columns), 2.0),
+        low=np.where(is_count, np.log(0.5), -2.0),
+        high=np.where(is_count, np.log(7.5), 2.0),
         quantiles=np.tile(_NORMAL_QUANTILES, (len(columns), 1)),
         counts=[np.zeros(number) for number in columns.num_categories],
         atom_counts=[np.zeros(number + 1) for number in columns.num_atoms],
