@@ -63,9 +63,9 @@ def test_kinds_of_numbers_as_text_and_as_numbers(kind):
         (np.append(np.full(6, 0.25), [1.5, 2.5, 3.5, 4]), "positive", "numbers above zero, 60% are 0.25"),
         (np.append(np.zeros(3), RNG.random(7)), "real", "numbers from 0, 30% zeros"),
         (np.append(np.zeros(7), RNG.random(3)), "real", "numbers from 0, 70% are 0"),
-        (np.full(N, 5), "ignored", "always '5'"),
-        (["x"] * 8 + [None], "ignored", "always 'x', where it is not missing"),
-        ([None, "?", "NA", "nan", ""] * 9, "ignored", "all values are missing"),
+        (np.full(N, 5), "constant", "always '5'"),
+        (["x"] * 8 + [None], "constant", "always 'x', where it is not missing"),
+        ([None, "?", "NA", "nan", ""] * 9, "constant", "all values are missing"),
         ([f"name {i}" for i in range(N)], "ignored", "text, all different: an identifier"),
         ([f"{i // 2}x" for i in range(N)], "ignored", "text, 150 different values in 300 rows"),
         (["a", "b", "c"] * 9, "category", "text, 3 values"),
@@ -213,7 +213,7 @@ def test_tables_that_cannot_be_used_are_one_error(frame, message):
 
 def test_two_rows():
     found = infer(pd.DataFrame({"a": [1, 2], "b": ["x", "y"], "c": [1.5, 2.5], "d": ["yes", "no"], "e": [0, 0]}))
-    assert [column.kind for column in found] == ["positive", "ignored", "positive", "boolean", "ignored"]
+    assert [column.kind for column in found] == ["positive", "ignored", "positive", "boolean", "constant"]
 
 
 @pytest.mark.parametrize("number", [500, pytest.param(10_000, marks=pytest.mark.slow)])

@@ -263,3 +263,48 @@ def test_values_that_do_not_fit_become_missing_values_if_asked():
     rows, observed = to_rows(frame, Schema(columns), misfits="missing")
     np.testing.assert_array_equal(rows, [[1.5, 0, 1, 2], [0, 0, 0, 0], [0, 3, 0, 1]])
     np.testing.assert_array_equal(observed, [[1, 1, 1, 1], [0, 0, 0, 0], [0, 1, 0, 1]])
+
+
+def test_constant_columns_come_back_with_their_types():
+    frame = pd.DataFrame(
+        {
+            "region": ["EU"] * N,
+            "x": RNG.normal(size=N).round(2),
+            "year": np.full(N, 2024, "int16"),
+            "share": np.float32(0.1),
+            "id": pd.array([2**62] * N, dtype="Int64"),
+            "open": True,
+            "day": pd.Timestamp("2020-01-02 03:04:05", tz="Europe/Berlin"),
+            "size": pd.Categorical(["s"] * N),
+            "remark": pd.array([None] * N, dtype="string"),
+            "number": pd.array([None] * N, dtype="Int64"),
+            "empty": np.nan,
+        }
+    )
+    schema = infer(frame)
+    assert [column.name for column in schema.used] == ["x"]
+    assert {column.kind for column in schema if column.name != "x"} == {"constant"}
+    rows, observed = to_rows(frame[["x"]], schema)  # which needs no other column
+    pd.testing.assert_frame_equal(to_frame(rows, schema, observed), frame)
+
+
+def test_a_constant_column_of_a_text_file_has_the_type_of_its_values():
+    frame = pd.DataFrame({"x": ["1", "4", "9"] * 20, "code": "007", "price": "2.50", "n": "-999", "empty": ""})
+    schema = infer(frame, missing=["-999"])
+    back = to_frame(*to_rows(frame, schema)[:1], schema)
+    assert back.iloc[0, 1:3].tolist() == ["007", 2.5]
+    assert back["price"].dtype == "float64"
+    assert list(back.columns) == list(frame.columns)
+    assert back[["n", "empty"]].isna().all(axis=None)
+    ignored = with_changes(schema, {"code": "ignored"})
+    assert "code" not in to_frame(np.zeros((1, 1)), ignored)
+    with pytest.raises(TableError, match=r"cannot be made 'category' from what the schema knows"):
+        with_changes(schema, {"code": "category"})
+    with pytest.raises(TableError, match=r"'x' cannot be 'constant'. Expected a single value.*Received: 3 different"):
+        infer(frame, kinds={"x": "constant"})
+    with pytest.raises(ValueError, match="A constant column has one value, or none"):
+        Column("x", "constant", ("a", "b"))
+
+
+def test_bytes_are_ignored():
+    assert infer(pd.DataFrame({"x": [1, 2], "y": [b"a", b"a"]}))["y"].reason == "cells of type bytes"

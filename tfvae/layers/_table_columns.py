@@ -45,7 +45,9 @@ class TableColumns:
             )
         columns = schema.used
         if not columns:
-            raise ValueError("At least one column must have another kind than 'ignored'. Received: 0 used columns")
+            raise ValueError(
+                "At least one column must have another kind than 'constant' or 'ignored'. Received: 0 used columns"
+            )
         self.names = [column.name for column in columns]
         self.kinds = np.array([column.kind for column in columns])
         self.num_categories = np.array([len(column.categories) for column in columns])

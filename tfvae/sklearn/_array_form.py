@@ -81,11 +81,11 @@ class ArrayForm:
 
     @property
     def _used(self) -> list[int]:
-        return [place for place, column in enumerate(self.schema) if column.kind != "ignored"]
+        return [place for place, column in enumerate(self.schema) if column.is_used]
 
     @property
     def _special(self) -> list[int]:
-        return [place for place, column in enumerate(self.schema) if column.kind not in ("real", "ignored")]
+        return [place for place in self._used if self.schema.columns[place].kind != "real"]
 
 
 def _require_float32(x: np.ndarray) -> None:

@@ -49,7 +49,7 @@ class FrameForm:
         return to_rows(self._as_frame(x), self.schema, misfits=misfits)
 
     def restored(self, rows: np.ndarray, like: Any = None) -> "pd.DataFrame":
-        """See `Form`. Columns that are ignored are left out."""
+        """See `Form`. Constant columns have their value; ignored ones are left out."""
         import pandas as pd
 
         frame = to_frame(rows, self.schema)

@@ -33,6 +33,8 @@ def build(name: str, cells: Cells, kind: Kind, reason: str, order: Sequence[str]
     missing = float(1 - cells.observed.mean()) if len(cells.codes) else 0.0
     if kind == "ignored":
         return Column(name, kind, dtype=cells.dtype, missing_share=missing, reason=reason)
+    if kind == "constant":
+        return _constant(name, cells, missing, reason)
     if cells.problem or not cells.observed.any():
         raise _misfit(name, kind, cells.problem or "no values")
     if kind == "date":
@@ -40,6 +42,17 @@ def build(name: str, cells: Cells, kind: Kind, reason: str, order: Sequence[str]
     if kind in _NUMBERS:
         return _number(name, cells, kind, missing, reason)
     return _category(name, cells, kind, missing, reason, order)
+
+
+def _constant(name: str, cells: Cells, missing: float, reason: str) -> Column:
+    if cells.problem or len(cells.values) > 1:
+        raise _misfit(name, "constant", cells.problem or f"{len(cells.values):,} different values")
+    if not len(cells.values):
+        return Column(name, "constant", dtype=cells.dtype, missing_share=missing, reason=reason)
+    value, dtype = cells.texts[0] if cells.dates is None else str(cells.dates[0]), cells.dtype
+    if cells.dtype in ("str", "object") and cells.numbers is not None and not cells.are_codes:
+        value, dtype = number_texts(cells.numbers)[0], _number_dtype(cells)
+    return Column(name, "constant", categories=(value,), dtype=dtype, missing_share=missing, reason=reason)
 
 
 def _date(name: str, cells: Cells, missing: float, reason: str) -> Column:
@@ -190,6 +203,7 @@ def _misfit(name: str, kind: Kind, received: str) -> TableError:
         "ordinal": f"at most {MAX_CATEGORIES:,} different values",
         "boolean": "two different values",
         "date": "dates, such as 2024-12-31",
+        "constant": "a single value",
         "ignored": "any values",
     }[kind]
     return TableError(

@@ -124,6 +124,8 @@ def cells_of(series: "pd.Series", missing: Sequence[str] = ()) -> Cells:
         return Cells(np.full(len(series), -1), np.empty(0), dtype, problem=f"cells of type {dtype}")
     if pd.api.types.is_numeric_dtype(series.dtype) and not pd.api.types.is_bool_dtype(series.dtype):
         return Cells(*_without_marks(codes, _float64(values), missing), dtype)
+    if any(isinstance(value, bytes | bytearray) for value in values):
+        return Cells(np.full(len(series), -1), np.empty(0), dtype, problem="cells of type bytes")
     return Cells(*_merged(codes, [_text(value) for value in values], missing), dtype)
 
 

@@ -52,7 +52,7 @@ def _changed(column: Column, change: Kind | Sequence[str]) -> Column:
     reason = f"changed from {column.kind}"
     if kind == "ignored":
         return dataclasses.replace(column, kind=kind, categories=(), atoms=(), reason=reason)
-    if column.categories and kind in ("category", "ordinal", "boolean"):
+    if column.kind != "constant" and column.categories and kind in ("category", "ordinal", "boolean"):
         if kind == "boolean" and len(column.categories) != 2:
             raise _refusal(column, kind, f"{len(column.categories)} categories")
         return dataclasses.replace(column, kind=kind, reason=reason)

@@ -3,10 +3,11 @@
 import dataclasses
 from typing import Literal, get_args
 
-Kind = Literal["real", "positive", "count", "bounded", "category", "ordinal", "boolean", "date", "ignored"]
+Kind = Literal["real", "positive", "count", "bounded", "category", "ordinal", "boolean", "date", "constant", "ignored"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 _WITH_ATOMS = ("real", "positive", "count", "bounded")
 _WITH_CATEGORIES = ("category", "ordinal", "boolean")
+_NOT_USED = ("constant", "ignored")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -14,14 +15,16 @@ class Column:
     """One column of a table.
 
     A value is one number in memory: the value itself for "real", "positive", "count" and "bounded"; the place of the
-    value in `categories`, from 0, for "category", "ordinal" and "boolean"; and days after `origin` for "date".
+    value in `categories`, from 0, for "category", "ordinal" and "boolean"; and days after `origin` for "date". Constant
+    and ignored columns have no number.
 
     Attributes:
         name: The name of the column.
         kind: "real": any number. "positive": a number above zero. "count": 0, 1, 2, ... "bounded": a number from `low`
             to `high`. "category": one of `categories`, without order. "ordinal": one of `categories`, which are in
-            order. "boolean": one of two `categories`. "date": a day or a time. "ignored": left out.
-        categories: The values of a category, ordinal or boolean column, as text.
+            order. "boolean": one of two `categories`. "date": a day or a time. "constant": always the same, the one
+            of `categories`, or empty if there is none; tables that are written have it. "ignored": left out.
+        categories: The values of a category, ordinal or boolean column, as text, and that of a constant one.
         low: The smallest value of a bounded column. Of other numbers and dates, the smallest in the table from which
             the schema was inferred, or None.
         high: The largest value, likewise.
@@ -56,7 +59,12 @@ class Column:
                 f"The kind of a column must be one of {', '.join(KINDS)}. Received: kind={self.kind!r} for the column "
                 f"{self.name!r}"
             )
-        if bool(self.categories) != (self.kind in _WITH_CATEGORIES):
+        if self.kind == "constant" and len(self.categories) > 1:
+            raise ValueError(
+                "A constant column has one value, or none. Received: "
+                f"categories={self.categories!r} for the column {self.name!r}"
+            )
+        if self.kind != "constant" and bool(self.categories) != (self.kind in _WITH_CATEGORIES):
             raise ValueError(
                 f"A column has categories if its kind is {', '.join(_WITH_CATEGORIES)}, and no others have. Received: "
                 f"kind={self.kind!r}, {len(self.categories)} categories for the column {self.name!r}"
@@ -76,6 +84,11 @@ class Column:
                 f"A bounded column has low < high. Received: low={self.low}, high={self.high} for the column "
                 f"{self.name!r}"
             )
+
+    @property
+    def is_used(self) -> bool:
+        """Whether a row has a number for this column."""
+        return self.kind not in _NOT_USED
 
     @property
     def is_text(self) -> bool:

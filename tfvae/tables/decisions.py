@@ -42,13 +42,13 @@ def decide(name: str, cells: Cells) -> Decision:
     if cells.problem:
         return Decision("ignored", cells.problem)
     if not cells.observed.any():
-        return Decision("ignored", "all values are missing")
+        return Decision("constant", "all values are missing")
     if cells.categories is not None:
         return _declared(cells)
     if len(cells.values) == 1:
         where = "" if cells.observed.all() else ", where it is not missing"
         value = cells.texts[0] if cells.dates is None else str(cells.dates[0])
-        return Decision("ignored", f"always {shortened(value)!r}{where}")
+        return Decision("constant", f"always {shortened(value)!r}{where}")
     if cells.dates is not None:
         return Decision("date", f"{len(cells.values):,} different dates")
     if cells.dtype in ("bool", "boolean"):
@@ -62,7 +62,7 @@ def _declared(cells: Cells) -> Decision:
     """Decides on a column whose pandas type has categories."""
     num_categories = len(cells.categories or ())
     if num_categories < 2:
-        return Decision("ignored", "a single category")
+        return Decision("constant", "a single category")
     if num_categories > MAX_CATEGORIES:
         return Decision("ignored", f"{num_categories:,} categories, more than {MAX_CATEGORIES:,}")
     kind: Kind = "ordinal" if cells.is_ordered else "category"

@@ -24,6 +24,8 @@ def _line(column: Column) -> tuple[str, ...]:
 
 
 def _values(column: Column) -> str:
+    if column.kind == "constant":
+        return ", ".join(column.categories)
     if column.categories:
         return f"{len(column.categories)}: {', '.join(column.categories)}"
     if column.low is None or column.high is None:

@@ -7,6 +7,7 @@ import numpy as np
 from tfvae.tables import dates
 from tfvae.tables.cells import from_float32, is_number
 from tfvae.tables.column import Column
+from tfvae.tables.constants import constant_column
 from tfvae.tables.errors import TableError
 from tfvae.tables.schema import Schema
 
@@ -17,8 +18,9 @@ if TYPE_CHECKING:
 def to_frame(rows: np.ndarray, schema: Schema, observed: np.ndarray | None = None) -> "pd.DataFrame":
     """Returns rows of numbers as a table with the names, types, categories and decimals of the schema.
 
-    Counts are rounded and not below zero, and numbers of "bounded" columns are moved within their limits, so that
-    means and samples of a model are values that the table may have.
+    Constant columns have their value, and ignored ones are left out. Counts are rounded and not below zero, and numbers
+    of "bounded" columns are moved within their limits, so that means and samples of a model are values that the table
+    may have.
 
     Args:
         rows: Numbers `[N, D]`, one for each column in `schema.used`.
@@ -43,8 +45,13 @@ def to_frame(rows: np.ndarray, schema: Schema, observed: np.ndarray | None = Non
         )
     if observed is not None:
         known &= np.asarray(observed, bool)
+    places = {column.name: place for place, column in enumerate(schema.used)}
     columns = {
-        column.name: _decode(column, rows[:, number], known[:, number]) for number, column in enumerate(schema.used)
+        column.name: _decode(column, rows[:, places[column.name]], known[:, places[column.name]])
+        if column.is_used
+        else constant_column(column, len(rows))
+        for column in schema
+        if column.is_used or column.kind == "constant"
     }
     return pd.DataFrame(columns, index=pd.RangeIndex(len(rows)))
 

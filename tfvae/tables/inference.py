@@ -26,8 +26,9 @@ def infer(
 
     Every column of the schema has a `reason`; `print(schema.describe())` shows them. The rules, in this order:
 
-    - A column without values, with a single value, or with identifiers is ignored. Identifiers are texts that are all
-      different, whole numbers that number the rows, and nearly all different values under a name such as "user_id".
+    - A column with a single value, or without values, is "constant".
+    - A column of identifiers is ignored. Identifiers are texts that are all different, whole numbers that number the
+      rows, and nearly all different values under a name such as "user_id".
     - 0 and 1, yes and no, true and false are "boolean"; dates are "date".
     - Text is a "category" if its values occur 3 times on average (twice, if there are at most 20), and otherwise
       ignored. Codes of one length with leading zeros, such as 02139, are text.

@@ -14,7 +14,7 @@ class Schema:
     """The columns of a table, in order.
 
     Attributes:
-        columns: All columns, also ignored ones.
+        columns: All columns, also constant and ignored ones.
         missing: Texts that stand for a missing value in this table, besides the usual ones.
 
     Raises:
@@ -52,8 +52,8 @@ class Schema:
 
     @property
     def used(self) -> tuple[Column, ...]:
-        """The columns that are not ignored: one value each in a row x `[D]`."""
-        return tuple(column for column in self.columns if column.kind != "ignored")
+        """The columns that are not constant or ignored: one value each in a row x `[D]`."""
+        return tuple(column for column in self.columns if column.is_used)
 
     def describe(self) -> str:
         """Returns a table with one line a column: name, kind, values, share of missing values, and the reason."""

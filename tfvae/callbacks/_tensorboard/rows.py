@@ -30,9 +30,10 @@ def cells_of(x: Any, schema: Schema, observed: Any = None) -> dict[str, list[str
     highest = np.array([len(column.categories) - 1 for column in schema.used])
     rows = np.where(highest >= 0, np.clip(np.rint(x), 0, np.maximum(highest, 0)), x).astype(np.float32)
     frame = to_frame(rows, schema, None if observed is None else np.asarray(observed))
+    names = [column.name for column in schema.used[:_MAX_COLUMNS]]
     return {
         name: ["missing" if is_missing else str(value)[:_MAX_LENGTH] for value, is_missing in zip(*cells, strict=True)]
-        for name, cells in ((name, (frame[name], frame[name].isna())) for name in list(frame)[:_MAX_COLUMNS])
+        for name, cells in ((name, (frame[name], frame[name].isna())) for name in names)
     }
 
 
