@@ -13,7 +13,7 @@ from tfvae.evaluation import (
     independent_log_likelihood,
     independent_log_likelihood_by_column,
 )
-from tfvae.evaluation.baseline import baseline_warning
+from tfvae.evaluation.baseline import above_baseline, baseline_warning
 from tfvae.evaluation.report import report_dict, report_markdown
 from tfvae.tables import Column, Schema
 
@@ -84,6 +84,20 @@ def test_a_model_below_the_baseline_is_warned_of(elbo, log_marginal, said):
     assert baseline_warning(report) is None  # of an earlier version
     warning = baseline_warning({**report, "baseline": {"mean": -5.0, "family": "normal"}})
     assert warning is None if said is None else re.search(said, warning)
+
+
+def test_a_difference_within_its_error_is_no_reason_for_a_warning():
+    baseline = Record("baseline", "nats", np.array([-9.0, -1.0, -5.0, -7.0]), np.zeros(4), {"family": "table"})
+    elbo = Record("elbo", "nats", np.array([-9.4, -0.8, -5.4, -6.8]), np.full(4, 0.04))
+    above = above_baseline(elbo, baseline)
+    assert above.mean == pytest.approx(-0.1)
+    assert above.standard_error == pytest.approx(np.sqrt(0.12 / 4))
+    assert above.monte_carlo_standard_error == pytest.approx(0.1)
+    records = {"elbo": elbo, "baseline": baseline, "above_baseline": above, "log_marginal": elbo}
+    report = {name: record.to_dict() for name, record in records.items()}
+    assert baseline_warning(report) is None
+    report["above_baseline"]["standard_error"] = 0.04
+    assert "is below that of independent distributions" in baseline_warning(report)
 
 
 def report_of(elbo):

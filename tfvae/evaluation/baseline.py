@@ -122,10 +122,27 @@ def sized_counts_log_likelihood(train: np.ndarray, test: np.ndarray) -> Record:
     )
 
 
+def above_baseline(elbo: Record, baseline: Record) -> Record:
+    """Returns how far the ELBO is above the baseline, with the standard error of the difference.
+
+    Both are of the same examples, of which some are more probable than others under any model. The differences of
+    single examples vary less than that, and so their mean has a smaller error than either number.
+    """
+    return Record(
+        name="above_baseline",
+        unit="nats",
+        per_example=elbo.per_example - baseline.per_example,
+        monte_carlo_variance=elbo.monte_carlo_variance + baseline.monte_carlo_variance,
+    )
+
+
 def baseline_warning(report: Mapping[str, Any]) -> str | None:
-    """Returns a warning if the test ELBO is below the baseline, else None."""
+    """Returns a warning if the test ELBO is below the baseline by more than two standard errors, else None."""
     baseline, elbo = report.get("baseline"), report["elbo"]["mean"]  # reports of earlier versions have no baseline
     if baseline is None or elbo is None or elbo >= baseline["mean"]:
+        return None
+    error = report.get("above_baseline", {}).get("standard_error")
+    if error is not None and baseline["mean"] - elbo <= 2.0 * error:  # too few examples to tell
         return None
     log_marginal = report["log_marginal"]["mean"]
     is_below = log_marginal is None or log_marginal < baseline["mean"]

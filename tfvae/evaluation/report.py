@@ -74,7 +74,9 @@ def _baseline(report: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
     family = {"normal": "normals", "bernoulli": "Bernoullis", "table": "columns", "counts": "counts"}[
         baseline["family"]
     ]
-    return [_row(f"baseline: independent {family}", baseline, "nats")]
+    found = [_row(f"baseline: independent {family}", baseline, "nats")]
+    above = report.get("above_baseline")
+    return found if above is None else [*found, _row("  ELBO above the baseline", above, "nats")]
 
 
 def _bits_name(bits: Mapping[str, Any]) -> str:

@@ -21,7 +21,7 @@ from tfvae.evaluation import figures
 from tfvae.evaluation.report import report_dict, report_markdown
 from tfvae.models.styles import has_class_labels, has_styles
 from tfvae.training.attempts import Attempts
-from tfvae.training.baseline import measure_baseline
+from tfvae.training.baseline import baseline_entries, measure_baseline
 from tfvae.training.choices import choices
 from tfvae.training.config import RunConfig
 from tfvae.training.evaluate_table import evaluate_table
@@ -84,7 +84,7 @@ def evaluate(
             "examples_per_second": round(epochs * len(splits.train) / seconds, 1) if seconds else None,
             "num_parameters": int(sum(v.value.shape.num_elements() for v in vae.trainable_variables)),
             "note": _note(config, raw),
-            "baseline": attempt("baseline", lambda: measure_baseline(data)),
+            **baseline_entries(attempt("baseline", lambda: measure_baseline(data)), elbo),
             "choices": [choice._asdict() for choice in choices(config, splits)],
             "config": config.to_dict(),
         },
