@@ -57,6 +57,8 @@ def test_kinds_of_numbers_as_text_and_as_numbers(kind):
         (RNG.lognormal(12, 1, N).astype(int), "positive", "large whole numbers, all above zero"),
         (RNG.integers(1, 10**6, N), "real", "whole numbers, whose logarithms are less normal"),
         (RNG.random(N).round(2) + 0.01, "real", "numbers, whose logarithms are less normal"),
+        (1.7e9 + 60.0 * RNG.integers(0, 900, N), "real", "whole numbers, whose logarithms are less normal"),
+        (1.7e9 + 86400.0 * RNG.integers(0, 900, N), "positive", "large whole numbers, all above zero"),
         (RNG.integers(-50, 50, N), "real", "whole numbers, also below zero"),
         (RNG.permutation(N) + 7, "ignored", "whole numbers without a gap, all different: an identifier"),
         (RNG.choice([0.5, 1.0], N), "ordinal", "2 different numbers"),

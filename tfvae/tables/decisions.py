@@ -28,6 +28,7 @@ _SMALLEST_CODE = 100  # numbers below are too short for codes
 _LARGEST_COUNT = 1000  # above, whole numbers without zeros are as good as continuous
 _WIDER_THAN_POISSON = 2.0
 _TOLERANCE = 0.1  # nats a value by which logarithms may fit worse
+_STEPS_OF_FLOAT32 = 1000  # that the spread of logarithms must have
 
 
 class Decision(NamedTuple):
@@ -161,9 +162,14 @@ def _numbers_rows(numbers: np.ndarray, values: np.ndarray) -> bool:
 def _logarithms_fit(numbers: np.ndarray) -> bool:
     """Whether a log-normal distribution describes positive numbers as well as a normal one."""
     logarithms = np.log(numbers)
-    if logarithms.std() == 0:
+    if not _are_resolved(logarithms):
         return False
     return bool(logarithms.mean() + np.log(logarithms.std()) <= np.log(numbers.std()) + _TOLERANCE)
+
+
+def _are_resolved(logarithms: np.ndarray) -> bool:
+    """Whether float32 tells logarithms apart: not those of seconds since 1970 on one day, whose own steps are finer."""
+    return bool(logarithms.std() > _STEPS_OF_FLOAT32 * np.spacing(np.float32(np.abs(logarithms).max())))
 
 
 def _share(count: int, numbers: np.ndarray) -> str:
