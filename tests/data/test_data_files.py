@@ -74,6 +74,12 @@ def test_known_key_wins_over_other_arrays(save):
     assert splits.event_shape == (2,)
 
 
+def test_several_arrays_without_names_are_an_error(tmp_path):
+    np.savez(tmp_path / "own.npz", np.ones((10, 2)), np.arange(10))
+    with pytest.raises(DataError, match=r"has 2 arrays without a name.*x=examples, y=labels.*\['arr_0', 'arr_1'\]"):
+        load(tmp_path / "own.npz")
+
+
 @pytest.mark.parametrize("validation", ["x_valid", "x_validation", "x_val"])
 def test_stored_splits(save, rng, validation):
     x = rng.integers(0, 256, (9, 5, 4), dtype=np.uint8)

@@ -307,4 +307,5 @@ def test_a_constant_column_of_a_text_file_has_the_type_of_its_values():
 
 
 def test_bytes_are_ignored():
-    assert infer(pd.DataFrame({"x": [1, 2], "y": [b"a", b"a"]}))["y"].reason == "cells of type bytes"
+    column = infer(pd.DataFrame({"x": [1, 2], "y": [b"a", b"a"]}))["y"]
+    assert (column.kind, column.reason, column.missing_share) == ("ignored", "cells of type bytes", 0.0)

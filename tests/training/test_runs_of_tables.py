@@ -81,9 +81,11 @@ def test_the_configuration_of_a_run_has_all_columns(shop):
     again = RunConfig.from_dict(tomllib.loads(config.to_toml()))
     assert again == config
     assert load_data(again).schema == dataclasses.replace(splits.schema, missing=())
-    (columns,) = [str(choice) for choice in choices(config, splits) if choice.name == "columns"]
-    assert "positive" in columns
-    assert "price" in columns
+    said = {choice.name: choice.value for choice in choices(config, splits)}
+    assert said["data"].startswith("240 train + 30 validation + 30 test rows of 5 columns, ")
+    assert said["data"].endswith("% of the values missing")
+    assert "positive" in said["columns"]
+    assert "price" in said["columns"]
 
 
 def test_settings_for_tables(shop):
@@ -147,8 +149,12 @@ def test_other_tables_are_read_with_the_columns_of_the_run(shop, tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("a,b\n1,2\n3,4\n", "too few to cut off"), ("a,b\n" + "1,1\n" * 9, "no column that can be used")],
-    ids=["two_rows", "constant"],
+    [
+        ("a,b\n1,2\n3,4\n", "too few to cut off"),
+        ("a,b\n" + "1,1\n" * 9, "no column that can be used. Expected at least one column whose values differ"),
+        ("a b\n" + "".join(f"x y{i}\n" for i in range(9)), "Its lines have no separator"),
+    ],
+    ids=["two_rows", "constant", "one_column"],
 )
 def test_tables_that_cannot_be_trained_on(tmp_path, text, message):
     path = tmp_path / "table.csv"

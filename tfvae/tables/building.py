@@ -30,7 +30,7 @@ def build(name: str, cells: Cells, kind: Kind, reason: str, order: Sequence[str]
     Raises:
         TableError: If the values do not fit the kind.
     """
-    missing = float(1 - cells.observed.mean()) if len(cells.codes) else 0.0
+    missing = float(1 - cells.observed.mean()) if len(cells.codes) and not cells.problem else 0.0
     if kind == "ignored":
         return Column(name, kind, dtype=cells.dtype, missing_share=missing, reason=reason)
     if kind == "constant":

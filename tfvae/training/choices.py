@@ -178,6 +178,8 @@ def _data(splits: Splits) -> str:
     missing = ""
     if isinstance(train, Split) and train.observed is not None:
         missing = f", {1 - train.observed.mean():.1%} of the values missing"
+    if splits.schema is not None:
+        return f"{' + '.join(sizes)} rows of {_count(len(splits.schema.used), 'column')}{missing}"
     return f"{' + '.join(sizes)} examples of shape {splits.event_shape}, {_kind(train)}{missing}"
 
 

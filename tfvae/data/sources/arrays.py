@@ -170,6 +170,13 @@ def _single_array(file: ArrayFile, *others: str | None) -> tuple[dict[str, str],
             f"{file.path} has arrays in no known form. Expected {_FORMS}. Rename the arrays. Received: "
             f"{quoted(sorted(file))}"
         )
+    unnamed = [name for name in names if name.startswith("arr_")]
+    if key == "arr_0" and len(unnamed) > 1:
+        raise DataError(
+            f"{file.path} has {len(unnamed)} arrays without a name, of which it does not say which are the examples. "
+            "Save one array with names, numpy.savez(PATH, x=examples, y=labels); tfvae.data.pad makes one array of "
+            f"examples of different lengths. Received: {quoted(unnamed)}"
+        )
     label_key = _first(_LABEL_KEYS, file)
     return {"train": key}, {} if label_key is None else {"train": label_key}
 

@@ -25,7 +25,14 @@ def marks_of(request: Request) -> list[str]:
 def require_used(schema: Schema, path: Path) -> Schema:
     """Returns a schema; raises DataError if no column is used."""
     if not schema.used:
-        raise DataError(f"{path} has no column that can be used.\n{schema.describe()}")
+        advice = (
+            "Its lines have no separator (tab, ;, | or comma) that gives all equally many cells, so each is one cell. "
+            "Separate cells by commas, and quote those that contain one."
+            if len(schema) == 1
+            else "Expected at least one column whose values differ and repeat, or are numbers or dates. Give columns "
+            "that are identifiers by mistake a kind, `--columns NAME=KIND`."
+        )
+        raise DataError(f"{path} has no column that can be used. {advice}\n{schema.describe()}")
     return schema
 
 
