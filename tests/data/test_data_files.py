@@ -74,6 +74,14 @@ def test_known_key_wins_over_other_arrays(save):
     assert splits.event_shape == (2,)
 
 
+@pytest.mark.parametrize(
+    ("shape", "is_warned"), [((9, 3, 8, 8), True), ((9, 1, 8, 8), True), ((9, 8, 8, 3), False), ((9, 3, 3, 3), False)]
+)
+def test_channels_that_come_first_are_told(save, caplog, shape, is_warned):
+    load(save(np.full(shape, 7, np.uint8)))
+    assert ("save numpy.moveaxis(x, 1, -1)" in caplog.text) == is_warned
+
+
 def test_several_arrays_without_names_are_an_error(tmp_path):
     np.savez(tmp_path / "own.npz", np.ones((10, 2)), np.arange(10))
     with pytest.raises(DataError, match=r"has 2 arrays without a name.*x=examples, y=labels.*\['arr_0', 'arr_1'\]"):

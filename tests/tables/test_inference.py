@@ -105,6 +105,7 @@ def test_kinds_of_numbers_as_text_and_as_numbers(kind):
             "text, all different; to use them as numbers, add '-', 'low' to the",
         ),
         ([*text(range(30)), "-"] * 4, "category", "text, 31 values; to use them as numbers, add '-' to the missing"),
+        (["1,5", "22,75", "7"] * 9, "category", "text, 3 values; to use them as numbers, write '1,5' with a point"),
         (["0", "1", "2", "3+"] * 9, "category", "text, 4 values"),
     ],
 )

@@ -20,6 +20,7 @@ MAX_STEPS = 200
 _PAIRS = ({"no", "yes"}, {"n", "y"}, {"false", "true"}, {"f", "t"}, {"off", "on"})
 _ID_WORDS = ("id", "ids", "uid", "uuid", "guid", "key", "index", "identifier", "number", "nr", "no", "#")
 _NO_NUMBER = re.compile(r"[\s$€£¥%]|,(?=\d{3})")  # what people write in numbers
+_DECIMAL_COMMA = re.compile(r"[+-]?\d+,(?:\d{1,2}|\d{4,})")  # three digits may be thousands
 _MOSTLY = 0.9  # share of numbers in a column of text that is likely one of numbers
 _REPEATS = 3  # how often each value occurs on average, so that values are categories
 _MIN_ROWS_OF_RUN = 10  # from here, whole numbers without a gap or a repetition number the rows
@@ -93,6 +94,8 @@ def _of_texts(name: str, cells: Cells) -> Decision:
 def _advice(cells: Cells) -> str:
     """Returns how text can be used as numbers, if that is what most of it is; empty if not."""
     odd = [text for text in cells.texts if not is_number(text)]
+    if odd and all(map(_DECIMAL_COMMA.fullmatch, odd)):
+        return f"; to use them as numbers, write {shortened(odd[0])!r} with a point"
     if not odd or 0 < len(cells.texts) - len(odd) <= FEW:
         return ""
     if all(is_number(_NO_NUMBER.sub("", text)) for text in odd):

@@ -1,5 +1,6 @@
 """Data sets from `.npy` and `.npz` files, read without pickle."""
 
+import logging
 from collections.abc import Iterable
 from pathlib import Path
 from typing import cast
@@ -16,12 +17,15 @@ from tfvae.data.sources.source import Request, Source
 from tfvae.data.split import Split
 from tfvae.data.splits import Splits, make_splits
 
+_log = logging.getLogger("tfvae")
+
 _FORMS = (
     "x_train with optional x_validation (or x_valid, x_val), x_test and y_train, y_validation, y_test; or one array "
     "named x, images, data or arr_0, or of any name if it is the only one, with optional y or labels"
 )
 _SINGLE_KEYS = ("x", "images", "data", "arr_0")
 _LABEL_KEYS = ("y", "labels")
+_NUM_CHANNELS = (1, 3, 4)  # of images
 _SPLIT_KEYS = {"train": ("train",), "validation": ("validation", "valid", "val"), "test": ("test",)}
 
 
@@ -93,6 +97,14 @@ def _read(
 
 
 def _splits(path: Path, parts: dict[str, dict[str, np.ndarray]]) -> Splits:
+    shape = parts["data"]["train"].shape
+    if len(shape) == 4 and shape[1] in _NUM_CHANNELS and min(shape[2:]) > max(_NUM_CHANNELS):
+        _log.warning(
+            "%s: examples of shape %s look like images whose channels are first. tfvae takes the last axis for the "
+            "channels: save numpy.moveaxis(x, 1, -1).",
+            path,
+            shape[1:],
+        )
     return make_splits(
         path.stem, parts["data"], parts["labels"], str(path), parts["conditions"] or None, parts["masks"]
     )
