@@ -10,8 +10,10 @@ from tfvae.typing import Tensor
 
 tfd = tfp.distributions
 
-# Where the interval is this far in a tail, the distribution is exponential in float64.
+# Where the interval is this far in a tail, the distribution is exponential.
 _DEEP = -30.0
+# Below this width in scales, the mean is a series, whose next term is 1e-6 of it.
+_NARROW = 0.5
 
 
 class TruncatedLogistic(tfp.distributions.Distribution):
@@ -29,7 +31,7 @@ class TruncatedLogistic(tfp.distributions.Distribution):
 
     Numerics:
         With sigmoid s, a = (low - loc) / scale and b = (high - loc) / scale, the probability of the interval is
-        s(b) - s(a) = s(b) s(-a) (1 - exp(a - b)). The mean is computed in float64.
+        s(b) - s(a) = s(b) s(-a) (1 - exp(a - b)).
     """
 
     def __init__(self, loc: Tensor, scale: Tensor, low: Tensor, high: Tensor):
@@ -110,12 +112,18 @@ class TruncatedLogistic(tfp.distributions.Distribution):
 
     def _mean(self) -> Tensor:
         is_low, b = self._near_end()
-        width, b = tf.cast(self._width(), tf.float64), tf.maximum(tf.cast(b, tf.float64), _DEEP)
-        a = b - width
-        mass = tf.sigmoid(b) - tf.sigmoid(a)
+        width, b = self._width(), tf.maximum(b, _DEEP)
         # Integration by parts: E[b - t] is the integral of the distribution function over the interval.
-        distance = (tf.nn.softplus(b) - tf.nn.softplus(a) - width * tf.sigmoid(a)) / mass
-        return self._from_end(is_low, tf.cast(distance, self.dtype))
+        wide = tf.maximum(width, _NARROW)
+        a = b - wide
+        integral = tf.nn.softplus(b) - tf.nn.softplus(a) - wide * tf.sigmoid(a)
+        # Differences cancel in a narrow interval: Taylor's series of the density around the middle, half a width h from
+        # b, gives h + h^2 T / 3 - h^4 T (7 - 3 T^2) / 180, where T = tanh(middle / 2).
+        half = tf.minimum(width, _NARROW) / 2.0
+        slope = tf.tanh((b - half) / 2.0)
+        series = half + slope * tf.square(half) * (60.0 - tf.square(half) * (7.0 - 3.0 * tf.square(slope))) / 180.0
+        distance = tf.where(width < _NARROW, series, integral / (tf.sigmoid(b) - tf.sigmoid(a)))
+        return self._from_end(is_low, distance)
 
     def _mode(self) -> Tensor:
         return tf.clip_by_value(self.loc, self.low, self.high)
