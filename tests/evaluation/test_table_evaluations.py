@@ -152,6 +152,9 @@ def test_what_is_predicted():
     few["real"][3, 1] = np.nan
     by_default = evaluation.train_on_synthetic(**few, schema=SCHEMA)
     assert (by_default.target, by_default.num_real) == ("colour", 59)  # not the ordinal column
+    many = Schema([*SCHEMA.used[:1], Column("colour", "category", tuple(map(str, range(30)))), *SCHEMA.used[2:4]])
+    by_default = evaluation.train_on_synthetic(**{name: rows[:, :4] for name, rows in few.items()}, schema=many)
+    assert (by_default.target, by_default.predicts_classes) == ("day", False)  # not one of 30 categories
     number = evaluation.train_on_synthetic(**few, schema=SCHEMA, target="height")
     assert number.trained_on_real.r2 > 0.3 > number.constant.r2
     assert set(number.trained_on_real.to_dict()) == {"r2"}

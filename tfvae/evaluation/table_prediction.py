@@ -17,6 +17,9 @@ from tfvae.tables import Schema
 if TYPE_CHECKING:
     from tfvae.evaluation.table_rows import TableLike
 
+# Of categories that are predicted without being asked for. Boosting has so many trees a step, and rare classes none.
+_MOST_CLASSES = 20
+
 
 class Scores(NamedTuple):
     """How well a prediction is.
@@ -89,8 +92,8 @@ def train_on_synthetic(
         sampled: Sampled rows.
         test: Held-out real rows.
         schema: The columns.
-        target: Name of the column that is predicted. None is the last column of categories (category or boolean, else
-            ordinal), or else the last column.
+        target: Name of the column that is predicted. None is the last column of at most 20 categories (category or
+            boolean, else ordinal), or else the last column of other values, or the last column.
         classes: Classes of the rows of `real`, `sampled` and `test`, integers, for a target that is no column of the
             rows, such as the condition of a conditional model. Those below 0 are unknown. `target` is then its name.
         max_rows: Number of rows of each table that are used, at most.
@@ -161,10 +164,15 @@ def _place_of(target: str | None, schema: Schema) -> int:
             )
         return names.index(target)
     for kinds in (("category", "boolean"), ("ordinal",)):
-        places = [place for place, column in enumerate(schema.used) if column.kind in kinds]
+        places = [
+            place
+            for place, column in enumerate(schema.used)
+            if column.kind in kinds and len(column.categories) <= _MOST_CLASSES
+        ]
         if places:
             return places[-1]
-    return len(names) - 1
+    others = [place for place, column in enumerate(schema.used) if not column.categories]
+    return others[-1] if others else len(names) - 1
 
 
 def _most_frequent(values: np.ndarray) -> float:
