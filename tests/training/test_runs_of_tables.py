@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import tomllib
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -211,6 +212,14 @@ def test_imputed_tables_keep_every_other_cell(shop, tmp_path):
     assert set(first.loc[was_missing["size"], "size"]) == {"L"}
     assert (tmp_path / "filled-2.csv").exists()
     assert not (tmp_path / "filled-3.csv").exists()
+
+
+def test_a_table_without_empty_cells_has_nothing_to_impute(tmp_path, monkeypatch):
+    pd.DataFrame({"a": [1.5, 2.5, 4.0], "b": None}).to_csv(tmp_path / "full.csv", index=False)
+    monkeypatch.setattr(draws, "load_run", lambda _: None)
+    monkeypatch.setattr(draws, "examples_of", lambda *_: load_examples(tmp_path / "full.csv"))
+    with pytest.raises(ValueError, match=r"full.csv has no empty cell in a column of the model.*nothing to impute"):
+        draws.impute(Path("run"), "full.csv", "test", "", {}, 0, tmp_path / "filled.csv")
 
 
 @pytest.mark.slow

@@ -162,6 +162,11 @@ def impute(
     """Runs `tfvae impute`."""
     run = load_run(run_dir)
     split = examples_of(run, data, split_name, missing)
+    if not split.has_missing and split.schema is not None:
+        raise ValueError(
+            f"{data or split.name} has no empty cell in a column of the model, so there is nothing to impute. Give a "
+            "table with empty cells. Those of columns that are no part of the model stay empty."
+        )
     if not split.has_missing:
         raise ValueError(
             f"{split.name} has no missing values, because the run was trained without. Give a file with NaN, or with "
