@@ -11,6 +11,7 @@ import scipy.sparse
 
 import tfvae
 from tfvae.data import DataError, SparseSplit
+from tfvae.data.column_names import in_order_of
 from tfvae.data.load import load_examples
 from tfvae.data.sparse_rows import SparseRows, are_counts, as_values
 
@@ -65,7 +66,53 @@ def test_folders_of_10x_have_cells_as_columns(tmp_path, counts):
     (tmp_path / "barcodes.tsv").write_text("".join(f"cell{i}\n" for i in range(N)))
     (tmp_path / "genes.tsv").write_text("".join(f"g{i}\tgene{i}\n" for i in range(D)))
     np.testing.assert_array_equal(dense(load_examples(tmp_path)), counts)
-    np.testing.assert_array_equal(dense(load_examples(tmp_path / "matrix.mtx")), counts)
+    split = load_examples(tmp_path / "matrix.mtx")
+    np.testing.assert_array_equal(dense(split), counts)
+    assert split.column_names == tuple(f"g{i}" for i in range(D))
+    scipy.io.mmwrite(tmp_path / "matrix.mtx", scipy.sparse.coo_matrix(counts))  # the cells are rows
+    assert load_examples(tmp_path).column_names == split.column_names
+
+
+class TestColumnsByName:
+    """Columns of another file in the order of a model."""
+
+    @pytest.fixture
+    def split(self, counts):
+        matrix = SparseRows.of(scipy.sparse.csr_matrix(counts), tuple("abcdefg"))
+        return SparseSplit(matrix, np.arange(N - 10, -1, -1), "other")
+
+    @pytest.mark.parametrize("names", ["abcdefg", "gfedcba", "ceb", "d"])
+    def test_order_and_number(self, split, counts, names):
+        found = in_order_of(split, tuple(names), len(names))
+        expected = counts[split.rows][:, ["abcdefg".index(name) for name in names]]
+        np.testing.assert_array_equal(dense(found), expected)
+        np.testing.assert_array_equal(found.sizes, np.maximum(expected.sum(axis=1), 1))
+        assert found.column_names == tuple(names)
+        for batch, rows in zip(batches(found), np.split(expected, range(16, len(split), 16)), strict=True):
+            np.testing.assert_array_equal(batch[0], rows)
+
+    def test_names_that_occur_twice(self):
+        matrix = SparseRows.of(scipy.sparse.csr_matrix([[1, 2, 3]]), ("a", "b", "a"))
+        found = in_order_of(SparseSplit(matrix, np.arange(1)), ("a", "a", "b"), 3)
+        np.testing.assert_array_equal(dense(found), [[1, 3, 2]])
+
+    def test_missing_names(self, split):
+        with pytest.raises(DataError, match=r"^other lacks 2 of the 3 columns .*: 'x', 'y'\. Expected all of them"):
+            in_order_of(split, ("x", "a", "y"), 3)
+        with pytest.raises(DataError, match=r"lacks all of the 1 columns.*Received: columns named 'a', 'b'"):
+            in_order_of(split, ("x",), 1)
+        with pytest.raises(DataError, match="lacks 1 of the 2 columns"):
+            in_order_of(split, ("a", "a"), 2)
+
+    def test_without_names(self, split, npz, caplog):
+        assert in_order_of(split, None, D) is split
+        plain = load_examples(npz)
+        assert in_order_of(plain, tuple("gfedcba"), D) is plain
+        assert "cells/train has no names of columns" in caplog.text
+        with pytest.raises(DataError, match=r"must have the 6 columns of the training data.*Received: 7 columns"):
+            in_order_of(plain, tuple("abcdef"), 6)
+        with pytest.raises(DataError, match="because the training data has no names"):
+            in_order_of(split, None, 6)
 
 
 def test_other_sparse_matrices_stay_dense_arrays(tmp_path, counts):
@@ -189,6 +236,16 @@ class TestH5AD:
         frame.X = counts if form == "dense" else getattr(scipy.sparse, form)(counts)
         frame.write_h5ad(tmp_path / "x.h5ad")
         np.testing.assert_array_equal(dense(load_examples(tmp_path / "x.h5ad")), counts)
+
+    def test_names_of_columns(self, tmp_path, frame, counts):
+        frame.var_names = list("abcdefg")
+        frame.write_h5ad(tmp_path / "x.h5ad")
+        assert load_examples(tmp_path / "x.h5ad").column_names == tuple("abcdefg")
+        frame.raw = frame.copy()
+        part = frame[:, :3].copy()
+        part.X = part.X * 0.5
+        part.write_h5ad(tmp_path / "x.h5ad")
+        assert load_examples(tmp_path / "x.h5ad").column_names == tuple("abcdefg")
 
     def test_labels_and_conditions(self, tmp_path, frame, counts):
         frame.write_h5ad(tmp_path / "x.h5ad")

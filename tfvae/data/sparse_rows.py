@@ -26,17 +26,23 @@ class SparseRows:
         columns: The column of each of them, int32.
         ends: Where each row ends, after the 0 where the first begins, int64 `[N + 1]`.
         num_columns: D.
+        names: The name of each column, or None.
     """
 
     values: np.ndarray
     columns: np.ndarray
     ends: np.ndarray
     num_columns: int
+    names: tuple[str, ...] | None = None
     _tensors: "tuple[Tensor, Tensor, Tensor] | None" = dataclasses.field(default=None, repr=False)
 
     @classmethod
-    def of(cls, matrix: Any) -> Self:
+    def of(cls, matrix: Any, names: tuple[str, ...] | None = None) -> Self:
         """Makes rows of a sparse matrix of SciPy, whose arrays are kept where their type fits.
+
+        Args:
+            matrix: The matrix.
+            names: The name of each column, or None.
 
         Raises:
             DataError: If its columns are too many, or it has no rows or no columns.
@@ -44,7 +50,8 @@ class SparseRows:
         matrix = matrix.tocsr()
         if not matrix.has_canonical_format:
             matrix.sum_duplicates()
-        return cls(as_values(matrix.data), _as_int32(matrix.indices), matrix.indptr.astype(np.int64), matrix.shape[1])
+        values, columns = as_values(matrix.data), _as_int32(matrix.indices)
+        return cls(values, columns, matrix.indptr.astype(np.int64), matrix.shape[1], names)
 
     def __post_init__(self) -> None:
         if not self.num_rows or not self.num_columns:
@@ -62,6 +69,22 @@ class SparseRows:
     def num_bytes(self) -> int:
         """The size in memory."""
         return self.values.nbytes + self.columns.nbytes + self.ends.nbytes
+
+    def with_columns(self, places: np.ndarray) -> "SparseRows":
+        """Returns the matrix with some of its columns, in another order.
+
+        Args:
+            places: The place of each of them, integers `[K]`.
+        """
+        new = np.full(self.num_columns, -1, np.int32)
+        new[places] = np.arange(len(places), dtype=np.int32)
+        columns = new[self.columns]
+        names = None if self.names is None else tuple(self.names[place] for place in places)
+        if len(places) == self.num_columns:
+            return SparseRows(self.values, columns, self.ends, len(places), names)
+        is_kept = columns >= 0
+        num_kept = np.concatenate([np.zeros(1, np.int64), np.cumsum(is_kept)])
+        return SparseRows(self.values[is_kept], columns[is_kept], num_kept[self.ends], len(places), names)
 
     def sizes(self) -> np.ndarray:
         """Returns the sum of each row, float64 `[N]`."""

@@ -69,6 +69,11 @@ class SparseSplit(SplitLike):
         return (self.matrix.num_columns,)
 
     @property
+    def column_names(self) -> tuple[str, ...] | None:
+        """The name of each column, such as a gene, or None if the file has no names."""
+        return self.matrix.names
+
+    @property
     def num_levels(self) -> None:
         """None: counts have no largest value."""
         return
@@ -113,6 +118,14 @@ class SparseSplit(SplitLike):
     def with_condition(self, condition: np.ndarray, names: tuple[str, ...] | None) -> Self:
         """Returns the split with a condition besides the size."""
         return dataclasses.replace(self, given=condition, condition_names=names)
+
+    def with_columns(self, places: np.ndarray) -> Self:
+        """Returns the split with some of its columns, in another order. The size of a row is the sum of these.
+
+        Args:
+            places: The place of each of them, integers `[K]`.
+        """
+        return dataclasses.replace(self, matrix=self.matrix.with_columns(places))
 
     def take(self, n: int) -> Split:
         """Returns the first n examples as a dense split, or all of them where there are fewer.

@@ -11,7 +11,7 @@ import keras
 
 from tfvae._files import write_json
 from tfvae.callbacks import NonFiniteLossError, StopOnNonFinite, VAETensorBoard
-from tfvae.data import Splits
+from tfvae.data import SparseSplit, Splits
 from tfvae.data.sharded_split import reporting_damaged_shards
 from tfvae.export.manifest import write_about
 from tfvae.models import VAE
@@ -149,6 +149,8 @@ def _train(
         folder.clear_leftovers()
     if not folder.environment.exists():
         write_json(folder.environment, environment())
+        if isinstance(splits.train, SparseSplit) and splits.train.column_names is not None:
+            write_json(folder.column_names, list(splits.train.column_names))
     on_start(folder, len(splits.train))
     if state.epochs < config.training.epochs:
         folder.model.unlink(missing_ok=True)  # when a run is extended, the checkpoint of its last epoch is the same

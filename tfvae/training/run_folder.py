@@ -25,6 +25,7 @@ class RunFolder:
     def __init__(self, path: str | os.PathLike[str]):
         self.path = Path(path)
         self.config = self.path / "config.toml"
+        self.column_names = self.path / "column_names.json"
         self.environment = self.path / "environment.json"
         self.metrics = self.path / "metrics.csv"
         self.tensorboard = self.path / "tensorboard"
@@ -43,8 +44,8 @@ class RunFolder:
     def own_files(self) -> tuple[Path, ...]:
         """Returns the files of the run outside its subfolders."""
         return (
-            self.config, self.environment, self.metrics, self.model, self.per_example, self.report_json,
-            self.report_markdown, self.score_reference,
+            self.config, self.column_names, self.environment, self.metrics, self.model, self.per_example,
+            self.report_json, self.report_markdown, self.score_reference,
         )  # fmt: skip
 
     def require_free(self) -> None:

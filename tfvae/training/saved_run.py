@@ -1,9 +1,12 @@
 """Loading a run from its folder."""
 
 import dataclasses
+import functools
+import json
 import os
 from typing import cast
 
+from tfvae._errors import reading
 from tfvae.models import VAE
 from tfvae.models.load import load_vae
 from tfvae.training.checkpoints import read_checkpoint
@@ -18,6 +21,19 @@ class Run:
     folder: RunFolder
     config: RunConfig
     vae: VAE
+
+    @functools.cached_property
+    def column_names(self) -> tuple[str, ...] | None:
+        """The names of the columns of counts, in the order of the model. None for other data, and without names.
+
+        Raises:
+            ValueError: If the file is damaged.
+        """
+        path = self.folder.column_names
+        if not path.exists():
+            return None
+        with reading(path, "Expected a list of names."):
+            return tuple(map(str, json.loads(path.read_text("utf-8"))))
 
 
 def load_run(run_dir: str | os.PathLike[str]) -> Run:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tfvae.data import SparseSplit
 from tfvae.data.any_split import AnySplit
 from tfvae.evaluation import Scores
 from tfvae.tables import Schema
@@ -94,10 +95,11 @@ def of_table(frame: "pd.DataFrame", schema: Schema, observed: np.ndarray | None)
 
 
 def of_arrays(split: AnySplit) -> Causes:
-    """Returns the values of arrays: their numbers in a vector, or the row and column of a pixel."""
+    """Returns the values of arrays: by their names or numbers in a vector, or the row and column of a pixel."""
+    names = split.column_names if isinstance(split, SparseSplit) else None
     noun = "pixel" if split.is_image else "column" if len(split.event_shape) == 1 else "element"
     return Causes(
         noun,
-        lambda index: ",".join(map(str, index)),
+        lambda index: ",".join(map(str, index)) if names is None else names[index[0]],
         lambda x, row, index: " ".join(f"{number:g}" for number in np.ravel(x[index])),
     )

@@ -1,7 +1,7 @@
 """Counts on the command line: sizes of rows to sample, and latents in AnnData files."""
 
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,6 @@ import numpy as np
 
 from tfvae._files import replacing
 from tfvae.cli.commands.output import say
-from tfvae.cli.output_path import ANNDATA
 from tfvae.data.conditions import one_hot
 from tfvae.data.examples import CONDITION
 from tfvae.layers import SizedNegativeBinomial
@@ -67,13 +66,13 @@ def write_latents(output: Path, data: Path, parts: Iterable[dict[str, Any]]) -> 
     say(f"{output}: {data.name} with obsm[{_KEY!r}] of shape {latents.shape}")
 
 
-def write_samples(output: Path, parts: Iterable[dict[str, Any]], data: Path) -> None:
+def write_samples(output: Path, parts: Iterable[dict[str, Any]], names: Sequence[str] | None) -> None:
     """Writes samples as an AnnData file, with their latents as `obsm["X_tfvae"]`.
 
     Args:
         output: File to write.
         parts: The entries "sample" and "z" of some samples each.
-        data: The training data, whose columns have names, if it can still be read.
+        names: The names of the columns, or None.
     """
     import anndata
     import scipy.sparse
@@ -81,20 +80,9 @@ def write_samples(output: Path, parts: Iterable[dict[str, Any]], data: Path) -> 
     drawn = [(scipy.sparse.csr_matrix(part["sample"].numpy()), part["z"].numpy()) for part in parts]
     x, z = scipy.sparse.vstack([rows for rows, _ in drawn], "csr"), np.concatenate([latents for _, latents in drawn])
     found = anndata.AnnData(x, obsm={_KEY: z})
-    names = _names_of_columns(data)
-    if names is not None and len(names) == x.shape[1]:
-        found.var_names = names
+    if names is not None:
+        found.var_names = list(names)
     found.obs_names = [f"sample_{i}" for i in range(x.shape[0])]
     with replacing(output) as temporary:
         found.write_h5ad(temporary)
     say(f"{output}: {x.shape[0]:,} samples of {x.shape[1]:,} counts")
-
-
-def _names_of_columns(data: Path) -> "list[str] | None":
-    if data.suffix.lower() != ANNDATA or not data.is_file():
-        return None
-    import h5py
-    from anndata.io import read_elem
-
-    with h5py.File(data) as file:
-        return [str(name) for name in read_elem(file["var"]).index]

@@ -49,7 +49,7 @@ def sample(run_dir: Path, num_samples: int, condition: Any, label: int | None, s
     program = _program(drawn, spec)
     parts = (program(batch, block_seed(seed, i)) for i, batch in enumerate(batches))
     if output.suffix.lower() == ANNDATA:
-        write_samples(output, parts, Path(run.config.data.name))
+        write_samples(output, parts, run.column_names)
         return
     schema = tables.schema_of_run(run.config)
     if schema is not None and output.suffix.lower() != ".npz":

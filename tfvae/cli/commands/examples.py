@@ -1,6 +1,7 @@
 """Data that commands work on: loaded for the model of a run, and read in batches."""
 
 import dataclasses
+import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -8,10 +9,12 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from tfvae._errors import quoted
-from tfvae.data import Split, reading
+from tfvae.data import SparseSplit, Split, reading
 from tfvae.data.any_split import AnySplit
 from tfvae.data.checks import check_split
+from tfvae.data.column_names import in_order_of
 from tfvae.data.examples import CONDITION, OBSERVED
+from tfvae.training.likelihoods import SIZED
 from tfvae.training.load_data import load_data, load_other_data
 from tfvae.training.run_data import evaluation_split
 from tfvae.training.saved_run import Run
@@ -29,7 +32,7 @@ def examples_of(
     id: str | None = None,
     misfits: Literal["error", "missing"] = "error",
 ) -> AnySplit:
-    """Loads the data that a command works on, with the noise of training drawn once.
+    """Loads the data that a command works on, with the noise of training drawn once, and columns of counts by name.
 
     Args:
         run: The run.
@@ -53,6 +56,8 @@ def examples_of(
         split = load_other_data(run.config, data, split_name, missing, id=id, misfits=misfits)
     if id is not None and getattr(split, "ids", None) is None:
         raise ValueError(f"--id must be a column of a table. Received: --id {quoted(id)} for {split.name}")
+    if isinstance(split, SparseSplit) and run.config.model.likelihood_kind == SIZED:
+        split = in_order_of(split, run.column_names, math.prod(run.vae.event_shape or ()))
     split = evaluation_split(run.config, split)
     run.vae.check_data(split if isinstance(split, Split) else split.batches(BATCH_SIZE))
     return split

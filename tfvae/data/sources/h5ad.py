@@ -47,7 +47,7 @@ def _read(request: Request, *, may_lack_label: bool = False) -> tuple[SparseRows
     with _opened(request) as file:
         others = _others(file, request, may_lack_label)
         place = _place_of_counts(file, request)
-        return _matrix(file[place], f"{request.path} ({place})"), others
+        return _matrix(file[place], f"{request.path} ({place})", _names(file, place)), others
 
 
 @contextlib.contextmanager
@@ -156,19 +156,27 @@ def _values(stored: Any) -> Iterator[np.ndarray]:
         yield from (np.ravel(stored[start : start + _ROWS]) for start in range(0, len(stored), _ROWS))
 
 
-def _matrix(stored: Any, source: str) -> SparseRows:
+def _names(file: "h5py.File", place: str) -> tuple[str, ...] | None:
+    """Returns the names of the columns of a matrix, such as genes. Those of raw may be more than the others."""
+    from anndata.io import read_elem
+
+    var = "raw/var" if place.startswith("raw/") else "var"
+    return tuple(map(str, read_elem(file[var]).index)) if var in file else None
+
+
+def _matrix(stored: Any, source: str, names: tuple[str, ...] | None) -> SparseRows:
     """Reads a matrix, which is stored as rows or columns of sparse values, or dense."""
     import scipy.sparse
     from anndata.io import sparse_dataset
 
     if not hasattr(stored, "keys"):
         parts = [scipy.sparse.csr_matrix(stored[start : start + _ROWS]) for start in range(0, len(stored), _ROWS)]
-        return SparseRows.of(scipy.sparse.vstack(parts, "csr"))
+        return SparseRows.of(scipy.sparse.vstack(parts, "csr"), names)
     found = sparse_dataset(stored)
     size = sum(int(stored[name].size) * stored[name].dtype.itemsize for name in ("data", "indices", "indptr"))
     require_memory(size if found.format == "csr" else 2 * size, f"Loading the counts in {source}", _ADVICE)
     if found.format != "csr":
-        return SparseRows.of(found.to_memory())
+        return SparseRows.of(found.to_memory(), names)
     values = np.empty(stored["data"].shape, _type_of(stored["data"].dtype))
     columns = np.empty(stored["indices"].shape, np.int32)
     if values.size:
@@ -179,7 +187,7 @@ def _matrix(stored: Any, source: str) -> SparseRows:
         matrix.check_format(full_check=True)
     except ValueError as error:
         raise DataError(f"{source} is a damaged sparse matrix. Write it again. Received: {reason(error)}") from error
-    return SparseRows.of(matrix)
+    return SparseRows.of(matrix, names)
 
 
 def _type_of(dtype: np.dtype) -> np.dtype:

@@ -78,14 +78,14 @@ def _file(request: Request) -> Path:
 def _read(request: Request) -> SparseRows:
     path = _file(request)
     require_file(path)
-    matrix = _read_matrix_market(path) if is_matrix_market(path) else load_sparse_matrix(path)
+    matrix, names = _read_matrix_market(path) if is_matrix_market(path) else (load_sparse_matrix(path), None)
     if not are_counts(matrix.data):
         raise DataError(f"{path} {NOT_COUNTS}. For a model of other values, save them as a dense .npy file.")
-    return SparseRows.of(matrix)
+    return SparseRows.of(matrix, names)
 
 
-def _read_matrix_market(path: Path) -> Any:
-    """Reads a matrix whose rows are examples, or columns if there are files of names that say so."""
+def _read_matrix_market(path: Path) -> tuple[Any, tuple[str, ...] | None]:
+    """Reads a matrix whose rows are examples, or columns if there are files of names that say so; and these names."""
     import scipy.io
 
     try:
@@ -102,19 +102,24 @@ def _read_matrix_market(path: Path) -> Any:
     if matrix.data.dtype.kind == "c":
         raise DataError(f"{path} {NOT_COUNTS}. Received: complex numbers")
     features, barcodes = _first(path.parent, _OF_ROWS), _first(path.parent, _OF_COLUMNS)
-    if features and barcodes and matrix.shape == (_num_lines(features), _num_lines(barcodes)):
+    names = _first_fields(features) if features else ()
+    if features and barcodes and matrix.shape == (len(names), len(_first_fields(barcodes))):
         _log.info("%s: examples are its %d columns, as %s says.", path, matrix.shape[1], barcodes.name)
-        return matrix.T
-    return matrix
+        return matrix.T, names
+    return matrix, names if len(names) == matrix.shape[1] else None
 
 
 def _first(folder: Path, names: tuple[str, ...]) -> Path | None:
     return next((folder / name for name in names if (folder / name).is_file()), None)
 
 
-def _num_lines(path: Path) -> int:
-    with gzip.open(path, "rt") if path.suffix == ".gz" else path.open() as file:
-        return sum(1 for line in file if line.strip())
+def _first_fields(path: Path) -> tuple[str, ...]:
+    """Returns the first field of each line of a file of names: of features, what identifies them."""
+    with (
+        reading(path, "Expected a name in each line, in UTF-8.", kind=DataError),
+        gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file,
+    ):
+        return tuple(line.split("\t")[0].strip() for line in file if line.strip())
 
 
 MATRIX = Source(load=_load, check=_check, whole=_load_whole)
