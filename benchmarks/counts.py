@@ -105,6 +105,13 @@ def with_scvi(path, likelihood, epochs, num_importance_samples, seed, select):
     return np.concatenate(elbo), np.concatenate(log_marginal), seconds
 
 
+def print_differences(what, values):
+    """Prints mean differences over cells and their standard errors."""
+    for measure, each in zip(("ELBO", "log p(x)"), values, strict=True):
+        error = each.std(ddof=1) / np.sqrt(len(each))
+        print(f"{what}: {measure} of tfvae less that of SCVI: {each.mean():+.2f} ± {error:.2f}", flush=True)
+
+
 def main():
     """Runs all models, prints a table and writes JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -119,10 +126,11 @@ def main():
     contenders = {"tfvae": with_tfvae}
     if importlib.util.find_spec("scvi"):
         contenders["scvi"] = with_scvi
-    rows, measured = [], {}
+    rows, differences = [], {}
     print("likelihood  seed  model  test ELBO          log p(x)           training")
     for seed in range(arguments.seeds):
         for likelihood in arguments.likelihoods.split(","):
+            measured = []
             for name, measure in contenders.items():
                 elbo, log_marginal, seconds = measure(
                     arguments.data,
@@ -132,7 +140,7 @@ def main():
                     seed,
                     arguments.select,
                 )
-                measured.setdefault((likelihood, name), []).append((elbo, log_marginal))
+                measured.append(np.stack([elbo, log_marginal]))
                 means = [f"{x.mean():10.2f} ± {x.std() / np.sqrt(len(x)):.2f}" for x in (elbo, log_marginal)]
                 print(f"{likelihood:10}  {seed:4}  {name:5}  {'  '.join(means)}  {seconds:6.1f} s", flush=True)
                 rows.append(
@@ -145,12 +153,11 @@ def main():
                         "seconds": seconds,
                     }
                 )
-    for likelihood in arguments.likelihoods.split(","):
-        if len(contenders) == 2:
-            ours, theirs = (np.mean(measured[likelihood, name], axis=0) for name in contenders)
-            for what, difference in zip(("ELBO", "log p(x)"), ours - theirs, strict=True):
-                error = difference.std() / np.sqrt(len(difference))
-                print(f"{likelihood}: {what} of tfvae less that of SCVI: {difference.mean():+.2f} ± {error:.2f}")
+            if len(measured) == 2:
+                differences.setdefault(likelihood, []).append(measured[0] - measured[1])
+                print_differences(f"{likelihood}, seed {seed}", differences[likelihood][-1])
+    for likelihood, found in differences.items():
+        print_differences(f"{likelihood}, {len(found)} seeds", np.mean(found, axis=0))
     if arguments.output:
         settings = {"data": arguments.data.name, "epochs": arguments.epochs, "tfvae": tfvae.__version__}
         arguments.output.write_text(json.dumps({**settings, "rows": rows}, indent=1) + "\n")

@@ -95,7 +95,9 @@ def test_latents_of_more_than_two_dimensions_are_shown_twice(tmp_path):
     model = make_linear_gaussian(latent_size=3, data_size=4, sigma=0.9)
     vae = gaussian_vae(model, 0.8 * model.posterior_weights, np.zeros(3), np.full(3, 0.9))
     x = model.data(40, seed=3).astype("float32")
-    figure = figures.latent_scatter(vae, x, np.arange(40) % 3)
+    figure = figures.latent_scatter(vae, x, np.arange(40) % 3 - 1, class_names=("cat", "d" * 50))
+    texts = [text.get_text() for text in figure.axes[-1].get_legend().get_texts()]
+    assert texts == ["unknown", "cat", "d" * 30 + "..."]
     assert len(figure.axes) == 2
     assert sum(len(part.get_offsets()) for part in figure.axes[1].collections) == 40
     assert len(figures.latent_scatter(vae, x[:1]).axes) == 1

@@ -23,7 +23,7 @@ def in_order_of(split: SparseSplit, names: Sequence[str] | None, num_columns: in
     Args:
         split: The counts.
         names: The names of the columns that the model was trained on, or None.
-        num_columns: Their number.
+        num_columns: The number of these columns.
 
     Raises:
         DataError: If a column is missing or, without names, the number of columns is another one.
@@ -62,4 +62,4 @@ def in_order_of(split: SparseSplit, names: Sequence[str] | None, num_columns: in
 
 def _few(names: Sequence[str]) -> str:
     shown = ", ".join(repr(name) for name in names[:_NUM_NAMED])
-    return f"{shown}, ..." if len(names) > _NUM_NAMED else shown
+    return f"{shown} and {len(names) - _NUM_NAMED:,} more" if len(names) > _NUM_NAMED else shown

@@ -1,6 +1,7 @@
 """Two-dimensional maps of examples in latent space."""
 
 import warnings
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +17,7 @@ from tfvae.models import VAE
 from tfvae.models.styles import has_class_labels, style_of
 from tfvae.typing import TensorLike
 
-_MAX_LEGEND = 20
+_MAX_LEGEND, _MAX_NAME = 20, 30  # classes, and characters of the name of one
 # t-SNE of the largest number takes about two seconds on one core; below the smallest it shows nothing.
 _LEAST_NEIGHBORS, _MAX_NEIGHBORS = 30, 1000
 _MAX_STEPS = 500
@@ -81,20 +82,25 @@ def principal_plane(means: np.ndarray) -> Plane:
 
 
 def latent_scatter(
-    vae: VAE, x: TensorLike, labels: np.ndarray | None = None, *, condition: TensorLike | None = None
+    vae: VAE,
+    x: TensorLike,
+    labels: np.ndarray | None = None,
+    *,
+    condition: TensorLike | None = None,
+    class_names: Sequence[str] | None = None,
 ) -> Figure:
     """Draws posterior means of examples, coloured by label.
 
     More than two dimensions are shown by their principal components, and by t-SNE, which keeps neighbours together. In
     a conditional model, `condition` is that of all examples or of each. For a model with class labels, the map is that
-    of the other part of z.
+    of the other part of z. `class_names` are the names of the labels 0, 1, ..., for the legend; -1 is unknown.
     """
     means = encoded_means(vae, np.asarray(x), condition)
     if means.shape[1] <= 2:
         figure = Figure(figsize=(7.5, 6.5), layout="constrained")
         places = np.pad(means, [(0, 0), (0, 2 - means.shape[1])])
         names = ("z[0]", "z[1]" if means.shape[1] == 2 else "")
-        _draw(figure.add_subplot(), places, labels, "Posterior means", names)
+        _draw(figure.add_subplot(), places, labels, "Posterior means", names, class_names)
         return figure
     plane = principal_plane(means)
     lengths = np.maximum(np.linalg.norm(plane.axes, axis=1), 1e-12)
@@ -104,11 +110,11 @@ def latent_scatter(
     has_neighbors = len(means) >= _LEAST_NEIGHBORS
     figure = Figure(figsize=(13.0 if has_neighbors else 7.5, 6.5), layout="constrained")
     panels = figure.subplots(1, 2 if has_neighbors else 1, squeeze=False)[0]
-    _draw(panels[0], principal, labels, "Posterior means", names, legend=not has_neighbors)
+    _draw(panels[0], principal, labels, "Posterior means", names, class_names, legend=not has_neighbors)
     if has_neighbors:
         few = None if labels is None else labels[:_MAX_NEIGHBORS]
         title = "The same by t-SNE: neighbours stay together, distances mean little"
-        _draw(panels[1], _neighbors(means[:_MAX_NEIGHBORS]), few, title, ("", ""))
+        _draw(panels[1], _neighbors(means[:_MAX_NEIGHBORS]), few, title, ("", ""), class_names)
         panels[1].set(xticks=[], yticks=[])
     return figure
 
@@ -127,6 +133,7 @@ def _draw(
     labels: np.ndarray | None,
     title: str,
     names: tuple[str, str],
+    class_names: Sequence[str] | None,
     *,
     legend: bool = True,
 ) -> None:
@@ -136,10 +143,16 @@ def _draw(
         classes = np.unique(labels)
         for i, label in enumerate(classes):
             member = places[labels == label]
-            axes.scatter(
-                member[:, 0], member[:, 1], s=10, alpha=0.8, linewidths=0, color=f"C{i % 10}", label=str(label)
-            )
+            text, color = _name_of(label, class_names), f"C{i % 10}"
+            axes.scatter(member[:, 0], member[:, 1], s=10, alpha=0.8, linewidths=0, color=color, label=text)
         if legend and len(classes) <= _MAX_LEGEND:
             axes.legend(title="label", loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, markerscale=2)
     axes.set(xlabel=names[0], ylabel=names[1], title=title)
     axes.set_aspect("equal", adjustable="datalim")
+
+
+def _name_of(label: int, class_names: Sequence[str] | None) -> str:
+    if class_names is None:
+        return str(label)
+    name = class_names[label] if label >= 0 else "unknown"
+    return name if len(name) <= _MAX_NAME else f"{name[:_MAX_NAME]}..."

@@ -218,7 +218,11 @@ def _figures(
         "reconstructions": lambda: figures.reconstructions(vae, x[:40], condition=condition(40), display=display),
         "prior_samples": lambda: figures.prior_samples(vae, condition=condition(len(x)), data=x, display=display),
         "latent_scatter": lambda: figures.latent_scatter(
-            vae, x[:_MAX_SCATTERED], labels, condition=condition(_MAX_SCATTERED)
+            vae,
+            x[:_MAX_SCATTERED],
+            labels,
+            condition=condition(_MAX_SCATTERED),
+            class_names=raw.class_names,
         ),
     }
     if vae.condition_shape == (1,) and run.config.model.likelihood_kind == SIZED:
