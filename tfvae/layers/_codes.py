@@ -15,7 +15,7 @@ class Codes(tfp.distributions.Distribution):
     """Distribution of the places 0, 1, ... in a list of categories, as floating-point numbers.
 
     Args:
-        log_probs: Log probabilities `[..., K]`. They may be -inf.
+        log_probs: Log probabilities `[K, ...]`, before the axes of the batch. They may be -inf.
         is_ordered: Whether the categories are in order. The mean is then that of the codes, and else the mode.
     """
 
@@ -32,10 +32,10 @@ class Codes(tfp.distributions.Distribution):
         )
 
     def _batch_shape(self) -> tf.TensorShape:
-        return self.log_probs.shape[:-1]
+        return self.log_probs.shape[1:]
 
     def _batch_shape_tensor(self, **_: Any) -> Tensor:
-        return tf.shape(self.log_probs)[:-1]
+        return tf.shape(self.log_probs)[1:]
 
     def _event_shape(self) -> tf.TensorShape:
         return tf.TensorShape([])
@@ -43,13 +43,18 @@ class Codes(tfp.distributions.Distribution):
     def _event_shape_tensor(self) -> Tensor:
         return tf.constant([], tf.int32)
 
+    @property
+    def _axis(self) -> int:
+        """The axis of the categories, from the last one."""
+        return -self.log_probs.shape.rank
+
     def _codes(self) -> Tensor:
-        return tf.range(self.log_probs.shape[-1], dtype=self.dtype)
+        return tf.reshape(tf.range(self.log_probs.shape[0], dtype=self.dtype), [-1, *[1] * (-self._axis - 1)])
 
     def _log_prob(self, x: Tensor) -> Tensor:
         # A comparison with all codes costs as much as their probabilities, and its gradient adds up nothing.
-        is_code = tf.equal(x[..., tf.newaxis], self._codes())
-        return tf.reduce_sum(tf.where(is_code, self.log_probs, tf.zeros_like(self.log_probs)), axis=-1)
+        is_code = tf.equal(tf.expand_dims(x, self._axis), self._codes())
+        return tf.reduce_sum(tf.where(is_code, self.log_probs, tf.zeros_like(self.log_probs)), axis=self._axis)
 
     def _sample_n(self, n: Tensor, seed: Any = None) -> Tensor:
         shape = tf.concat([[n], tf.shape(self.log_probs)], axis=0)
@@ -59,10 +64,12 @@ class Codes(tfp.distributions.Distribution):
         return self._largest(self.log_probs - tf.math.log(-tf.math.log(uniform)))  # Gumbel-max
 
     def _largest(self, values: Tensor) -> Tensor:
-        return tf.cast(tf.argmax(values, axis=-1, output_type=tf.int32), self.dtype)
+        return tf.cast(tf.argmax(values, axis=self._axis, output_type=tf.int32), self.dtype)
 
     def _mode(self) -> Tensor:
         return self._largest(self.log_probs)
 
     def _mean(self) -> Tensor:
-        return tf.linalg.matvec(tf.exp(self.log_probs), self._codes()) if self.is_ordered else self._mode()
+        if not self.is_ordered:
+            return self._mode()
+        return tf.reduce_sum(tf.exp(self.log_probs) * self._codes(), axis=0)

@@ -29,17 +29,21 @@ class LogisticMixture(tfp.distributions.Distribution):
     deviation 1. Draws are then within the interval but for a share w, and every number has a density.
 
     Args:
-        logits: Logits of pi, `[..., K]`.
-        loc: Locations of the components, `[..., K]`.
-        scale: Positive scales of the components, `[..., K]`.
+        logits: Logits of pi, `[K, ...]`, before the axes of the batch.
+        loc: Locations of the components, `[K, ...]`.
+        scale: Positive scales of the components, `[K, ...]`.
         low: Lower end of the interval, with the shape of the batch, or without its first axes.
         high: Upper end of the interval, likewise.
         wide_share: The share w, likewise. If it is 0, all numbers must be in the interval.
+
+    Numerics:
+        With f_k = exp(e_k) r_k, the logarithm of the sum over k is taken once, of exp(a_k + e_k - m) r_k for the
+        logits a_k of pi and the largest exponent m.
     """
 
     def __init__(self, logits: Tensor, loc: Tensor, scale: Tensor, low: Tensor, high: Tensor, wide_share: np.ndarray):
-        self.log_weights = tf.nn.log_softmax(logits)
-        self.components = TruncatedLogistic(loc, scale, low[..., tf.newaxis], high[..., tf.newaxis])
+        self.logits = tf.convert_to_tensor(logits)
+        self.components = TruncatedLogistic(loc, scale, low, high)
         self.low, self.high, self.wide_share = low, high, np.asarray(wide_share)
         super().__init__(
             dtype=self.components.dtype,
@@ -53,10 +57,10 @@ class LogisticMixture(tfp.distributions.Distribution):
         )  # fmt: skip
 
     def _batch_shape(self) -> tf.TensorShape:
-        return self.components.batch_shape[:-1]
+        return self.components.batch_shape[1:]
 
     def _batch_shape_tensor(self, **_: Any) -> Tensor:
-        return self.components.batch_shape_tensor()[:-1]
+        return self.components.batch_shape_tensor()[1:]
 
     def _event_shape(self) -> tf.TensorShape:
         return tf.TensorShape([])
@@ -66,7 +70,7 @@ class LogisticMixture(tfp.distributions.Distribution):
 
     def _log_prob(self, v: Tensor) -> Tensor:
         inside = tf.clip_by_value(v, self.low, self.high)
-        log_prob = self._over_components(self.components.log_prob(inside[..., tf.newaxis]))
+        log_prob = self._over_components(*self.components.density(self._for_components(inside)))
         return self._with_wide(log_prob, _wide(self.dtype).log_prob(v), tf.equal(inside, v))
 
     def log_probability(self, low: Tensor, high: Tensor, width: Tensor, *, is_first: Tensor) -> Tensor:
@@ -80,16 +84,31 @@ class LogisticMixture(tfp.distributions.Distribution):
                 of the interval.
         """
         middle = (low + high) / 2
-        first, last = (tf.clip_by_value(end, self.low, self.high)[..., tf.newaxis] for end in (low, high))
-        log_prob = self._over_components(self.components.log_probability(first, last, width[..., tf.newaxis]))
+        ends = (tf.clip_by_value(end, self.low, self.high) for end in (low, high))
+        interval = (self._for_components(values) for values in (*ends, width))
+        log_prob = self._over_components(*self.components.probability(*interval))
         lower, upper = low / _WIDE_SCALE, high / _WIDE_SCALE
         below = tf.math.log_sigmoid(upper)
         between = below + tf.math.log_sigmoid(-lower) + tf.math.log(-tf.math.expm1(-width / _WIDE_SCALE))
         is_inside = (middle > self.low) & (middle < self.high)
         return self._with_wide(log_prob, tf.where(is_first, below, between), is_inside)
 
-    def _over_components(self, log_probs: Tensor) -> Tensor:
-        return tf.reduce_logsumexp(self.log_weights + log_probs, axis=-1)
+    @property
+    def _axis(self) -> int:
+        """The axis of the components, from the last one."""
+        return -self.logits.shape.rank
+
+    def _for_components(self, values: Tensor) -> Tensor:
+        return tf.expand_dims(values, self._axis)
+
+    def _log_normalizer(self) -> Tensor:
+        return tf.reduce_logsumexp(self.logits, axis=0)
+
+    def _over_components(self, exponents: Tensor, factors: Tensor) -> Tensor:
+        exponents += self.logits
+        largest = tf.stop_gradient(tf.reduce_max(exponents, axis=self._axis, keepdims=True))
+        total = tf.reduce_sum(tf.exp(exponents - largest) * factors, axis=self._axis)
+        return tf.math.log(total) + tf.squeeze(largest, self._axis) - self._log_normalizer()
 
     def _with_wide(self, log_prob: Tensor, wide: Tensor, is_inside: Tensor) -> Tensor:
         share = self.wide_share
@@ -101,30 +120,34 @@ class LogisticMixture(tfp.distributions.Distribution):
 
     def _sample_n(self, n: Tensor, seed: Any = None) -> Tensor:
         seeds = tf.unstack(tfp.random.split_seed(seed, n=4, salt="logistic_mixture"), num=4)
-        chosen = Codes(self.log_weights).sample(n, seed=seeds[0])
+        chosen = Codes(self.logits).sample(n, seed=seeds[0])
         draws = self._of_component(self.components.sample(n, seed=seeds[1]), chosen)
         u = tf.random.stateless_uniform(tf.shape(draws), seeds[2], dtype=self.dtype, alg="philox")
         wide = _wide(self.dtype).sample(tf.shape(draws), seed=seeds[3])
         return tf.where(u < tf.constant(self.wide_share, self.dtype), wide, draws)
 
     def _of_component(self, values: Tensor, chosen: Tensor) -> Tensor:
-        is_chosen = tf.equal(chosen[..., tf.newaxis], tf.range(values.shape[-1], dtype=chosen.dtype))
-        return tf.reduce_sum(tf.where(is_chosen, values, tf.zeros_like(values)), axis=-1)
+        places = tf.reshape(tf.range(values.shape[self._axis], dtype=chosen.dtype), [-1, *[1] * (-self._axis - 1)])
+        is_chosen = tf.equal(self._for_components(chosen), places)
+        return tf.reduce_sum(tf.where(is_chosen, values, tf.zeros_like(values)), axis=self._axis)
 
     def mean_of(self, function: Callable[[Tensor], Tensor]) -> Tensor:
-        """Returns the mean of a function of v, which takes values `[..., K]`, without the share of the wide part."""
-        mean = tf.zeros_like(self.log_weights)
+        """Returns the mean of a function of v, which takes values `[K, ...]`, without the share of the wide part."""
+        mean = tf.zeros_like(self.logits)
         for node, weight in zip(_NODES + 0.5, _WEIGHTS, strict=True):
             u = tf.constant(node, self.dtype)
             mean += tf.constant(weight, self.dtype) * function(self.components.quantile(u))
-        return tf.reduce_sum(tf.exp(self.log_weights) * mean, axis=-1)
+        return tf.reduce_sum(self._weights() * mean, axis=0)
+
+    def _weights(self) -> Tensor:
+        return tf.exp(self.logits - self._log_normalizer())
 
     def _mean(self) -> Tensor:
-        return tf.reduce_sum(tf.exp(self.log_weights) * self.components.mean(), axis=-1)
+        return tf.reduce_sum(self._weights() * self.components.mean(), axis=0)
 
     def _mode(self) -> Tensor:
         """Returns the mode of the component with the highest peak."""
-        heights = self.log_weights - tf.math.log(self.components.scale)
+        heights = self.logits - tf.math.log(self.components.scale)
         return self._of_component(self.components.mode(), Codes(heights).mode())
 
 

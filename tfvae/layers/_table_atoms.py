@@ -9,7 +9,7 @@ import tensorflow_probability as tfp
 from tfvae.layers._codes import Codes
 from tfvae.layers._same_shape import SameShape
 from tfvae.layers._table_codes import shares_of
-from tfvae.layers._table_padding import PaddedParameters
+from tfvae.layers._table_padding import PaddedParameters, for_rows
 from tfvae.layers._table_part import Part, Scales
 from tfvae.layers._table_statistics import TableStatistics
 from tfvae.typing import Distribution, Tensor
@@ -29,9 +29,9 @@ class WithAtoms(Part):
         self.rest = rest
         atoms = [self.columns.atoms[place] for place in self.places]
         self._logits = PaddedParameters(np.array([len(each) + 1 for each in atoms]))
-        self._atoms = np.full((len(atoms), self._logits.width - 1), np.nan, np.float32)
-        for row, each in zip(self._atoms, atoms, strict=True):
-            row[: len(each)] = each
+        self._atoms = np.full((self._logits.width - 1, len(atoms)), np.nan, np.float32)
+        for place, each in enumerate(atoms):
+            self._atoms[: len(each), place] = each
 
     @property
     def size(self) -> int:
@@ -43,12 +43,10 @@ class WithAtoms(Part):
 
     def distribution(self, parameters: Tensor, start: Tensor, scales: Scales) -> Distribution:
         sizes = [self.rest.size, self._logits.size]
-        (of_rest, logits), (start_of_rest, start_logits) = (
-            tf.split(each, sizes, axis=-1) for each in (parameters, start)
-        )
+        (of_rest, logits), (start_of_rest, start_logits) = (tf.split(each, sizes) for each in (parameters, start))
         rest = self.rest.distribution(of_rest, start_of_rest, scales)
-        is_whole = self.columns.is_whole[self.places]
-        return _WithAtoms(rest, self._logits.log_softmax(logits + start_logits), self._atoms, is_whole=is_whole.all())
+        log_probs, is_whole = self._logits.log_softmax(logits + start_logits), self.columns.is_whole[self.places].all()
+        return _WithAtoms(rest, log_probs, for_rows(self._atoms, start.shape.rank - 1), is_whole=is_whole)
 
 
 class _WithAtoms(SameShape):
@@ -61,8 +59,8 @@ class _WithAtoms(SameShape):
 
     Args:
         distribution: Distribution of the numbers that are no atoms.
-        log_probs: Log probabilities `[..., A + 1]`, of the other numbers first.
-        atoms: The atoms in float32, `[n, A]`, padded by NaN.
+        log_probs: Log probabilities `[A + 1, n, ...]`, of the other numbers first.
+        atoms: The atoms in float32, `[A, n, 1, ...]`, padded by NaN.
         is_whole: Whether the numbers are whole.
     """
 
@@ -72,12 +70,13 @@ class _WithAtoms(SameShape):
         super().__init__(distribution, "WithAtoms", log_probs=log_probs, atoms=atoms, is_whole=is_whole)
 
     def _log_prob(self, x: Tensor) -> Tensor:
-        is_atom = tf.equal(tf.cast(x, tf.float32)[..., tf.newaxis], self.atoms)
-        of_atoms = self.log_probs[..., 1:]
-        log_atom = tf.reduce_sum(tf.where(is_atom, of_atoms, tf.zeros_like(of_atoms)), axis=-1)
-        log_rest = self.log_probs[..., 0] + self.distribution.log_prob(x)
+        axis = -self.atoms.ndim
+        is_atom = tf.equal(tf.expand_dims(tf.cast(x, tf.float32), axis), self.atoms)
+        of_atoms = self.log_probs[1:]
+        log_atom = tf.reduce_sum(tf.where(is_atom, of_atoms, tf.zeros_like(of_atoms)), axis=axis)
+        log_rest = self.log_probs[0] + self.distribution.log_prob(x)
         both = log_atom + tf.nn.softplus(log_rest - log_atom) if self.is_whole else log_atom
-        return tf.where(tf.reduce_any(is_atom, axis=-1), both, log_rest)
+        return tf.where(tf.reduce_any(is_atom, axis=axis), both, log_rest)
 
     def _sample_n(self, n: Tensor, seed: Any = None) -> Tensor:
         first, second = tf.unstack(tfp.random.split_seed(seed, n=2, salt="with_atoms"), num=2)
@@ -85,15 +84,17 @@ class _WithAtoms(SameShape):
 
     def _chosen(self, codes: Tensor, rest: Tensor) -> Tensor:
         """Returns the atom of each code 1, 2, ..., and other numbers for 0."""
-        is_chosen = tf.equal(codes[..., tf.newaxis], tf.range(1, self.atoms.shape[-1] + 1, dtype=codes.dtype))
+        axis = -self.atoms.ndim
+        places = for_rows(np.arange(1, len(self.atoms) + 1), self.atoms.ndim - 1)
+        is_chosen = tf.equal(tf.expand_dims(codes, axis), tf.constant(places, codes.dtype))
         atoms = tf.constant(self._finite, self.dtype)
-        atom = tf.reduce_sum(tf.where(is_chosen, atoms, tf.zeros_like(atoms)), axis=-1)
+        atom = tf.reduce_sum(tf.where(is_chosen, atoms, tf.zeros_like(atoms)), axis=axis)
         return tf.where(codes > 0, atom, rest)
 
     def _mean(self) -> Tensor:
         probs = tf.exp(self.log_probs)
-        of_atoms = tf.reduce_sum(probs[..., 1:] * tf.constant(self._finite, self.dtype), axis=-1)
-        return probs[..., 0] * self.distribution.mean() + of_atoms
+        of_atoms = tf.reduce_sum(probs[1:] * tf.constant(self._finite, self.dtype), axis=0)
+        return probs[0] * self.distribution.mean() + of_atoms
 
     def _mode(self) -> Tensor:
         return self._chosen(Codes(self.log_probs).mode(), self.distribution.mode())

@@ -9,7 +9,7 @@ import tensorflow as tf
 from tfvae._numerics import softplus_inverse
 from tfvae.layers._bernoulli import Bernoulli
 from tfvae.layers._codes import Codes
-from tfvae.layers._table_padding import PaddedParameters
+from tfvae.layers._table_padding import PaddedParameters, for_rows
 from tfvae.layers._table_part import Part, Scales
 from tfvae.layers._table_statistics import TableStatistics
 from tfvae.typing import Distribution, Tensor
@@ -43,7 +43,7 @@ class _Categories(Part):
         super().__init__(*args)
         numbers = self.columns.num_categories[self.places]
         self._padded = PaddedParameters(numbers - self.fewer)
-        self.is_category = np.arange(int(numbers.max())) < numbers[:, np.newaxis]  # [n, width]
+        self.is_category = np.arange(int(numbers.max()))[:, np.newaxis] < numbers  # [width, n]
 
     @property
     def size(self) -> int:
@@ -74,18 +74,20 @@ class OrderedCategoricals(_Categories):
         return np.concatenate([_raw_cuts(shares_of(statistics.counts[place])) for place in self.places])
 
     def distribution(self, parameters: Tensor, start: Tensor, scales: Scales) -> Distribution:
-        raw = self._padded.by_column(parameters + start)  # [..., n, width - 1]
-        differences = tf.concat([raw[..., :1], tf.nn.softplus(raw[..., 1:])], axis=-1)
-        cuts = tf.cumsum(differences, axis=-1)
-        is_parameter = self._padded.is_parameter
-        edge = tf.zeros(tf.concat([tf.shape(raw)[:-1], [1]], axis=0), raw.dtype)
-        zero = tf.zeros([], parameters.dtype)
-        below = tf.where(is_parameter, tf.math.log_sigmoid(cuts), zero)
-        above = tf.where(is_parameter, tf.math.log_sigmoid(-cuts), zero)
-        between = tf.where(is_parameter[:, 1:], tf.math.log_sigmoid(raw[..., 1:]), zero)
-        log_probs = tf.concat([below, edge], axis=-1) + tf.concat([edge, above], axis=-1)
-        log_probs += tf.concat([edge, between, edge], axis=-1)[..., : self.is_category.shape[-1]]
-        log_probs = tf.where(self.is_category, log_probs, tf.constant(-math.inf, parameters.dtype))
+        raw = self._padded.by_column(parameters + start)  # [width - 1, n, ...]
+        num_axes = raw.shape.rank - 2
+        is_parameter, is_category = (for_rows(each, num_axes) for each in (self._padded.is_parameter, self.is_category))
+        softplus = tf.nn.softplus(raw[1:])
+        cuts = tf.cumsum(tf.concat([raw[:1], softplus], axis=0))
+        edge = tf.zeros(tf.concat([[1], tf.shape(raw)[1:]], axis=0), raw.dtype)
+        zero = tf.zeros([], raw.dtype)
+        below = tf.math.log_sigmoid(cuts)
+        above = tf.where(is_parameter, below - cuts, zero)
+        below = tf.where(is_parameter, below, zero)
+        between = tf.where(is_parameter[1:], raw[1:] - softplus, zero)
+        log_probs = tf.concat([below, edge], axis=0) + tf.concat([edge, above], axis=0)
+        log_probs += tf.concat([edge, between, edge], axis=0)[: len(is_category)]
+        log_probs = tf.where(is_category, log_probs, tf.constant(-math.inf, parameters.dtype))
         return Codes(log_probs, is_ordered=True)
 
 

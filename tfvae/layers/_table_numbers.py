@@ -10,6 +10,7 @@ from tfvae._numerics import softplus_inverse
 from tfvae.layers._logistic_mixture import LogisticMixture
 from tfvae.layers._same_shape import SameShape
 from tfvae.layers._table_fit import fitted_mixture
+from tfvae.layers._table_padding import for_rows
 from tfvae.layers._table_part import Part, Scales
 from tfvae.layers._table_statistics import TableStatistics
 from tfvae.typing import Distribution, Tensor
@@ -39,14 +40,12 @@ class Numbers(Part):
 
     def start(self, statistics: TableStatistics) -> np.ndarray:
         fit = fitted_mixture(statistics.quantiles[self.places], self.num_components, self.min_scale)
-        return np.concatenate([values.ravel() for values in fit])
+        return np.concatenate([values.T.ravel() for values in fit])
 
     def _mixture(self, parameters: Tensor, start: Tensor, scales: Scales) -> LogisticMixture:
         """Returns distributions of standardised values."""
-        shape = [3, len(self.places), self.num_components]
-        parameters = tf.reshape(parameters, tf.concat([tf.shape(parameters)[:-1], shape], axis=0))
-        logits, means, raw_stddevs = tf.unstack(parameters, axis=-3)  # [..., n, K] each
-        start_logits, start_means, start_stddevs = tf.unstack(tf.reshape(start, shape))
+        logits, means, raw_stddevs = self._by_component(parameters)
+        start_logits, start_means, start_stddevs = self._by_component(start)
         floor = tf.constant(self.min_scale, parameters.dtype)
         stddevs = floor + (start_stddevs - floor) * tf.nn.softplus(raw_stddevs + _UNIT_RAW_SCALE)
         return LogisticMixture(
@@ -55,11 +54,19 @@ class Numbers(Part):
             stddevs / _LOGISTIC_STDDEV,
             scales.low,
             scales.high,
-            np.where(self.columns.kinds[self.places] == "bounded", 0.0, _WIDE_SHARE),
+            for_rows(np.where(self.columns.kinds[self.places] == "bounded", 0.0, _WIDE_SHARE), start.shape.rank - 1),
         )
 
+    def _by_component(self, parameters: Tensor) -> list[Tensor]:
+        """Returns logits, means and standard deviations `[K, n, ...]`."""
+        shape = tf.concat([[3, self.num_components, len(self.places)], tf.shape(parameters)[1:]], axis=0)
+        return tf.unstack(tf.reshape(parameters, shape))
+
     def distribution(self, parameters: Tensor, start: Tensor, scales: Scales) -> Distribution:
-        limits = (tf.constant(limit[self.places], parameters.dtype) for limit in (self.columns.low, self.columns.high))
+        limits = (
+            tf.constant(for_rows(limit[self.places], start.shape.rank - 1), parameters.dtype)
+            for limit in (self.columns.low, self.columns.high)
+        )
         return _Linear(self._mixture(parameters, start, scales), scales.loc, scales.scale, *limits)
 
 
@@ -91,8 +98,7 @@ class _OfMixture(SameShape):
         return self._x_of(self.loc + self.scale * self.distribution.sample(n, seed=seed))
 
     def _mean(self) -> Tensor:
-        loc, scale = self.loc[:, tf.newaxis], self.scale[:, tf.newaxis]
-        return self.mixture.mean_of(lambda u: self._x_of(loc + scale * u))
+        return self.mixture.mean_of(lambda u: self._x_of(self.loc + self.scale * u))
 
     def _mode(self) -> Tensor:
         return self._x_of(self.loc + self.scale * self.distribution.mode())

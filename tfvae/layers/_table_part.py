@@ -11,13 +11,13 @@ from tfvae.typing import Distribution, Tensor
 
 
 class Scales(NamedTuple):
-    """The scales on which n columns are standardised.
+    """The scales on which n columns are standardised, `[n, 1, ...]` with an axis for each of the batch.
 
     Attributes:
-        loc: Mean on the scale of the values, or of their logarithms, `[n]`.
-        scale: Standard deviation on that scale, `[n]`.
-        low: Smallest standardised value in the data, `[n]`.
-        high: Largest standardised value in the data, `[n]`.
+        loc: Mean on the scale of the values, or of their logarithms.
+        scale: Standard deviation on that scale.
+        low: Smallest standardised value in the data.
+        high: Largest standardised value in the data.
     """
 
     loc: Tensor
@@ -28,6 +28,9 @@ class Scales(NamedTuple):
 
 class Part(abc.ABC):
     """Columns of a table whose distributions are made together.
+
+    Columns are the first axis, and rows the last ones. All that is computed for few columns is then computed for many
+    rows that are side by side in memory.
 
     Args:
         columns: All columns.
@@ -53,10 +56,10 @@ class Part(abc.ABC):
 
     @abc.abstractmethod
     def distribution(self, parameters: Tensor, start: Tensor, scales: Scales) -> Distribution:
-        """Creates distributions of single numbers in the units of the data, of batch shape `[..., n]`.
+        """Creates distributions of single numbers in the units of the data, of batch shape `[n, ...]`.
 
         Args:
-            parameters: Parameters `[..., size]`, relative to those of the marginal distributions.
-            start: The value of `start` for the data.
+            parameters: Parameters `[size, ...]`, relative to those of the marginal distributions.
+            start: The value of `start` for the data, `[size, 1, ...]`.
             scales: The scales of the columns of this part.
         """

@@ -31,3 +31,20 @@ def take(values: Tensor, places: np.ndarray) -> Tensor:
         return tf.gather(padded, places, axis=-1), lambda upstream: take(upstream, inverse)
 
     return taken(values)
+
+
+def take_rows(values: Tensor, places: np.ndarray) -> Tensor:
+    """Returns `values[places]` for distinct places of the first axis, as `take` does for the last."""
+    size = values.shape[0]
+    if np.array_equal(places, np.arange(size)):
+        return values
+    is_place = places < size
+    inverse = np.full(size, len(places))
+    inverse[places[is_place]] = np.flatnonzero(is_place)
+
+    @tf.custom_gradient
+    def taken(values: Tensor) -> tuple[Tensor, Any]:
+        padded = values if is_place.all() else tf.concat([values, tf.zeros_like(values[:1])], axis=0)
+        return tf.gather(padded, places, axis=0), lambda upstream: take_rows(upstream, inverse)
+
+    return taken(values)

@@ -32,6 +32,10 @@ class TruncatedLogistic(tfp.distributions.Distribution):
     Numerics:
         With sigmoid s, a = (low - loc) / scale and b = (high - loc) / scale, the probability of the interval is
         s(b) - s(a) = s(b) s(-a) (1 - exp(a - b)).
+
+        As s(t) = exp(min(t, 0)) / (1 + exp(-|t|)), the density is exp(e) r, where the exponent e is linear in x between
+        the points at which a sign changes, and the factor r cannot overflow. A sum over a mixture then takes one
+        logarithm, and no logarithm of a sigmoid.
     """
 
     def __init__(self, loc: Tensor, scale: Tensor, low: Tensor, high: Tensor):
@@ -58,25 +62,32 @@ class TruncatedLogistic(tfp.distributions.Distribution):
         return tf.constant([], tf.int32)
 
     def _log_prob(self, x: Tensor) -> Tensor:
-        log_prob = self._log_ratio(x, x) - tf.math.log(self.scale)
+        exponent, factor = self.density(x)
+        log_prob = exponent + tf.math.log(factor)
         return tf.where((x >= self.low) & (x <= self.high), log_prob, tf.constant(-math.inf, x.dtype))
 
-    def log_probability(self, low: Tensor, high: Tensor, width: Tensor) -> Tensor:
-        """Returns the log probability of an interval within the limits.
+    def density(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns e and r of the density exp(e) r of numbers within the limits."""
+        exponent, factor = self._parts(x, x)
+        return exponent, factor / self.scale
+
+    def probability(self, low: Tensor, high: Tensor, width: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns e and r of the probability exp(e) r of intervals within the limits.
 
         Args:
-            low: The lower end of the interval.
-            high: Its upper end.
+            low: The lower ends of the intervals.
+            high: Their upper ends.
             width: high - low, which may be more precise than the difference of the two.
         """
-        return self._log_ratio(low, high) + tf.math.log(-tf.math.expm1(-width / self.scale))
+        exponent, factor = self._parts(low, high)
+        return exponent, factor * -tf.math.expm1(-width / self.scale)
 
-    def _log_ratio(self, low: Tensor, high: Tensor) -> Tensor:
-        """Returns log of s(u) s(-l) / (s(b) - s(a)) for an interval, whose ends in scales are l and u."""
+    def _parts(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns e and r of s(u) s(-l) / (s(b) - s(a)) for an interval, whose ends in scales are l and u."""
         lower, upper, a, b = ((t - self.loc) / self.scale for t in (low, high, self.low, self.high))
-        log_sigmoid = tf.math.log_sigmoid
-        inside = (log_sigmoid(upper) - log_sigmoid(b)) + (log_sigmoid(-lower) - log_sigmoid(-a))
-        return inside - tf.math.log(-tf.math.expm1(-self._width()))
+        exponents, factors = zip(*(_sigmoid(t) for t in (upper, -lower, b, -a)), strict=True)
+        exponent = (exponents[0] - exponents[2]) + (exponents[1] - exponents[3])
+        return exponent, factors[2] * factors[3] / (factors[0] * factors[1] * -tf.math.expm1(-self._width()))
 
     def _width(self) -> Tensor:
         return (self.high - self.low) / self.scale
@@ -127,6 +138,12 @@ class TruncatedLogistic(tfp.distributions.Distribution):
 
     def _mode(self) -> Tensor:
         return tf.clip_by_value(self.loc, self.low, self.high)
+
+
+def _sigmoid(t: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns e and f of s(t) = exp(e) / f. The sum of their gradients is right also at t = 0."""
+    is_negative = t < 0
+    return tf.where(is_negative, t, tf.zeros_like(t)), 1.0 + tf.exp(tf.where(is_negative, t, -t))
 
 
 def _tiny(dtype: tf.DType) -> float:

@@ -10,9 +10,10 @@ from tfvae._checks import whole_number
 from tfvae._serialization import register
 from tfvae.layers._table_adapted import TableAdapted
 from tfvae.layers._table_columns import TableColumns
+from tfvae.layers._table_padding import for_rows
 from tfvae.layers._table_part import Part, Scales
 from tfvae.layers._table_parts import table_parts
-from tfvae.layers._table_row import RowPart, TableRow
+from tfvae.layers._table_row import RowPart, TableRow, columns_first
 from tfvae.layers._table_statistics import TableStatistics, default_statistics
 from tfvae.layers.distribution_layer import DistributionLayer
 from tfvae.tables import Schema
@@ -129,13 +130,15 @@ class TableLikelihood(DistributionLayer, TableAdapted):
         return sum(part.size for part in self._parts)
 
     def make_distribution(self, parameters: Tensor) -> Distribution:
-        parameters = tf.convert_to_tensor(parameters)
+        parameters = columns_first(tf.convert_to_tensor(parameters))
+        num_axes = parameters.shape.rank - 1
         start, *scales = (
-            tf.cast(weight, parameters.dtype) for weight in (self.start, self.loc, self.scale, self.low, self.high)
+            for_rows(tf.cast(weight, parameters.dtype), num_axes)
+            for weight in (self.start, self.loc, self.scale, self.low, self.high)
         )
         sizes = [part.size for part in self._parts]
         made = []
-        split = tf.split(parameters, sizes, axis=-1), tf.split(start, sizes)
+        split = tf.split(parameters, sizes), tf.split(start, sizes)
         for part, of_part, start_of_part in zip(self._parts, *split, strict=True):
             scales_of_part = Scales(*(tf.gather(each, part.places) for each in scales))
             made.append(RowPart(part.places, part.distribution(of_part, start_of_part, scales_of_part)))
