@@ -482,7 +482,7 @@ def test_many_columns_are_no_more_operations_than_few():
         log_prob = tf.function(lambda raw, x, layer=layer: layer.make_distribution(raw).log_prob(x))
         specs = [tf.TensorSpec([None, n], tf.float32) for n in (layer.parameters_size, number)]
         sizes.append(len(log_prob.get_concrete_function(*specs).graph.get_operations()))
-    assert sizes[0] == sizes[1] < 400
+    assert sizes[0] == sizes[1] < 600
 
 
 def test_gradient_of_taken_values():

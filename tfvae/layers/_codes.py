@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae.layers._reduced import sum_over
 from tfvae.typing import Tensor
 
 tfd = tfp.distributions
@@ -54,7 +55,7 @@ class Codes(tfp.distributions.Distribution):
     def _log_prob(self, x: Tensor) -> Tensor:
         # A comparison with all codes costs as much as their probabilities, and its gradient adds up nothing.
         is_code = tf.equal(tf.expand_dims(x, self._axis), self._codes())
-        return tf.reduce_sum(tf.where(is_code, self.log_probs, tf.zeros_like(self.log_probs)), axis=self._axis)
+        return sum_over(tf.where(is_code, self.log_probs, tf.zeros_like(self.log_probs)), self._axis)
 
     def _sample_n(self, n: Tensor, seed: Any = None) -> Tensor:
         shape = tf.concat([[n], tf.shape(self.log_probs)], axis=0)

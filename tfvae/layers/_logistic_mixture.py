@@ -9,6 +9,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae.layers._codes import Codes
+from tfvae.layers._reduced import largest_over, log_sum_exp_over, sum_over
 from tfvae.layers._truncated_logistic import TruncatedLogistic
 from tfvae.typing import Tensor
 
@@ -102,13 +103,13 @@ class LogisticMixture(tfp.distributions.Distribution):
         return tf.expand_dims(values, self._axis)
 
     def _log_normalizer(self) -> Tensor:
-        return tf.reduce_logsumexp(self.logits, axis=0)
+        return log_sum_exp_over(self.logits, self._axis)
 
     def _over_components(self, exponents: Tensor, factors: Tensor) -> Tensor:
         exponents += self.logits
-        largest = tf.stop_gradient(tf.reduce_max(exponents, axis=self._axis, keepdims=True))
-        total = tf.reduce_sum(tf.exp(exponents - largest) * factors, axis=self._axis)
-        return tf.math.log(total) + tf.squeeze(largest, self._axis) - self._log_normalizer()
+        largest = largest_over(exponents, self._axis)
+        total = sum_over(tf.exp(exponents - self._for_components(largest)) * factors, self._axis)
+        return tf.math.log(total) + largest - self._log_normalizer()
 
     def _with_wide(self, log_prob: Tensor, wide: Tensor, is_inside: Tensor) -> Tensor:
         share = self.wide_share

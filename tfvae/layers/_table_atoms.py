@@ -7,6 +7,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae.layers._codes import Codes
+from tfvae.layers._reduced import any_over, sum_over
 from tfvae.layers._same_shape import SameShape
 from tfvae.layers._table_codes import shares_of
 from tfvae.layers._table_padding import PaddedParameters, for_rows
@@ -73,10 +74,10 @@ class _WithAtoms(SameShape):
         axis = -self.atoms.ndim
         is_atom = tf.equal(tf.expand_dims(tf.cast(x, tf.float32), axis), self.atoms)
         of_atoms = self.log_probs[1:]
-        log_atom = tf.reduce_sum(tf.where(is_atom, of_atoms, tf.zeros_like(of_atoms)), axis=axis)
+        log_atom = sum_over(tf.where(is_atom, of_atoms, tf.zeros_like(of_atoms)), axis)
         log_rest = self.log_probs[0] + self.distribution.log_prob(x)
         both = log_atom + tf.nn.softplus(log_rest - log_atom) if self.is_whole else log_atom
-        return tf.where(tf.reduce_any(is_atom, axis=axis), both, log_rest)
+        return tf.where(any_over(is_atom, axis), both, log_rest)
 
     def _sample_n(self, n: Tensor, seed: Any = None) -> Tensor:
         first, second = tf.unstack(tfp.random.split_seed(seed, n=2, salt="with_atoms"), num=2)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tfvae.layers._reduced import log_sum_exp_over
 from tfvae.layers._take import take_rows
 from tfvae.typing import Tensor
 
@@ -41,4 +42,4 @@ class PaddedParameters:
         if not self.is_parameter.all():
             is_parameter = for_rows(self.is_parameter, padded.shape.rank - 2)
             padded = tf.where(is_parameter, padded, tf.constant(-math.inf, logits.dtype))
-        return padded - tf.reduce_logsumexp(padded, axis=0)
+        return padded - log_sum_exp_over(padded, -padded.shape.rank)
