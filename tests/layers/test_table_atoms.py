@@ -129,3 +129,11 @@ def test_a_mixture_is_fitted_to_quantiles():
     np.testing.assert_allclose(np.exp(logits), [[1 / 3, 2 / 3]], atol=0.02)
     np.testing.assert_allclose(means, [[-2.0, 1.0]], atol=0.05)
     np.testing.assert_allclose(stddevs, [[0.1, 0.5]], rtol=0.1)
+
+
+def test_columns_of_the_same_shape_have_the_same_mixture():
+    quantiles = np.sort(RNG.normal(size=(3, 50)), axis=1)
+    one = fitted_mixture(quantiles[:1], 3, 0.01)
+    for found, alone in zip(fitted_mixture(quantiles[[0, 2, 0, 1]], 3, 0.01), one, strict=True):
+        np.testing.assert_array_equal(found[[0, 2]], alone[[0, 0]])
+        assert not np.array_equal(found[1], found[3])

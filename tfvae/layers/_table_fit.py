@@ -30,6 +30,8 @@ def fitted_mixture(quantiles: np.ndarray, num_components: int, min_scale: float)
         num_components: K.
         min_scale: The smallest standard deviation that a model can learn.
     """
+    # Before a layer has seen data, all of thousands of columns have the same quantiles.
+    quantiles, places = np.unique(quantiles, axis=0, return_inverse=True)
     parts = np.array_split(quantiles, num_components, axis=1)
     means = np.stack([part.mean(axis=1) for part in parts], axis=1)  # [n, K]
     least = _LEAST_WIDTH * min_scale
@@ -46,4 +48,5 @@ def fitted_mixture(quantiles: np.ndarray, num_components: int, min_scale: float)
         spread = (shares * np.square(x - means[:, np.newaxis])).sum(axis=1) / totals
         stddevs = np.maximum(np.sqrt(spread), least)
         weights = np.maximum(totals / totals.sum(axis=-1, keepdims=True), _LEAST_WEIGHT)
-    return FittedMixture(np.log(weights / weights.sum(axis=-1, keepdims=True)), means, stddevs)
+    logits = np.log(weights / weights.sum(axis=-1, keepdims=True))
+    return FittedMixture(*(each[places.reshape(-1)] for each in (logits, means, stddevs)))
