@@ -10,6 +10,7 @@ from tfvae.training import RunConfig
 from tfvae.training.build import build_vae
 from tfvae.training.load_data import load_data
 from tfvae.training.resolve import resolve
+from tfvae.training.run_data import RunData
 
 
 class Contender:
@@ -21,12 +22,14 @@ class Contender:
         self._splits = load_data(given)
         config = resolve(given, self._splits)
         self._vae = build_vae(config, self._splits)
-        self._batches = self._splits.train.batches(config.training.batch_size, shuffle=True)
+        data = RunData(config, self._splits)
+        self._batches, self._num_steps = data.batches(), data.steps_per_epoch
+        self._batch_size = config.training.batch_size
 
     def train(self, epochs):
         """Returns the number of rows that were trained on."""
-        self._vae.fit(self._batches, epochs=epochs, verbose=0)
-        return epochs * len(self._splits.train)
+        self._vae.fit(self._batches, epochs=epochs, steps_per_epoch=self._num_steps, verbose=0)
+        return epochs * self._num_steps * self._batch_size
 
     def rows(self, seed, folder):
         """Runs both commands, from a file to a file, and returns as many rows as the table has."""

@@ -91,13 +91,13 @@ def test_the_configuration_of_a_run_has_all_columns(shop):
 
 def test_settings_for_tables(shop):
     given = RunConfig.from_dict({"data": {"name": str(shop)}})
-    assert (given.model.hidden, given.model.latent_size, given.training.epochs) == ((128,), 16, 0)
+    assert (given.model.hidden, given.model.latent_size, given.training.epochs) == ((64,), 16, 0)
     splits = load_data(given)
     training = resolve(given, splits).training
     assert (training.batch_size, training.epochs) == (32, 300)
     given = RunConfig.from_dict({"data": {"name": str(shop)}, "training": {"batch_size": 1}})
     training = resolve(given, splits).training
-    assert (training.batch_size, training.epochs) == (1, math.ceil(10_000 / 240))
+    assert (training.batch_size, training.epochs) == (1, math.ceil(8_000 / 240))
 
 
 def test_kinds_and_labels_that_the_user_gives(shop):

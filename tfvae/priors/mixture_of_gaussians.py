@@ -37,7 +37,7 @@ class MixtureOfGaussians(Prior):
         posteriors. scale = softplus(raw_scale) + 1e-5.
     """
 
-    def __init__(self, latent_size: int, num_components: int, seed: int | None = None, **kwargs: Any):
+    def __init__(self, latent_size: int, num_components: int = 20, seed: int | None = None, **kwargs: Any):
         super().__init__(**kwargs)
         self.latent_size = whole_number(latent_size, "latent_size")
         self.num_components = whole_number(num_components, "num_components")

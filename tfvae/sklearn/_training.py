@@ -12,6 +12,7 @@ from tfvae.models import VAE
 from tfvae.tables import Schema
 from tfvae.training.beta import schedule_callbacks
 from tfvae.training.build import build_vae
+from tfvae.training.choices import drops_remainder
 from tfvae.training.config import DataConfig, ModelConfig, RunConfig, TrainingConfig
 from tfvae.training.resolve import resolve
 
@@ -64,7 +65,12 @@ def trained(
     with _same_global_numbers():
         vae = build_vae(config, splits)
         history = vae.fit(
-            splits.train.batches(config.training.batch_size, shuffle=True, seed=training.seed),
+            splits.train.batches(
+                config.training.batch_size,
+                shuffle=True,
+                seed=training.seed,
+                drop_remainder=drops_remainder(config, splits.train),
+            ),
             epochs=config.training.epochs,
             validation_data=None if splits.validation is None else splits.validation.batches(_VALIDATION_BATCH_SIZE),
             callbacks=callbacks,

@@ -17,10 +17,12 @@ from tfvae.training.settings import ModelConfig
 _MIN_STEPS = 1000
 _MIN_EPOCHS, _MAX_EPOCHS = 10, 100
 # The same for tables, whose steps are short.
-_MIN_STEPS_OF_TABLE, _MAX_EPOCHS_OF_TABLE = 10_000, 300
+_MIN_STEPS_OF_TABLE, _MAX_EPOCHS_OF_TABLE = 8_000, 300
 # Automatic batch size: so many batches in an epoch, within these limits.
 _NUM_BATCHES = 50
 _MIN_BATCH_SIZE, _MAX_BATCH_SIZE = 32, 500
+# With at least so many batches, an epoch of a table leaves out the rows of a smaller last one.
+_MANY_BATCHES = 20
 # Columns of a table that are listed.
 _MOST_COLUMNS = 60
 # By default, one example in so many of a batch has a label, if labels are few.
@@ -103,7 +105,7 @@ def choose_batch_size(config: RunConfig, splits: Splits) -> int:
 
 
 def choose_epochs(config: RunConfig, splits: Splits) -> int:
-    """Chooses the number of epochs. 0 selects enough for 1,000 steps, from 10 to 100; for a table 10,000, 10 to 300."""
+    """Chooses the number of epochs. 0 selects enough for 1,000 steps, from 10 to 100; for a table 8,000, 10 to 300."""
     if config.training.epochs:
         return config.training.epochs
     is_table = splits.schema is not None
@@ -269,9 +271,20 @@ def num_labelled(config: RunConfig, train: AnySplit) -> int | None:
 def num_steps(config: RunConfig, train: AnySplit) -> int:
     """Returns the number of training steps in an epoch."""
     batch_size, labelled = config.training.batch_size, num_labelled(config, train)
+    if drops_remainder(config, train):
+        return len(train) // batch_size
     if labelled is None:
         return math.ceil(len(train) / batch_size)
     return math.ceil(int(np.sum(np.asarray(train.labels) < 0)) / (batch_size - labelled))
+
+
+def drops_remainder(config: RunConfig, train: AnySplit) -> bool:
+    """Whether an epoch leaves out the rows of a smaller last batch, which are others in each epoch.
+
+    XLA does not compile a step of another size. It takes as long as ten short steps of a table.
+    """
+    is_table = config.model.likelihood_kind == "table" and config.model.kind != "m2"
+    return is_table and len(train) >= _MANY_BATCHES * config.training.batch_size
 
 
 def _steps(config: RunConfig, splits: Splits) -> int:

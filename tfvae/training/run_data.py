@@ -11,7 +11,7 @@ from tfvae.data import Split, Splits
 from tfvae.data.any_split import AnySplit
 from tfvae.data.batches import endless
 from tfvae.data.split_like import SplitLike
-from tfvae.training.choices import num_labelled, num_steps
+from tfvae.training.choices import drops_remainder, num_labelled, num_steps
 from tfvae.training.config import RunConfig
 from tfvae.training.likelihoods import is_density_of_levels
 
@@ -61,6 +61,7 @@ class RunData:
             dequantize=dequantizes(config, split),
             labels=self.has_labels,
             num_labelled=num_labelled(config, self.splits.train),
+            drop_remainder=drops_remainder(config, self.splits.train),
         )
         for _ in range(epochs_done):
             iter(batches)  # order and noise of a pass depend on the number of previous iterators
