@@ -33,20 +33,20 @@ def fitted_mixture(quantiles: np.ndarray, num_components: int, min_scale: float)
     # Before a layer has seen data, all of thousands of columns have the same quantiles.
     quantiles, places = np.unique(quantiles, axis=0, return_inverse=True)
     parts = np.array_split(quantiles, num_components, axis=1)
-    means = np.stack([part.mean(axis=1) for part in parts], axis=1)  # [n, K]
+    means = np.stack([part.mean(axis=1) for part in parts])  # [K, n]; sums over a short last axis would be slow
     least = _LEAST_WIDTH * min_scale
-    stddevs = np.maximum(np.stack([np.ptp(part, axis=1) for part in parts], axis=1) / 2, least)
+    stddevs = np.maximum(np.stack([np.ptp(part, axis=1) for part in parts]) / 2, least)
     weights = np.full(means.shape, 1.0 / num_components)
-    x = quantiles[:, :, np.newaxis]  # [n, Q, 1]
     for _ in range(_NUM_ITERATIONS):
-        z = (x - means[:, np.newaxis]) / stddevs[:, np.newaxis]  # [n, Q, K]
-        logs = np.log(weights / stddevs)[:, np.newaxis] - np.square(z) / 2
-        shares = np.exp(logs - logs.max(axis=-1, keepdims=True))
-        shares /= shares.sum(axis=-1, keepdims=True)
-        totals = np.maximum(shares.sum(axis=1), 1e-9)  # [n, K]
-        means = (shares * x).sum(axis=1) / totals
-        spread = (shares * np.square(x - means[:, np.newaxis])).sum(axis=1) / totals
+        z = (quantiles - means[..., np.newaxis]) / stddevs[..., np.newaxis]  # [K, n, Q]
+        logs = np.log(weights / stddevs)[..., np.newaxis] - np.square(z) / 2
+        shares = np.exp(logs - logs.max(axis=0))
+        shares /= shares.sum(axis=0)
+        totals = np.maximum(shares.sum(axis=-1), 1e-9)  # [K, n]
+        means = np.einsum("knq,nq->kn", shares, quantiles) / totals
+        deviations = quantiles - means[..., np.newaxis]
+        spread = np.einsum("knq,knq,knq->kn", shares, deviations, deviations) / totals
         stddevs = np.maximum(np.sqrt(spread), least)
-        weights = np.maximum(totals / totals.sum(axis=-1, keepdims=True), _LEAST_WEIGHT)
-    logits = np.log(weights / weights.sum(axis=-1, keepdims=True))
-    return FittedMixture(*(each[places.reshape(-1)] for each in (logits, means, stddevs)))
+        weights = np.maximum(totals / totals.sum(axis=0), _LEAST_WEIGHT)
+    logits = np.log(weights / weights.sum(axis=0))
+    return FittedMixture(*(each.T[places.reshape(-1)] for each in (logits, means, stddevs)))
