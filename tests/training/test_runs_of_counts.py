@@ -1,14 +1,19 @@
 """Runs on sparse counts: choices, training, resuming, samples and latents."""
 
+import json
+import shutil
+
 import keras
 import numpy as np
+import pandas as pd
 import pytest
+import scipy.io
 import scipy.sparse
 from typer.testing import CliRunner
 
 from tfvae import layers
 from tfvae.cli.app import app
-from tfvae.data import load
+from tfvae.data import DataError, load
 from tfvae.training.baseline import measure_baseline
 from tfvae.training.build import build_vae
 from tfvae.training.config import RunConfig
@@ -147,6 +152,44 @@ def test_commands(run, cells, tmp_path):
     assert result.exit_code == 0, result.output
     with np.load(tmp_path / "z.npz") as file:
         assert file["mean"].shape == (N, 2)
+
+
+def test_columns_of_other_files_are_found_by_name(run, cells, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(run[0].path, folder)
+    names = [f"g{i}" for i in range(D)]
+    (folder / "column_names.json").write_text(json.dumps(names))
+    x, order = scipy.sparse.load_npz(cells), np.random.default_rng(0).permutation(D)
+    for name, columns in {"other": order, "part": order[2:]}.items():
+        (tmp_path / name).mkdir()
+        scipy.io.mmwrite(tmp_path / name / "matrix.mtx", x[:, columns].tocoo())
+        (tmp_path / name / "genes.tsv").write_text("".join(f"{names[i]}\tgene\n" for i in columns))
+    invoke = CliRunner().invoke
+    for data in (cells, tmp_path / "other"):
+        result = invoke(app, ["encode", str(folder), str(data), "-o", str(tmp_path / f"{data.name}.z.npz")])
+        assert result.exit_code == 0, result.output
+    with np.load(tmp_path / "cells.npz.z.npz") as one, np.load(tmp_path / "other.z.npz") as other:
+        np.testing.assert_array_equal(one["mean"], other["mean"])
+    few = ["--num-importance-samples", "5", "-o", str(tmp_path / "scores.csv")]
+    result = invoke(app, ["score", str(folder), str(tmp_path / "other"), *few])
+    assert result.exit_code == 0, result.output
+    scores = pd.read_csv(tmp_path / "scores.csv")
+    assert scores["column_1"].isin(names).all()
+    row, column = 0, names.index(scores["column_1"][0])
+    assert scores["value_1"][0] == x[row, column]
+    result = invoke(app, ["encode", str(folder), str(tmp_path / "part"), "-o", str(tmp_path / "z.npz")])
+    assert isinstance(result.exception, DataError)
+    assert "lacks 2 of the 12 columns" in str(result.exception)
+
+
+def test_runs_keep_the_names_of_columns(tmp_path, cells, monkeypatch):
+    x = scipy.sparse.load_npz(cells)
+    scipy.io.mmwrite(tmp_path / "matrix.mtx", x.tocoo())
+    (tmp_path / "genes.tsv").write_text("".join(f"g{i}\n" for i in range(D)))
+    monkeypatch.setattr("tfvae.training.run._fit", lambda *args: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        train(config_of(tmp_path), tmp_path / "run")
+    assert json.loads((tmp_path / "run" / "column_names.json").read_text()) == [f"g{i}" for i in range(D)]
 
 
 @pytest.mark.slow

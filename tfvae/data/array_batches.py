@@ -73,8 +73,18 @@ def make_batches(
         plan = tf.data.Dataset.range(num_batches).map(do_not_convert(lambda index: (tf.zeros([2], tf.int64), index)))
     dataset = plan.map(fetch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)
     if isinstance(stored.raw, SparseExamples):
-        return dataset
+        return dataset.with_options(_without_rewriting())
     return Batches(dataset, InMemoryBatches(stored, batch_size, num_batches, Finish(num_levels, draw), order, keys))
+
+
+def _without_rewriting() -> tf.data.Options:
+    """Returns options of datasets whose graph stays as it is. Rewriting it copies all tensors that functions capture.
+
+    It does nothing for these datasets, and the copy is as large as the data.
+    """
+    options = tf.data.Options()
+    options.experimental_optimization.apply_default_optimizations = False
+    return options
 
 
 def _one_pass(order: Order | None, batch_size: int, num_batches: int, key: Tensor) -> tf.data.Dataset:

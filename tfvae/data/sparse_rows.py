@@ -124,7 +124,8 @@ class SparseRows:
             for name in ("values", "columns", "ends"):
                 with tf.device("CPU:0"):
                     tensor = tf.convert_to_tensor(getattr(self, name))
-                setattr(self, name, np.asarray(memoryview(tensor)))  # frees the array that was copied
+                setattr(self, name, np.asarray(memoryview(tensor)))  # in the place of the array that was copied
+                tf.constant(np.zeros(1))  # TensorFlow lets go of an array when it makes the next tensor
                 found.append(tensor)
             self._tensors = (found[0], found[1], found[2])
         return self._tensors
