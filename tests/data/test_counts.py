@@ -162,6 +162,12 @@ def test_tensors_take_the_place_of_the_arrays(npz):
         np.testing.assert_array_equal(array, before)
 
 
+def test_the_graph_of_batches_is_not_rewritten(npz):
+    """Rewriting would copy the counts into it."""
+    options = tfvae.data.load(npz).train.batches(16, shuffle=True).repeat().options()
+    assert options.experimental_optimization.apply_default_optimizations is False
+
+
 def test_memory_of_a_file_of_counts(npz, counts):
     stored = scipy.sparse.csr_matrix(counts.astype("int32"))
     own = stored.data.nbytes + stored.indices.nbytes + stored.indptr.nbytes
