@@ -85,7 +85,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         learning_rate: Any = 2e-3,
         beta: Any = 1.0,
         network: Any = "mlp",
-        prior: Any = "mixture",
+        prior: Any = "standard_normal",
         estimator: Any = "sgvb",
         columns: "Mapping[str, Kind | Sequence[str]] | Kind | None" = None,
         handle_unknown: Literal["error", "missing"] = "error",

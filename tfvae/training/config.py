@@ -37,9 +37,8 @@ _OWN_DATA: dict[str, dict[str, Any]] = {
     "training": {"epochs": 0, "select": "auto"},
 }
 # The same for a table. Its rows are short, so that a small network and large batches train fast, and many passes pay.
-# A mixture as prior costs little, and finds the groups of rows that a normal distribution does not have.
 TABLE_DEFAULTS: dict[str, dict[str, Any]] = {
-    "model": {"hidden": (64,), "latent_size": 16, "activation": "relu", "prior": "mixture"},
+    "model": {"hidden": (64,), "latent_size": 16, "activation": "relu"},
     "training": {"epochs": 0, "batch_size": 0, "learning_rate": 2e-3, "select": "auto"},
 }
 # Values of settings that did not exist in earlier versions, equivalent to what these versions did.
