@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import scipy.io
 import scipy.sparse
+from small_models import few_signatures, without_xla
 from typer.testing import CliRunner
 
 from tfvae import layers
@@ -126,7 +127,9 @@ def test_conditions_besides_the_size(cells, monkeypatch):
 
 @pytest.fixture(scope="module")
 def run(cells, tmp_path_factory):
-    return train(config_of(cells), tmp_path_factory.mktemp("runs") / "run")
+    config = config_of(cells, evaluation={"num_importance_samples": 20})
+    with without_xla(), few_signatures():
+        return train(config, tmp_path_factory.mktemp("runs") / "run")
 
 
 def test_a_run(run):

@@ -46,6 +46,12 @@ def test_a_run_resizes_its_images(photos, config):
         checks.check_data(unchanged.data)
 
 
+def test_a_run_finds_its_folder_from_any_other(photos, monkeypatch):
+    monkeypatch.chdir(photos.parent)
+    config = RunConfig.from_dict({"data": {"name": photos.name, "image_size": "6x5"}, "model": {"hidden": [4]}})
+    assert resolve(config, load_data(config)).data.name == str(photos.resolve())
+
+
 def test_images_of_other_folders_are_resized_too(photos, config, tmp_path):
     checks.check_examples(str(photos / "cat"), config.data, "test")
     (tmp_path / "cat").symlink_to(photos / "cat")

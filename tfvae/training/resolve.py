@@ -7,7 +7,6 @@ from typing import Any
 from tfvae._errors import quoted
 from tfvae._targets import expanded
 from tfvae.data import Splits, known_names
-from tfvae.data.shard_header import is_shards
 from tfvae.parts import FAMILIES, is_own_code, is_part, kinds, part_of
 from tfvae.parts.building import arguments_of, resolved
 from tfvae.tables.files import schema_to_dict
@@ -59,7 +58,7 @@ def resolve(config: RunConfig, splits: Splits) -> RunConfig:
     likelihood = config.model.likelihood_kind
     name = data.name
     path = Path(name) if name in known_names() else expanded(name)
-    if name not in known_names() and (path.is_file() or is_shards(path)):
+    if name not in known_names() and path.exists():
         name = str(path.resolve())  # the run can be evaluated from any folder
     return dataclasses.replace(
         config,
