@@ -1,6 +1,6 @@
 """Compares models of the counts of cells: tfvae and scvi-tools' SCVI.
 
-    python benchmarks/counts.py ../shared/data/counts/zeisel_subset.h5ad --output counts.json
+    python benchmarks/counts.py cells.h5ad --output counts.json
 
 Both get the same training cells, the same latent size, number and size of hidden layers, batch size and epochs, and
 otherwise have their defaults: SCVI has dropout of 0.1, and a warm-up of the KL over 400 epochs. Runs alternate. Both
