@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfvae.layers._reduced import log_sum_exp_over
-from tfvae.layers._take import take_rows
+from tfvae.layers._take import take
 from tfvae.typing import Tensor
 
 
@@ -33,7 +33,7 @@ class PaddedParameters:
 
     def by_column(self, parameters: Tensor) -> Tensor:
         """Returns parameters `[size, ...]` as `[width, n, ...]`, padded by zeros."""
-        padded = take_rows(parameters, self._places.ravel())
+        padded = take(parameters, self._places.ravel(), axis=0)
         return tf.reshape(padded, tf.concat([self._places.shape, tf.shape(parameters)[1:]], axis=0))
 
     def log_softmax(self, logits: Tensor) -> Tensor:

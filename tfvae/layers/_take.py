@@ -1,4 +1,4 @@
-"""Values at fixed places of the last axis."""
+"""Values at fixed places of an axis."""
 
 from typing import Any
 
@@ -8,17 +8,18 @@ import tensorflow as tf
 from tfvae.typing import Tensor
 
 
-def take(values: Tensor, places: np.ndarray) -> Tensor:
-    """Returns `values[..., places]`, whose gradient costs no more than the values.
+def take(values: Tensor, places: np.ndarray, axis: int = -1) -> Tensor:
+    """Returns the values at some places of an axis, with a gradient that costs no more than the values.
 
     The gradient of `tf.gather` adds up repeated places, one after the other. Here places are distinct, so that it is
     a gather too.
 
     Args:
-        values: Tensor `[..., N]` of static length N.
+        values: Tensor whose axis has a static length N.
         places: Distinct indices `[M]`, among which N may be repeated: there the result is zero.
+        axis: The axis.
     """
-    size = values.shape[-1]
+    size = values.shape[axis]
     if np.array_equal(places, np.arange(size)):
         return values
     is_place = places < size
@@ -27,24 +28,9 @@ def take(values: Tensor, places: np.ndarray) -> Tensor:
 
     @tf.custom_gradient
     def taken(values: Tensor) -> tuple[Tensor, Any]:
-        padded = values if is_place.all() else tf.concat([values, tf.zeros_like(values[..., :1])], axis=-1)
-        return tf.gather(padded, places, axis=-1), lambda upstream: take(upstream, inverse)
-
-    return taken(values)
-
-
-def take_rows(values: Tensor, places: np.ndarray) -> Tensor:
-    """Returns `values[places]` for distinct places of the first axis, as `take` does for the last."""
-    size = values.shape[0]
-    if np.array_equal(places, np.arange(size)):
-        return values
-    is_place = places < size
-    inverse = np.full(size, len(places))
-    inverse[places[is_place]] = np.flatnonzero(is_place)
-
-    @tf.custom_gradient
-    def taken(values: Tensor) -> tuple[Tensor, Any]:
-        padded = values if is_place.all() else tf.concat([values, tf.zeros_like(values[:1])], axis=0)
-        return tf.gather(padded, places, axis=0), lambda upstream: take_rows(upstream, inverse)
+        padded = values
+        if not is_place.all():
+            padded = tf.concat([values, tf.zeros_like(tf.gather(values, [0], axis=axis))], axis=axis)
+        return tf.gather(padded, places, axis=axis), lambda upstream: take(upstream, inverse, axis)
 
     return taken(values)
