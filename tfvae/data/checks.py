@@ -7,8 +7,7 @@ from typing import Any
 from tfvae._errors import quoted
 from tfvae.data.conditions import LABEL
 from tfvae.data.errors import DataError
-from tfvae.data.requests import ImageSize, request_of, size_of, source_for, source_of_examples
-from tfvae.data.sources.source import Request
+from tfvae.data.requests import ImageSize, request_of, source_for, source_of_examples
 
 _SPLIT_NAMES = ("train", "validation", "test")
 
@@ -37,14 +36,8 @@ def check_name(
         DataError: If the name is unknown, the path does not exist, or `load` would refuse the file by its headers.
         MemoryError: If the arrays, with the copies that loading makes, need more memory than is free.
     """
-    request = Request(
-        os.fspath(name),
-        condition=condition,
-        missing=missing,
-        image_size=size_of(image_size),
-        label=label,
-        id=id,
-        weight=weight,
+    request = request_of(
+        name, condition=condition, missing=missing, image_size=image_size, label=label, id=id, weight=weight
     )
     source = source_for(request)
     is_made = condition == LABEL and not source.has_conditions
@@ -58,7 +51,7 @@ def check_examples(
     image_size: ImageSize = None,
 ) -> None:
     """Checks as `check_name` data for `load_examples`."""
-    request = Request(os.fspath(name), condition=condition, missing=missing)
+    request = request_of(name, condition=condition, missing=missing)
     source, request = source_of_examples(request, image_size)
     source.check(request)
 

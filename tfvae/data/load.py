@@ -9,9 +9,8 @@ from tfvae.data.any_split import AnySplit
 from tfvae.data.checks import check_split
 from tfvae.data.conditions import LABEL, conditioned_on_labels
 from tfvae.data.errors import DataError
-from tfvae.data.requests import ImageSize, folder_of, size_of, source_for, source_of_examples
+from tfvae.data.requests import ImageSize, request_of, source_for, source_of_examples
 from tfvae.data.sources.registry import NAMES
-from tfvae.data.sources.source import Request
 from tfvae.data.splits import Splits
 
 
@@ -79,8 +78,17 @@ def load(
         >>> len(splits.train), splits.event_shape, splits.num_levels
         (1437, (8, 8, 1), 17)
     """
-    request = Request(
-        os.fspath(name), folder_of(data_dir), seed, condition, missing, size_of(image_size), label, columns, id, weight
+    request = request_of(
+        name,
+        data_dir=data_dir,
+        seed=seed,
+        condition=condition,
+        missing=missing,
+        image_size=image_size,
+        label=label,
+        columns=columns,
+        id=id,
+        weight=weight,
     )
     source = source_for(request)
     if condition != LABEL or source.has_conditions:
@@ -122,9 +130,9 @@ def load_examples(
         DataError: If `load` refuses the data, or the data set lacks the split.
     """
     check_split(split)
-    request = Request(
-        os.fspath(name),
-        folder_of(data_dir),
+    request = request_of(
+        name,
+        data_dir=data_dir,
         condition=condition,
         missing=missing,
         label=label,

@@ -6,6 +6,8 @@ from typing import Protocol
 import numpy as np
 import tensorflow as tf
 
+from tfvae.data.requirements import checked_num_labelled
+from tfvae.data.split_like import SplitLike
 from tfvae.typing import Tensor
 
 
@@ -18,6 +20,19 @@ class Order(Protocol):
 
     def __call__(self, key: Tensor) -> Tensor:
         """Returns the indices of the examples of a pass, int64 `[num_rows]`, for its key `[2]`."""
+
+
+def order_of(split: SplitLike, batch_size: int, shuffle: bool, labels: bool, num_labelled: int | None) -> Order | None:
+    """Returns the order of the passes of `batches` with these arguments. None is that of the split.
+
+    Raises:
+        ValueError: If the combination of arguments is invalid.
+        DataError: If labels are missing.
+    """
+    if num_labelled is not None:
+        known, unknown = checked_num_labelled(split, num_labelled, batch_size, shuffle, labels)
+        return WithLabelled(known, unknown, batch_size, num_labelled)
+    return Shuffled(len(split)) if shuffle else None
 
 
 @dataclasses.dataclass(frozen=True)

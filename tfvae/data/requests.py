@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -22,18 +21,22 @@ _LARGEST_SIZE = 65_535
 def request_of(
     name: str | os.PathLike[str],
     *,
-    condition: str | None = None,
-    missing: str | None = None,
+    data_dir: str | os.PathLike[str] | None = None,
     image_size: ImageSize = None,
-    label: str | None = None,
-    columns: Mapping[str, Any] | None = None,
+    **others: Any,
 ) -> Request:
     """Returns the request of arguments of `load`.
+
+    Args:
+        name: As for `load`.
+        data_dir: As for `load`.
+        image_size: As for `load`.
+        **others: Further attributes of the request.
 
     Raises:
         DataError: If `image_size` is not a size.
     """
-    return Request(os.fspath(name), None, 0, condition, missing, size_of(image_size), label, columns)
+    return Request(os.fspath(name), folder_of(data_dir), image_size=size_of(image_size), **others)
 
 
 def folder_of(data_dir: str | os.PathLike[str] | None) -> Path | None:

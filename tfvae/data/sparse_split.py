@@ -10,15 +10,13 @@ from tfvae._checks import whole_number
 from tfvae.data.errors import DataError
 from tfvae.data.fixed_draw import FixedDraw
 from tfvae.data.parts_of_split import checked_condition
-from tfvae.data.requirements import checked_batch_size, checked_num_labelled, choose_draw
+from tfvae.data.requirements import checked_batch_size, choose_draw
 from tfvae.data.sparse_rows import SparseRows
 from tfvae.data.split import Split
 from tfvae.data.split_like import SplitLike
 
 if TYPE_CHECKING:
     import tensorflow as tf
-
-    from tfvae.data.orders import Order
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -166,16 +164,13 @@ class SparseSplit(SplitLike):
         """
         from tfvae.data.array_batches import make_batches, on_host
         from tfvae.data.finishing import Stored
-        from tfvae.data.orders import Shuffled, WithLabelled
+        from tfvae.data.orders import order_of
         from tfvae.data.sparse_gather import SparseExamples
 
         if choose_draw(self, binarize, dequantize, labels) is not None:
             raise DataError(f"{self.name} has counts, to which no noise is added. Leave binarize=None.")
         batch_size = checked_batch_size(batch_size, len(self), drop_remainder, self.name)
-        order: Order | None = Shuffled(len(self)) if shuffle else None
-        if num_labelled is not None:
-            known, unknown = checked_num_labelled(self, num_labelled, batch_size, shuffle, labels)
-            order = WithLabelled(known, unknown, batch_size, num_labelled)
+        order = order_of(self, batch_size, shuffle, labels, num_labelled)
         stored = Stored(
             SparseExamples.of(self.matrix, self.rows),
             on_host(self.condition),

@@ -11,7 +11,7 @@ from tfvae.data.contents import plain_values
 from tfvae.data.errors import DataError
 from tfvae.data.fixed_draw import FixedDraw
 from tfvae.data.parts_of_split import checked_condition, checked_ids, checked_names, checked_observed, checked_weight
-from tfvae.data.requirements import checked_batch_size, checked_num_labelled, choose_draw
+from tfvae.data.requirements import checked_batch_size, choose_draw
 from tfvae.data.split_like import SplitLike, require_levels
 from tfvae.tables.schema import Schema
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
     from tfvae.data.finishing import Stored
-    from tfvae.data.orders import Order
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -230,15 +229,12 @@ class Split(SplitLike):
             Burda, Grosse & Salakhutdinov, Importance Weighted Autoencoders, 2016, arXiv 1509.00519, section 5.1.
         """
         from tfvae.data.array_batches import make_batches
-        from tfvae.data.orders import Shuffled, WithLabelled
+        from tfvae.data.orders import order_of
 
         draw = choose_draw(self, binarize, dequantize, labels)
         batch_size = checked_batch_size(batch_size, len(self), drop_remainder, self.name)
         split = self.binarized(seed) if binarize == "static" else self
-        order: Order | None = Shuffled(len(self)) if shuffle else None
-        if num_labelled is not None:
-            known, unknown = checked_num_labelled(self, num_labelled, batch_size, shuffle, labels)
-            order = WithLabelled(known, unknown, batch_size, num_labelled)
+        order = order_of(self, batch_size, shuffle, labels, num_labelled)
         return make_batches(
             split._stored if labels else split._stored._replace(labels=None),
             split.num_levels,
