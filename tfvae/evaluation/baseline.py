@@ -47,13 +47,7 @@ def independent_log_likelihood(train: np.ndarray, test: np.ndarray, family: Lite
         scale = np.where(constant, 1.0, stddev)
         each = -0.5 * np.square((x - mean) / scale) - np.log(scale) - 0.5 * _LOG_2_PI
     per_example = each.sum(axis=axes, where=seen)
-    return Record(
-        name="baseline",
-        unit="nats",
-        per_example=per_example,
-        monte_carlo_variance=np.zeros_like(per_example),
-        diagnostics={"family": family, "num_constant": int(constant.sum())},
-    )
+    return _record(per_example, family, int(constant.sum()))
 
 
 def independent_columns_log_likelihood(train: np.ndarray, test: np.ndarray, schema: Schema) -> Record:
@@ -73,13 +67,7 @@ def independent_columns_log_likelihood(train: np.ndarray, test: np.ndarray, sche
     each = independent_log_likelihood_by_column(train, test, schema)
     per_example = np.asarray(np.nansum(each, axis=1, dtype=np.float64))
     constant = [np.unique(column[~np.isnan(column)]).size < 2 for column in train.T]
-    return Record(
-        name="baseline",
-        unit="nats",
-        per_example=per_example,
-        monte_carlo_variance=np.zeros_like(per_example),
-        diagnostics={"family": "table", "num_constant": int(np.sum(constant))},
-    )
+    return _record(per_example, "table", int(np.sum(constant)))
 
 
 def independent_log_likelihood_by_column(train: np.ndarray, test: np.ndarray, schema: Schema) -> np.ndarray:
@@ -113,12 +101,16 @@ def sized_counts_log_likelihood(train: np.ndarray, test: np.ndarray) -> Record:
         x = np.asarray(test[start : start + _NUM_ROWS], np.float32)
         sizes = np.maximum(x.sum(axis=1, keepdims=True), 1.0)
         per_example[start : start + len(x)] = layer(np.concatenate([np.zeros_like(x), sizes], axis=1)).log_prob(x)
+    return _record(per_example, "counts", int((train.max(axis=0) == train.min(axis=0)).sum()))
+
+
+def _record(per_example: np.ndarray, family: str, num_constant: int) -> Record:
     return Record(
         name="baseline",
         unit="nats",
         per_example=per_example,
         monte_carlo_variance=np.zeros_like(per_example),
-        diagnostics={"family": "counts", "num_constant": int((train.max(axis=0) == train.min(axis=0)).sum())},
+        diagnostics={"family": family, "num_constant": num_constant},
     )
 
 

@@ -19,13 +19,10 @@ from tfvae.sklearn._saved import from_bytes, to_bytes
 from tfvae.sklearn._training import trained
 from tfvae.tables import Schema
 from tfvae.tables.column import Kind
-from tfvae.tables.filling import with_frequent_categories
+from tfvae.tables.filling import NUM_DRAWS, with_frequent_categories
 
 if TYPE_CHECKING:
     import pandas as pd
-
-# Draws of a missing category, of which the most frequent one is imputed.
-_NUM_DRAWS = 25
 
 
 class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -212,7 +209,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         found = impute(
             self.model_,
             self._rows(X),
-            num_samples=_NUM_DRAWS if any(column.categories for column in self.schema_.used) else 0,
+            num_samples=NUM_DRAWS if any(column.categories for column in self.schema_.used) else 0,
             num_importance_samples=self.num_importance_samples,
         )
         return self._form.filled(X, with_frequent_categories(found.mean, found.samples, self.schema_))

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+NUM_DRAWS = 25
+"""The number of draws of a missing category of which the most frequent one is imputed."""
+
+
 def with_filled(frame: "pd.DataFrame", rows: np.ndarray, schema: Schema) -> "pd.DataFrame":
     """Returns a table whose missing values are those of rows of numbers. All other cells are unchanged.
 

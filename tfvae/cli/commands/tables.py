@@ -12,12 +12,9 @@ from tfvae.data.conditions import LABEL
 from tfvae.evaluation import Imputation
 from tfvae.tables import Schema, read_table, to_frame
 from tfvae.tables.files import schema_from_dict
-from tfvae.tables.filling import with_filled, with_frequent_categories
+from tfvae.tables.filling import NUM_DRAWS, with_filled, with_frequent_categories
 from tfvae.tables.frames import within_range
 from tfvae.training.config import RunConfig
-
-# Draws of a missing category, of which the most frequent one is imputed.
-_NUM_DRAWS = 25
 
 
 def schema_of_run(config: RunConfig) -> Schema | None:
@@ -80,4 +77,4 @@ def write_reconstructed(path: Path, x: np.ndarray, schema: Schema, ids: Ids) -> 
 
 def num_samples_for(num_draws: int) -> int:
     """Returns the number of draws of missing values that `write_imputed` needs."""
-    return max(num_draws, _NUM_DRAWS)
+    return max(num_draws, NUM_DRAWS)
