@@ -7,6 +7,7 @@ import importlib
 import os
 from typing import Any
 
+from tfvae import _late_imports
 from tfvae._log import add_fallback_handler
 from tfvae._version import __version__
 
@@ -14,6 +15,7 @@ add_fallback_handler()
 
 # Keras reads this variable when it is first imported. The layers of tfvae require TensorFlow.
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+_late_imports.install()
 
 _SUBPACKAGES = frozenset(
     {

@@ -1,0 +1,74 @@
+"""Late import of parts of Keras that few programs use.
+
+`keras.wrappers` imports scikit-learn and `keras.visualization` imports pyplot, which takes a second at every start.
+With the finder of this module, they are imported when a program first reads one of their attributes.
+"""
+
+import importlib.abc
+import importlib.machinery
+import sys
+import threading
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any
+
+_PARTS = ("wrappers", "visualization")
+LATE = frozenset(f"{parent}.{part}" for parent in ("keras", "keras._tf_keras.keras", "keras.src") for part in _PARTS)
+
+
+def install() -> None:
+    """Imports the parts late from now on. It has no effect on a Keras that is imported already."""
+    if "keras" not in sys.modules and not any(isinstance(finder, LateFinder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, LateFinder())
+
+
+class LateFinder(importlib.abc.MetaPathFinder):
+    """Finds the modules in `LATE` like Python, with a loader that executes them later."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        """Returns the specification of a module in `LATE`. None leaves the others to Python."""
+        if fullname not in LATE:
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
+        if spec is not None and spec.loader is not None:
+            spec.loader = _LateLoader(spec.loader)
+        return spec
+
+
+class _LateLoader(importlib.abc.Loader):
+    """Loader of a module that is executed when an attribute is missing, in one thread while others wait."""
+
+    def __init__(self, loader: Any):
+        self._loader = loader
+        self._lock = threading.RLock()
+        self._is_executing = False
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType | None:
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        def read(name: str) -> Any:
+            self._execute(module)
+            if name in module.__dict__:
+                return module.__dict__[name]
+            raise AttributeError(f"module {module.__name__!r} has no attribute {name!r}")
+
+        def names() -> list[str]:
+            self._execute(module)
+            return sorted(module.__dict__)
+
+        module.__getattr__, module.__dir__ = read, names  # type: ignore[method-assign, assignment]
+
+    def _execute(self, module: ModuleType) -> None:
+        with self._lock:
+            if self._is_executing or "__getattr__" not in module.__dict__:
+                return
+            self._is_executing = True
+            try:
+                self._loader.exec_module(module)
+            finally:
+                self._is_executing = False
+            module.__spec__.loader = module.__loader__ = self._loader  # type: ignore[union-attr]
+            del module.__getattr__, module.__dir__
