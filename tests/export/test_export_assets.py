@@ -12,7 +12,7 @@ from tensorflow_serving.apis import prediction_log_pb2
 from tensorflow_serving.config import model_server_config_pb2
 
 import tfvae
-from tfvae.export.signatures import DEFAULT, MEANS, SIGNATURES
+from tfvae.export.signature_names import DEFAULT, MEANS, SIGNATURES
 
 NAMES = {*SIGNATURES, *MEANS, DEFAULT}
 

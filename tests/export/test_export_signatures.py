@@ -12,7 +12,8 @@ from tfvae._dtype_policy import dtype_policy
 from tfvae._seeds import fold_in
 from tfvae.estimators.monte_carlo import CHUNK_SIZE
 from tfvae.export.checks import event_shape_of
-from tfvae.export.signatures import DEFAULT, MEANS, SIGNATURES, Signatures
+from tfvae.export.signature_names import DEFAULT, MEANS, SIGNATURES
+from tfvae.export.signatures import Signatures
 
 tfd = tfp.distributions
 layers = keras.layers

@@ -20,7 +20,8 @@ from steered_models import (
 
 import tfvae
 from tfvae._seeds import fold_in
-from tfvae.export.signatures import NAMES, Signatures
+from tfvae.export.signature_names import NAMES
+from tfvae.export.signatures import Signatures
 
 SEED = np.array([7, -1], np.int32)
 X, C = data(), np.eye(NUM_CLASSES, dtype="float32")[[0, 2, 1, 1, 0]]

@@ -7,7 +7,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 import tfvae
-from tfvae.export.signatures import DEFAULT, MEANS, SIGNATURES
+from tfvae.export.signature_names import DEFAULT, MEANS, SIGNATURES
 
 MODEL = Path(__file__).parents[2] / "saved_models" / "digits_vae" / "1"
 SEED = np.array([11, 12], np.int32)

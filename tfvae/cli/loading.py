@@ -16,11 +16,9 @@ def commands(name: str) -> ModuleType:
     TensorFlow writes these messages to the file descriptor before any setting of ours takes effect.
     TF_CPP_MIN_LOG_LEVEL=0 shows them.
     """
-    level = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     for library in ("tensorflow", "absl"):
         logging.getLogger(library).setLevel(logging.ERROR)
-    if level == "0":
-        return importlib.import_module(f"tfvae.cli.commands.{name}")
     with messages_hidden():
         return importlib.import_module(f"tfvae.cli.commands.{name}")
 
@@ -29,9 +27,14 @@ def commands(name: str) -> ModuleType:
 def messages_hidden(*expected: type[Exception]) -> Iterator[None]:
     """Hides what libraries write to standard error without going through Python. It is shown if an error is raised.
 
+    With TF_CPP_MIN_LOG_LEVEL=0 nothing is hidden.
+
     Args:
         *expected: Types of errors whose message is enough, so that the output stays hidden.
     """
+    if os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "0":
+        yield
+        return
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as messages:

@@ -2,8 +2,6 @@
 
 from typing import Any, NamedTuple
 
-import keras
-
 from tfvae._arrays import is_array_like
 
 # The keys under which a dictionary has its x and its labels; the first one that is there counts.
@@ -37,6 +35,8 @@ def unpack(data: Any) -> Examples:
     Raises:
         ValueError: If x has several inputs, or is a dictionary without data.
     """
+    import keras  # imported here, because the names above are for programs that do without it
+
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
     if not is_dictionary(x):
         return Examples(single(x), y, sample_weight)

@@ -18,7 +18,7 @@ from tfvae.export.folders import Kind, free_target, new_folder
 from tfvae.export.manifest import CONVERTED_MANIFEST, write_manifest
 from tfvae.export.messages import first_line
 from tfvae.export.real_examples import RealExamples, real_examples
-from tfvae.export.signature_inputs import CLASSIFY, MEANS
+from tfvae.export.signature_names import CLASSIFY, MEANS
 from tfvae.export.signatures import Signatures, described
 from tfvae.models import VAE
 from tfvae.priors import Conditional

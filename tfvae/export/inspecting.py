@@ -10,14 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from google.protobuf.message import DecodeError
-from tensorflow.core.framework import types_pb2
-from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
 from tfvae.export.folders import MODEL_FILE
-from tfvae.export.manifest import MANIFEST
+from tfvae.export.manifest import CONVERTED_MANIFEST, MANIFEST, check_files, read_manifest
 from tfvae.export.messages import first_line
-from tfvae.export.signature_inputs import SIGNATURES, is_integer
-from tfvae.export.signatures import NAMES
+from tfvae.export.saved_model_messages import DT_FLOAT, DT_INT32, saved_model_class
+from tfvae.export.signature_names import NAMES, SIGNATURES, is_integer
 
 _INIT_SIGNATURE = "__saved_model_init_op"
 # Objects that are restored without running code: functions, variables, constants, and containers of these.
@@ -29,14 +27,39 @@ _NAMES = {"model_variables", "signatures", *NAMES}
 _NUMBERED = re.compile(r"(trace_|capture_)?[0-9]+")
 
 
-def read_meta_graph(folder: Path) -> meta_graph_pb2.MetaGraphDef:
+def checked_manifest(folder: Path) -> Mapping[str, Any]:
+    """Returns the manifest of a SavedModel that `save` wrote and whose files are complete, without opening it.
+
+    Raises:
+        ValueError: If the folder does not exist, its files are missing or damaged, or `save` did not write it.
+    """
+    if not folder.is_dir():
+        raise ValueError(f"There is no exported model at {folder}. Write one with tfvae.export.save(vae, path).")
+    if not (folder / MODEL_FILE).is_file():
+        raise ValueError(f"{folder} is not a SavedModel, or is incomplete: it has no {MODEL_FILE}. {_hint(folder)}")
+    manifest = read_manifest(folder)
+    if manifest is not None:
+        check_files(folder, manifest)
+    check_written_by_save(folder, manifest)
+    return manifest or {}
+
+
+def damaged(folder: Path, error: Exception) -> ValueError:
+    """Returns the error for a SavedModel that cannot be opened."""
+    return ValueError(
+        f"The exported model at {folder} is damaged or incomplete: {first_line(error)}. Use another copy, or export "
+        "the model again with tfvae.export.save(vae, path, overwrite=True)."
+    )
+
+
+def read_meta_graph(folder: Path) -> Any:
     """Reads the graph of a SavedModel with its signatures, without running it.
 
     Raises:
         ValueError: If the file is damaged or does not contain exactly one graph.
     """
     try:
-        model = saved_model_pb2.SavedModel.FromString((folder / MODEL_FILE).read_bytes())
+        model = saved_model_class().FromString((folder / MODEL_FILE).read_bytes())
     except DecodeError as error:
         raise ValueError(
             f"The exported model at {folder} is damaged or incomplete: {MODEL_FILE} cannot be read: "
@@ -112,7 +135,7 @@ def _shape(info: Any) -> list[int | None]:
 def _has_expected_dtypes(signature: str, definition: Any) -> bool:
     dtypes = _by_tensor(definition, lambda info: info.dtype)
     return all(
-        dtype == (types_pb2.DT_INT32 if is_integer(signature, name) else types_pb2.DT_FLOAT)
+        dtype == (DT_INT32 if is_integer(signature, name) else DT_FLOAT)
         for group in dtypes.values()
         for name, dtype in group.items()
     )
@@ -123,3 +146,12 @@ def _refusal(folder: Path, reason: str) -> ValueError:
         f"The SavedModel at {folder} was not written by tfvae.export.save: {reason}. It has not been opened, because a "
         "SavedModel is a program. If you trust it, load it with tf.saved_model.load."
     )
+
+
+def _hint(folder: Path) -> str:
+    if (folder / CONVERTED_MANIFEST).is_file():
+        return "It contains a model for other runtimes: run its files with ai_edge_litert or onnxruntime."
+    versions = sorted(inner.name for inner in folder.iterdir() if (inner / MODEL_FILE).is_file())
+    if versions:
+        return f"It contains the versions {versions}: load one of them, such as {folder / versions[-1]}."
+    return "Export the model again."

@@ -6,16 +6,9 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from tfvae.export.labels import Labels
+from tfvae.export.signature_names import CLASSIFY, DEFAULT
 from tfvae.models import VAE
 from tfvae.typing import Tensor
-
-SIGNATURES = ("encode", "decode", "reconstruct", "sample", "elbo", "log_marginal")
-# Functions without draws, with independent results per example. Models of earlier versions do not have them.
-MEANS = ("posterior", "likelihood")
-# Probabilities of the classes, for models with labels.
-CLASSIFY = "classify"
-# TensorFlow's name of the signature for requests without a signature.
-DEFAULT = "serving_default"
 
 # The inputs in order. "z" stands for all parts of z, and "y" for the part that is a label.
 _INPUTS: Mapping[str, tuple[str, ...]] = {
@@ -30,12 +23,6 @@ _INPUTS: Mapping[str, tuple[str, ...]] = {
     CLASSIFY: ("x", "condition"),
     DEFAULT: ("x", "condition"),
 }
-_INTEGERS = {("sample", "label"), (CLASSIFY, "label")}
-
-
-def is_integer(signature: str, name: str) -> bool:
-    """Whether an input or output of a signature is int32. All others are float32."""
-    return name in ("num_samples", "seed") or (signature, name) in _INTEGERS
 
 
 class Given(NamedTuple):

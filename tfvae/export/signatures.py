@@ -8,12 +8,10 @@ import tensorflow as tf
 
 from tfvae.export.labels import labels_of
 from tfvae.export.signature_functions import SignatureFunctions
-from tfvae.export.signature_inputs import CLASSIFY, DEFAULT, MEANS, SIGNATURES, Given, SignatureInputs, is_integer
+from tfvae.export.signature_inputs import Given, SignatureInputs
+from tfvae.export.signature_names import CLASSIFY, NAMES, is_integer
 from tfvae.models import VAE
 from tfvae.typing import Tensor
-
-# Names of all functions of a model.
-NAMES = (*SIGNATURES, *MEANS, CLASSIFY, DEFAULT)
 
 
 class Signatures(tf.Module):

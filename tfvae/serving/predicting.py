@@ -5,11 +5,11 @@ import functools
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-import tensorflow as tf
 from fastapi import Request
 from fastapi.responses import Response
 from starlette.requests import ClientDisconnect
 
+from tfvae._tf_library import TensorFlowError
 from tfvae.serving.byte_budget import ByteBudget
 from tfvae.serving.limits import Limits
 from tfvae.serving.metrics import Metrics
@@ -64,9 +64,9 @@ class Predictor:
         except RefusedRequest as refusal:
             code = refusal.status
             raise
-        except tf.errors.OpError as error:
+        except TensorFlowError as error:
             code = 400
-            raise RefusedRequest(400, str(error.message).splitlines()[0]) from error
+            raise RefusedRequest(400, str(error).splitlines()[0]) from error
         except asyncio.CancelledError as error:  # the time for finishing requests at shutdown is over
             code = 503
             raise RefusedRequest(503, "The server is shutting down before this request is finished.") from error

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 from google.protobuf import json_format
 
-from tfvae import export
 from tfvae.data.examples import CONDITION
 from tfvae.export.folders import MODEL_FILE
-from tfvae.export.inspecting import read_meta_graph
+from tfvae.export.program import Program
+from tfvae.export.saved_model_messages import DT_INT32
 from tfvae.serving.signature import Signature, TensorInfo
 from tfvae.training.run_folder import RunFolder
 
@@ -46,13 +45,11 @@ class ServedModel:
                 "The name of a model is part of URLs, so it must not contain a slash, colon, space or one of ?#%. "
                 f"Received: name={self.name!r}"
             )
-        self._loaded = export.load(self.folder)
-        manifest = export.read_manifest(self.folder) or {}
-        self._definitions = read_meta_graph(self.folder).signature_def
+        self._program = Program(self.folder)
+        manifest = self._program.manifest
         self.signatures = {
             name: Signature(name, _inputs(name, definition.inputs, manifest), _tensors(definition.outputs))
-            for name, definition in sorted(self._definitions.items())
-            if name in self._loaded.signatures
+            for name, definition in self._program.definitions.items()
         }
         self.signatures = {
             name: dataclasses.replace(signature, is_by_row=self._is_by_row(signature))
@@ -60,9 +57,12 @@ class ServedModel:
         }
 
     def run(self, signature: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Computes the outputs of a signature, by name. It may be called from several threads."""
-        outputs = self._loaded.signatures[signature](**{name: tf.constant(value) for name, value in inputs.items()})
-        return {name: value.numpy() for name, value in outputs.items()}
+        """Computes the outputs of a signature, by name. It may be called from several threads.
+
+        Raises:
+            TensorFlowError: If the model refuses the inputs.
+        """
+        return self._program.run(signature, inputs)
 
     def _is_by_row(self, signature: Signature) -> bool:
         """Whether all tensors have a batch axis and a test batch gives the same outputs as its single examples.
@@ -96,7 +96,7 @@ class ServedModel:
             name: json_format.MessageToDict(
                 definition, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
             )
-            for name, definition in self._definitions.items()
+            for name, definition in self._program.definitions.items()
         }
         return {
             "model_spec": {"name": self.name, "signature_name": "", "version": str(self.version)},
@@ -146,7 +146,7 @@ def _inputs(signature: str, infos: Mapping[str, Any], manifest: Mapping[str, Any
 def _tensors(infos: Mapping[str, Any]) -> dict[str, TensorInfo]:
     return {
         name: TensorInfo(
-            np.dtype(tf.as_dtype(info.dtype).as_numpy_dtype),
+            np.dtype(np.int32 if info.dtype == DT_INT32 else np.float32),
             tuple(None if dim.size < 0 else int(dim.size) for dim in info.tensor_shape.dim),
         )
         for name, info in sorted(infos.items())

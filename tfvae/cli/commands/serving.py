@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tfvae.cli.commands.output import say
+from tfvae.cli.loading import messages_hidden
 
 try:
     from tfvae import serving
@@ -26,7 +27,8 @@ def serve(
     limits: dict[str, int],
 ) -> None:
     """Runs `tfvae serve`."""
-    model = serving.ServedModel(path, name)
+    with messages_hidden(ValueError):
+        model = serving.ServedModel(path, name)
     app = serving.make_app(model, limits=serving.Limits(**limits), batching=batching)
 
     def on_start(address: str) -> None:
