@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfvae import layers
+from tfvae._chunks import in_chunks
 from tfvae.layers import DistributionLayer
 from tfvae.typing import Tensor
 
@@ -88,8 +89,9 @@ def check_values(x: Any, likelihood: DistributionLayer | None) -> None:
     x = np.asarray(x)
     if not x.size:
         raise ValueError(f"There are no examples to train on. Pass at least one. Received: x of shape {x.shape}")
-    finite = np.isfinite(x)
-    if not finite.all():
+    low, high = _range(x)
+    if not (np.isfinite(low) and np.isfinite(high)):
+        finite = np.isfinite(x)
         first = tuple(int(i) for i in np.argwhere(~finite)[0])
         raise ValueError(
             f"x has {int((~finite).sum())} values that are NaN or infinite, the first at index {first}. "
@@ -98,9 +100,20 @@ def check_values(x: Any, likelihood: DistributionLayer | None) -> None:
         )
     support = None if likelihood is None else likelihood.support
     if likelihood is not None and support is not None:
-        low, high = np.float32(x.min()), np.float32(x.max())
+        low, high = np.float32(low), np.float32(high)
         if low < support[0] - _ROUNDING or high > support[1] + _ROUNDING:
             raise ValueError(outside_support_message(likelihood, f"x lies in [{low:.9g}, {high:.9g}]"))
+
+
+def _range(x: np.ndarray) -> tuple[Any, Any]:
+    """Returns the smallest and the largest value, which are NaN if any value is."""
+
+    def of_rows(rows: slice) -> tuple[Any, Any]:
+        with np.errstate(invalid="ignore"):
+            return x[rows].min(), x[rows].max()
+
+    lowest, highest = zip(*in_chunks(of_rows, x), strict=True)
+    return np.min(lowest), np.max(highest)
 
 
 def outside_support_message(likelihood: DistributionLayer, found: str) -> str:

@@ -16,6 +16,7 @@ from tfvae.data.any_split import AnySplit
 from tfvae.data.batches import Batches
 from tfvae.data.examples import CONDITION, OBSERVED, Examples, single, unpack, x_key
 from tfvae.execution.device_batches import ArrayExamples, DeviceBatches
+from tfvae.execution.device_copy import on_device
 from tfvae.execution.stacked_batches import StackedBatches, fits_in_memory
 from tfvae.models._checks import check_static
 from tfvae.models._weights import as_weights
@@ -189,12 +190,13 @@ def reporting_shapes(event_shape: tuple[int, ...] | None) -> Iterator[None]:
 def device_batches(x: Any, batch_size: int | None, shuffle: Any, dtype: str) -> DeviceBatches | None:
     """Returns the batches of an array, or of a data set of `Split.batches`. None if the examples are not in memory."""
     if isinstance(x, np.ndarray | tf.Tensor) and isinstance(shuffle, bool):
-        return DeviceBatches(ArrayExamples(tf.cast(tf.convert_to_tensor(x), dtype), batch_size or 32, shuffle))
-    examples = x.arrays if isinstance(x, Batches) and batch_size is None else None
-    if examples is None:
+        examples = on_device(x, dtype) if isinstance(x, np.ndarray) else tf.cast(x, dtype)
+        return DeviceBatches(ArrayExamples(examples, batch_size or 32, shuffle))
+    stored = x.arrays if isinstance(x, Batches) and batch_size is None else None
+    if stored is None:
         return None
     # The examples of a data set are in the memory of the host.
-    return DeviceBatches(dataclasses.replace(examples, examples=examples.examples.map(tf.identity)))
+    return DeviceBatches(dataclasses.replace(stored, examples=stored.examples.map(tf.identity)))
 
 
 def validation_batches(data: Any) -> StackedBatches | None:
