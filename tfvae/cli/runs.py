@@ -58,7 +58,9 @@ def sample(
     checks.check_outputs(run, config.data.name, *_arrays_and_picture(target))
     # The size of x is unknown until the model is loaded. The size of z alone catches most mistakes.
     require_space(target, 4 * config.model.latent_size * num_samples)
-    commands("draws").sample(run, num_samples, given, number, seed, target)
+    arguments = (num_samples, given, number, seed, target)
+    if not commands("program_draws").sample(run, config, *arguments):
+        commands("draws").sample(run, *arguments)
 
 
 def reconstruct(
@@ -74,11 +76,14 @@ def reconstruct(
     output: OutputOption = None,
 ) -> None:
     """Reconstruct data through q(z|x): an .npz or .csv with `x`, `mean` and `sample`, and a picture; or table rows."""
-    is_table = bool(checks.check_run(run).data.columns)
+    config = checks.check_run(run)
+    is_table = bool(config.data.columns)
     default = run / ("reconstructions.csv" if is_table else "reconstructions.npz")
     target = checked_output(output, is_table=is_table) or default
     _check_draws(run, data, split, *_arrays_and_picture(target))
-    commands("draws").reconstruct(run, data, split, num_examples, seed, target, id)
+    arguments = (data, split, num_examples, seed, target, id)
+    if not commands("program_draws").reconstruct(run, config, *arguments):
+        commands("draws").reconstruct(run, *arguments)
 
 
 def encode(
@@ -99,7 +104,9 @@ def encode(
     is_counts = is_anndata and str(data).lower().endswith(ANNDATA)
     target = checked_output(output, is_table=True, is_counts=is_counts) or run / "latents.npz"
     _check_draws(run, data, split, target)
-    commands("draws").encode(run, data, split, seed, target, id)
+    arguments = (data, split, seed, target, id)
+    if not commands("program_draws").encode(run, checks.check_run(run), *arguments):
+        commands("draws").encode(run, *arguments)
 
 
 def impute(

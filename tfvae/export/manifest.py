@@ -34,7 +34,8 @@ def read_manifest(path: str | PathLike[str]) -> dict[str, Any] | None:
     Returns:
         A dictionary with `tfvae` (the version), `event_shape`, `latent_shape`, `dtype` (of the model in Python, while
         the signatures are float32), `signatures` (by name, the shapes of `inputs` and `outputs`, with None for any
-        length), if the model has them `condition_shape`, `labels` (the `part` of z and `num_classes`) and `missing`,
+        length), `support`, if the model has them `condition_shape`, `labels` (the `part` of z and `num_classes`),
+        `missing`, and `latent_dtype` of a z of one part, for the model of a run `source` (SHA-256 of its Keras file),
         `about` (the argument of `save`; for a run its data, their preprocessing, and its bounds), `files`
         (SHA-256 by name) and, for a run, `card`, the text of its model card. For LiteRT and ONNX files it also has
         `measured`, the deviations from the model.
@@ -67,6 +68,21 @@ def write_about(path: str | PathLike[str], about: Mapping[str, Any]) -> None:
         ValueError: If the manifest is missing or damaged.
     """
     _change(path, {"about": dict(about)})
+
+
+def write_source(path: str | PathLike[str], model: Path) -> None:
+    """Adds the checksum of the Keras file with the same model, which tells later whether it is still the same.
+
+    Raises:
+        ValueError: If the manifest is missing or damaged.
+    """
+    _change(path, {"source": {model.name: _sha256(model)}})
+
+
+def is_of_source(manifest: Mapping[str, Any], model: Path) -> bool:
+    """Whether a Keras file is the one that `write_source` was given. False for models without a source."""
+    checksum = manifest.get("source", {}).get(model.name)
+    return checksum is not None and model.is_file() and checksum == _sha256(model)
 
 
 def write_card(path: str | PathLike[str], card: str, figures: Mapping[str, bytes]) -> Path:

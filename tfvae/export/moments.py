@@ -1,6 +1,7 @@
 """Outputs of signatures: parameters and moments of distributions, and draws."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -19,6 +20,11 @@ def parameters(posterior: Distribution) -> dict[str, Tensor]:
         shape = tf.concat([tf.shape(loc), tf.shape(loc)[-1:]], axis=0)
         return {"loc": loc, "scale_tril": tf.broadcast_to(posterior.scale.to_dense(), shape)}
     return defined(mean=posterior.mean, stddev=posterior.stddev)
+
+
+def by_name(z: Any) -> dict[str, Tensor]:
+    """Returns latents by name: the parts of z, or "z" for a z of one part."""
+    return dict(z) if isinstance(z, Mapping) else {"z": z}
 
 
 def center(distribution: Distribution, seed: Tensor) -> dict[str, Tensor]:

@@ -32,7 +32,7 @@ def save(
     * `decode(z, seed)`: `mean`, `sample` `[B, *event]`;
     * `serving_default(x)`, for requests without a signature: `mean` of p(x|z) at z = E[z|x], without a draw;
     * `reconstruct(x, seed)`: `mean`, `sample`, with one z drawn from q(z|x);
-    * `sample(num_samples, seed)`: `mean`, `sample` `[num_samples, *event]`, from the prior;
+    * `sample(num_samples, seed)`: `z` from the prior, or its parts, and `mean`, `sample` `[num_samples, *event]`;
     * `elbo(x, num_samples, seed)`: `elbo`, `log_likelihood`, `kl` `[B]`, in nats;
     * `log_marginal(x, num_samples, seed)`: `[B]`, in nats, by importance sampling. Its memory does not grow with
       `num_samples`;

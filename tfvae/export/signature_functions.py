@@ -1,6 +1,5 @@
 """Python functions of the signatures of an exported model, to be traced."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -9,7 +8,7 @@ import tensorflow as tf
 from tfvae._seeds import split_seed
 from tfvae.estimators import Problem, averaged_elbo, importance_estimate
 from tfvae.export.labels import Labels
-from tfvae.export.moments import center, defined, mean_and_sample, parameters
+from tfvae.export.moments import by_name, center, defined, mean_and_sample, parameters
 from tfvae.export.signature_inputs import Given
 from tfvae.layers._observed import Observed
 from tfvae.models import VAE
@@ -61,7 +60,7 @@ class SignatureFunctions:
         """Returns the parameters of q(z|x), and a draw."""
         posterior = self._posterior(self._batch(given), given.seed)
         z = posterior.sample(seed=given.seed)
-        return {**parameters(posterior), **(z if isinstance(z, Mapping) else {"z": z})}
+        return {**parameters(posterior), **by_name(z)}
 
     def decode(self, given: Given) -> dict[str, Tensor]:
         """Returns the mean of p(x|z), and a draw."""
@@ -74,12 +73,12 @@ class SignatureFunctions:
         return mean_and_sample(decoded.likelihood, decoded.seed)
 
     def sample(self, given: Given) -> dict[str, Tensor]:
-        """Returns the means of p(x|z) for draws of z from the prior, and draws."""
+        """Returns draws of z from the prior, the means of p(x|z), and draws."""
         prior, number, fixed = self._vae.prior_of(given.condition), given.num_samples, {}
         if self._labels is not None:
             fixed = {self._labels.part: self._labels_of_samples(prior, given, self._labels)}
         decoded = ancestral_sample(prior, lambda z: self._likelihood(z, given), number, seed=given.seed, given=fixed)
-        return mean_and_sample(decoded.likelihood, decoded.seed)
+        return {**by_name(decoded.z), **mean_and_sample(decoded.likelihood, decoded.seed)}
 
     def elbo(self, given: Given) -> dict[str, Tensor]:
         """Returns the ELBO and its terms, averaged over draws."""

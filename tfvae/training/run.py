@@ -13,7 +13,7 @@ from tfvae._files import write_json
 from tfvae.callbacks import NonFiniteLossError, StopOnNonFinite, VAETensorBoard
 from tfvae.data import SparseSplit, Splits
 from tfvae.data.sharded_split import reporting_damaged_shards
-from tfvae.export.manifest import write_about
+from tfvae.export.manifest import write_about, write_source
 from tfvae.models import VAE
 from tfvae.models.load import load_vae
 from tfvae.parts import described
@@ -174,6 +174,7 @@ def _train(
         vae = load_vae(folder.model)  # evaluation and export run in one process
     on_stage("exporting")
     programs.export(vae, folder.saved_model)  # before the report, whose measures may fail
+    write_source(folder.saved_model, folder.model)
     report = evaluate(Run(folder, config, vae), data, on_stage=on_stage)
     write_reported(folder.tensorboard, report)
     write_about(folder.saved_model, about_run(report))

@@ -13,7 +13,8 @@ from tfvae._display import Display
 from tfvae._images import beside, tile
 from tfvae.cli.commands import tables
 from tfvae.cli.commands.counts import batches_of_samples, write_latents, write_samples
-from tfvae.cli.commands.examples import BATCH_SIZE, batches_of, examples_of, ids_of, labels_as
+from tfvae.cli.commands.examples import batches_of, examples_of
+from tfvae.cli.commands.loaded_split import BATCH_SIZE, ids_of, labels_as
 from tfvae.cli.commands.output import announced, say, write_arrays, write_picture
 from tfvae.cli.output_path import ANNDATA
 from tfvae.data import Split
@@ -87,7 +88,7 @@ def reconstruct(
     program = _program(through, _spec(split))
     parts = (program(batch, block_seed(seed, i)) for i, batch in enumerate(_first(batches_of(split), num_examples)))
     count = len(split) if num_examples is None else min(num_examples, len(split))
-    ids = ids_of(run, split, id)
+    ids = ids_of(run.config, split, id)
     if schema is not None:
         tables.write_reconstructed(output, np.concatenate([part["mode"].numpy() for part in parts]), schema, ids)
         return
@@ -124,7 +125,7 @@ def encode(run_dir: Path, data: str | None, split_name: str, seed: int, output: 
     if output.suffix.lower() == ANNDATA:
         write_latents(output, Path(data or run.config.data.name), parts)
         return
-    write_arrays(output, announced(output, ids_of(run, split, id).added_to(parts), len(split)))
+    write_arrays(output, announced(output, ids_of(run.config, split, id).added_to(parts), len(split)))
 
 
 def predict(run_dir: Path, data: str | None, split_name: str, output: Path, id: str | None = None) -> None:
@@ -145,7 +146,7 @@ def predict(run_dir: Path, data: str | None, split_name: str, output: Path, id: 
                 right += int((best == labels)[labels >= 0].sum())
             yield {"label": classes[best], **{f"p_{name}": probs[:, k] for k, name in enumerate(classes)}}
 
-    write_arrays(output, announced(output, ids_of(run, split, id).added_to(predicted()), len(split)))
+    write_arrays(output, announced(output, ids_of(run.config, split, id).added_to(predicted()), len(split)))
     if known:
         say(f"{right:,} of {known:,} examples with a label are classified as it says: error {1 - right / known:.2%}")
 

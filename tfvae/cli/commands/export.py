@@ -15,7 +15,7 @@ from tfvae.cli.commands.output import console, say
 from tfvae.cli.loading import messages_hidden
 from tfvae.data.any_split import AnySplit
 from tfvae.export import ConvertedModel
-from tfvae.export.manifest import write_card
+from tfvae.export.manifest import write_card, write_source
 from tfvae.export.saving_litert import PRECISIONS
 from tfvae.training.evaluate import about_run
 from tfvae.training.load_data import load_data
@@ -55,6 +55,8 @@ def export(run_dir: Path, to: str, output: Path | None, *, overwrite: bool, prec
 def _saved_model(request: _ExportRequest) -> None:
     target = request.output or request.run.folder.saved_model
     path = tfvae_export.save(request.run.vae, target, overwrite=request.overwrite, about=request.about)
+    if request.run.folder.model.is_file():  # else the model of a checkpoint
+        write_source(path, request.run.folder.model)
     say(f"SavedModel: {path}")
     request.add_card(Path(path))
 

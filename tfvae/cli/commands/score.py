@@ -10,7 +10,8 @@ import numpy as np
 from tfvae import evaluation
 from tfvae.cli.commands.anomalies import Anomalies, anomalies_in_column, anomalies_in_labels
 from tfvae.cli.commands.causes import of_arrays, of_table
-from tfvae.cli.commands.examples import Ids, batches_of, examples_of, ids_of
+from tfvae.cli.commands.examples import batches_of, examples_of
+from tfvae.cli.commands.loaded_split import Ids, ids_of
 from tfvae.cli.commands.output import announced, say, write_arrays, write_frame
 from tfvae.data import Split
 from tfvae.models.queries import block_seed
@@ -62,7 +63,7 @@ def score(
             anomalies = anomalies_in_labels(split.labels, split.class_names, options.anomalies, split.name)
     say(f"scoring {len(split):,} examples with {options.num_importance_samples} importance samples each")
     named = reference_of_run(run, options.num_importance_samples)
-    ids, id_name = _ids(ids_of(run, split, options.id), len(split))
+    ids, id_name = _ids(ids_of(run.config, split, options.id), len(split))
     kept: list[evaluation.Scores] = []
 
     def scored() -> Iterator[tuple[slice, evaluation.Scores, np.ndarray]]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tfvae.cli.commands.examples import Ids
+from tfvae.cli.commands.loaded_split import Ids
 from tfvae.cli.commands.output import say, write_frame
 from tfvae.data.conditions import LABEL
 from tfvae.evaluation import Imputation

@@ -1,0 +1,187 @@
+"""`tfvae sample`, `tfvae reconstruct` and `tfvae encode` with the SavedModel of a run, which starts without Keras.
+
+The functions draw the same numbers as those of `tfvae.cli.commands.draws`, for the runs and data that most users have.
+They return False, and have written nothing, for others: tables, counts, labels among the latents, missing values,
+shards, and data that the model refuses, whose errors need the model.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tfvae._display import Display
+from tfvae._images import beside, tile
+from tfvae.cli.commands.loaded_split import BATCH_SIZE, ids_of, labels_as, loaded_split
+from tfvae.cli.commands.output import announced, write_arrays, write_picture
+from tfvae.cli.loading import messages_hidden
+from tfvae.cli.output_path import ANNDATA
+from tfvae.data import Split
+from tfvae.data.conditions import one_hot
+from tfvae.data.noise import scaled
+from tfvae.export.program import Program
+from tfvae.training.config import RunConfig
+from tfvae.training.evaluation_split import evaluation_split
+from tfvae.training.run_folder import RunFolder
+from tfvae.training.run_program import program_of_run
+
+# Rounding errors that `tfvae.models` allows at the bounds of the support.
+_ROUNDING = 3e-7
+
+
+def sample(
+    run_dir: Path, config: RunConfig, num_samples: int, condition: Any, label: int | None, seed: int, output: Path
+) -> bool:
+    """Runs `tfvae sample`, like `draws.sample`. Returns whether it could."""
+    program = _program(run_dir, config, "sample", ("z", "mean", "sample"), output)
+    if program is None or label is not None:
+        return False
+    given = {}
+    if condition is not None:
+        given["condition"] = _one_condition(condition, program.manifest["condition_shape"])
+        if given["condition"] is None:
+            return False
+
+    def parts() -> Iterator[dict[str, np.ndarray]]:
+        for block, start in enumerate(range(0, num_samples, BATCH_SIZE)):
+            number = np.array(min(BATCH_SIZE, num_samples - start), np.int32)
+            inputs = {**given, "num_samples": number, "seed": program.block_seed(seed, block)}
+            found = program.run("sample", inputs)
+            yield {name: found[name] for name in ("z", "mean", "sample")}
+
+    with messages_hidden(ValueError, OSError):
+        path, first = write_arrays(output, announced(output, parts(), num_samples))
+    means = first["mean"][:100]
+    display = Display.of(means)
+    write_picture(path, tile(display.pictures(means)), display.caption())
+    return True
+
+
+def reconstruct(
+    run_dir: Path,
+    config: RunConfig,
+    data: str | None,
+    split_name: str,
+    num_examples: int | None,
+    seed: int,
+    output: Path,
+    id: str | None = None,
+) -> bool:
+    """Runs `tfvae reconstruct`, like `draws.reconstruct`. Returns whether it could."""
+    found = _applied(run_dir, config, "reconstruct", ("mean", "sample"), data, split_name, output, id)
+    if found is None:
+        return False
+    count = len(found.split) if num_examples is None else min(num_examples, len(found.split))
+
+    def reconstructed(batch: dict[str, np.ndarray], rows: slice) -> dict[str, np.ndarray]:
+        outputs = found.program.run("reconstruct", batch)
+        return {"x": batch["x"], "mean": outputs["mean"], "sample": outputs["sample"]}
+
+    ids = ids_of(config, found.split, id)
+    with messages_hidden(ValueError, OSError):
+        path, first = write_arrays(
+            output, announced(output, ids.added_to(found.parts(reconstructed, count, seed)), count)
+        )
+    x, means = (first[name][:40] for name in ("x", "mean"))
+    display = Display.of(x)
+    write_picture(path, beside(display.pictures(x, missing=False), display.pictures(means), 10), display.caption())
+    return True
+
+
+def encode(
+    run_dir: Path, config: RunConfig, data: str | None, split_name: str, seed: int, output: Path, id: str | None = None
+) -> bool:
+    """Runs `tfvae encode`, like `draws.encode`. Returns whether it could."""
+    found = _applied(run_dir, config, "encode", ("z",), data, split_name, output, id)
+    if found is None:
+        return False
+    outputs = found.program.definitions["encode"].outputs
+    moments = next((pair for pair in (("loc", "scale"), ("mean", "stddev")) if set(pair) <= set(outputs)), None)
+    if moments is None:
+        return False
+
+    def encoded(batch: dict[str, np.ndarray], rows: slice) -> dict[str, np.ndarray]:
+        outputs = found.program.run("encode", batch)
+        labels = found.split.labels
+        named = {} if labels is None else {"labels": labels_as(labels[rows], found.split, output)}
+        return {"mean": outputs[moments[0]], "stddev": outputs[moments[1]], "z": outputs["z"], **named}
+
+    count = len(found.split)
+    parts = ids_of(config, found.split, id).added_to(found.parts(encoded, count, seed))
+    with messages_hidden(ValueError, OSError):
+        write_arrays(output, announced(output, parts, count))
+    return True
+
+
+class _Applied(NamedTuple):
+    """A program, and examples that it takes."""
+
+    program: Program
+    split: Split
+
+    def parts(
+        self, outputs: Callable[[dict[str, np.ndarray], slice], dict[str, np.ndarray]], count: int, seed: int
+    ) -> Iterator[dict[str, np.ndarray]]:
+        """Yields outputs of the first `count` examples, block by block."""
+        for block, start in enumerate(range(0, count, BATCH_SIZE)):
+            rows = slice(start, min(start + BATCH_SIZE, count))
+            batch = {"x": scaled(self.split.raw[rows], self.split.num_levels)}
+            if self.split.condition is not None:
+                batch["condition"] = self.split.condition[rows]
+            yield outputs({**batch, "seed": self.program.block_seed(seed, block)}, rows)
+
+
+def _program(
+    run_dir: Path, config: RunConfig, signature: str, outputs: tuple[str, ...], output: Path
+) -> Program | None:
+    """Opens the program of a run whose signature has the outputs, if the command needs nothing else of the run."""
+    if config.data.columns or config.model.kind == "m2" or output.suffix.lower() == ANNDATA:
+        return None
+    if RunFolder(run_dir).column_names.exists():  # counts
+        return None
+    with messages_hidden(ValueError):
+        program = program_of_run(RunFolder(run_dir))
+    if program is None or program.manifest.get("latent_dtype") != "float32" or "missing" in program.manifest:
+        return None
+    definition = program.definitions.get(signature)
+    return None if definition is None or not set(outputs) <= set(definition.outputs) else program
+
+
+def _applied(
+    run_dir: Path,
+    config: RunConfig,
+    signature: str,
+    outputs: tuple[str, ...],
+    data: str | None,
+    split_name: str,
+    output: Path,
+    id: str | None,
+) -> _Applied | None:
+    program = _program(run_dir, config, signature, outputs, output)
+    if program is None:
+        return None
+    split: Any = loaded_split(config, data, split_name, id=id)
+    if not isinstance(split, Split) or split.schema is not None or split.has_missing:
+        return None
+    split = evaluation_split(config, split)
+    return _Applied(program, split) if _takes(program, split) else None
+
+
+def _takes(program: Program, split: Split) -> bool:
+    """Whether the model takes the examples: their shapes, and values that are finite and in the support."""
+    manifest = program.manifest
+    if list(split.event_shape) != manifest["event_shape"]:
+        return False
+    if list(split.condition_shape or ()) != manifest.get("condition_shape", []):
+        return False
+    low, high = split.value_range
+    lowest, highest = manifest["support"]
+    return (lowest is None or low >= lowest - _ROUNDING) and (highest is None or high <= highest + _ROUNDING)
+
+
+def _one_condition(condition: Any, shape: list[int]) -> np.ndarray | None:
+    """Returns a condition for all samples, float32 `[1, *shape]`, of the number of a class or an array."""
+    if isinstance(condition, int | np.integer):
+        return one_hot(np.array([condition]), shape[0])
+    return condition[np.newaxis] if list(condition.shape) == shape else None
