@@ -1,4 +1,4 @@
-"""Compares tfvae with other programs: the speed of encoding, the time to the first training step, and memory.
+"""Compares tfvae with other programs: the speed of encoding and decoding, the time to the first step, and memory.
 
     python benchmarks/inference.py --output inference.json
     pip install -e .[bench] adds PyTorch and JAX to the contenders.
@@ -7,7 +7,8 @@ Encoding: the programs of `benchmarks/encoders.py` run the encoder of the paper 
 array of 1 or 1,024 images to the mean and the standard deviation of q(z|x) as NumPy arrays. Their results must agree. A
 turn makes as many calls as fit in `--seconds` and gives one time per call. The programs alternate, forwards and then
 backwards. The table shows medians, and the median over rounds of the ratio of each time to that of the SavedModel, with
-quartiles. Above 1, the signature of tfvae is faster.
+quartiles. Above 1, the signature of tfvae is faster. A last line compares `vae.compiled` with PyTorch. Decoding is
+measured in the same way, from 20 latents to the means of 784 pixels (`benchmarks/decoders.py`).
 
 Starts: the contenders of `benchmarks/train.py` train the model of the paper in new processes, one after another: one
 step (the data are one batch), and one epoch of 60,000 images. The table shows the seconds from the start of the process
@@ -28,6 +29,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 from contenders import NAMES as TRAINERS
 from contenders import WORKLOADS
+from decoders import NAMES as DECODERS
+from decoders import decoder
 from encoders import NAMES, encoder
 
 _OURS = "signature"
@@ -54,19 +57,28 @@ def seconds_a_call(run, x, seconds):
     return passed / num_calls
 
 
-def compare_encoders(batch_size, arguments):
-    """Times the contenders on batches of a size."""
+def compare(what, make, names, inputs_of, batch_size, arguments):
+    """Times the contenders on batches of a size.
+
+    Args:
+        what: "encode" or "decode".
+        make: Function from the name of a contender and weights to its function.
+        names: Names of the contenders.
+        inputs_of: Function from random numbers and a batch size to the inputs.
+        batch_size: Number of examples.
+        arguments: Arguments of the program.
+    """
     rng = np.random.default_rng(0)
     weights = [
         (rng.normal(0.0, 1.0 / np.sqrt(shape[0]), shape).astype("float32"), np.zeros(shape[1], "float32"))
-        for shape in WORKLOADS["paper"].dense_shapes[0]
+        for shape in WORKLOADS["paper"].dense_shapes[("encode", "decode").index(what)]
     ]
-    x = (rng.uniform(size=(batch_size, 784)) < 0.2).astype("float32")
+    x = inputs_of(rng, batch_size).astype("float32")
     made, expected = {}, None
-    for name in arguments.contenders:
-        run = encoder(name, weights)
+    for name in names:
+        run = make(name, weights)
         if run is None:
-            print(f"encode {batch_size:5}  {name:<20} not installed")
+            print(f"{what} {batch_size:5}  {name:<24} not installed")
             continue
         answer = run(x)
         expected = answer if expected is None else expected
@@ -81,11 +93,15 @@ def compare_encoders(batch_size, arguments):
             times[name].append(seconds_a_call(made[name], x, arguments.seconds))
     rows = []
     for name, values in times.items():
-        ratio = quartiles(np.array(values) / np.array(times[_OURS]))
-        microseconds = 1e6 * float(np.median(values))
-        row = {"batch_size": batch_size, "contender": name, "microseconds": microseconds, "its_by_tfvae": ratio}
+        row = {"what": what, "batch_size": batch_size, "contender": name}
+        row["microseconds"] = 1e6 * float(np.median(values))
+        row["its_by_tfvae"] = quartiles(np.array(values) / np.array(times[_OURS]))
         rows.append(row)
-        print(f"encode {batch_size:5}  {name:<20} {microseconds:10.0f} us   {text(ratio)}", flush=True)
+        print(f"{what} {batch_size:5}  {name:<24} {row['microseconds']:10.0f} us   {text(row['its_by_tfvae'])}")
+    if "torch" in times:
+        ratio = quartiles(np.array(times["vae.compiled"]) / np.array(times["torch"]))
+        rows.append({"what": what, "batch_size": batch_size, "compiled_by_torch": ratio})
+        print(f"{what} {batch_size:5}  vae.compiled / torch                 {text(ratio)}", flush=True)
     return rows
 
 
@@ -147,8 +163,7 @@ def main():
     parser.add_argument("--starts-repetitions", type=int, default=5)
     parser.add_argument("--output", default=None)
     arguments = parser.parse_args()
-    if _OURS not in arguments.contenders:
-        arguments.contenders = [_OURS, *arguments.contenders]
+    arguments.contenders = list(dict.fromkeys([_OURS, "vae.compiled", *arguments.contenders]))
     if arguments.starts and "tfvae" not in arguments.starts:
         arguments.starts = ["tfvae", *arguments.starts]
     # The processes start before this one allocates memory.
@@ -158,7 +173,11 @@ def main():
         for what, num_images in (("one step", work.batch_size), ("one epoch", work.num_images))
         for row in compare_starts(what, num_images, arguments)
     ]
-    encoding = [row for size in arguments.batch_sizes for row in compare_encoders(size, arguments)]
+    encoding = []
+    for size in arguments.batch_sizes:
+        images, latents = lambda rng, n: rng.uniform(size=(n, 784)) < 0.2, lambda rng, n: rng.normal(size=(n, 20))
+        encoding += compare("encode", encoder, arguments.contenders, images, size, arguments)
+        encoding += compare("decode", decoder, DECODERS, latents, size, arguments)
     if arguments.output:
         with open(arguments.output, "w") as file:
             json.dump({"arguments": vars(arguments), "encoding": encoding, "starts": starts}, file, indent=2)

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from tfvae.execution.replicated_steps import ReplicatedSteps
 from tfvae.execution.step_loop import BatchesOf, StepLoop
+from tfvae.execution.xla import supports_xla
 
 _MAX_FUNCTIONS = 8
 
@@ -73,6 +74,6 @@ class StepFunctions:
         if not self.can_loop:
             return keras_function
         jit_compile = model.requested_jit_compile
-        if jit_compile == "auto" and not all(layer.supports_jit for layer in model._flatten_layers()):
+        if jit_compile == "auto" and not supports_xla(model):
             jit_compile = False
         return StepLoop(step, model.execution, batches_of=batches_of, jit_compile=jit_compile, instead=keras_function)

@@ -9,14 +9,12 @@ import tensorflow as tf
 from tfvae.execution.device_batches import DeviceBatches
 from tfvae.execution.execution import Execution, Schedule
 from tfvae.execution.stacked_batches import StackedBatches
+from tfvae.execution.xla import cannot_compile
 from tfvae.typing import Tensor
 
 _log = logging.getLogger("tfvae")
 
 BatchesOf = Callable[[Execution], DeviceBatches | StackedBatches | None]
-
-# Error messages of TensorFlow for a program that XLA cannot compile.
-_UNCOMPILABLE = ("unsupported operations", "not compilable", "compile-time constant")
 
 
 class StepLoop:
@@ -169,7 +167,7 @@ class StepLoop:
         try:
             new, bad = self._program(schedule)(*arguments)
         except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
-            if self._jit_compile != "auto" or not any(word in str(error) for word in _UNCOMPILABLE):
+            if self._jit_compile != "auto" or not cannot_compile(error):
                 raise
             self._choose(False, f"XLA cannot compile this model: {str(error).splitlines()[0]}")
             new, bad = self._program(schedule)(*arguments)

@@ -12,6 +12,7 @@ from tfvae.estimators import EstimatorOfLabels, Problem, elbo_terms
 from tfvae.models import _inputs, _validation
 from tfvae.models._saved_model import SavedModel
 from tfvae.models.batch import Batch
+from tfvae.models.compiled_queries import CompiledQueries
 from tfvae.models.conditions import as_condition, repeated
 from tfvae.models.missing import observed_part
 from tfvae.models.queries import Decoded, ancestral_sample, reconstruction
@@ -29,6 +30,8 @@ class QueriedModel(SavedModel):
     """
 
     prior: Prior
+    _is_compiled = False
+    _compiled_queries: CompiledQueries | None = None
 
     def infer(self, x: Any, *, training: bool = False) -> Distribution:
         """Returns q(z|x)."""
@@ -49,6 +52,20 @@ class QueriedModel(SavedModel):
     def problem(self, x: Tensor | Batch, *, prior: Distribution | None = None, training: bool = False) -> Problem:
         """Returns the input of an estimator."""
         raise NotImplementedError
+
+    @property
+    def compiled(self) -> CompiledQueries:
+        """Programs for repeated calls: `vae.compiled.encode(x)` and `vae.compiled.decode(z)`.
+
+        In Keras, this attribute says whether `compile` was called. Here its truth value does: `bool(vae.compiled)`.
+        """
+        if self._compiled_queries is None:
+            self._compiled_queries = CompiledQueries(self, is_compiled=self._is_compiled)
+        return self._compiled_queries
+
+    @compiled.setter
+    def compiled(self, is_compiled: bool) -> None:  # by Keras, at the end of `compile`
+        self._is_compiled, self._compiled_queries = bool(is_compiled), None
 
     # In a conditional model, each of these methods takes a condition: numbers `[B, *shape]`, indices of classes `[B]`,
     # or one of these for all examples.
