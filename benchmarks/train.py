@@ -15,9 +15,10 @@ Adam on the same binary images from memory, shuffled again in each epoch:
 - `torch`, `torch_compile`: PyTorch with its fused Adam; `jax`: an epoch in one `lax.scan`;
 - `products_xla`, `products_graph`: only the matrix products of the same steps, as a limit.
 
-They alternate, forwards and then backwards. One turn is `--epochs` epochs of one `fit` and gives one rate. The table
-shows images per second (medians) and the median over rounds of the rate of tfvae divided by that of the other program,
-with quartiles. The first run of a contender is its first epoch, including building, tracing and compiling.
+They alternate, forwards and then backwards. One turn is `--epochs` epochs of one `fit` and gives one rate. With several
+numbers, such as `--epochs 1 3`, short and long fits have lines of their own. The table shows images per second
+(medians) and the median over rounds of the rate of tfvae divided by that of the other program, with quartiles. The
+first run of a contender is its first epoch, including building, tracing and compiling.
 """
 
 import argparse
@@ -50,12 +51,26 @@ def compare(name, arguments):
             continue
         run(1)
         made[other], first[other] = run, time.perf_counter() - start
+    return [row for epochs in arguments.epochs for row in take_turns(name, epochs, made, first, arguments.repetitions)]
+
+
+def take_turns(name, epochs, made, first, repetitions):
+    """Times turns of some epochs, prints a line per contender and returns its numbers.
+
+    Args:
+        name: Workload.
+        epochs: Epochs of a turn.
+        made: Contenders by name.
+        first: Seconds to the end of the first epoch by name.
+        repetitions: Turns of each contender.
+    """
+    work, first = WORKLOADS[name], dict(first)
     rates, bounds = {other: [] for other in made}, {}
-    for repetition in range(arguments.repetitions):
+    for repetition in range(repetitions):
         for other in list(made) if repetition % 2 else reversed(list(made)):
             start = time.perf_counter()
-            bounds[other] = made[other](arguments.epochs)
-            rates[other].append(arguments.epochs * len(x) / (time.perf_counter() - start))
+            bounds[other] = made[other](epochs)
+            rates[other].append(epochs * work.num_images / (time.perf_counter() - start))
     rates = {other: np.array(values) for other, values in rates.items()}
     for best, group in (("hand", HANDS), ("products", PRODUCTS)):
         present = [other for other in group if other in rates]
@@ -68,6 +83,7 @@ def compare(name, arguments):
         rows.append(
             {
                 "workload": name,
+                "epochs": epochs,
                 "contender": other,
                 "images_per_second": float(np.median(values)),
                 "tfvae_by_it": {"median": float(median), "quartiles": [float(low), float(high)]},
@@ -76,8 +92,8 @@ def compare(name, arguments):
             }
         )
         print(
-            f"{name:<10} {other:<14} {np.median(values):8.0f} /s   {median:5.2f} ({low:.2f}, {high:.2f})   "
-            f"first epoch {first[other]:5.1f} s   bound {bounds[other]:.1f}",
+            f"{name:<10} epochs {epochs:<2} {other:<14} {np.median(values):8.0f} /s   "
+            f"{median:5.2f} ({low:.2f}, {high:.2f})   first epoch {first[other]:5.1f} s   bound {bounds[other]:.1f}",
             flush=True,
         )
     return rows
@@ -89,7 +105,7 @@ def main():
     parser.add_argument("--workloads", nargs="+", choices=list(WORKLOADS), default=list(WORKLOADS))
     parser.add_argument("--contenders", nargs="+", choices=NAMES, default=NAMES)
     parser.add_argument("--repetitions", type=int, default=5)
-    parser.add_argument("--epochs", type=int, default=10, help="number of epochs in a turn")
+    parser.add_argument("--epochs", type=int, nargs="+", default=[10], help="numbers of epochs in a turn")
     parser.add_argument("--output", default=None)
     arguments = parser.parse_args()
     if "tfvae" not in arguments.contenders:
