@@ -20,9 +20,12 @@ import tfvae
 from tfvae._npz import NpzWriter
 from tfvae._seeds import fold_in, stateless_seed
 from tfvae.cli.app import main
+from tfvae.export import program
+from tfvae.export.manifest import write_source
 from tfvae.models.queries import ancestral_sample, reconstruction
 from tfvae.training.config import RunConfig
 from tfvae.training.run_folder import RunFolder
+from tfvae.training.run_program import program_of_run
 
 TRAIN = ("--hidden", "16,8", "--epochs", "3", "--num-importance-samples", "10")
 
@@ -115,6 +118,94 @@ def test_reconstruct_and_encode_default_to_the_test_split(run_folder, tfvae_comm
         np.testing.assert_array_equal(found["labels"], tfvae.data.load("digits").test.labels)
         vae = tfvae.load_model(path / "model.keras")
         np.testing.assert_allclose(found["mean"], vae.encode(x).mean(), rtol=1e-5, atol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def exported(run_folder, tmp_path_factory):
+    """A copy of the run with all signatures, and the Keras model."""
+    copy = tmp_path_factory.mktemp("exported") / "run"
+    shutil.copytree(run_folder[0], copy)
+    vae = tfvae.load_model(copy / "model.keras")
+    tfvae.export.save(vae, copy / "saved_model", overwrite=True)
+    write_source(copy / "saved_model", copy / "model.keras")
+    return copy, vae
+
+
+DRAWS = [("sample", "-n", 1200, "--seed", 3), ("encode", "--seed", 2**40), ("reconstruct", "--split", "train")]
+
+
+@pytest.mark.parametrize(
+    ("library", "arguments"),
+    [
+        *(("alone", each) for each in DRAWS),
+        ("imported", DRAWS[0]),
+        *(pytest.param("imported", each, marks=pytest.mark.slow) for each in DRAWS[1:]),
+    ],
+    ids=lambda value: value if isinstance(value, str) else value[0],
+)
+def test_a_savedmodel_draws_what_the_keras_model_draws(
+    exported, library, arguments, tfvae_command, tmp_path, monkeypatch
+):
+    path, _ = exported
+    with monkeypatch.context() as patch:
+        if library == "imported":
+            patch.setattr(program, "library", lambda: None)
+        patch.setattr("tfvae.cli.commands.draws.load_run", None)  # the Keras model is not loaded
+        code, out, err = tfvae_command(*arguments[:1], path, *arguments[1:], "-o", tmp_path / "a.npz")
+    assert (code, err) == (0, "")
+    with monkeypatch.context() as patch:
+        patch.setattr("tfvae.cli.commands.program_draws.program_of_run", lambda folder: None)
+        other = tfvae_command(*arguments[:1], path, *arguments[1:], "-o", tmp_path / "b.npz")[1]
+    assert out.replace("a.npz", "b.npz").replace("a.png", "b.png") == other
+    with np.load(tmp_path / "a.npz") as a, np.load(tmp_path / "b.npz") as b:
+        assert a.files == b.files
+        for name in a.files:
+            assert a[name].dtype == b[name].dtype
+            np.testing.assert_allclose(a[name], b[name], rtol=1e-6, atol=1e-6)
+    if arguments[0] != "encode":
+        assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def outdated(path):
+    vae = tfvae.load_model(path / "model.keras")
+    vae.decoder.weights[0].assign(vae.decoder.weights[0] + 1.0)
+    vae.save(path / "model.keras")
+
+
+def without_model(path):
+    (path / "model.keras").rename(path / "checkpoints" / "epoch-00009.keras")
+
+
+def damaged(path):
+    variables = path / "saved_model/variables/variables.data-00000-of-00001"
+    variables.write_bytes(variables.read_bytes()[:-1] + b"x")
+
+
+def of_earlier_version(path):
+    shutil.rmtree(path / "saved_model")
+    tfvae.export.save(tfvae.load_model(path / "model.keras"), path / "saved_model")
+
+
+@pytest.mark.parametrize(
+    "change", [outdated, without_model, damaged, pytest.param(of_earlier_version, marks=pytest.mark.slow)]
+)
+def test_a_savedmodel_that_is_not_of_the_model_is_not_used(change, exported, tmp_path):
+    copy = tmp_path / "run"
+    shutil.copytree(exported[0], copy)
+    assert program_of_run(RunFolder(copy)) is not None
+    change(copy)
+    assert program_of_run(RunFolder(copy)) is None
+
+
+def test_data_that_the_model_refuses_are_refused_as_without_a_savedmodel(exported, tfvae_command, tmp_path):
+    path, _ = exported
+    np.save(tmp_path / "wide.npy", np.zeros([4, 9, 9], "uint8"))
+    np.save(tmp_path / "large.npy", np.full([4, 8, 8, 1], 2.0, "float32"))
+    code, _, err = tfvae_command("encode", path, tmp_path / "wide.npy", "-o", tmp_path / "a.npz")
+    assert (code, "Received: x of event shape (9, 9, 1)" in err) == (1, True)
+    code, _, err = tfvae_command("encode", path, tmp_path / "large.npy", "-o", tmp_path / "a.npz")
+    assert code == 1
+    assert not (tmp_path / "a.npz").exists()
 
 
 def test_encode_takes_own_data_whole_and_in_order(run_folder, tfvae_command, tmp_path):

@@ -14,6 +14,7 @@ from tfvae.estimators.monte_carlo import CHUNK_SIZE
 from tfvae.export.checks import event_shape_of
 from tfvae.export.signature_names import DEFAULT, MEANS, SIGNATURES
 from tfvae.export.signatures import Signatures
+from tfvae.models.queries import sample_prior
 
 tfd = tfp.distributions
 layers = keras.layers
@@ -83,6 +84,8 @@ class TestTheImageModel:
         answer = ask("sample", num_samples=num_samples, seed=SEED)
         assert answer["mean"].shape == (num_samples, 8, 8, 1)
         np.testing.assert_array_equal(answer["sample"], image_vae.sample(num_samples, seed=SEED))
+        z = sample_prior(image_vae.prior.distribution(), num_samples, seed=SEED).z
+        np.testing.assert_array_equal(answer["z"], z)
 
     @pytest.mark.parametrize("num_samples", [1, 4])
     def test_elbo_averages_as_many_samples_as_asked_for(self, ask, image_vae, images, num_samples):
@@ -149,7 +152,7 @@ class TestTheImageModel:
             ("encode", {"x"}, {"loc": [3], "scale": [3], "z": [3]}),
             ("decode", {"z"}, {"mean": [8, 8, 1], "sample": [8, 8, 1]}),
             ("reconstruct", {"x"}, {"mean": [8, 8, 1], "sample": [8, 8, 1]}),
-            ("sample", {"num_samples"}, {"mean": [8, 8, 1], "sample": [8, 8, 1]}),
+            ("sample", {"num_samples"}, {"z": [3], "mean": [8, 8, 1], "sample": [8, 8, 1]}),
             ("elbo", {"x", "num_samples"}, {"elbo": [], "log_likelihood": [], "kl": []}),
             ("log_marginal", {"x", "num_samples"}, {"log_marginal": []}),
         ],

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tfvae._files import replacing
-from tfvae.cli.commands.output import say
+from tfvae.cli.commands.saying import say
 from tfvae.data.conditions import one_hot
 from tfvae.data.examples import CONDITION
 from tfvae.layers import SizedNegativeBinomial

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from tfvae import data as tfvae_data
-from tfvae.cli.commands.output import say
+from tfvae.cli.commands.saying import say
 
 
 def shard(data: str, folder: Path, shard_size: int | None, seed: int, options: dict[str, Any]) -> None:

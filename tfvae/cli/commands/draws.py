@@ -15,7 +15,8 @@ from tfvae.cli.commands import tables
 from tfvae.cli.commands.counts import batches_of_samples, write_latents, write_samples
 from tfvae.cli.commands.examples import batches_of, examples_of
 from tfvae.cli.commands.loaded_split import BATCH_SIZE, ids_of, labels_as
-from tfvae.cli.commands.output import announced, say, write_arrays, write_picture
+from tfvae.cli.commands.output import announced, write_arrays, write_picture
+from tfvae.cli.commands.saying import say
 from tfvae.cli.output_path import ANNDATA
 from tfvae.data import Split
 from tfvae.data.any_split import AnySplit

@@ -8,7 +8,7 @@ import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
 
-from tfvae.cli.commands.output import say
+from tfvae.cli.commands.saying import say
 
 # Imported before other modules of the servers: it reports which packages to install if some are missing.
 from tfvae.cli.commands.serving import serving

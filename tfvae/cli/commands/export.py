@@ -11,7 +11,7 @@ from rich.table import Table
 
 from tfvae import export as tfvae_export
 from tfvae._errors import reading
-from tfvae.cli.commands.output import console, say
+from tfvae.cli.commands.saying import console, say
 from tfvae.cli.loading import messages_hidden
 from tfvae.data.any_split import AnySplit
 from tfvae.export import ConvertedModel

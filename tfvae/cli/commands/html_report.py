@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tfvae.cli.commands.output import say
+from tfvae.cli.commands.saying import say
 from tfvae.training.html_report import write_html_report
 
 

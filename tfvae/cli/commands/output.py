@@ -8,18 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from rich.console import Console
 
 from tfvae._csv import CsvWriter, column_names
 from tfvae._files import write_bytes
 from tfvae._npz import NpzWriter
 from tfvae._targets import require_space, size_text
+from tfvae.cli.commands.saying import say
 from tfvae.cli.output_path import TABLES
 
 if TYPE_CHECKING:
     import pandas as pd
-
-console = Console()
 
 _LARGE_OUTPUT_BYTES = 10**8
 
@@ -113,8 +111,3 @@ def plain_warnings() -> Iterator[None]:
 
         warnings.showwarning = show
         yield
-
-
-def say(text: str) -> None:
-    """Prints a line without markup or highlighting."""
-    console.print(text, highlight=False, markup=False, soft_wrap=True)

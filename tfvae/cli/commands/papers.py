@@ -5,7 +5,8 @@ from pathlib import Path
 from rich.table import Table
 
 from tfvae import papers
-from tfvae.cli.commands.output import console, plain_warnings, say
+from tfvae.cli.commands.output import plain_warnings
+from tfvae.cli.commands.saying import console, say
 
 
 def reproduce(

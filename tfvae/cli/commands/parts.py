@@ -6,7 +6,7 @@ import keras as keras
 from rich.markup import escape
 
 from tfvae._files import write_text
-from tfvae.cli.commands.output import console, say
+from tfvae.cli.commands.saying import console, say
 from tfvae.parts import FAMILIES
 from tfvae.parts.listing import documentation, families, setting_of, signature, summary
 from tfvae.training.commented import commented_file

@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.markup import escape
 from rich.table import Table
 
-from tfvae.cli.commands.output import console, say
+from tfvae.cli.commands.saying import console, say
 from tfvae.sweeps.results import finished_runs
 from tfvae.training.comparison import (
     COLUMNS,

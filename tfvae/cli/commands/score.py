@@ -12,7 +12,8 @@ from tfvae.cli.commands.anomalies import Anomalies, anomalies_in_column, anomali
 from tfvae.cli.commands.causes import of_arrays, of_table
 from tfvae.cli.commands.examples import batches_of, examples_of
 from tfvae.cli.commands.loaded_split import Ids, ids_of
-from tfvae.cli.commands.output import announced, say, write_arrays, write_frame
+from tfvae.cli.commands.output import announced, write_arrays, write_frame
+from tfvae.cli.commands.saying import say
 from tfvae.data import Split
 from tfvae.models.queries import block_seed
 from tfvae.tables import read_table

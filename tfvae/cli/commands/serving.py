@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tfvae.cli.commands.output import say
+from tfvae.cli.commands.saying import say
 from tfvae.cli.loading import messages_hidden
 
 try:

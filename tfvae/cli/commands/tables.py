@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from tfvae.cli.commands.loaded_split import Ids
-from tfvae.cli.commands.output import say, write_frame
+from tfvae.cli.commands.output import write_frame
+from tfvae.cli.commands.saying import say
 from tfvae.data.conditions import LABEL
 from tfvae.evaluation import Imputation
 from tfvae.tables import Schema, read_table, to_frame

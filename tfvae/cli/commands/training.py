@@ -11,7 +11,8 @@ from rich.table import Table
 
 from tfvae._errors import reason
 from tfvae.callbacks import NonFiniteLossError
-from tfvae.cli.commands.output import console, plain_warnings, say
+from tfvae.cli.commands.output import plain_warnings
+from tfvae.cli.commands.saying import console, say
 from tfvae.cli.interrupt import Interruptible
 from tfvae.cli.progress import TrainingProgress
 from tfvae.evaluation.baseline import baseline_warning
