@@ -51,3 +51,16 @@ def number(
 
 def _is_finite(value: Any) -> bool:
     return abs(value) <= sys.float_info.max  # math.isfinite fails for integers beyond float64
+
+
+def wrong_event_shape(shape: tuple[int | None, ...], expected: tuple[int, ...]) -> str:
+    """Returns the message for examples of another shape than those of a model."""
+    advice = (
+        "Add the channel axis with x[..., None]."
+        if tuple(expected) == (*shape, 1)
+        else "The first axis of x is the batch axis, which .batch(n) adds to the elements of a tf.data.Dataset."
+    )
+    return (
+        f"x must have the event shape of the decoder's distribution, {tuple(expected)}. {advice} "
+        f"Received: x of event shape {shape}"
+    )

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfvae import layers
+from tfvae._checks import wrong_event_shape
 from tfvae._chunks import in_chunks
 from tfvae.layers import DistributionLayer
 from tfvae.typing import Tensor
@@ -54,16 +55,7 @@ def check_static(x: Any, event_shape: tuple[int, ...] | None) -> None:
     shape = tuple(x.shape)[1:]
     fits = len(shape) == len(event_shape) and all(a in (None, b) for a, b in zip(shape, event_shape, strict=True))
     if not fits:
-        missing_axis = tuple(event_shape) == (*shape, 1)
-        raise ValueError(
-            f"x must have the event shape of the decoder's distribution, {tuple(event_shape)}. "
-            + (
-                "Add the channel axis with x[..., None]."
-                if missing_axis
-                else "The first axis of x is the batch axis, which .batch(n) adds to the elements of a tf.data.Dataset."
-            )
-            + f" Received: x of event shape {shape}"
-        )
+        raise ValueError(wrong_event_shape(shape, event_shape))
 
 
 def _conversion(dtype: tf.DType) -> str:

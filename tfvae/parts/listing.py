@@ -27,6 +27,16 @@ def setting_of(name: str) -> str:
     return known[name]
 
 
+def require_kind(setting: str, kind: str) -> None:
+    """Raises ValueError if a family has no such part."""
+    known = FAMILIES[setting].kinds
+    if kind not in known:
+        noun = FAMILIES[setting].noun
+        raise ValueError(
+            f"There is no {noun} {quoted(kind)}.{nearest(kind, known)} Expected one of: {', '.join(known)}."
+        )
+
+
 def summary(setting: str, kind: str) -> str:
     """Returns the first sentence of a part's documentation."""
     text = inspect.getdoc(constructor(FAMILIES[setting].kinds[kind])) or ""
@@ -47,10 +57,5 @@ def documentation(setting: str, kind: str) -> str:
     Raises:
         ValueError: If there is no such kind.
     """
-    known = FAMILIES[setting].kinds
-    if kind not in known:
-        noun = FAMILIES[setting].noun
-        raise ValueError(
-            f"There is no {noun} {quoted(kind)}.{nearest(kind, known)} Expected one of: {', '.join(known)}."
-        )
-    return inspect.getdoc(constructor(known[kind])) or ""
+    require_kind(setting, kind)
+    return inspect.getdoc(constructor(FAMILIES[setting].kinds[kind])) or ""

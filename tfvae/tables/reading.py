@@ -237,9 +237,14 @@ def _first_lines(path: Path) -> list[str]:
     except TableError as error:
         raise with_package(error, path) from error.__cause__
     if not lines.str.strip().any():
-        raise TableError(f"{path} is empty. Expected a row of names and rows of values. Received: a file of 0 lines")
+        raise no_lines(path)
     whole = list(lines[:-1]) if len(lines) > _NUM_LINES else list(lines)
     return [_decoded(line) for line in whole]
+
+
+def no_lines(path: Path) -> TableError:
+    """Returns the error for an empty file."""
+    return TableError(f"{path} is empty. Expected a row of names and rows of values. Received: a file of 0 lines")
 
 
 def _decoded(line: str) -> str:

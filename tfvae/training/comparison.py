@@ -7,12 +7,7 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
+from typing import TYPE_CHECKING, Any
 
 from tfvae._errors import reading
 from tfvae._files import write_bytes, write_text
@@ -24,6 +19,11 @@ from tfvae.training.differences import Difference, difference
 from tfvae.training.per_example import PerExample, read_per_example
 from tfvae.training.run_folder import RunFolder
 from tfvae.training.settings import ModelConfig, TrainingConfig
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 COLUMNS = ("run", "model", "estimator", "ELBO", "log p(x)", "active units", "epochs", "training")
 MEASURED = {"ELBO": "elbo", "log p(x)": "log_marginal"}
@@ -181,11 +181,14 @@ def differences(runs: Sequence[ComparedRun]) -> list[tuple[str, ...]]:
     return [(run.name, *(cell(run, i) for i in range(len(MEASURED)))) for run in runs]
 
 
-def comparison_figure(runs: Sequence[ComparedRun]) -> Figure:
+def comparison_figure(runs: Sequence[ComparedRun]) -> "Figure":
     """Plots ELBO, log-likelihood and KL by epoch: validation as solid lines, training dashed, one colour per run.
 
     Each group of comparable runs has its own row.
     """
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
     rows = list(groups(runs).values())
     figure = Figure(figsize=(13, 3.6 * len(rows) + 0.6), layout="constrained")
     colors = {run.name: f"C{i % 10}" for i, run in enumerate(runs)}
@@ -210,7 +213,7 @@ def comparison_figure(runs: Sequence[ComparedRun]) -> Figure:
     return figure
 
 
-def _draw(axes: Axes, run: ComparedRun, name: str, color: str) -> Line2D | None:
+def _draw(axes: "Axes", run: ComparedRun, name: str, color: str) -> "Line2D | None":
     """Draws the curves of one metric of a run. Returns the validation curve."""
     drawn = None
     for key, style in ((name, "--"), (f"val_{name}", "-")):

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tfvae._checks import wrong_event_shape
 from tfvae._display import Display
 from tfvae._images import beside, tile
 from tfvae.cli.commands.loaded_split import BATCH_SIZE, ids_of, labels_as, loaded_split
@@ -169,10 +170,14 @@ def _applied(
 
 
 def _takes(program: Program, split: Split) -> bool:
-    """Whether the model takes the examples: their shapes, and values that are finite and in the support."""
+    """Whether the model takes the conditions of the examples, and their values.
+
+    Raises:
+        ValueError: If the model does not take their shape.
+    """
     manifest = program.manifest
     if list(split.event_shape) != manifest["event_shape"]:
-        return False
+        raise ValueError(wrong_event_shape(split.event_shape, tuple(manifest["event_shape"])))
     if list(split.condition_shape or ()) != manifest.get("condition_shape", []):
         return False
     low, high = split.value_range

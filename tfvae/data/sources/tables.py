@@ -19,6 +19,7 @@ from tfvae.data.splits import Splits
 from tfvae.tables import Schema, TableError, read_table, to_rows
 from tfvae.tables.choosing import schema_of
 from tfvae.tables.pieces import loading_bytes
+from tfvae.tables.reading import TEXT_SUFFIXES, no_lines
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -101,6 +102,8 @@ def _splits(path: Path, schema: Schema, parts: Parts) -> dict[str, Split]:
 def _check(request: Request) -> None:
     if not request.path.is_file():
         raise DataError(f"There is no file {request.path}. Give the path of a table. Received: {quoted(request.name)}")
+    if not request.path.stat().st_size and request.path.suffix.lower() in TEXT_SUFFIXES:
+        raise DataError(str(no_lines(request.path)))
 
 
 TABLE = Source(
