@@ -5,7 +5,7 @@ They return False, and have written nothing, for others: tables, counts, labels 
 shards, and data that the model refuses, whose errors need the model.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,7 +25,7 @@ from tfvae.export.program import Program
 from tfvae.training.config import RunConfig
 from tfvae.training.evaluation_split import evaluation_split
 from tfvae.training.run_folder import RunFolder
-from tfvae.training.run_program import program_of_run
+from tfvae.training.run_program import manifest_of_run, program_of_run
 
 # Rounding errors that `tfvae.models` allows at the bounds of the support.
 _ROUNDING = 3e-7
@@ -35,8 +35,10 @@ def sample(
     run_dir: Path, config: RunConfig, num_samples: int, condition: Any, label: int | None, seed: int, output: Path
 ) -> bool:
     """Runs `tfvae sample`, like `draws.sample`. Returns whether it could."""
-    program = _program(run_dir, config, "sample", ("z", "mean", "sample"), output)
-    if program is None or label is not None:
+    if label is not None or _manifest(run_dir, config, output) is None:
+        return False
+    program = _program(run_dir, "sample", ("z", "mean", "sample"))
+    if program is None:
         return False
     given = {}
     if condition is not None:
@@ -133,19 +135,21 @@ class _Applied(NamedTuple):
             yield outputs({**batch, "seed": self.program.block_seed(seed, block)}, rows)
 
 
-def _program(
-    run_dir: Path, config: RunConfig, signature: str, outputs: tuple[str, ...], output: Path
-) -> Program | None:
-    """Opens the program of a run whose signature has the outputs, if the command needs nothing else of the run."""
-    if config.data.columns or config.model.kind == "m2" or output.suffix.lower() == ANNDATA:
+def _manifest(run_dir: Path, config: RunConfig, output: Path) -> Mapping[str, Any] | None:
+    """Returns the manifest of a run's SavedModel, if a command needs nothing else of the run to write its output."""
+    folder = RunFolder(run_dir)
+    is_counts = folder.column_names.exists() or output.suffix.lower() == ANNDATA
+    if config.data.columns or config.model.kind == "m2" or is_counts:
         return None
-    if RunFolder(run_dir).column_names.exists():  # counts
-        return None
+    manifest = manifest_of_run(folder)
+    return manifest if manifest and manifest.get("latent_dtype") == "float32" and "missing" not in manifest else None
+
+
+def _program(run_dir: Path, signature: str, outputs: tuple[str, ...]) -> Program | None:
+    """Opens the program of a run, if its signature has the outputs."""
     with messages_hidden(ValueError):
         program = program_of_run(RunFolder(run_dir))
-    if program is None or program.manifest.get("latent_dtype") != "float32" or "missing" in program.manifest:
-        return None
-    definition = program.definitions.get(signature)
+    definition = None if program is None else program.definitions.get(signature)
     return None if definition is None or not set(outputs) <= set(definition.outputs) else program
 
 
@@ -159,23 +163,25 @@ def _applied(
     output: Path,
     id: str | None,
 ) -> _Applied | None:
-    program = _program(run_dir, config, signature, outputs, output)
-    if program is None:
+    manifest = _manifest(run_dir, config, output)
+    if manifest is None:
         return None
     split: Any = loaded_split(config, data, split_name, id=id)
     if not isinstance(split, Split) or split.schema is not None or split.has_missing:
         return None
     split = evaluation_split(config, split)
-    return _Applied(program, split) if _takes(program, split) else None
+    if not _takes(manifest, split):
+        return None
+    program = _program(run_dir, signature, outputs)
+    return None if program is None else _Applied(program, split)
 
 
-def _takes(program: Program, split: Split) -> bool:
-    """Whether the model takes the conditions of the examples, and their values.
+def _takes(manifest: Mapping[str, Any], split: Split) -> bool:
+    """Whether a model takes the conditions of the examples, and their values.
 
     Raises:
         ValueError: If the model does not take their shape.
     """
-    manifest = program.manifest
     if list(split.event_shape) != manifest["event_shape"]:
         raise ValueError(wrong_event_shape(split.event_shape, tuple(manifest["event_shape"])))
     if list(split.condition_shape or ()) != manifest.get("condition_shape", []):
