@@ -8,6 +8,7 @@ import pytest
 import tensorflow_probability as tfp
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from sklearn.decomposition import PCA
 
 import tfvae
 from tfvae._display import Display
@@ -223,6 +224,15 @@ def test_columns_of_different_units_have_scales_of_their_own():
     scales = np.stack([display.low, display.high], axis=1)
     np.testing.assert_allclose(scales[:3], np.stack([x.min(axis=0), x.max(axis=0)], axis=1)[:3])
     np.testing.assert_allclose(scales[3], [4, 6])
+
+
+@pytest.mark.parametrize("shape", [(40, 5), (2, 3)])
+def test_the_principal_plane_is_that_of_scikit_learn(shape):
+    z = np.random.default_rng(0).normal(size=shape).astype("float32")
+    plane, pca = principal_plane(z), PCA(2, svd_solver="full").fit(z.astype("float64"))
+    np.testing.assert_allclose(plane["origin"], pca.mean_)
+    np.testing.assert_allclose(plane["axes"], pca.components_, atol=1e-12)
+    np.testing.assert_allclose(plane["explained"], pca.explained_variance_ratio_, atol=1e-12)
 
 
 def test_a_plane_needs_two_dimensions_and_two_examples():

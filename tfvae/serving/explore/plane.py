@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-from sklearn.decomposition import PCA
 
 
 def principal_plane(z: np.ndarray) -> dict[str, Any] | None:
@@ -15,9 +14,15 @@ def principal_plane(z: np.ndarray) -> dict[str, Any] | None:
     """
     if min(z.shape) < 2 or not np.ptp(z, axis=0).any():
         return None
-    pca = PCA(n_components=2, svd_solver="full").fit(z.astype(np.float64))
+    # As sklearn.decomposition.PCA, whose import takes longer than the rest of the page. The largest entry of an axis is
+    # positive.
+    centred = z.astype(np.float64)
+    origin = centred.mean(axis=0)
+    _, singular, axes = np.linalg.svd(centred - origin, full_matrices=False)
+    axes = axes[:2]
+    axes *= np.sign(np.take_along_axis(axes, np.abs(axes).argmax(axis=1)[:, np.newaxis], axis=1))
     return {
-        "origin": pca.mean_.tolist(),
-        "axes": pca.components_.tolist(),
-        "explained": pca.explained_variance_ratio_.tolist(),
+        "origin": origin.tolist(),
+        "axes": axes.tolist(),
+        "explained": (singular**2 / (singular**2).sum())[:2].tolist(),
     }
