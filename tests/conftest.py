@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+os.environ["TFVAE_KEEP_PROGRAMS"] = "0"  # a test compiles its own programs, and leaves none in the user's cache
 
 import pytest
 

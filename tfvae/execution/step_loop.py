@@ -6,6 +6,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfvae._garbage import paused_collections
+from tfvae.execution import kept_programs
 from tfvae.execution.device_batches import DeviceBatches
 from tfvae.execution.execution import Execution, Schedule
 from tfvae.execution.stacked_batches import StackedBatches
@@ -61,6 +63,7 @@ class StepLoop:
         self._runs: dict[tuple[int, ...], Callable[..., Any]] = {}  # by the variables that they assign
         self._with_xla: bool | None = None
         self._empty_logs: Any = None
+        self._label: str | None = None
         # No `reduce_retracing`, which would drop the ranks of elements if the data had different ranks.
         self._collect = tf.function(self._collected, autograph=False)
 
@@ -161,17 +164,28 @@ class StepLoop:
     def _run_stack(self, stack: Any, count: int, schedule: Schedule, logs: dict[str, Tensor]) -> dict[str, Tensor]:
         """Makes steps with the first `count` batches of a stack."""
         if self._empty_logs is None:
-            self._prepare(stack)
+            with paused_collections():
+                self._prepare(stack)
         values = schedule.stacked(self._execution.num_made, self._num_steps)
         arguments = stack, tf.constant(count), values, self._empty_logs, self._source
         try:
-            new, bad = self._program(schedule)(*arguments)
+            new, bad = self._call_program(schedule, arguments)
         except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
             if self._jit_compile != "auto" or not cannot_compile(error):
                 raise
             self._choose(False, f"XLA cannot compile this model: {str(error).splitlines()[0]}")
-            new, bad = self._program(schedule)(*arguments)
+            new, bad = self._call_program(schedule, arguments)
         return self._record(count, new, logs, int(bad))
+
+    def _call_program(self, schedule: Schedule, arguments: Any) -> tuple[dict[str, Tensor], Tensor]:
+        """Calls the compiled loop that assigns the variables of a schedule. The first call compiles it."""
+        if schedule.key in self._runs:
+            return self._runs[schedule.key](*arguments)
+        with paused_collections():
+            label = self._label if self._with_xla else None
+            program, result = kept_programs.called(lambda: self._new_program(schedule), arguments, label)
+        self._runs[schedule.key] = program
+        return result
 
     def _run_single(self, batch: Any, schedule: Schedule, logs: dict[str, Tensor]) -> dict[str, Tensor]:
         """Makes one step."""
@@ -192,6 +206,7 @@ class StepLoop:
         batch = tf.nest.map_structure(lambda leaf: tf.TensorSpec(leaf.shape[1:], leaf.dtype), stack)
         traced = self._step.get_concrete_function(batch, self._source)
         self._empty_logs = tf.nest.map_structure(lambda log: tf.zeros(log.shape, log.dtype), traced.structured_outputs)
+        self._label = kept_programs.label_of(traced.graph, stack)
         if self._jit_compile != "auto":
             self._choose(bool(self._jit_compile), "as requested")
         elif _has_convolutions(traced) and not tf.config.list_logical_devices("GPU"):
@@ -204,25 +219,23 @@ class StepLoop:
         self._with_xla = with_xla
         self._runs.clear()
 
-    def _program(self, schedule: Schedule) -> Callable[..., Any]:
-        """Returns the compiled loop that assigns the variables of a schedule before each step."""
-        if schedule.key not in self._runs:
+    def _new_program(self, schedule: Schedule) -> Callable[..., Any]:
+        """Returns a loop that assigns the variables of a schedule before each step."""
 
-            def run(
-                stack: Any, count: Tensor, values: list[Tensor], logs: Any, source: Tensor | None
-            ) -> tuple[dict[str, Tensor], Tensor]:
-                def body(i: Tensor, logs: Any, bad: Tensor) -> Any:
-                    schedule.assign(values, i)
-                    new = self._step(tf.nest.map_structure(lambda leaf: leaf[i], stack), source)
-                    was_finite = bad == count
-                    logs = tf.nest.map_structure(lambda a, b: tf.where(was_finite, a, b), new, logs)
-                    return i + 1, logs, tf.where(tf.logical_and(was_finite, ~all_finite(new)), i, bad)
+        def run(
+            stack: Any, count: Tensor, values: list[Tensor], logs: Any, source: Tensor | None
+        ) -> tuple[dict[str, Tensor], Tensor]:
+            def body(i: Tensor, logs: Any, bad: Tensor) -> Any:
+                schedule.assign(values, i)
+                new = self._step(tf.nest.map_structure(lambda leaf: leaf[i], stack), source)
+                was_finite = bad == count
+                logs = tf.nest.map_structure(lambda a, b: tf.where(was_finite, a, b), new, logs)
+                return i + 1, logs, tf.where(tf.logical_and(was_finite, ~all_finite(new)), i, bad)
 
-                start = (tf.constant(0), logs, count)
-                return tf.while_loop(lambda i, *_: i < count, body, start, parallel_iterations=1)[1:]
+            start = (tf.constant(0), logs, count)
+            return tf.while_loop(lambda i, *_: i < count, body, start, parallel_iterations=1)[1:]
 
-            self._runs[schedule.key] = tf.function(run, autograph=False, jit_compile=self._with_xla)
-        return self._runs[schedule.key]
+        return tf.function(run, autograph=False, jit_compile=self._with_xla)
 
 
 def _can_stack(element_spec: Any) -> bool:
