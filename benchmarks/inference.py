@@ -11,9 +11,13 @@ quartiles. Above 1, the signature of tfvae is faster. A last line compares `vae.
 measured in the same way, from 20 latents to the means of 784 pixels (`benchmarks/decoders.py`).
 
 Starts: the contenders of `benchmarks/train.py` train the model of the paper in new processes, one after another: one
-step (the data are one batch), and one epoch of 60,000 images. The table shows the seconds from the start of the process
-to the end, including imports, the seconds of the imports, the peak of resident memory, and the ratios of tfvae to the
-others. `benchmarks/evaluation.py` measures evaluation.
+step (the data are one batch), the same again (tfvae then uses the program that the first start kept), and one epoch of
+60,000 images. The table shows the seconds from the start of the process to the end, including imports, the seconds of
+the imports, the peak of resident memory, and the ratios of tfvae to the others. `benchmarks/evaluation.py` measures
+evaluation.
+
+Further models: a new process builds, trains for a step and deletes the model of the paper several times. The table
+shows by how much resident memory grows with each of them.
 """
 
 import argparse
@@ -21,6 +25,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -34,6 +39,7 @@ from decoders import decoder
 from encoders import NAMES, encoder
 
 _OURS = "signature"
+_PLANS = ("one step", "second start", "one epoch", "further models")
 
 
 def quartiles(values):
@@ -105,15 +111,21 @@ def compare(what, make, names, inputs_of, batch_size, arguments):
     return rows
 
 
-def start(name, num_images):
-    """Trains in a new process. Returns the seconds to the end and of the imports, and the peak of resident bytes."""
+def fresh_process(name, num_images, *options, cache=None):
+    """Trains in a new process and returns what it prints. Compiled programs are kept in a folder, `cache`, or not."""
     script = Path(__file__).with_name("fresh_process.py")
-    begun = time.time()
-    command = [sys.executable, str(script), name, "paper", str(num_images)]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    command = [sys.executable, str(script), name, "paper", str(num_images), *options]
+    kept = {"TFVAE_KEEP_PROGRAMS": "0"} if cache is None else {"TFVAE_KEEP_PROGRAMS": "1", "XDG_CACHE_HOME": cache}
+    run = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | kept)
     if run.returncode:
         raise RuntimeError(f"{name} failed:\n{run.stderr}")
-    found = json.loads(run.stdout.splitlines()[-1])
+    return json.loads(run.stdout.splitlines()[-1])
+
+
+def start(name, num_images, cache=None):
+    """Trains in a new process. Returns the seconds to the end and of the imports, and the peak of resident bytes."""
+    begun = time.time()
+    found = fresh_process(name, num_images, cache=cache)
     if found is None:
         return None
     return {
@@ -123,12 +135,31 @@ def start(name, num_images):
     }
 
 
-def compare_starts(what, num_images, arguments):
+def compare_further_models(arguments):
+    """Builds, trains and deletes further models in a process of each contender."""
+    runs = {name: [] for name in arguments.starts}
+    for _ in range(arguments.starts_repetitions):
+        for name in runs:
+            found = fresh_process(name, WORKLOADS["paper"].batch_size, "--further-models", "8")
+            if found is not None:
+                runs[name].append(found["bytes_a_model"])
+    rows = []
+    for name, found in runs.items():
+        if found:
+            ratio = quartiles(np.array(runs["tfvae"]) / np.array(found))
+            rows.append({"contender": name, "bytes_a_model": float(np.median(found)), "tfvae_by_it": ratio})
+            print(f"a further model keeps  {name:<14} {np.median(found) / 1e6:6.1f} MB  {text(ratio)}", flush=True)
+    return rows
+
+
+def compare_starts(what, num_images, arguments, cache=None):
     """Starts the contenders in turns."""
     runs = {name: [] for name in arguments.starts}
+    if cache is not None:
+        start("tfvae", num_images, cache)
     for repetition in range(arguments.starts_repetitions):
         for name in list(runs) if repetition % 2 else reversed(list(runs)):
-            run = start(name, num_images)
+            run = start(name, num_images, cache)
             if run is not None:
                 runs[name].append(run)
     rows = []
@@ -161,6 +192,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=0.5, help="duration of a turn of encoding")
     parser.add_argument("--starts", nargs="*", choices=TRAINERS, default=["tfvae", "keras"])
     parser.add_argument("--starts-repetitions", type=int, default=5)
+    parser.add_argument("--plans", nargs="*", choices=_PLANS, default=_PLANS, help="what is started")
     parser.add_argument("--output", default=None)
     arguments = parser.parse_args()
     arguments.contenders = list(dict.fromkeys([_OURS, "vae.compiled", *arguments.contenders]))
@@ -168,11 +200,16 @@ def main():
         arguments.starts = ["tfvae", *arguments.starts]
     # The processes start before this one allocates memory.
     work = WORKLOADS["paper"]
-    starts = [
-        row
-        for what, num_images in (("one step", work.batch_size), ("one epoch", work.num_images))
-        for row in compare_starts(what, num_images, arguments)
-    ]
+    with tempfile.TemporaryDirectory() as cache:
+        plans = [
+            ("one step", work.batch_size, None),
+            ("second start", work.batch_size, cache),
+            ("one epoch", work.num_images, None),
+        ]
+        starts = [
+            row for plan in plans if plan[0] in arguments.plans for row in compare_starts(*plan[:2], arguments, plan[2])
+        ]
+    further = compare_further_models(arguments) if "further models" in arguments.plans else []
     encoding = []
     for size in arguments.batch_sizes:
         images, latents = lambda rng, n: rng.uniform(size=(n, 784)) < 0.2, lambda rng, n: rng.normal(size=(n, 20))
@@ -180,7 +217,8 @@ def main():
         encoding += compare("decode", decoder, DECODERS, latents, size, arguments)
     if arguments.output:
         with open(arguments.output, "w") as file:
-            json.dump({"arguments": vars(arguments), "encoding": encoding, "starts": starts}, file, indent=2)
+            found = {"encoding": encoding, "starts": starts, "further_models": further}
+            json.dump({"arguments": vars(arguments), **found}, file, indent=2)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 """`VAE.fit`, nothing asked for."""
 
-import keras
-
+# Before Keras, which is then imported faster.
 import tfvae
 from tfvae import estimators, layers, networks
+
+import keras  # isort: skip
 
 
 def build(work):
