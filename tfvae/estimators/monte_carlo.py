@@ -14,6 +14,7 @@ from tfvae.estimators.draws import Draws
 from tfvae.estimators.elbo_terms import elbo_terms
 from tfvae.estimators.moments import moments_over_draws
 from tfvae.estimators.problem import Problem
+from tfvae.layers._log_likelihood import log_likelihood
 from tfvae.typing import Seed, Tensor
 
 # Draws per example from one seed. Changing this number changes every estimate.
@@ -94,11 +95,12 @@ def importance_estimate(
     chunk_size: Tensor | int = CHUNK_SIZE,
     num_largest: Tensor | int = 0,
 ) -> ImportanceEstimate:
-    """Computes log (1/K) sum_k p(x, z_k) / q(z_k|x) with z_k ~ q(z|x), one example at a time.
+    """Computes log (1/K) sum_k p(x, z_k) / q(z_k|x) with z_k ~ q(z|x), example by example.
 
     The draws of example i depend only on the seed and on `first_index + i`, so that batch size and chunk size change
-    the results by no more than rounding. One chunk of decoded draws, one block of latents and the K log weights of one
-    example are in memory at a time.
+    the results by no more than rounding. Two examples are computed at a time, one of each half of the batch, because
+    the steps of one example leave cores idle. Their chunks of decoded draws, blocks of latents and K log weights are in
+    memory at a time.
 
     Args:
         x: Data `[B, *event]`, or a nest of tensors with the same first axis, such as a `Batch`.
@@ -128,12 +130,20 @@ def importance_estimate(
         return ImportanceEstimate(log_sum - log_k, tf.exp(2.0 * log_sum - log_squares), top)
 
     scalar, row = tf.TensorSpec([], tf.float64), tf.TensorSpec([tf.get_static_value(largest)], tf.float64)
-    return tf.map_fn(
-        of_example,
-        tf.range(tf.shape(tf.nest.flatten(x)[0])[0]),
-        parallel_iterations=1,
-        fn_output_signature=ImportanceEstimate(scalar, scalar, row),
-    )
+
+    @tf.function(autograph=False)  # traced once for all ranges of examples
+    def of_examples(indices: Tensor) -> ImportanceEstimate:
+        signature = ImportanceEstimate(scalar, scalar, row)
+        return tf.map_fn(of_example, indices, parallel_iterations=1, fn_output_signature=signature)
+
+    batch_size = tf.shape(tf.nest.flatten(x)[0])[0]
+    middle = batch_size // 2
+
+    def of_halves() -> ImportanceEstimate:
+        halves = [of_examples(tf.range(middle)), of_examples(tf.range(middle, batch_size))]
+        return ImportanceEstimate(*(tf.concat(columns, axis=0) for columns in zip(*halves, strict=True)))
+
+    return tf.cond(middle > 0, of_halves, lambda: of_examples(tf.range(batch_size)))
 
 
 def _log_weights(problem: Problem, *, count: Tensor, chunk_size: Tensor, seed: Tensor) -> Tensor:
@@ -147,8 +157,8 @@ def _log_weights(problem: Problem, *, count: Tensor, chunk_size: Tensor, seed: T
         def add_chunk(start: Tensor, log_weights: Tensor) -> tuple[Tensor, Tensor]:
             end = tf.minimum(start + chunk_size, size)
             part = tf.nest.map_structure(lambda leaf: leaf[start:end], z)  # [C, 1, ...]
-            log_likelihood = problem.generate(part).log_prob(problem.x)
-            terms = Draws(log_likelihood, problem.prior.log_prob(part), log_posterior[start:end])
+            of_x = log_likelihood(problem.generate(part), problem.x)
+            terms = Draws(of_x, problem.prior.log_prob(part), log_posterior[start:end])
             chunk = tf.cast(terms.log_weights()[:, 0], tf.float64)
             return end, tf.concat([log_weights, chunk], axis=0)
 
