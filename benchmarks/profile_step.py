@@ -24,7 +24,7 @@ from contenders import WORKLOADS, contender
 from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
 # Events that contain others, or wait.
-_FRAMES = re.compile(r"Execut|ParallelFor|Await|BlockUntil|Iterator|Prefetch|^(while|call|body|run|cond|__inference)")
+FRAMES = re.compile(r"Execut|ParallelFor|Await|BlockUntil|Iterator|Prefetch|^(while|call|body|run|cond|__inference)")
 
 
 def kernels(log_dir):
@@ -40,7 +40,7 @@ def kernels(log_dir):
                 continue
             for event in line.events:
                 name = plane.event_metadata[event.metadata_id].name
-                if not _FRAMES.search(name):
+                if not FRAMES.search(name):
                     total[re.sub(r"(_\d+)?(\.\d+)*$", "", name.split(":")[-1])] += event.duration_ps / 1e3
     return total
 
