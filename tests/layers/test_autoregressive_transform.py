@@ -123,6 +123,51 @@ def test_log_prob_runs_the_network_once(monkeypatch):
     np.testing.assert_allclose(tf.function(lambda x: inside(x) + flow.log_prob(x))(x), 2 * expected, rtol=1e-5)
 
 
+class TestInverse:
+    """`inverse=True`: a draw and its density take one pass."""
+
+    def posterior(self, network, loc, scale):
+        base = DistributionLambda(lambda t: tfd.MultivariateNormalDiag(t, scale), dtype="float64")(loc)
+        return AutoregressiveTransform(network, inverse=True, dtype="float64")(base)
+
+    def test_density_of_draws_by_hand(self):
+        network = made(event_shape=D, dtype="float64", input_order=(2, 3, 1))
+        loc, scale = some(4, D, dtype="float64"), np.exp(some(4, D, dtype="float64", seed=1))
+        y = self.posterior(network, loc, scale)
+        x, log_prob = y.experimental_sample_and_log_prob(seed=(1, 2))
+        u = y.bijector.inverse(tf.identity(x)).numpy()
+        shift, log_scale = np.moveaxis(network(u).numpy(), -1, 0)
+        np.testing.assert_allclose(x, (u - shift) * np.exp(-log_scale), rtol=1e-9)
+        expected = np.sum(-0.5 * ((u - loc) / scale) ** 2 - np.log(scale) - 0.5 * np.log(2 * np.pi) + log_scale, -1)
+        np.testing.assert_allclose(log_prob, expected, rtol=1e-9)
+        np.testing.assert_allclose(y.log_prob(tf.identity(x)), expected, rtol=1e-9)  # D passes
+
+    def test_a_draw_runs_the_network_once(self, monkeypatch):
+        layer = AutoregressiveTransform(made(event_shape=D), inverse=True)
+        y = layer(DistributionLambda(lambda t: tfd.MultivariateNormalDiag(t, tf.ones(D)))(some(4, D)))
+        calls, call = [], AutoregressiveNetwork.call
+        monkeypatch.setattr(AutoregressiveNetwork, "call", lambda *args: calls.append(1) or call(*args))
+        y.experimental_sample_and_log_prob(seed=(1, 2))
+        assert len(calls) == 1
+
+    def test_trains_a_posterior_and_round_trips(self, tmp_path):
+        encoder = conditional_model(inverse=True)
+        vae = VAE(encoder, keras.Sequential([keras.layers.Dense(4), IndependentBernoulli(4)]), StandardNormal(D))
+        vae.compile()
+        before = [v.numpy() for v in encoder.trainable_variables]
+        vae.fit((some(32, 4) > 0).astype("float32"), batch_size=16, verbose=0)
+        after = encoder.trainable_variables
+        assert all((a != b.numpy()).any() for a, b in zip(before, after, strict=True) if a.ndim > 1)
+        vae.save(tmp_path / "vae.keras")
+        loaded = tfvae.load_model(tmp_path / "vae.keras")
+        x = (some(3, 4) > 0).astype("float32")
+        assert loaded.encoder.layers[-1].inverse
+        np.testing.assert_array_equal(loaded.elbo(x, seed=0), vae.elbo(x, seed=0))
+
+    def test_files_of_earlier_versions_are_not_inverse(self):
+        assert "inverse" not in AutoregressiveTransform(made()).get_config()
+
+
 def banana(num_examples, seed=0):
     """The documented data: x_2 is normal of scale 2, and x_1 is normal about x_2^2 / 4."""
     rng = np.random.default_rng(seed)
