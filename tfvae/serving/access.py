@@ -5,12 +5,13 @@ browser hides the responses from the page, unless the page's own host name resol
 Host names are therefore checked. A hidden response is still computed, so the origin of the page is checked too.
 """
 
+import functools
 import ipaddress
 import re
 import socket
 from collections.abc import Iterable
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -18,6 +19,7 @@ _HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^:\[\]\s]+)(:\d*)?")
 _PATTERN = re.compile(r"\*|(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?|\[?[0-9a-fA-F:.]+\]?")
 _ADDRESS_TYPES = (ipaddress.IPv4Address, ipaddress.IPv6Address)
 _HEADERS = {"X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-Policy": "same-origin"}
+_RAW_HEADERS = [(name.lower().encode(), value.encode()) for name, value in _HEADERS.items()]
 
 
 class AllowedHosts:
@@ -108,9 +110,9 @@ class SameOrigin:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                response_headers = MutableHeaders(scope=message)
-                for name, value in _HEADERS.items():
-                    response_headers.setdefault(name, value)
+                sent = message["headers"] = list(message.get("headers", ()))
+                present = {name.lower() for name, _ in sent}
+                sent += [(name, value) for name, value in _RAW_HEADERS if name not in present]
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
@@ -126,6 +128,7 @@ def _is_cross_site(method: str, headers: Headers) -> bool:
     return origin is not None and origin.lower().partition("://")[2] != headers.get("host", "").lower()
 
 
+@functools.lru_cache(256)
 def _parsed(name: str) -> str | ipaddress.IPv4Address | ipaddress.IPv6Address:
     """Parses an IP address, or normalises a host name for comparison."""
     name = name.lower().removesuffix(".")

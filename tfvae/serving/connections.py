@@ -14,6 +14,8 @@ import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from tfvae.serving.joined_writes import JoinedWrites
+
 SECONDS_FOR_CLIENTS = 30
 _GRACE_SECONDS = 5  # lets a handler report the timeout to the client first
 _TICKS = 10  # between two checks of the connections; a tick of uvicorn is a tenth of a second
@@ -46,6 +48,7 @@ class TimedProtocol(H11Protocol):
         super().connection_made(transport)
         if hasattr(transport, "max_size"):  # asyncio's own
             transport.max_size = _RECEIVE_BYTES
+        self.transport = JoinedWrites(transport)  # type: ignore[assignment]
         if len(self.connections) > self._max_connections:
             transport.write(_TOO_MANY_CONNECTIONS)
             transport.close()

@@ -13,6 +13,7 @@ from tfvae._version import __version__
 from tfvae.serving.access import SameOrigin
 from tfvae.serving.limits import Limits
 from tfvae.serving.openapi import describe_predict, describe_refusals
+from tfvae.serving.predict_shortcut import PredictShortcut
 from tfvae.serving.predicting import Predictor
 from tfvae.serving.refusal import RefusedRequest, answer_refusal
 from tfvae.serving.served_model import ServedModel
@@ -62,6 +63,9 @@ def make_app(model: ServedModel, *, limits: Limits | None = None, batching: bool
     # FastAPI's own pages load scripts from other sites.
     title = f"{model.name}, served by tfvae"
     app = FastAPI(title=title, version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
+    route = f"/v1/models/{model.name}"
+    paths = [f"{route}:predict", f"{route}/versions/{model.version}:predict"]
+    app.add_middleware(PredictShortcut, paths=paths, answer=predictor.answer)
     app.add_middleware(SameOrigin)
     app.add_exception_handler(RefusedRequest, answer_refusal)
     app.add_exception_handler(HTTPException, _answer_unknown_route)

@@ -2,6 +2,7 @@
 
 import asyncio
 import collections
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
@@ -16,6 +17,8 @@ Outputs = Mapping[str, np.ndarray]
 
 _NUM_THREADS = 2
 _LONG_FRACTION = 4  # one waiting request in four may be a long one
+# Shorter computations run in the event loop. Other work there takes as long.
+_SHORT_SECONDS = 0.002
 
 
 class Scheduler:
@@ -24,6 +27,9 @@ class Scheduler:
     Requests for a signature that handles each example independently (`Signature.is_by_row`) are concatenated along the
     batch axis. No request waits for others to arrive, but those that arrive during a computation form the next batch.
     The outputs are the same as for single requests up to the rounding of larger matrix products.
+
+    A computation runs in the event loop if it is expected to be short, by the time per example of the last one, else in
+    a thread.
 
     Only one long request, such as `elbo` with many samples, runs at a time, so that a thread is left for the others.
 
@@ -46,6 +52,7 @@ class Scheduler:
         self._on_batch = on_batch or (lambda rows: None)
         self._threads = ThreadPoolExecutor(_NUM_THREADS, thread_name_prefix="predict")
         self._free, self._free_for_long = asyncio.Semaphore(_NUM_THREADS), asyncio.Semaphore(_NUM_THREADS - 1)
+        self._short_rows: dict[str, int] = {}  # number of examples that take a short time, by signature
         self._waiting: dict[str, collections.deque[tuple[PredictRequest, asyncio.Future[Outputs]]]] = {}
         self._workers: dict[str, asyncio.Task[None]] = {}
         self.num_waiting = self._num_long_waiting = 0
@@ -67,8 +74,10 @@ class Scheduler:
             if is_long:
                 async with self._free_for_long:
                     return await self._compute(request.signature.name, request.inputs, request.num_rows)
-            if not (self._batching and request.signature.is_by_row):
+            if not request.signature.is_by_row:
                 return await self._compute(request.signature.name, request.inputs, request.num_rows)
+            if not self._batching:
+                return await self._compute_by_row(request.signature.name, request.inputs, request.num_rows)
             future: asyncio.Future[Outputs] = asyncio.get_running_loop().create_future()
             name = request.signature.name
             self._waiting.setdefault(name, collections.deque()).append((request, future))
@@ -98,9 +107,11 @@ class Scheduler:
             if not batch:
                 continue
             requests = [request for request, _ in batch]
-            inputs = {key: np.concatenate([request.inputs[key] for request in requests]) for key in requests[0].inputs}
+            inputs = requests[0].inputs
+            if len(requests) > 1:
+                inputs = {key: np.concatenate([request.inputs[key] for request in requests]) for key in inputs}
             try:
-                outputs = await self._compute(name, inputs, rows)
+                outputs = await self._compute_by_row(name, inputs, rows)
             except Exception as error:
                 for _, future in batch:
                     if not future.done():
@@ -114,7 +125,22 @@ class Scheduler:
                 start = end
         del self._workers[name]
 
+    async def _compute_by_row(self, name: str, inputs: Mapping[str, np.ndarray], rows: int) -> Outputs:
+        """Computes a signature whose duration depends on the number of examples only."""
+        if rows > self._short_rows.get(name, 0):
+            return await self._compute(name, inputs, rows)
+        self._on_batch(rows)
+        outputs = self._run(name, inputs, rows)
+        await asyncio.sleep(0)  # lets other requests in
+        return outputs
+
     async def _compute(self, name: str, inputs: Mapping[str, np.ndarray], rows: int) -> Outputs:
         async with self._free:
             self._on_batch(rows)
-            return await asyncio.get_running_loop().run_in_executor(self._threads, self._model.run, name, inputs)
+            return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, name, inputs, rows)
+
+    def _run(self, name: str, inputs: Mapping[str, np.ndarray], rows: int) -> Outputs:
+        start = time.perf_counter()
+        outputs = self._model.run(name, inputs)
+        self._short_rows[name] = int(rows * _SHORT_SECONDS / (time.perf_counter() - start))
+        return outputs

@@ -1,6 +1,7 @@
 """Signatures of a served model."""
 
 import dataclasses
+import functools
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -33,12 +34,12 @@ class TensorInfo:
         """Whether the first axis is the batch axis."""
         return bool(self.shape) and self.shape[0] is None
 
-    @property
+    @functools.cached_property
     def row_size(self) -> int:
         """Number of values per example, or in total without a batch axis. An axis of any length counts as 1."""
         return math.prod(length or 1 for length in self.shape[self.has_batch :])
 
-    @property
+    @functools.cached_property
     def is_whole(self) -> bool:
         """Whether the values are integers."""
         return self.dtype.kind in "iu"
