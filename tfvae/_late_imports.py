@@ -59,7 +59,7 @@ class _LateLoader(importlib.abc.Loader):
             self._execute(module)
             return sorted(module.__dict__)
 
-        module.__getattr__, module.__dir__ = read, names  # type: ignore[method-assign, assignment]
+        module.__getattr__, module.__dir__ = read, names  # type: ignore[method-assign]
 
     def _execute(self, module: ModuleType) -> None:
         with self._lock:

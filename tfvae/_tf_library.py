@@ -10,6 +10,7 @@ References:
 import ctypes
 import functools
 import importlib.util
+import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,9 @@ _FUNCTIONS: Mapping[str, tuple[Any, Sequence[Any]]] = {
         _POINTER,
         [_POINTER, _POINTER, _TEXT, ctypes.POINTER(_TEXT), _INT, _POINTER, _POINTER, _POINTER],
     ),
+    "TF_CloseSession": (None, [_POINTER, _POINTER]),
+    "TF_DeleteSession": (None, [_POINTER, _POINTER]),
+    "TF_DeleteGraph": (None, [_POINTER]),
     "TF_GraphOperationByName": (_POINTER, [_POINTER, _TEXT]),
     "TF_AllocateTensor": (_POINTER, [_INT, _LONGS, _INT, _SIZE]),
     "TF_DeleteTensor": (None, [_POINTER]),
@@ -109,7 +113,7 @@ class Session:
         )
         self._tf.TF_DeleteSessionOptions(options)
         status.check()
-        # Sessions last as long as the process, so nothing frees them.
+        weakref.finalize(self, _close, self._tf, self._session, self._graph).atexit = False
 
     def run(self, inputs: Mapping[str, np.ndarray], names: Sequence[str]) -> list[np.ndarray]:
         """Computes tensors.
@@ -131,7 +135,7 @@ class Session:
                 self._session, None, keys, values, len(inputs), wanted, found, count, None, 0, None, status.pointer
             )
             status.check()
-            return [self._array(tensor) for tensor in found]
+            return [self._array(tensor) for tensor in found if tensor is not None]
         finally:
             for tensor in (*values, *found):
                 if tensor is not None:
@@ -159,8 +163,8 @@ class Session:
         """Adds an operation to the graph. Returns the name of its first output."""
         name = f"tfvae/{name}"
         new = self._tf.TF_NewOperation(self._graph, kind.encode(), name.encode())
-        for tensor in inputs:
-            self._tf.TF_AddInput(new, self._output(tensor))
+        for each in inputs:
+            self._tf.TF_AddInput(new, self._output(each))
         status = _Status(self._tf)
         for attribute, value in attributes.items():
             if isinstance(value, np.ndarray):
@@ -193,6 +197,13 @@ class Session:
         array = np.empty(shape, _DTYPES[self._tf.TF_TensorType(tensor)])
         ctypes.memmove(array.ctypes.data, self._tf.TF_TensorData(tensor), array.nbytes)
         return array
+
+
+def _close(tf: Any, session: int, graph: int) -> None:
+    status = _Status(tf)
+    tf.TF_CloseSession(session, status.pointer)
+    tf.TF_DeleteSession(session, status.pointer)
+    tf.TF_DeleteGraph(graph)
 
 
 class _Status:

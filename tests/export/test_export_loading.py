@@ -236,3 +236,25 @@ def test_a_manifest_that_describes_another_model_is_refused(image_model):
     files = {name: checksum for name, checksum in manifest["files"].items() if name != "saved_model.pb"}
     with pytest.raises(ValueError, match=r"has no checksum of saved_model\.pb"):
         check_written_by_save(image_model, {**manifest, "files": files})
+
+
+@pytest.mark.parametrize("place", ["restore", "init"])
+def test_a_model_whose_graph_does_something_when_it_is_opened_is_refused(place, image_model, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(image_model, copy)
+    model = saved_model_pb2.SavedModel.FromString((copy / "saved_model.pb").read_bytes())
+    graph = model.meta_graphs[0]
+    nodes = {node.name: node for node in graph.graph_def.node}
+    if place == "init":
+        name = graph.signature_def["__saved_model_init_op"].outputs["__saved_model_init_op"].name
+        graph.graph_def.node.add(name="other", op="WriteFile")
+        nodes[name.partition(":")[0]].input.append("^other")
+    else:
+        called = nodes[graph.saver_def.restore_op_name.partition(":")[0]].attr["f"].func.name
+        function = next(f for f in graph.graph_def.library.function if f.signature.name == called)
+        function.node_def.add(name="other", op="WriteFile")
+    (copy / "saved_model.pb").write_bytes(model.SerializeToString())
+    manifest = tfvae.export.read_manifest(copy)
+    check_written_by_save(image_model, manifest)
+    with pytest.raises(ValueError, match="runs the operation WriteFile when it is opened"):
+        check_written_by_save(copy, manifest)

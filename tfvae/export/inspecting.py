@@ -24,6 +24,10 @@ _CONTAINERS = {"_generic_user_object", "signature_map", "trackable_list_wrapper"
 _REGISTERED = {"constant": "tf.TrackableConstant"}
 # TensorFlow sets children as attributes and calls those with the names of its own methods.
 _NAMES = {"model_variables", "signatures", *NAMES}
+# Operations that TensorFlow's library runs when it opens a model of `save`: they restore its variables.
+_OPENING = {"AssignVariableOp", "Const", "Identity", "NoOp", "Placeholder", "RestoreV2", "VarHandleOp"}
+_OPENING |= {"StatefulPartitionedCall"}  # whose function is followed
+_INIT_COLLECTIONS = ("saved_model_main_op", "legacy_init_op")  # of TensorFlow 1
 _NUMBERED = re.compile(r"(trace_|capture_)?[0-9]+")
 
 
@@ -103,9 +107,37 @@ def check_written_by_save(folder: Path, manifest: Mapping[str, Any] | None) -> N
         if kind not in _KINDS or (kind == "user_object" and node.user_object.identifier not in _CONTAINERS):
             name = node.user_object.identifier if kind == "user_object" else kind
             raise _refusal(folder, f"it contains an object of kind {name!r}, which runs code when it is opened")
+    if unknown := _run_when_opened(graph) - _OPENING:
+        raise _refusal(folder, f"it runs the operation {', '.join(sorted(unknown))} when it is opened")
     for node in graph.object_graph_def.nodes:
         if unknown := _restored_by(node):
             raise _refusal(folder, f"it contains an object with {unknown}, which may run code when it is opened")
+
+
+def _run_when_opened(graph: Any) -> set[str]:
+    """Returns the kinds of operations that restore the variables and initialise the model, with all of their inputs."""
+    nodes = {node.name: node for node in graph.graph_def.node}
+    functions = {function.signature.name: function.node_def for function in graph.graph_def.library.function}
+    names = [graph.saver_def.restore_op_name]
+    if _INIT_SIGNATURE in graph.signature_def:
+        names += [info.name for info in graph.signature_def[_INIT_SIGNATURE].outputs.values()]
+    collections = [graph.collection_def[key] for key in _INIT_COLLECTIONS if key in graph.collection_def]
+    names += [name for collection in collections for name in collection.node_list.value]
+    names = [name.lstrip("^").partition(":")[0] for name in names]
+    left, seen, found = [nodes[name] for name in names if name in nodes], set(names), set()
+    followed: set[str] = set()
+    while left:
+        node = left.pop()
+        found.add(node.op)
+        for name in (each.lstrip("^").partition(":")[0] for each in node.input):
+            if name in nodes and name not in seen:
+                seen.add(name)
+                left.append(nodes[name])
+        for called in (attribute.func.name for attribute in node.attr.values()):
+            if called and called not in followed:
+                followed.add(called)
+                left += functions.get(called, ())
+    return found
 
 
 def _restored_by(node: Any) -> str | None:

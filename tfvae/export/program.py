@@ -1,6 +1,5 @@
 """Running an exported model, without TensorFlow's Python packages where its library allows it."""
 
-import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -65,23 +64,24 @@ class _Loaded:
     """Runs a SavedModel with TensorFlow's library."""
 
     def __init__(self, folder: Path, definitions: Mapping[str, Any]):
-        self._session, self._definitions = Session(folder), definitions
+        self._session = Session(folder)
+        self._tensors = {name: _tensors(definition) for name, definition in definitions.items()}
 
     def run(self, signature: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        keys, names = self._tensors(signature)
+        keys, names = self._tensors[signature]
         given = {keys[name]: value for name, value in inputs.items()}
         return dict(zip(names, self._session.run(given, tuple(names.values())), strict=True))
 
     def fold_in(self, seed: np.ndarray, step: int) -> np.ndarray:
         return self._session.fold_in(seed, step)
 
-    @functools.cache  # noqa: B019 -- lasts as long as the process, like the session
-    def _tensors(self, signature: str) -> tuple[dict[str, str], dict[str, str]]:
-        """Returns the names of the tensors of the inputs and outputs."""
-        definition = self._definitions[signature]
-        groups = (definition.inputs, definition.outputs)
-        keys, names = ({name: group[name].name for name in sorted(group)} for group in groups)
-        return keys, names
+
+def _tensors(definition: Any) -> tuple[dict[str, str], dict[str, str]]:
+    """Returns the names of the tensors of the inputs and outputs of a signature."""
+    keys, names = (
+        {name: group[name].name for name in sorted(group)} for group in (definition.inputs, definition.outputs)
+    )
+    return keys, names
 
 
 class _Imported:

@@ -26,7 +26,22 @@ _SCALARS = {"int64": _FIELD.TYPE_INT64, "int32": _FIELD.TYPE_INT32, "string": _F
 # for the only one of several that is set. Types that are not scalars are messages.
 _MESSAGES: dict[str, dict[str, tuple[int, str]]] = {
     "SavedModel": {"saved_model_schema_version": (1, "int64"), "meta_graphs": (2, "*MetaGraph")},
-    "MetaGraph": {"signature_def": (5, "{}Signature"), "object_graph_def": (7, "ObjectGraph")},
+    "MetaGraph": {
+        "graph_def": (2, "Graph"),
+        "saver_def": (3, "Saver"),
+        "collection_def": (4, "{}Collection"),
+        "signature_def": (5, "{}Signature"),
+        "object_graph_def": (7, "ObjectGraph"),
+    },
+    "Graph": {"node": (1, "*Node"), "library": (2, "Library")},
+    "Node": {"name": (1, "string"), "op": (2, "string"), "input": (3, "*string"), "attr": (5, "{}Attribute")},
+    "Attribute": {"func": (10, "Name")},
+    "Library": {"function": (1, "*Function")},
+    "Function": {"signature": (1, "Name"), "node_def": (3, "*Node")},
+    "Name": {"name": (1, "string")},
+    "Collection": {"node_list": (1, "Names")},
+    "Names": {"value": (1, "*string")},
+    "Saver": {"restore_op_name": (3, "string")},
     "Signature": {
         "inputs": (1, "{}Tensor"),
         "outputs": (2, "{}Tensor"),

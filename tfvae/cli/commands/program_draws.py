@@ -40,11 +40,12 @@ def sample(
     program = _program(run_dir, "sample", ("z", "mean", "sample"))
     if program is None:
         return False
-    given = {}
+    given: dict[str, np.ndarray] = {}
     if condition is not None:
-        given["condition"] = _one_condition(condition, program.manifest["condition_shape"])
-        if given["condition"] is None:
+        one = _one_condition(condition, program.manifest["condition_shape"])
+        if one is None:
             return False
+        given["condition"] = one
 
     def parts() -> Iterator[dict[str, np.ndarray]]:
         for block, start in enumerate(range(0, num_samples, BATCH_SIZE)):
