@@ -7,6 +7,8 @@ which would take a third of a second each.
 import gc
 import sys
 
+import tensorflow_probability as tfp  # before TensorFlow, or it would import its experimental parts and tf_keras layers
+
 from tfvae._garbage import paused_collections
 
 _IS_FIRST = "tensorflow" not in sys.modules
@@ -16,10 +18,7 @@ with paused_collections():
 
     from tfvae import _xla_cache
 
-    _xla_cache.install()  # before TFP, which runs operations while it is imported
-
-    import tensorflow_probability as tfp
-
+    _xla_cache.install()  # before the distributions, which run operations while they are imported
     dir(tfp.distributions)  # imports them
     if _IS_FIRST:
         gc.freeze()
