@@ -18,13 +18,12 @@ with paused_collections():
 
     from tfvae import _xla_cache
 
+    if keras.backend.backend() != "tensorflow":
+        raise ImportError(
+            "tfvae requires the TensorFlow backend of Keras. Set the environment variable KERAS_BACKEND=tensorflow "
+            f"before Keras is first imported. Received: backend={keras.backend.backend()!r}"
+        )
     _xla_cache.install()  # before the distributions, which run operations while they are imported
     dir(tfp.distributions)  # imports them
     if _IS_FIRST:
         gc.freeze()
-
-if keras.backend.backend() != "tensorflow":
-    raise ImportError(
-        "tfvae requires the TensorFlow backend of Keras. Set the environment variable KERAS_BACKEND=tensorflow before "
-        f"Keras is first imported. Received: backend={keras.backend.backend()!r}"
-    )
