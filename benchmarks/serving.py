@@ -4,11 +4,18 @@
 
 Each row is one server process and one process of clients with persistent connections, which request `likelihood` for
 one z at a time. Both processes share the cores of the machine.
+
+    python benchmarks/serving.py --before FOLDER --seconds 2
+
+compares with the build whose checkout is in FOLDER: two servers of the same SavedModel are measured in turns. The
+ratios are medians with quartiles.
 """
 
 import argparse
 import asyncio
+import contextlib
 import json
+import os
 import re
 import signal
 import subprocess
@@ -49,18 +56,27 @@ async def load(port, message, connections, duration):
     return seconds
 
 
+@contextlib.contextmanager
+def serving(model, option, folder=None):
+    """Starts a server, of the checkout in a folder if one is given. Yields its port and the request to send."""
+    command = [sys.executable, "-m", "tfvae.cli", "serve", model, "--port", "0", option]
+    environment = os.environ if folder is None else {**os.environ, "PYTHONPATH": str(folder)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment, cwd=folder) as server:
+        found = re.search(r"http://127\.0\.0\.1:(\d+)/v1/models/(\S+)", server.stdout.readline())
+        body = json.dumps({"signature_name": "likelihood", "instances": [LATENT]}).encode()
+        head = f"POST /v1/models/{found[2]}:predict HTTP/1.1\r\nhost: localhost\r\ncontent-length: {len(body)}\r\n\r\n"
+        try:
+            yield int(found[1]), head.encode() + body
+        finally:
+            server.send_signal(signal.SIGTERM)
+
+
 def measure(model, batching, duration):
     """Measures the rows of one server."""
-    option = "--batching" if batching else "--no-batching"
-    command = [sys.executable, "-m", "tfvae.cli", "serve", model, "--port", "0", option]
     rows = []
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-        found = re.search(r"http://127\.0\.0\.1:(\d+)/v1/models/(\S+)", server.stdout.readline())
-        port, name = int(found[1]), found[2]
-        body = json.dumps({"signature_name": "likelihood", "instances": [LATENT]}).encode()
-        head = f"POST /v1/models/{name}:predict HTTP/1.1\r\nhost: localhost\r\ncontent-length: {len(body)}\r\n\r\n"
+    with serving(model, "--batching" if batching else "--no-batching") as (port, message):
         for connections in CONNECTIONS:
-            seconds = asyncio.run(load(port, head.encode() + body, connections, duration))
+            seconds = asyncio.run(load(port, message, connections, duration))
             p50, p99 = np.percentile(seconds, [50, 99])
             rows.append(
                 {
@@ -71,7 +87,28 @@ def measure(model, batching, duration):
                     "p99_ms": 1e3 * p99,
                 }
             )
-        server.send_signal(signal.SIGTERM)
+    return rows
+
+
+def compare(model, before, duration, turns):
+    """Measures two builds in turns, both servers running, and prints the ratios of their requests per second."""
+    rows = []
+    with serving(model, "--batching", before) as old, serving(model, "--batching") as new:
+        for connections in (1, 64):
+            rates = []
+            for turn in range(turns):
+                pair = (old, new) if turn % 2 else (new, old)
+                found = {one: len(asyncio.run(load(*one, connections, duration))) / duration for one in pair}
+                rates.append((found[old], found[new]))
+            olds, news = np.array(rates).T
+            low, median, high = np.percentile(news / olds, [25, 50, 75])
+            row = {"connections": connections, "before": float(np.median(olds)), "now": float(np.median(news))}
+            rows.append({**row, "ratio": median, "quartiles": [low, high]})
+            print(
+                f"{connections:3} connections: {row['before']:,.0f} requests a second before, {row['now']:,.0f} now: "
+                f"{median:.2f} ({low:.2f}, {high:.2f})",
+                flush=True,
+            )
     return rows
 
 
@@ -81,10 +118,18 @@ def main():
     parser.add_argument("--model", default="saved_models/digits_vae/1")
     parser.add_argument("--latent-size", type=int, default=8)
     parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--before", type=Path, help="folder with a checkout of another build, to compare with")
+    parser.add_argument("--turns", type=int, default=5, help="turns of the comparison")
     parser.add_argument("--output", type=Path)
     arguments = parser.parse_args()
     LATENT[:] = [0.1] * arguments.latent_size
-    rows = [row for batching in (True, False) for row in measure(arguments.model, batching, arguments.seconds)]
+    model = str(Path(arguments.model).resolve())
+    if arguments.before is not None:
+        rows = compare(model, arguments.before.resolve(), arguments.seconds, arguments.turns)
+        if arguments.output:
+            arguments.output.write_text(json.dumps(rows, indent=2))
+        return
+    rows = [row for batching in (True, False) for row in measure(model, batching, arguments.seconds)]
     print("| joined | connections | requests a second | p50, ms | p99, ms |")
     print("| --- | ---: | ---: | ---: | ---: |")
     for row in rows:
