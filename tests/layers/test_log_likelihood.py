@@ -7,7 +7,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae import layers
-from tfvae.layers._log_likelihood import log_likelihood
+from tfvae.layers._log_likelihood import differentiated_log_likelihood, log_likelihood
 
 tfd = tfp.distributions
 
@@ -59,3 +59,24 @@ def test_other_distributions_are_asked_themselves(name):
     distribution = OTHERS[name]()
     x = tf.cast([[1, 0, 1, 1]] * 3, distribution.dtype)
     np.testing.assert_array_equal(log_likelihood(distribution, x), distribution.log_prob(x))
+
+
+@pytest.mark.parametrize("is_gray", [False, True])
+def test_values_and_gradients_are_the_same_bits(is_gray):
+    rng = np.random.default_rng(1)
+    logits = rng.normal(scale=4.0, size=(5, 3, 12)).astype("float32")
+    logits[0, 0, :3] = 0.0, 90.0, -90.0
+    x = rng.uniform(size=(3, 12)).astype("float32")
+    x = x if is_gray else (x < 0.3).astype("float32")
+
+    @tf.function(autograph=False)
+    def value_and_gradient(logits, function):
+        with tf.GradientTape() as tape:
+            tape.watch(logits)
+            value = 0.3 * function(layers.IndependentBernoulli.new(logits, 12), x)
+        return value, tape.gradient(value, logits)
+
+    found = value_and_gradient(tf.constant(logits), differentiated_log_likelihood)
+    expected = value_and_gradient(tf.constant(logits), lambda pixels, x: pixels.log_prob(x))
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one, other)

@@ -8,7 +8,9 @@ import tensorflow_probability as tfp
 
 from tfvae._dimensions import is_vector
 from tfvae._kl import INDEPENDENT
+from tfvae.estimators import Problem
 from tfvae.evaluation._simplex import Simplex
+from tfvae.layers._log_likelihood import differentiated_log_likelihood
 from tfvae.typing import Distribution, Tensor
 
 tfb, tfd = tfp.bijectors, tfp.distributions
@@ -71,6 +73,16 @@ def _is_shared_by_components(bijector: Any) -> bool:
 def unconstrained(log_prob: Callable[[Tensor], Tensor], support: Any) -> Callable[[Tensor], Tensor]:
     """Converts the log density of z into that of u `[..., D]`, with z = support(u)."""
     return lambda u: log_prob(support.forward(u)) + support.forward_log_det_jacobian(u, event_ndims=1)
+
+
+def log_likelihood_of(problem: Problem) -> Callable[[Tensor], Tensor]:
+    """Returns the function from z `[C, B, D]` to log p(x|z) `[C, B]`, which is traced once wherever chains need it."""
+
+    @tf.function(autograph=False, reduce_retracing=True)
+    def log_likelihood(z: Tensor) -> Tensor:
+        return differentiated_log_likelihood(problem.generate(z), problem.x)
+
+    return log_likelihood
 
 
 def spread_of(draws: Tensor) -> Tensor:

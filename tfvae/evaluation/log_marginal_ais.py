@@ -11,7 +11,7 @@ from tfvae._seeds import fold_in, split_seed, stateless_seed
 from tfvae.estimators.draws import log_mean_exp
 from tfvae.evaluation._annealed_hmc import annealed_weights
 from tfvae.evaluation._batches import batches_of_examples, details_of, num_observed
-from tfvae.evaluation._chains import support_of, unconstrained
+from tfvae.evaluation._chains import log_likelihood_of, support_of, unconstrained
 from tfvae.evaluation._compiled import compiled
 from tfvae.evaluation._finite import require_finite
 from tfvae.evaluation._latents import conditions_of, example_prior, require_vector
@@ -220,7 +220,8 @@ class _Path:
             density, shape = problem.posterior, []
         self.sample = lambda n, seed: self.support.inverse(density.sample([n, *shape], seed=seed))
         self.start = unconstrained(density.log_prob, self.support)
-        self.joint = unconstrained(lambda z: prior.log_prob(z) + problem.generate(z).log_prob(problem.x), self.support)
+        log_likelihood = log_likelihood_of(problem)
+        self.joint = unconstrained(lambda z: prior.log_prob(z) + log_likelihood(z), self.support)
 
     def forward(self, seed: Tensor) -> tuple[_Estimate, Tensor]:
         """Returns the estimate of log p(x) and the step sizes `[T, B]`."""

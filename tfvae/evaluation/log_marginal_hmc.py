@@ -13,7 +13,7 @@ from tfvae._seeds import fold_in, split_seed, stateless_seed
 from tfvae.estimators import Problem
 from tfvae.estimators.draws import log_mean_exp
 from tfvae.evaluation._batches import batches_of_examples, details_of, num_observed
-from tfvae.evaluation._chains import NUM_DRAWS, spread_of, support_of, unconstrained
+from tfvae.evaluation._chains import NUM_DRAWS, log_likelihood_of, spread_of, support_of, unconstrained
 from tfvae.evaluation._compiled import compiled_for_shape
 from tfvae.evaluation._finite import require_finite
 from tfvae.evaluation._latents import example_prior, require_vector
@@ -159,7 +159,8 @@ def _estimate(
     seed_start, seed_chain = split_seed(seed, 2, "log_marginal_hmc")
     # Chains run in the unconstrained space of u, with z = support(u).
     support = support_of(problem.prior)
-    log_joint = unconstrained(lambda z: problem.generate(z).log_prob(problem.x) + problem.prior.log_prob(z), support)
+    log_likelihood = log_likelihood_of(problem)
+    log_joint = unconstrained(lambda z: log_likelihood(z) + problem.prior.log_prob(z), support)
     if from_prior:
         draws = support.inverse(_resampled(problem, num_chains + NUM_DRAWS, seed=seed_start))  # [C + 20, B, D]
         start, step_size = draws[:num_chains], tf.maximum(spread_of(draws[num_chains:]), _LEAST_STEP_SIZE)

@@ -1,6 +1,7 @@
 """The log probability of whole examples, with few logarithms for many Bernoulli variables."""
 
 import math
+from collections.abc import Callable
 
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -39,11 +40,47 @@ def log_likelihood(distribution: Distribution, x: Tensor) -> Tensor:
         return distribution.log_prob(x)
     x = tf.cast(x, logits.dtype)
     cost = tf.math.multiply_no_nan(logits, tf.where(logits >= 0, x - 1, x))
-    factors = 1 + tf.exp(-tf.abs(logits))
+    factors = 1 + tf.exp(tf.minimum(logits, -logits))  # -|l|, in operations that TensorFlow vectorises
     batch_shape = tf.shape(logits)[: logits.shape.rank - rank]
     grouped = tf.reshape(factors, tf.concat([batch_shape, [num_factors, -1]], axis=0))
     log_products = tf.math.log(tf.reduce_prod(grouped, axis=-2))
     return tf.reduce_sum(cost, axis=list(range(-rank, 0))) - tf.reduce_sum(log_products, axis=-1)
+
+
+def differentiated_log_likelihood(distribution: Distribution, x: Tensor) -> Tensor:
+    """Computes `distribution.log_prob(x)` with a cheaper gradient for independent Bernoulli variables with logits.
+
+    For Markov chains over z, which evaluate many gradients. The value and the gradient by z are those of `log_prob`,
+    bit for bit, with the same roundings in the same order but without its selections of cases, which take a quarter of
+    the time of a small decoder. There is no gradient by x.
+
+    Args:
+        distribution: p(x|z), of batch shape `[..., B]`.
+        x: Data `[B, *event]`.
+    """
+    if not _is_independent_bernoulli(distribution):
+        return distribution.log_prob(x)
+    rank = tf.get_static_value(distribution.reinterpreted_batch_ndims)
+    by_pixel = _bernoulli_log_prob(tf.cast(x, distribution.distribution.logits.dtype))
+    return tf.reduce_sum(by_pixel(tf.convert_to_tensor(distribution.distribution.logits)), axis=list(range(-rank, 0)))
+
+
+def _bernoulli_log_prob(x: Tensor) -> Callable[[Tensor], Tensor]:
+    """Returns the function from logits to log p(x) of each variable; see `Bernoulli`."""
+
+    @tf.custom_gradient
+    def log_prob(logits: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+        positive = tf.cast(logits >= 0, logits.dtype)
+        slope, exponential = x - positive, tf.exp(tf.minimum(logits, -logits))
+
+        def gradient(upstream: Tensor) -> Tensor:
+            # d log1p(e) = de / (1 + e) with de = -e sign(l).
+            of_log = upstream * tf.math.reciprocal(1 + exponential) * exponential
+            return tf.math.multiply_no_nan(upstream, slope) + of_log * (2 * positive - 1)
+
+        return tf.math.multiply_no_nan(logits, slope) - tf.math.log1p(exponential), gradient
+
+    return log_prob
 
 
 def _is_independent_bernoulli(distribution: Distribution) -> bool:
