@@ -8,6 +8,14 @@ densities.
 
     python benchmarks/evaluation.py --output evaluation.json
 
+`--hand jax` is the same estimate in JAX, if it is installed.
+
+    python benchmarks/evaluation.py --before FOLDER --chains ais hmc
+
+compares annealed importance sampling and Hamiltonian Monte Carlo of 50 images with the checkout of another commit in a
+folder, each in fresh processes in turn. The model is the default of `tfvae train` on the digits (64-500-2-500-64).
+"First call" includes tracing, "next call" does not. It also says whether the estimates are equal.
+
 Before they are timed, both must agree within their Monte Carlo errors. They alternate, A B then B A, in one process. A
 repetition is one batch of each and gives one ratio. The table shows images per second (medians) and the median of the
 ratios of their times (tfvae divided by hand-written) with quartiles, in wall and in CPU time. On a machine with other
@@ -16,7 +24,11 @@ load, use the CPU time.
 
 import argparse
 import json
+import os
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -88,6 +100,38 @@ def by_hand(vae, num_importance_samples, chunk_size, formulas):
     return estimate
 
 
+def by_jax(vae, num_importance_samples, chunk_size):
+    """Returns the function of `by_hand` with formulas, in JAX."""
+    import jax
+    from jax import numpy as jnp
+
+    dense = [jnp.asarray(w.numpy()) for w in vae.trainable_variables]
+
+    def network(x, weights):
+        for i in (0, 2, 4):
+            x = x @ weights[i] + weights[i + 1]
+            x = jnp.tanh(x) if i < 4 else x
+        return x
+
+    @jax.jit
+    def estimate(x, key):
+        loc, raw_scale = jnp.split(network(x, dense[:6]), 2, -1)
+        scale = jax.nn.softplus(raw_scale) + 1e-5
+
+        def add(i, log_sum):
+            noise = jax.random.normal(jax.random.fold_in(key, i), (chunk_size, *loc.shape))
+            z = loc + scale * noise  # [C, B, D]
+            logits = network(z, dense[6:])
+            pixels = logits * x - jax.nn.relu(logits) - jnp.log1p(jnp.exp(-jnp.abs(logits)))
+            log_ratio = 0.5 * (noise**2 - z**2).sum(-1) + jnp.log(scale).sum(-1)
+            return jnp.logaddexp(log_sum, jax.nn.logsumexp(pixels.sum(-1) + log_ratio, 0))
+
+        log_sum = jax.lax.fori_loop(0, num_importance_samples // chunk_size, add, jnp.full(len(x), -jnp.inf))
+        return log_sum - np.log(num_importance_samples)
+
+    return lambda x, seed: np.asarray(estimate(x, jax.random.key(seed)))
+
+
 def ratios(times):
     """The median of the ratios with its quartiles."""
     low, median, high = np.percentile(times[0] / times[1], [25, 50, 75])
@@ -97,7 +141,14 @@ def ratios(times):
 def compare(vae, x, hand, arguments):
     """Times the two in turns."""
     k = arguments.num_importance_samples
-    estimate = by_hand(vae, k, arguments.hand_chunk_size, hand == "formulas")
+    if hand == "jax":
+        by_other = by_jax(vae, k, arguments.hand_chunk_size)
+    else:
+        estimate = by_hand(vae, k, arguments.hand_chunk_size, hand == "formulas")
+
+        def by_other(x, seed):
+            return estimate(tf.constant(x), tf.constant([0, seed])).numpy()
+
     contenders = (
         lambda seed: (
             tfvae.evaluation.log_marginal(
@@ -109,7 +160,7 @@ def compare(vae, x, hand, arguments):
                 seed=seed,
             ).per_example
         ),
-        lambda seed: estimate(tf.constant(x), tf.constant([0, seed])).numpy(),
+        lambda seed: by_other(x, seed),
     )
     record = tfvae.evaluation.log_marginal(vae, x, num_importance_samples=k, batch_size=len(x))
     difference = float(np.mean(record.per_example - contenders[1](0)))
@@ -136,17 +187,72 @@ def compare(vae, x, hand, arguments):
     }
 
 
+def measure_chains(which):
+    """Times the first and the next call of one estimator in this process; prints JSON."""
+    keras.utils.set_random_seed(0)
+    posterior, likelihood = tfvae.layers.MultivariateNormalDiag, tfvae.layers.IndependentBernoulli
+    encoder = tfvae.networks.mlp(posterior.params_size(2), (500,), "tanh")
+    decoder = tfvae.networks.mlp(likelihood.params_size((64,)), (500,), "tanh")
+    vae = tfvae.models.VAE(keras.Sequential([encoder, posterior(2)]), keras.Sequential([decoder, likelihood((64,))]))
+    x = (np.random.default_rng(0).uniform(size=(50, 64)) < 0.2).astype("float32")
+    vae(x[:1])
+    seconds = []
+    for _ in range(2):
+        begun = time.perf_counter()
+        if which == "ais":
+            record = tfvae.evaluation.log_marginal_ais(vae, x, num_steps=500)
+        else:
+            record = tfvae.evaluation.log_marginal_hmc(vae, x, num_samples=200, num_burnin=200)
+        seconds.append(time.perf_counter() - begun)
+    print(json.dumps({"seconds": seconds, "per_example": record.per_example.tolist()}))
+
+
+def compare_chains(which, before, repetitions):
+    """Times this build and another one in turn, in fresh processes."""
+    here = Path(__file__).resolve()
+    found = []
+    for repetition in range(repetitions):
+        pair = {}
+        for folder in (here.parents[1], before) if repetition % 2 else (before, here.parents[1]):
+            command = [sys.executable, str(here), "--measure", which]
+            environment = {**os.environ, "PYTHONPATH": str(folder)}
+            output = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True)
+            pair["before" if folder == before else "now"] = json.loads(output.stdout.splitlines()[-1])
+        found.append((pair["now"], pair["before"]))
+    seconds = np.array([[one["seconds"] for one in pair] for pair in found])  # [R, 2, 2]
+    is_equal = all(now["per_example"] == old["per_example"] for now, old in found)
+    row = {"chains": which, "is_equal": is_equal, "seconds": seconds.tolist()}
+    for i, name in enumerate(("first call", "next call")):
+        row[name] = ratios(seconds[:, :, i].T)
+        low, high = row[name]["quartiles"]
+        now, old = np.median(seconds[:, :, i], axis=0)
+        ratio = f"{row[name]['median']:.3f} ({low:.3f}, {high:.3f})"
+        print(f"{which}, {name}: {now:.2f} s, before {old:.2f} s, ratio {ratio}", flush=True)
+    print(f"{which}: the estimates are {'equal' if is_equal else 'different'}", flush=True)
+    return row
+
+
 def main() -> None:
     """Checks and times, prints a table and writes JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--hand", nargs="+", choices=["tfp", "formulas"], default=["tfp", "formulas"])
+    parser.add_argument("--hand", nargs="+", choices=["tfp", "formulas", "jax"], default=["tfp", "formulas"])
     parser.add_argument("--num-importance-samples", type=int, default=5_000)
     parser.add_argument("--num-images", type=int, default=100, help="number of images in a batch")
     parser.add_argument("--chunk-size", type=int, default=tfvae.estimators.monte_carlo.CHUNK_SIZE)
     parser.add_argument("--hand-chunk-size", type=int, default=50, help="must divide the number of importance samples")
     parser.add_argument("--repetitions", type=int, default=9)
+    parser.add_argument("--before", type=Path, help="folder with a checkout of another commit, for --chains")
+    parser.add_argument("--chains", nargs="+", choices=["ais", "hmc"], default=["ais", "hmc"])
+    parser.add_argument("--measure", choices=["ais", "hmc"], help=argparse.SUPPRESS)
     parser.add_argument("--output", default=None)
     arguments = parser.parse_args()
+    if arguments.measure:
+        measure_chains(arguments.measure)
+        return
+    if arguments.before:
+        rows = [compare_chains(which, arguments.before.resolve(), arguments.repetitions) for which in arguments.chains]
+        write(arguments, rows)
+        return
     rng = np.random.default_rng(0)
     x = (rng.uniform(size=(arguments.num_images, DATA_SIZE)) < 0.2).astype("float32")
     vae, rows = build(), []
@@ -162,9 +268,14 @@ def main() -> None:
         print(
             f"{hand:<9} {rates['tfvae']:6.1f} /s   {rates['by hand']:6.1f} /s   {texts[0]:<22}  {texts[1]}", flush=True
         )
+    write(arguments, rows)
+
+
+def write(arguments, rows):
+    """Writes the results as JSON."""
     if arguments.output:
         with open(arguments.output, "w") as file:
-            json.dump({"arguments": vars(arguments), "rows": rows}, file, indent=2)
+            json.dump({"arguments": vars(arguments), "rows": rows}, file, indent=2, default=str)
 
 
 if __name__ == "__main__":
