@@ -107,11 +107,11 @@ def check_written_by_save(folder: Path, manifest: Mapping[str, Any] | None) -> N
         if kind not in _KINDS or (kind == "user_object" and node.user_object.identifier not in _CONTAINERS):
             name = node.user_object.identifier if kind == "user_object" else kind
             raise _refusal(folder, f"it contains an object of kind {name!r}, which runs code when it is opened")
+    for node in graph.object_graph_def.nodes:
+        if described := _restored_by(node):
+            raise _refusal(folder, f"it contains an object with {described}, which may run code when it is opened")
     if unknown := _run_when_opened(graph) - _OPENING:
         raise _refusal(folder, f"it runs the operation {', '.join(sorted(unknown))} when it is opened")
-    for node in graph.object_graph_def.nodes:
-        if unknown := _restored_by(node):
-            raise _refusal(folder, f"it contains an object with {unknown}, which may run code when it is opened")
 
 
 def _run_when_opened(graph: Any) -> set[str]:

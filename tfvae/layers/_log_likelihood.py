@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Any, TypeGuard
 
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -83,7 +84,7 @@ def _bernoulli_log_prob(x: Tensor) -> Callable[[Tensor], Tensor]:
     return log_prob
 
 
-def _is_independent_bernoulli(distribution: Distribution) -> bool:
+def _is_independent_bernoulli(distribution: Any) -> TypeGuard[Any]:
     if type(distribution) is not tfd.Independent or distribution.validate_args:
         return False
     pixels, rank = distribution.distribution, tf.get_static_value(distribution.reinterpreted_batch_ndims)
