@@ -27,13 +27,21 @@ test-slow: $(INSTALLED_TEST)
 test-paper: $(INSTALLED_TEST)
 	$(BIN)/python -m pytest -m paper
 
-# Speed beside other programs, as tables and in build/bench/*.json; about two hours, in which nothing else should run.
-# The other benchmarks run by themselves: layers, profile_step, plain_keras, kl_factors, imputation (minutes), tfp_tutorial
-# (hours), and semi_supervised (minutes), beside Pyro if pyro-ppl is installed.
+# Speed beside other programs and beside the commit BEFORE, as tables and in build/bench/*.json; about two hours, in which
+# nothing else should run. The other benchmarks run by themselves: layers, profile_step, plain_keras, kl_factors, imputation
+# (minutes), tfp_tutorial (hours), gpu, and semi_supervised (minutes), beside Pyro if pyro-ppl is installed.
+BEFORE ?= 8830cb6
 bench: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --editable '.[bench,serve]'
-	mkdir -p build/bench
-	for name in train evaluation inference scaling serving callbacks; do \
+	mkdir -p build/bench build/before
+	git archive $(BEFORE) | tar -x -C build/before
+	$(BIN)/python benchmarks/train.py --output build/bench/train.json
+	$(BIN)/python benchmarks/train.py --workloads paper --epochs 1 3 --output build/bench/train_short.json
+	$(BIN)/python benchmarks/pythae_models.py --output build/bench/pythae_models.json
+	$(BIN)/python benchmarks/start.py --before build/before --output build/bench/start.json
+	$(BIN)/python benchmarks/serving.py --before build/before --output build/bench/serving.json
+	$(BIN)/python benchmarks/evaluation.py --hand tfp formulas jax --before build/before --output build/bench/evaluation.json
+	for name in inference scaling callbacks; do \
 	  $(BIN)/python benchmarks/$$name.py --output build/bench/$$name.json || exit 1; \
 	done
 

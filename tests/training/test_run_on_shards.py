@@ -9,7 +9,7 @@ from slow import slow_except
 
 import tfvae
 from tfvae.data import DataError, Splits, load, write_shards
-from tfvae.training import RunConfig, load_run, run_data, train
+from tfvae.training import RunConfig, evaluation_split, load_run, train
 from tfvae.training.build import build_vae
 from tfvae.training.evaluate import evaluate
 from tfvae.training.resolve import resolve
@@ -95,7 +95,7 @@ def test_levels_under_a_normal_likelihood_get_noise(shards):
 def test_first_weights_are_those_of_the_first_examples(shards, monkeypatch):
     splits = load(shards)
     config = resolve(small(shards), splits)
-    monkeypatch.setattr(run_data, "_MAX_IN_MEMORY", 200)
+    monkeypatch.setattr(evaluation_split, "_MAX_IN_MEMORY", 200)
     data = RunData(config, splits)
     assert (len(data.train()), len(data.train(1000)), len(data.train(30))) == (200, 200, 30)
     np.testing.assert_array_equal(data.train(30).raw, data.train().raw[:30])
@@ -108,8 +108,8 @@ def test_first_weights_are_those_of_the_first_examples(shards, monkeypatch):
 
 
 def test_large_examples_are_read_by_the_byte(shards, monkeypatch):
-    monkeypatch.setattr(run_data, "_MAX_IN_MEMORY_BYTES", 64 * 4 * 30)
-    assert len(run_data.first_in_memory(load(shards).train)) == 30
+    monkeypatch.setattr(evaluation_split, "_MAX_IN_MEMORY_BYTES", 64 * 4 * 30)
+    assert len(evaluation_split.first_in_memory(load(shards).train)) == 30
 
 
 def test_a_damaged_shard_stops_the_run_by_its_name(shards, tmp_path):
@@ -125,7 +125,7 @@ def test_a_damaged_shard_stops_the_run_by_its_name(shards, tmp_path):
 @pytest.mark.slow
 def test_splits_too_large_for_memory_are_measured_by_their_first_examples(finished, shards, monkeypatch):
     monkeypatch.setattr("tfvae.data.sources.shards._IN_MEMORY_BYTES", 1000)
-    monkeypatch.setattr(run_data, "_MAX_IN_MEMORY", 40)
+    monkeypatch.setattr(evaluation_split, "_MAX_IN_MEMORY", 40)
     folder, _ = finished
     splits = load(shards)
     run = load_run(folder.path)

@@ -9,8 +9,9 @@ import numpy as np
 
 from tfvae._files import write_bytes
 from tfvae.evaluation import ScoreReference, score_reference
+from tfvae.training.evaluation_split import first_in_memory
 from tfvae.training.load_data import load_data
-from tfvae.training.run_data import RunData, first_in_memory
+from tfvae.training.run_data import RunData
 from tfvae.training.saved_run import Run
 
 _MAX_EXAMPLES = 10_000
