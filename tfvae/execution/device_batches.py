@@ -74,7 +74,9 @@ class DeviceBatches:
     @staticmethod
     def placeholder() -> tf.data.Dataset:
         """Returns an endless data set without content, over which Keras iterates instead of batches on the device."""
-        return tf.data.Dataset.range(1).repeat()
+        options = tf.data.Options()
+        options.autotune.enabled = False  # its thread can take seconds to end
+        return tf.data.Dataset.range(1).batch(1).repeat().with_options(options)
 
     def take(self, num_steps: int, limit: int) -> tuple[dict[str, np.ndarray], int, dict[str, np.ndarray] | None]:
         """Returns the next batches, up to the end of a pass.

@@ -4,6 +4,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfvae.execution.replica_step import ReplicaStep, has_one_device
 from tfvae.execution.replicated_steps import ReplicatedSteps
 from tfvae.execution.step_loop import BatchesOf, StepLoop
 from tfvae.execution.xla import supports_xla
@@ -30,6 +31,14 @@ class StepFunctions:
         """Whether steps run in loops: neither eagerly nor under a strategy."""
         with self._model.distribute_strategy.scope():
             return not self._model.run_eagerly and not tf.distribute.has_strategy()
+
+    @property
+    def can_keep_splits(self) -> bool:
+        """Whether workers train on batches of a split that they keep on their device.
+
+        Arrays are read through Keras, whose order of the examples differs from that of one process.
+        """
+        return not self._model.run_eagerly and has_one_device(self._model.distribute_strategy)
 
     def are_outdated(self, name: str) -> bool:
         """Whether an object that the functions "train" or "test" depend on was replaced after they were created."""
@@ -69,11 +78,23 @@ class StepFunctions:
 
     def _new(self, step: Any, batches_of: BatchesOf, keras_function: Any) -> Any:
         model = self._model
+        batches = batches_of(model.execution)
+        fetch = None if batches is None else batches.fetch
+        jit_compile: Any = False  # XLA cannot compile the sums over processes
         if model._distribute_strategy is not None and not model.run_eagerly:
-            return ReplicatedSteps(model, step)
-        if not self.can_loop:
+            if fetch is None:
+                return ReplicatedSteps(model, step)
+            loop_step: Any = ReplicaStep(model.distribute_strategy, step, fetch)
+        elif not self.can_loop:
             return keras_function
-        jit_compile = model.requested_jit_compile
-        if jit_compile == "auto" and not supports_xla(model):
-            jit_compile = False
-        return StepLoop(step, model.execution, batches_of=batches_of, jit_compile=jit_compile, instead=keras_function)
+        else:
+
+            def loop_step(batch: Any, examples: Any) -> Any:
+                return step(batch if fetch is None else fetch(examples, batch))
+
+            jit_compile = model.requested_jit_compile
+            if jit_compile == "auto" and not supports_xla(model):
+                jit_compile = False
+        return StepLoop(
+            loop_step, model.execution, batches_of=batches_of, jit_compile=jit_compile, instead=keras_function
+        )

@@ -16,6 +16,7 @@ from tfvae.typing import Tensor
 
 _log = logging.getLogger("tfvae")
 
+Step = Callable[[Any, Any], dict[str, Tensor]]
 BatchesOf = Callable[[Execution], DeviceBatches | StackedBatches | None]
 
 
@@ -27,7 +28,8 @@ class StepLoop:
     because XLA would compile another program for its size.
 
     Args:
-        step: Function from a batch to logs, a dictionary of scalars.
+        step: Function from a batch and `examples` of the batches on the device, or None, to logs, a dictionary of
+            scalars.
         execution: The number of steps of a call and the variables to assign in each step. It is updated by each call.
         batches_of: Function from an `Execution` to its batches on the device, which have the same `fetch` in all calls.
             None if batches come from the iterator.
@@ -40,20 +42,14 @@ class StepLoop:
 
     def __init__(
         self,
-        step: Callable[[Any], dict[str, Tensor]],
+        step: Step,
         execution: Execution,
         *,
         batches_of: BatchesOf,
         jit_compile: bool | str,
         instead: Callable[[Any], dict[str, Tensor]],
     ):
-        batches = batches_of(execution)
-        fetch = None if batches is None else batches.fetch
-
-        def fetched(batch: Any, source: Tensor | None) -> dict[str, Tensor]:
-            return step(batch if fetch is None else fetch(source, batch))
-
-        self._step = tf.function(fetched, autograph=False, reduce_retracing=True)
+        self._step = tf.function(step, autograph=False, reduce_retracing=True)
         self._batches_of = batches_of
         self._execution = execution
         self._num_steps = execution.num_steps

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfvae.data.batches import Batches
 from tfvae.execution import Execution
 from tfvae.execution.callback_lists import listed, sharing_callbacks, with_callbacks
 from tfvae.execution.device_batches import DeviceBatches
@@ -119,11 +120,12 @@ class TrainedModel(CompiledModel):
         self.preview_batch = _inputs.preview(preview if validation_preview is None else validation_preview)
         sample_weight = _inputs.weights_of(x, sample_weight)
         x, y, _ = _inputs.with_targets(x, y, sample_weight)
-        x, validation_data = for_workers(self, x, validation_data)
         together = listed(callbacks)
         batches = None
-        if self._step_functions.can_loop and y is None and not validation_split:
+        can_keep = self._step_functions.can_loop or (self._step_functions.can_keep_splits and isinstance(x, Batches))
+        if can_keep and y is None and not validation_split:
             batches = _inputs.device_batches(x, batch_size, shuffle, self.variable_dtype)
+        x, validation_data = for_workers(self, x, validation_data)
         if batches is not None:
             x, batch_size, preview = batches.placeholder(), None, np.zeros(1)
             steps_per_epoch = steps_per_epoch or batches.num_batches

@@ -40,7 +40,9 @@ def make_strategy(name: str) -> tf.distribute.Strategy | None:
         devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
         return tf.distribute.MirroredStrategy([device.name for device in devices])
     if name == "multi_worker":
-        return tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver())
+        found = resolver()
+        _share_cores(found)
+        return tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=found)
     raise ValueError(f"strategy must be one of none, mirrored, multi_worker. Received: strategy={name!r}")
 
 
@@ -62,6 +64,20 @@ def resolver() -> Any:
         found.cluster_spec()  # sets the rank
         return found
     raise ValueError(f"TF_CONFIG is not set: with the strategy multi_worker {_SET_TF_CONFIG}.")
+
+
+def _share_cores(found: Any) -> None:
+    """Divides the cores of this machine among its workers, which would otherwise interrupt one another.
+
+    The number of threads that a user has chosen is kept.
+    """
+    addresses = [address for job in found.cluster_spec().as_dict().values() for address in job]
+    host = found.cluster_spec().task_address(found.task_type, found.task_id).rsplit(":", 1)[0]
+    num_workers = sum(address.rsplit(":", 1)[0] == host for address in addresses)
+    is_chosen = tf.config.threading.get_intra_op_parallelism_threads() or "TF_NUM_INTRAOP_THREADS" in os.environ
+    if num_workers > 1 and not is_chosen:
+        num_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        tf.config.threading.set_intra_op_parallelism_threads(max(1, num_cores // num_workers))
 
 
 def _check_tf_config(text: str) -> None:
