@@ -22,6 +22,7 @@ import tfvae
 from tfvae import layers
 from tfvae.callbacks import BetaSchedule, LinearWarmUp, NonFiniteLossError, StopOnNonFinite, VAETensorBoard
 from tfvae.estimators import SGVB, Estimate
+from tfvae.execution.replica_step import part_of_batch
 from tfvae.execution.replicas import replica_seeds
 from tfvae.training.run_folder import RunFolder
 from tfvae.training.strategies import is_chief, make_strategy, worker_folder
@@ -97,6 +98,40 @@ def fit_split(strategy=None, data=None):
         iter(batches)
     history = vae.fit(batches.repeat(), steps_per_epoch=len(batches), epochs=2, verbose=0).history
     return {"weights": vae.get_weights(), "history": history, "steps": int(vae.optimizer.iterations.numpy())}
+
+
+def fit_batches(strategy=None):
+    """Fits on the batches of a split, whose examples stay on the device: two passes, and after a resumption two more.
+
+    The second batches have binary values drawn anew in each pass. The last batch has one example.
+    """
+    found = []
+    for num_levels, draw, passes in ((2, {}, 0), (17, {"binarize": "dynamic"}, 1)):
+        vae = make_vae(strategy)
+        x = (np.random.default_rng(1).uniform(size=X.shape) * num_levels).astype("uint8")
+        batches = tfvae.data.Split(x, num_levels=num_levels).batches(BATCH_SIZE, shuffle=True, seed=3, **draw)
+        for _ in range(passes):
+            iter(batches)
+        history = vae.fit(batches, epochs=2, verbose=0).history
+        found.append({"weights": vae.get_weights(), "history": history, "steps": int(vae.optimizer.iterations.numpy())})
+    return found
+
+
+def parts_of_batches(strategy):
+    """The part of this worker of batches of different sizes: as tfvae takes it, and as TensorFlow does."""
+    data = tf.data.Dataset.from_generator(
+        lambda: iter([X[:7], X[7:13], X[13:14]]), output_signature=tf.TensorSpec([None, *SHAPE])
+    )
+
+    def local(value):
+        (found,) = strategy.experimental_local_results(value)
+        return found.numpy()
+
+    options = tf.data.Options()
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
+    theirs = [local(part) for part in strategy.experimental_distribute_dataset(data.with_options(options))]
+    mine = [local(strategy.run(part_of_batch, (batch,))) for batch in data]
+    return mine, theirs
 
 
 # Programs -------------------------------------------------------------------------------------------------------------
@@ -211,6 +246,7 @@ def workers(folder):
     index = strategy.cluster_resolver.task_id
     vae = make_vae(strategy)
     found = {"arrays": fit_arrays(vae=vae), "chief": is_chief(strategy)}
+    found["parts"] = parts_of_batches(strategy)
     tf.random.set_seed(index)
     vae.fit(X, batch_size=BATCH_SIZE, sample_weight=WEIGHTS, epochs=2, verbose=0)
     found["shuffled"] = vae.get_weights()
@@ -223,7 +259,12 @@ def workers(folder):
 def workers_more(folder):
     """Splits, in memory and on disk."""
     strategy = make_strategy("multi_worker")
-    return {"split": fit_split(strategy), "shards": fit_split(strategy, folder / "shards")}
+    return {
+        "split": fit_split(strategy),
+        "shards": fit_split(strategy, folder / "shards"),
+        "batches": fit_batches(strategy),
+        "threads": tf.config.threading.get_intra_op_parallelism_threads(),
+    }
 
 
 def workers_back_up(folder):

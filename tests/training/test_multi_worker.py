@@ -1,6 +1,7 @@
 """Several processes: the run of one, equal weights on all, one of them writes, and what a kill leaves."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -30,6 +31,11 @@ def test_workers_make_the_run_of_one_process(num_workers, tmp_path):
     for one in found:
         replicas.assert_same_run(one["arrays"], expected)
     assert_equal_weights([one["arrays"] for one in found], "weights")
+    for one in found:
+        mine, theirs = one["parts"]
+        assert [len(part) for part in mine] == [len(part) for part in theirs]
+        for a, b in zip(mine, theirs, strict=True):
+            np.testing.assert_array_equal(a, b)
     assert_equal_weights(found, "shuffled")
     assert [one["chief"] for one in found] == [True] + [False] * (num_workers - 1)
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["written by 0"]
@@ -45,6 +51,10 @@ def test_workers_share_out_splits(tmp_path):
     for name, run in expected.items():
         for one in found:
             replicas.assert_same_run(one[name], run)
+    for one in found:
+        for mine, theirs in zip(one["batches"], replicas.fit_batches(), strict=True):
+            replicas.assert_same_run(mine, theirs)
+        assert one["threads"] == max(1, len(os.sched_getaffinity(0)) // 2)
 
 
 @slow
@@ -115,6 +125,39 @@ def test_no_strategy_is_none_and_mirrored_is_all_devices():
     strategy = make_strategy("mirrored")
     assert strategy.num_replicas_in_sync == len(tf.config.list_logical_devices())
     assert is_chief(strategy)
+
+
+@pytest.mark.parametrize(
+    ("hosts", "chosen", "slurm", "expected"),
+    [
+        (["a:1", "a:2"], None, False, 4),
+        (["a:1", "b:1", "a:2", "a:3"], None, False, 2),
+        (["a:1", "b:1"], None, False, None),
+        ([f"a:{port}" for port in range(9)], None, False, 1),
+        (["a:1", "a:2"], "3", False, None),
+        (["a:1", "a:2"], None, True, None),
+    ],
+)
+def test_workers_of_a_machine_share_its_cores(hosts, chosen, slurm, expected, monkeypatch):
+    """Eight cores; the number of threads that a user has chosen is kept, and Slurm shares out the cores itself."""
+    found = []
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(8), raising=False)
+    monkeypatch.setattr(tf.config.threading, "set_intra_op_parallelism_threads", found.append)
+    monkeypatch.setattr(tf.config.threading, "get_intra_op_parallelism_threads", lambda: 0)
+    monkeypatch.setattr(tf.distribute, "MultiWorkerMirroredStrategy", lambda cluster_resolver: cluster_resolver)
+    monkeypatch.delenv("TF_NUM_INTRAOP_THREADS", raising=False)
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    if chosen:
+        monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", chosen)
+    if slurm:
+        variables = {"STEP_NUM_TASKS": "2", "STEP_NODELIST": "a", "STEP_TASKS_PER_NODE": "2", "PROCID": "0"}
+        for name, value in variables.items():
+            monkeypatch.setenv(f"SLURM_{name}", value)
+    else:
+        cluster = {"cluster": {"worker": hosts}, "task": {"type": "worker", "index": 0}}
+        monkeypatch.setenv("TF_CONFIG", json.dumps(cluster))
+    make_strategy("multi_worker")
+    assert found == ([] if expected is None else [expected])
 
 
 @pytest.mark.parametrize("name", ["mirored", "multi worker", ""])

@@ -36,12 +36,17 @@ class ReplicaStep:
     def __call__(self, batch: Any, examples: Any) -> dict[str, Tensor]:
         """Returns the logs of a step."""
         # The noise of an example depends on its place in the whole batch.
-        logs = self._strategy.run(lambda: self._step(tf.nest.map_structure(_part, self._fetch(examples, batch))))
+        logs = self._strategy.run(
+            lambda: self._step(tf.nest.map_structure(part_of_batch, self._fetch(examples, batch)))
+        )
         return {name: tf.cast(log, tf.float32) for name, log in logs.items()}
 
 
-def _part(values: Tensor) -> Tensor:
-    """Returns the examples of this replica, with the boundaries of TensorFlow's distributed data sets."""
+def part_of_batch(values: Tensor) -> Tensor:
+    """Returns the examples of this replica, with the boundaries of TensorFlow's distributed data sets.
+
+    All parts have the same size, ceil(B / number of replicas), but the last ones, which can be empty.
+    """
     context = tf.distribute.get_replica_context()
     index = tf.get_static_value(context.replica_id_in_sync_group)
     size = -(-tf.shape(values)[0] // context.num_replicas_in_sync)

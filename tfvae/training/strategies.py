@@ -41,7 +41,8 @@ def make_strategy(name: str) -> tf.distribute.Strategy | None:
         return tf.distribute.MirroredStrategy([device.name for device in devices])
     if name == "multi_worker":
         found = resolver()
-        _share_cores(found)
+        if "TF_CONFIG" in os.environ:  # Slurm binds each task to its own cores
+            _share_cores(found)
         return tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=found)
     raise ValueError(f"strategy must be one of none, mirrored, multi_worker. Received: strategy={name!r}")
 
