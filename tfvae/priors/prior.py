@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 
+from tfvae.layers._symbolic import symbolic_value
 from tfvae.typing import Distribution, Tensor
 
 
@@ -40,3 +41,7 @@ class Prior(keras.layers.Layer):
 
     def call(self, z: Any) -> Tensor:
         return self.distribution().log_prob(z)
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> keras.KerasTensor:
+        """Returns the shape and dtype of the log densities. TFP must not keep the graph of the symbolic call."""
+        return symbolic_value(self.call, args, kwargs)
