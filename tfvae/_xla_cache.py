@@ -5,21 +5,27 @@ make compilation fail. So the folder is one in the memory of the process. Progra
 files to it, only after they were checked: see `tfvae.execution.kept_programs`.
 """
 
+import contextlib
+import logging
 import os
 
 import tensorflow as tf
+
+_log = logging.getLogger("tfvae")
 
 FOLDER = "ram://tfvae-programs"
 
 _VARIABLE = "TF_XLA_FLAGS"
 _OPTION = "tf_xla_persistent_cache"
+_SUFFIX = ".pb"  # of a program that TensorFlow has written to its end
 _state = {"is_installed": False}
 
 
 def install() -> None:
     """Lets TensorFlow use the folder, unless `TFVAE_KEEP_PROGRAMS` is 0 or the user has set a folder.
 
-    It has no effect if TensorFlow has already run an operation, because it reads the setting once.
+    It has no effect if TensorFlow has already run an operation, because it reads the setting once. A version of
+    TensorFlow that cannot be told to read it now keeps no programs.
     """
     before = os.environ.get(_VARIABLE)
     if not is_wanted() or _OPTION in (before or ""):
@@ -28,6 +34,8 @@ def install() -> None:
     try:
         _read_flags()
         _state["is_installed"] = True
+    except (ImportError, AttributeError) as error:
+        _log.info("Compiled programs are not kept, because this version of TensorFlow is unknown: %s", error)
     finally:  # other processes that this one starts have their own
         if before is None:
             del os.environ[_VARIABLE]
@@ -46,8 +54,9 @@ def is_wanted() -> bool:
 
 
 def names() -> list[str]:
-    """Returns the names of the programs in the folder."""
-    return tf.io.gfile.listdir(FOLDER) if tf.io.gfile.exists(FOLDER) else []
+    """Returns the names of the programs in the folder, without those that another thread is writing."""
+    found = tf.io.gfile.listdir(FOLDER) if tf.io.gfile.exists(FOLDER) else []
+    return [name for name in found if name.endswith(_SUFFIX)]
 
 
 def read(name: str) -> bytes:
@@ -64,9 +73,10 @@ def write(name: str, program: bytes) -> None:
 
 
 def clear() -> None:
-    """Frees the memory of the folder."""
+    """Frees the memory of the folder: all programs that XLA has compiled in this process since the last time."""
     for name in names():
-        tf.io.gfile.remove(f"{FOLDER}/{name}")
+        with contextlib.suppress(tf.errors.NotFoundError):  # another thread may have removed it
+            tf.io.gfile.remove(f"{FOLDER}/{name}")
 
 
 def _read_flags() -> None:

@@ -1,5 +1,6 @@
 """Compiled programs that later processes use: never a wrong or failed run."""
 
+import collections
 import gc
 import json
 import os
@@ -41,7 +42,14 @@ def memory(monkeypatch):
     monkeypatch.setattr(_xla_cache, "write", folder.__setitem__)
     monkeypatch.setattr(_xla_cache, "clear", folder.clear)
     monkeypatch.setattr(kept_programs, "_processor", lambda: "flags")
+    monkeypatch.setattr(kept_programs, "_num_called", collections.Counter())
     return folder
+
+
+def in_new_process(new_program, *arguments):
+    """Calls the first function of a process with the label."""
+    kept_programs._num_called.clear()
+    return kept_programs.called(new_program, arguments, "label")
 
 
 def test_files_keep_programs_of_their_kind(cache):
@@ -103,13 +111,35 @@ def test_a_refused_program_is_replaced(memory):
 
         return program
 
-    ProgramFiles(kept_programs._digest(kept_programs._environment("flags")), "label").write("old", b"old program")
-    _program, result = kept_programs.called(new_program, (3,), "label")
+    in_new_process(lambda: lambda: memory.update(old=b"old program"))
+    _program, result = in_new_process(new_program, 3)
     assert result == 6
     assert calls == [{"old": b"old program"}, {}]
     assert memory == {}
-    kept_programs.called(lambda: lambda: calls.append(dict(memory)), (), "label")
+    in_new_process(lambda: lambda: calls.append(dict(memory)))
     assert calls[-1] == {"new": b"new program"}
+
+
+def test_a_further_function_reads_the_programs_of_further_functions(memory):
+    """The number of a function is part of its HLO, so no other program is the same."""
+    calls = []
+
+    def new_program(name):
+        return lambda: lambda: calls.append(sorted(memory)) or memory.update({name: b"program"})
+
+    for _ in range(2):
+        in_new_process(new_program("first"))
+        kept_programs.called(new_program("second"), (), "label")
+    assert calls == [[], [], ["first"], ["second"]]
+
+
+def test_programs_of_other_functions_are_freed(memory):
+    memory["other"] = b"program"
+    with kept_programs._lock:
+        kept_programs.forget_others()
+        assert memory
+    kept_programs.forget_others()
+    assert not memory
 
 
 def test_errors_of_a_new_program_are_raised_once(memory):
@@ -122,6 +152,45 @@ def test_errors_of_a_new_program_are_raised_once(memory):
     with pytest.raises(tf.errors.InvalidArgumentError):
         kept_programs.called(lambda: fail, (), "label")
     assert len(calls) == 1
+
+
+def test_a_program_that_is_being_written_stays(monkeypatch):
+    monkeypatch.setattr(_xla_cache, "FOLDER", "ram://test-programs")
+    for name in ("one.pb", "two.pb.tmp"):
+        _xla_cache.write(name, b"program")
+    assert _xla_cache.names() == ["one.pb"]
+    _xla_cache.clear()
+    assert tf.io.gfile.listdir(_xla_cache.FOLDER) == ["two.pb.tmp"]
+
+
+@pytest.mark.parametrize("name", ["TF_GetXlaConstantFoldingDisabled", None])
+def test_an_unknown_tensorflow_keeps_no_programs(monkeypatch, caplog, name):
+    from tensorflow import python
+    from tensorflow.python import pywrap_tfe
+
+    monkeypatch.setenv("TFVAE_KEEP_PROGRAMS", "1")
+    monkeypatch.setenv("TF_XLA_FLAGS", "--other")
+    monkeypatch.setattr(_xla_cache, "_state", {"is_installed": False})
+    if name is None:
+        monkeypatch.setitem(sys.modules, "tensorflow.python.pywrap_tfe", None)
+        monkeypatch.delattr(python, "pywrap_tfe")
+    else:
+        monkeypatch.delattr(pywrap_tfe, name)
+    with caplog.at_level("INFO", logger="tfvae"):
+        _xla_cache.install()
+    assert not _xla_cache.is_installed()
+    assert os.environ["TF_XLA_FLAGS"] == "--other"
+    assert [record.message.startswith("Compiled programs are not kept") for record in caplog.records] == [True]
+
+
+def test_a_folder_of_the_user_is_left_alone(monkeypatch):
+    monkeypatch.setenv("TFVAE_KEEP_PROGRAMS", "1")
+    monkeypatch.setenv("TF_XLA_FLAGS", flags := "--tf_xla_persistent_cache_directory=/tmp/mine")
+    monkeypatch.setattr(_xla_cache, "_state", {"is_installed": False})
+    monkeypatch.setattr(_xla_cache, "_read_flags", lambda: pytest.fail("the flags are read"))
+    _xla_cache.install()
+    assert os.environ["TF_XLA_FLAGS"] == flags
+    assert not _xla_cache.is_installed()
 
 
 @pytest.mark.parametrize("value", ["0", "false", "off"])

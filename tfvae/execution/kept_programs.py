@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -23,12 +24,18 @@ Program = Callable[..., Any]
 _PREFIXES = ("TF_", "XLA_", "OMP_", "MKL_", "KMP_", "ONEDNN_", "DNNL_", "LLVM_")
 _NOT_SETTINGS = ("TF_CPP_", "TF_CONFIG")
 
+_lock = threading.Lock()  # the folder in memory is that of all threads
+_num_called: collections.Counter[str] = collections.Counter()  # by label
+
 
 def called(new_program: Callable[[], Program], arguments: Any, label: str | None) -> tuple[Program, Any]:
     """Calls a new function that XLA compiles, with a kept program instead of a new one if there is one.
 
     TensorFlow uses a kept program only if its HLO, what XLA has to compile, is the same, byte for byte. If it refuses a
     program, the function is compiled as usual.
+
+    The HLO contains a number, different for each function of a process. So the second function with a label chooses
+    among the programs of second functions in earlier processes.
 
     Args:
         new_program: Returns a new `tf.function`. It is called again if TensorFlow refuses a program.
@@ -42,7 +49,13 @@ def called(new_program: Callable[[], Program], arguments: Any, label: str | None
     if label is None or processor is None:
         program = new_program()
         return program, program(*arguments)
-    files = ProgramFiles(_digest(_environment(processor)), label)
+    with _lock:
+        _num_called[label] += 1
+        files = ProgramFiles(_digest(_environment(processor)), _digest([label, _num_called[label]]))
+        return _called(new_program, arguments, files)
+
+
+def _called(new_program: Callable[[], Program], arguments: Any, files: ProgramFiles) -> tuple[Program, Any]:
     kept = files.read()
     _xla_cache.clear()
     try:
@@ -64,6 +77,15 @@ def called(new_program: Callable[[], Program], arguments: Any, label: str | None
     finally:
         _xla_cache.clear()
     return program, result
+
+
+def forget_others() -> None:
+    """Frees the memory of programs that XLA has compiled for other functions, which are not kept."""
+    if _xla_cache.is_installed() and _lock.acquire(blocking=False):  # otherwise the thread that has it will do it
+        try:
+            _xla_cache.clear()
+        finally:
+            _lock.release()
 
 
 def label_of(graph: Any, *tensors: Any) -> str:

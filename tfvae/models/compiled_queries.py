@@ -12,6 +12,7 @@ import tensorflow as tf
 from tfvae._bijector_cache import released_graph
 from tfvae._flat_function import FlatFunction, as_input
 from tfvae._latent_shapes import shapes_of_parts
+from tfvae.execution import kept_programs
 from tfvae.execution.xla import cannot_compile, supports_xla
 from tfvae.models import _validation
 from tfvae.models.batch import Batch
@@ -189,6 +190,8 @@ class CompiledQueries:
                 raise
             _log.info("`vae.compiled` runs without XLA, which cannot compile it: %s", str(error).splitlines()[0])
             return traced(jit_compile=False)
+        finally:
+            kept_programs.forget_others()
         return program
 
 
