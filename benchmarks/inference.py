@@ -140,7 +140,8 @@ def compare_further_models(arguments):
     runs = {name: [] for name in arguments.starts}
     for _ in range(arguments.starts_repetitions):
         for name in runs:
-            found = fresh_process(name, WORKLOADS["paper"].batch_size, "--further-models", "8")
+            with tempfile.TemporaryDirectory() as cache:
+                found = fresh_process(name, WORKLOADS["paper"].batch_size, "--further-models", "8", cache=cache)
             if found is not None:
                 runs[name].append(found["bytes_a_model"])
     rows = []
