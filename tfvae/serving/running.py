@@ -6,6 +6,8 @@ import functools
 import gc
 import socket
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -29,6 +31,7 @@ def run_app(
     *,
     allowed_hosts: Sequence[str] = (),
     on_start: Callable[[str], None] = lambda address: None,
+    required: Future[Any] | None = None,
 ) -> None:
     """Serves until SIGINT or SIGTERM. Running requests then have ten seconds to finish.
 
@@ -41,6 +44,8 @@ def run_app(
         allowed_hosts: Host names that requests may use, besides localhost and `host`, such as "models.example.com" or
             "*.example.com". "*" allows any name.
         on_start: Function called with the address, such as "http://127.0.0.1:8501", when the server is ready.
+        required: Something that is still computed, without which the app is of no use. If it ends in an error, the
+            server stops.
 
     Raises:
         OSError: If the server cannot listen on this address and port.
@@ -50,8 +55,16 @@ def run_app(
         guarded = AllowedHosts(app, host=host, address=listener.getsockname()[0], more=allowed_hosts)
         shown = f"[{host}]" if ":" in host else host
         on_start(f"http://{shown}:{listener.getsockname()[1]}")
+        server = make_server(guarded)
+        if required is not None:
+            required.add_done_callback(functools.partial(_stop_on_error, server))
         with contextlib.suppress(KeyboardInterrupt):  # raised again by uvicorn after the shutdown
-            make_server(guarded).run(sockets=[listener])
+            server.run(sockets=[listener])
+
+
+def _stop_on_error(server: TimedServer, required: Future[Any]) -> None:
+    if required.exception() is not None:
+        server.should_exit = True
 
 
 def make_server(app: ASGIApp) -> TimedServer:

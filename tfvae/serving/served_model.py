@@ -32,6 +32,7 @@ class ServedModel:
         version: Version number.
         folder: Folder of the SavedModel.
         signatures: Signatures by name.
+        program: The loaded SavedModel itself.
 
     Raises:
         ValueError: If there is no model at `path`, its files are damaged, or `tfvae.export.save` did not write it.
@@ -45,11 +46,11 @@ class ServedModel:
                 "The name of a model is part of URLs, so it must not contain a slash, colon, space or one of ?#%. "
                 f"Received: name={self.name!r}"
             )
-        self._program = Program(self.folder)
-        manifest = self._program.manifest
+        self.program = Program(self.folder)
+        manifest = self.program.manifest
         self.signatures = {
             name: Signature(name, _inputs(name, definition.inputs, manifest), _tensors(definition.outputs))
-            for name, definition in self._program.definitions.items()
+            for name, definition in self.program.definitions.items()
         }
         self.signatures = {
             name: dataclasses.replace(signature, is_by_row=self._is_by_row(signature))
@@ -62,7 +63,7 @@ class ServedModel:
         Raises:
             TensorFlowError: If the model refuses the inputs.
         """
-        return self._program.run(signature, inputs)
+        return self.program.run(signature, inputs)
 
     def _is_by_row(self, signature: Signature) -> bool:
         """Whether all tensors have a batch axis and a test batch gives the same outputs as its single examples.
@@ -96,7 +97,7 @@ class ServedModel:
             name: json_format.MessageToDict(
                 definition, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
             )
-            for name, definition in self._program.definitions.items()
+            for name, definition in self.program.definitions.items()
         }
         return {
             "model_spec": {"name": self.name, "signature_name": "", "version": str(self.version)},

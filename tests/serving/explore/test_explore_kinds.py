@@ -30,7 +30,7 @@ def test_colour_images_of_dequantised_levels(browser, tmp_path, rng):
     np.savez(tmp_path / "colour.npz", x=images)
     settings = {"data": {"name": str(tmp_path / "colour.npz")}, "model": {"latent_size": 3, "hidden": (8,)}}
     explored = explore(tmp_path / "run", settings)
-    vae, model = explored._vae, explored.describe()
+    vae, model = explored._programs._vae, explored.describe()
     assert model["input"] == {"kind": "levels", "low": 0.0, "high": 1.0, "num_levels": 256}
     assert model["classes"] == []
     with serving(explored) as address, visit(browser, address) as visitor:

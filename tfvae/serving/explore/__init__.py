@@ -2,6 +2,6 @@
 
 from tfvae.serving.explore.app import add_explore
 from tfvae.serving.explore.explored_model import Encoded, ExploredModel
-from tfvae.serving.explore.from_run import explored_run
+from tfvae.serving.explore.from_run import explored_program, explored_run
 
-__all__ = ["Encoded", "ExploredModel", "add_explore", "explored_run"]
+__all__ = ["Encoded", "ExploredModel", "add_explore", "explored_program", "explored_run"]

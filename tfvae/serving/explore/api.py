@@ -1,5 +1,6 @@
 """HTTP API of the explore page: arrays as little-endian float32, descriptions and errors as JSON."""
 
+import asyncio
 import math
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +19,7 @@ MAX_DECODED = 512
 MAX_SAMPLES = 64
 _LARGEST_SEED = 2**31 - 1
 _FLOAT = np.dtype("<f4")
+_JSON = "application/json"
 
 
 def explore_api(explored: ExploredModel) -> APIRouter:
@@ -29,14 +31,16 @@ def explore_api(explored: ExploredModel) -> APIRouter:
     | `GET points` | | float32 `[N, D]`, then int32 `[N]`: E[z|x] and class of each example; then its choice |
     | `GET example/I` | | float32 `[2, *event]`: example I, and the mean of p(x|z) at its E[z|x] |
     | `POST decode` | float32 `[n, D]`, n <= 512 | float32 `[n, *event]`: means of p(x|z) |
+    | `GET elbo` | | JSON: quantiles of the ELBO of the examples |
     | `POST encode?seed=0` | float32 `[*event]` | JSON: the fields of `Encoded` |
     | `POST log_marginal?seed=0` | float32 `[*event]` | JSON: `log_marginal`, an estimate of log p(x) |
     | `GET prior?num=24&seed=0` | | float32 `[n, D]`, then `[n, *event]`: draws z ~ p(z) and means of p(x|z) |
     | `POST row` | float32 `[1, D]` | JSON: the decoded row of a table, its spread, and the nearest training row |
     | `POST columns?seed=0` | float32 `[*event]` | JSON: how probable and how usual each column of a row is |
 
-    The last two are for the rows of a table. A row may have NaN at missing values if examples have missing values.
-    Decoded rows have medians and the most probable categories in the place of means.
+    `elbo`, `encode` and `log_marginal` wait until the model itself is loaded, and fail with status 503 if it cannot be.
+    `row` and `columns` are for the rows of a table. A row may have NaN at missing values if examples have missing
+    values. Decoded rows have medians and the most probable categories in the place of means.
 
     For a model with a condition or a label, `decode`, `encode`, `log_marginal` and `prior` take the query `choice`: the
     index of a class or of an example, or numbers separated by commas (`Choices.read`). `choice` of the model describes
@@ -49,7 +53,7 @@ def explore_api(explored: ExploredModel) -> APIRouter:
 
     @router.get("/model")
     async def get_model() -> Response:
-        return Response(model, media_type="application/json")
+        return Response(model, media_type=_JSON)
 
     @router.get("/points")
     async def get_points() -> Response:
@@ -65,6 +69,11 @@ def explore_api(explored: ExploredModel) -> APIRouter:
         choice = _choice(request, explored)
         z = await _floats_of(request, latent_size, MAX_DECODED, "z")
         return _floats(await run_in_threadpool(explored.decode, z.reshape(-1, latent_size), choice))
+
+    @router.get("/elbo")
+    async def elbo() -> Response:
+        await _until_loaded(explored)
+        return Response(orjson.dumps(await run_in_threadpool(lambda: explored.elbo_of_examples)), media_type=_JSON)
 
     @router.post("/encode")
     async def encode(request: Request) -> Response:
@@ -86,6 +95,7 @@ def explore_api(explored: ExploredModel) -> APIRouter:
         choice = _choice(request, explored)
         given = await _floats_of(request, event_size, 1, "x", may_have_nan=explored.takes_missing)
         x = given.reshape(explored.event_shape)
+        await _until_loaded(explored)
         try:
             return await run_in_threadpool(answer, x, seed, choice)
         except ValueError as error:
@@ -114,6 +124,16 @@ def explore_api(explored: ExploredModel) -> APIRouter:
         return _floats(*await run_in_threadpool(explored.draw, num, seed, _choice(request, explored)))
 
     return router
+
+
+async def _until_loaded(explored: ExploredModel) -> None:
+    """Waits for the model itself, without a thread of its own."""
+    if explored.loading is None:
+        return
+    try:
+        await asyncio.wrap_future(explored.loading.start())
+    except Exception as error:
+        raise RefusedRequest(503, f"The model could not be loaded: {error}") from error
 
 
 def _choice(request: Request, explored: ExploredModel) -> str | None:

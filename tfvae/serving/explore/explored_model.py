@@ -1,7 +1,8 @@
 """A trained model and encoded examples: everything that the explore page shows, without HTTP."""
 
+import functools
 import math
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
@@ -9,14 +10,17 @@ from tfvae._activity import ACTIVE_THRESHOLD, collapse
 from tfvae._display import Display, Layout
 from tfvae.data import Split
 from tfvae.data.classes import UNKNOWN
-from tfvae.data.examples import CONDITION, OBSERVED
-from tfvae.models import VAE
 from tfvae.serving.explore.choices import Choices
-from tfvae.serving.explore.explored_table import ExploredTable, shown_row
+from tfvae.serving.explore.exported_programs import ExportedPrograms
 from tfvae.serving.explore.model_input import ModelInput, has_dark_border
 from tfvae.serving.explore.plane import principal_plane
-from tfvae.serving.explore.prior_moments import prior_moments
-from tfvae.serving.explore.programs import NUM_SAMPLES, Programs
+from tfvae.serving.explore.terms import NUM_SAMPLES
+
+if TYPE_CHECKING:
+    from tfvae.models import VAE
+    from tfvae.serving.explore.explored_table import ExploredTable
+    from tfvae.serving.explore.loading import Loading
+    from tfvae.serving.explore.programs import Programs
 
 
 class Encoded(NamedTuple):
@@ -48,7 +52,8 @@ class ExploredModel:
     `choices`. Each example has its own: its condition, or its label if it is known, else the most probable class.
 
     Args:
-        vae: Trained model whose z is one vector of floating-point numbers, besides a label if there is one.
+        vae: Trained model whose z is one vector of floating-point numbers, besides a label if there is one. Or the
+            functions of an exported model, which is not one of tables.
         examples: Examples that the map shows, in memory, in the form that the likelihood models, with their conditions
             for a conditional model.
         name: Name of the run, for the title of the page.
@@ -67,9 +72,11 @@ class ExploredModel:
         (1, 8, 8, 1)
     """
 
+    table: "ExploredTable | None" = None
+
     def __init__(
         self,
-        vae: VAE,
+        vae: "VAE | ExportedPrograms",
         examples: Split,
         *,
         name: str,
@@ -77,48 +84,46 @@ class ExploredModel:
         training: Split | None = None,
     ):
         self.name, self.event_shape = name, examples.event_shape
-        self._vae, self._examples, self._x = vae, examples, examples.x
+        self._examples, self._x = examples, examples.x
         mask = examples.observed
         if mask is not None:
             self._x = np.where(mask, self._x, np.float32(0))
-        schema = examples.schema
-        summary = {} if schema is None else {"shown": shown_row(schema)}
-        self._programs = Programs(vae, self.event_shape, has_missing=mask is not None, **summary)
+        self._programs: Any = vae if isinstance(vae, ExportedPrograms) else _programs_of(vae, examples)
         self.latent_size = self._programs.latent_size
         self.choices = self._choices()
-        self._check(self._x, None if self.choices is None else self.choices.of_examples, mask)
+        self._programs.check(self._x, None if self.choices is None else self.choices.of_examples, mask)
         self._display = Display.of(self._x)
         self._input = model_input or ModelInput("range", *examples.value_range)
         steer = None if self.choices is None else self.choices.of_examples
         self._terms = self._programs.terms(self._x, steer, mask)
-        self.table = (
-            None
-            if schema is None
-            else ExploredTable(vae, schema, self._programs, examples, training or examples, steer)
-        )
+        if examples.schema is not None:
+            from tfvae.serving.explore.explored_table import ExploredTable
+
+            columns = (examples.schema, self._programs, examples, training or examples, steer)
+            self.table = ExploredTable(cast("VAE", vae), *columns)
         self._classes, self._class_of = _classes(examples)
-        self._prior_mean, self._prior_stddev = prior_moments(self._programs.prior(steer))
+        self._prior_mean, self._prior_stddev = self._programs.prior_moments(steer)
         self.decode(np.zeros([1, self.latent_size], np.float32))  # traced now, so that the first request is fast
         self.decode(np.zeros([2, self.latent_size], np.float32))
-        self.encode(self._x[0])
+        if self.loading is None:
+            self.encode(self._x[0])
+
+    @property
+    def loading(self) -> "Loading[Programs] | None":
+        """Loading of the model itself, which ELBO and log p(x) wait for. None if it is loaded already."""
+        return self._programs.loading
 
     def _choices(self) -> Choices | None:
         """Returns what a visitor may choose besides z. None for a model that nothing steers."""
         if self._programs.labels is not None:
             return Choices.of_labels(self._examples, self._programs.classify(self._x, self._examples.observed))
-        shape = self._vae.condition_shape
+        shape = self._programs.steer_shape
         return None if shape is None else Choices.of_condition(self._examples, shape)
-
-    def _check(self, x: np.ndarray, steer: np.ndarray | None, mask: np.ndarray | None = None) -> None:
-        """Raises ValueError if the model does not accept x `[N, *event]`."""
-        condition = steer if self._programs.labels is None else None
-        given = {"x": x, CONDITION: condition, OBSERVED: mask}
-        self._vae.check_data({name: value for name, value in given.items() if value is not None})
 
     def _check_one(self, x: np.ndarray, steer: np.ndarray | None) -> None:
         """Raises ValueError if the model does not accept one x `[*event]`, of which at least one value is known."""
         mask = ~np.isnan(x[np.newaxis])
-        self._check(np.where(mask, x, np.float32(0)), steer, mask if self.takes_missing else None)
+        self._programs.check(np.where(mask, x, np.float32(0)), steer, mask if self.takes_missing else None)
 
     def _steer(self, choice: str | None, count: int) -> np.ndarray | None:
         """Returns the condition, or the label, of a choice, `[count, *shape]`. None without choices."""
@@ -146,8 +151,6 @@ class ExploredModel:
         low, high = float(display.low.min()), float(display.high.max())
         layout = display.layout() if self.is_image else None
         takes_images = layout is not None and layout.pixels is None
-        # The page compares the ELBO of a user's image with these quantiles of the examples.
-        quantiles = np.quantile(self._terms.elbo.astype(np.float64), np.linspace(0.0, 1.0, 101))
         activity = self._terms.loc.var(axis=0, dtype=np.float64)
         active = activity > ACTIVE_THRESHOLD
         kl = float(self._terms.kl.mean(dtype=np.float64))
@@ -177,8 +180,13 @@ class ExploredModel:
             "has_collapsed": collapse(kl, (int(active.sum()), self.latent_size))[0],
             "widest": np.argsort(-activity, kind="stable")[:2].tolist(),
             "principal_plane": principal_plane(self._terms.loc),
-            "elbo": {"num_samples": NUM_SAMPLES, "quantiles": [float(q) for q in quantiles if math.isfinite(q)]},
         }
+
+    @functools.cached_property
+    def elbo_of_examples(self) -> dict[str, Any]:
+        """Describes the ELBO of the examples, with whose quantiles the page compares that of a user's image."""
+        quantiles = np.quantile(self._terms.elbo.astype(np.float64), np.linspace(0.0, 1.0, 101))
+        return {"num_samples": NUM_SAMPLES, "quantiles": [float(q) for q in quantiles if math.isfinite(q)]}
 
     def _has_dark_border(self, layout: Layout | None) -> bool:
         if layout is None or layout.pixels is not None:
@@ -256,7 +264,7 @@ class ExploredModel:
         self._check_one(x, steer)
         return self._table().columns_of(x, steer, seed)
 
-    def _table(self) -> ExploredTable:
+    def _table(self) -> "ExploredTable":
         if self.table is None:
             raise ValueError("This model has no columns. Expected a model of a table, whose examples have a schema.")
         return self.table
@@ -277,3 +285,9 @@ def _classes(examples: Split) -> tuple[list[dict[str, Any]], np.ndarray]:
     names = examples.class_names
     labels = [int(value) if names is None else names[value] for value in values]
     return [{"label": label, "count": int(count)} for label, count in zip(labels, counts, strict=True)], class_of
+
+
+def _programs_of(vae: "VAE", examples: Split) -> "Programs":
+    from tfvae.serving.explore.programs import Programs
+
+    return Programs.of_examples(vae, examples)

@@ -1,6 +1,5 @@
 """What the explore page shows of a model of a table, besides z: its columns, in their own terms."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,36 +12,18 @@ from tfvae.data.holes import with_nan
 from tfvae.evaluation import log_likelihood_by_column
 from tfvae.models import VAE
 from tfvae.serving.explore.nearest_rows import NearestRows
-from tfvae.serving.explore.programs import NUM_SAMPLES, Programs
+from tfvae.serving.explore.programs import Programs
+from tfvae.serving.explore.shown_row import shown_row
+from tfvae.serving.explore.terms import NUM_SAMPLES
 from tfvae.tables import Column, Schema
-from tfvae.typing import Distribution, Tensor
+from tfvae.typing import Tensor
 
 # Draws of p(x|z) for the spread of a decoded row.
 _NUM_DRAWS = 256
 # Draws of z per example for the usual log-likelihoods of columns.
 _NUM_SAMPLES_OF_EXAMPLE = 8
 _LOW, _HIGH = 0.1, 0.9
-# An odd number, and the most columns for which they are drawn.
-_NUM_DRAWS_OF_MEDIAN, _MAX_DRAWN_COLUMNS = 101, 200
 _NUM_STEPS = 200  # of a slider for numbers whose decimals are unknown
-
-
-def shown_row(schema: Schema) -> Callable[[Distribution], Tensor]:
-    """Returns the function from p(x|z) to a row: the most probable category, and about the median of numbers.
-
-    A median is a typical value also where a few large values determine the mean, such as of amounts that are mostly
-    zero. It is that of draws with a fixed seed, so that it changes smoothly with z. Of rows with many columns, which
-    would take too long, it is the mean.
-    """
-    is_coded = np.array([bool(column.categories) for column in schema.used])
-
-    def shown(likelihood: Distribution) -> Tensor:
-        if len(is_coded) > _MAX_DRAWN_COLUMNS:
-            return tf.where(is_coded, likelihood.mode(), likelihood.mean())
-        draws = tf.sort(likelihood.sample(_NUM_DRAWS_OF_MEDIAN, seed=(0, 0)), axis=0)
-        return tf.where(is_coded, likelihood.mode(), draws[_NUM_DRAWS_OF_MEDIAN // 2])
-
-    return shown
 
 
 class ExploredTable:

@@ -7,7 +7,7 @@ import numpy as np
 
 from tfvae.data.any_split import AnySplit
 from tfvae.training.config import RunConfig
-from tfvae.training.run_data import dequantizes
+from tfvae.training.evaluation_split import dequantizes
 
 
 @dataclasses.dataclass(frozen=True)

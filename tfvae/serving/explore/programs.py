@@ -1,48 +1,28 @@
 """Functions of the model that the explore page calls, compiled once for batches of fixed size."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from tfvae._seeds import fold_in, stateless_seed
+from tfvae.data import Split
+from tfvae.data.examples import CONDITION, OBSERVED
 from tfvae.estimators import elbo_terms, importance_estimate
 from tfvae.export.labels import Labels, labels_of
 from tfvae.models import VAE
 from tfvae.models.batch import Batch
 from tfvae.models.queries import sample_prior
 from tfvae.priors import Conditional
+from tfvae.serving.explore.prior_moments import prior_moments
+from tfvae.serving.explore.shown_row import shown_row
+from tfvae.serving.explore.terms import NUM_IMPORTANCE_SAMPLES, NUM_SAMPLES, Terms
 from tfvae.typing import Distribution, Tensor
 
 # The image at the cursor is decoded alone; frames of a path and all other images are decoded in batches.
 _ONE, _DECODE_BATCH = 1, 32
 _ENCODE_BATCH = 100
-# Draws of z for the ELBO of one image. The ELBO of an example on the map has one draw.
-NUM_SAMPLES = 64
-# Importance samples for log p(x) of one image.
-NUM_IMPORTANCE_SAMPLES = 500
-
-
-class Terms(NamedTuple):
-    """Posterior moments and ELBO terms of examples.
-
-    Attributes:
-        loc: Mean of q(z|x) `[N, D]`.
-        scale: Standard deviation of q(z|x) `[N, D]`.
-        log_likelihood: E_q[log p(x|z)] `[N]`, nats.
-        kl: KL(q(z|x) || p(z)) `[N]`, nats.
-    """
-
-    loc: np.ndarray
-    scale: np.ndarray
-    log_likelihood: np.ndarray
-    kl: np.ndarray
-
-    @property
-    def elbo(self) -> np.ndarray:
-        """The ELBO `[N]`, nats."""
-        return self.log_likelihood - self.kl
 
 
 class Programs:
@@ -61,12 +41,15 @@ class Programs:
         shown: Function from p(x|z) to the values that are shown.
 
     Attributes:
+        loading: None, because the model is loaded.
         labels: The label among the latents, or None.
         steer_shape: Shape of one `steer`, or None.
 
     Raises:
         ValueError: If z is not a vector, or both a condition and a label steer the model.
     """
+
+    loading = None
 
     def __init__(
         self,
@@ -92,6 +75,12 @@ class Programs:
         x = [tf.TensorSpec([_ENCODE_BATCH, *event_shape], tf.float32)]
         self._classify_many = self._compiled(self._classify, x, *mask)
         self._classify_one = self._compiled(self._classify, [tf.TensorSpec([1, *event_shape], tf.float32)])
+
+    @classmethod
+    def of_examples(cls, vae: VAE, examples: Split) -> "Programs":
+        """Compiles the functions for examples of this kind."""
+        summary = {} if examples.schema is None else {"shown": shown_row(examples.schema)}
+        return cls(vae, examples.event_shape, has_missing=examples.observed is not None, **summary)
 
     def decode(self, z: np.ndarray, steer: np.ndarray | None = None) -> np.ndarray:
         """Returns the mean of p(x|z), float32 `[N, *event]`, for z `[N, D]`."""
@@ -152,6 +141,16 @@ class Programs:
         else:
             z = sample_prior(self._vae.prior_of(), num_samples, seed=seed, given={self.labels.part: given}).z
         return np.asarray(z[self._part] if self._part else z, np.float32)
+
+    def check(self, x: np.ndarray, steer: np.ndarray | None, observed: np.ndarray | None) -> None:
+        """Raises ValueError if the model does not accept x `[N, *event]`."""
+        condition = steer if self.labels is None else None
+        given = {"x": x, CONDITION: condition, OBSERVED: observed}
+        self._vae.check_data({name: value for name, value in given.items() if value is not None})
+
+    def prior_moments(self, steer: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the mean and the standard deviation of the prior `[D]`, over all conditions or labels."""
+        return prior_moments(self.prior(steer))
 
     def prior(self, steer: np.ndarray | None = None) -> Distribution:
         """Returns the prior of z: p(z), or p(z|c) of batch shape `[N]`."""

@@ -179,9 +179,7 @@ export class OwnImage {
     $("log-likelihood").textContent = signed(found.log_likelihood);
     $("kl").textContent = signed(found.kl);
     $("bits").textContent = signed(found.bits_per_dim, 3);
-    const { quantiles } = this.model.elbo;
-    const below = quantiles.filter((value) => value <= found.elbo).length;
-    const share = Math.round((100 * below) / Math.max(1, quantiles.length));
+    const { share } = found;
     const label = mostProbable(found.probs);
     $("verdict").textContent =
       label < 0

@@ -110,9 +110,7 @@ export class OwnRow {
 
   report(found, of) {
     $("row-elbo").textContent = signed(found.elbo);
-    const { quantiles } = this.model.elbo;
-    const below = quantiles.filter((value) => value <= found.elbo).length;
-    const share = Math.round((100 * below) / Math.max(1, quantiles.length));
+    const { share } = found;
     const knows = this.model.num_examples >= LEAST;
     const odd = [];
     this.fields.forEach(({ row }, i) => {

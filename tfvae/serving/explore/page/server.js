@@ -6,6 +6,7 @@ const NOBODY = [502, 503, 504]; // what a proxy answers for a server that is gon
 export class ServerGone extends Error {}
 
 let back = null; // the server's return, a promise; null while it is there
+let quantiles = null; // of the ELBO of the examples
 let known = null; // what it said of the model when the page was opened
 
 export const whenBack = () => back ?? Promise.resolve();
@@ -77,7 +78,13 @@ export const server = {
 
   example: (index) => answer(`example/${index}`, floats),
   decode: (z) => answer(`decode${chosen("?")}`, floats, posted(z)),
-  encode: (x) => answer(`encode${chosen("?")}`, json, posted(x)),
+  // An x is compared with the ELBO of the examples, which the server computes only then.
+  async encode(x) {
+    const found = await answer(`encode${chosen("?")}`, json, posted(x));
+    quantiles ??= (await answer("elbo", json)).quantiles;
+    const below = quantiles.filter((value) => value <= found.elbo).length;
+    return { ...found, share: Math.round((100 * below) / Math.max(1, quantiles.length)) };
+  },
 
   row: (z) => answer(`row${chosen("?")}`, json, posted(z)),
   columns: (x) => answer(`columns${chosen("?")}`, json, posted(x)),
