@@ -1,8 +1,12 @@
 """The page of a run with an exported model, which answers before the model itself is loaded."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -101,3 +105,28 @@ def test_loading_happens_once():
     calls = []
     loading = Loading(lambda: calls.append(1) or len(calls))
     assert [loading.result(), loading.start().result(), loading.result()] == [1, 1, 1]
+
+
+@pytest.fixture
+def command(run_dir, tmp_path):
+    """Starts the command, in a process whose Keras cannot be imported."""
+    (tmp_path / "keras.py").write_text("raise ImportError('no such Keras')")
+    path = os.pathsep.join([str(tmp_path), str(Path(__file__).parents[3]), os.environ.get("PYTHONPATH", "")])
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tfvae.cli", "explore", run_dir, "--port", "0"],
+        env={**os.environ, "PYTHONPATH": path},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    yield process
+    process.kill()
+    process.communicate()
+
+
+@pytest.mark.slow
+def test_the_command_ends_with_the_error_of_loading(command):
+    process = command
+    assert "explore/" in process.stdout.readline() + process.stdout.readline()  # it has started
+    assert "ImportError: no such Keras" in process.communicate(timeout=60)[1]
+    assert process.returncode == 1

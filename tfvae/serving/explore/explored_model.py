@@ -88,7 +88,7 @@ class ExploredModel:
         mask = examples.observed
         if mask is not None:
             self._x = np.where(mask, self._x, np.float32(0))
-        self._programs: Any = vae if isinstance(vae, ExportedPrograms) else _programs_of(vae, examples)
+        self._programs = _programs_of(vae, examples)
         self.latent_size = self._programs.latent_size
         self.choices = self._choices()
         self._programs.check(self._x, None if self.choices is None else self.choices.of_examples, mask)
@@ -287,7 +287,10 @@ def _classes(examples: Split) -> tuple[list[dict[str, Any]], np.ndarray]:
     return [{"label": label, "count": int(count)} for label, count in zip(labels, counts, strict=True)], class_of
 
 
-def _programs_of(vae: "VAE", examples: Split) -> "Programs":
+def _programs_of(vae: "VAE | ExportedPrograms", examples: Split) -> Any:
+    """Returns the programs that the page calls: those of an exported model, or new ones of a model."""
+    if isinstance(vae, ExportedPrograms):
+        return vae
     from tfvae.serving.explore.programs import Programs
 
     return Programs.of_examples(vae, examples)
