@@ -41,6 +41,7 @@ bench: $(INSTALLED)
 	$(BIN)/python benchmarks/start.py --before build/before --output build/bench/start.json
 	$(BIN)/python benchmarks/serving.py --before build/before --output build/bench/serving.json
 	$(BIN)/python benchmarks/evaluation.py --hand tfp formulas jax --before build/before --output build/bench/evaluation.json
+	$(BIN)/python benchmarks/workers.py --num-workers 2 --millions 1 10 --output build/bench/workers.json
 	for name in inference scaling callbacks; do \
 	  $(BIN)/python benchmarks/$$name.py --output build/bench/$$name.json || exit 1; \
 	done
