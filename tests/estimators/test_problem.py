@@ -70,6 +70,7 @@ def test_observed_latents_are_not_ignored(use):
     for observed in (label, (None, label)):
         with pytest.raises(ValueError, match=r"draws all of z.*conditions on observed latents.*Received: observed=\("):
             use(PROBLEM._replace(observed=observed))
+    assert tf.compat.v1.get_variable_scope().caching_device is None  # or TFP's flows would have no eager samples
 
 
 def test_parts_none_of_which_was_observed():
