@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from tfvae._mapping import map_in_turn
 from tfvae._seeds import fold_in
 from tfvae.estimators._kl_kind import closed_form
 from tfvae.estimators.draws import Draws
@@ -134,10 +135,7 @@ def importance_estimate(
     @tf.function(autograph=False)  # traced once for all ranges of examples
     def of_examples(indices: Tensor) -> ImportanceEstimate:
         signature = ImportanceEstimate(scalar, scalar, row)
-        # In a scope of its own: map_fn leaves a caching device in the scope if the function raises an error, and TFP's
-        # flows could then no longer be sampled eagerly.
-        with tf.compat.v1.variable_scope(tf.compat.v1.get_variable_scope()):
-            return tf.map_fn(of_example, indices, parallel_iterations=1, fn_output_signature=signature)
+        return map_in_turn(of_example, indices, signature)
 
     batch_size = tf.shape(tf.nest.flatten(x)[0])[0]
     middle = batch_size // 2

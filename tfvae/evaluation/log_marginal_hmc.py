@@ -9,6 +9,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae._checks import whole_number
+from tfvae._mapping import map_in_turn
 from tfvae._seeds import fold_in, split_seed, stateless_seed
 from tfvae.estimators import Problem
 from tfvae.estimators.draws import log_mean_exp
@@ -169,9 +170,7 @@ def _estimate(
         step_size = spread_of(support.inverse(problem.posterior.sample(NUM_DRAWS, seed=seed_start)))
     samples, acceptance = _sample(log_joint, start, 2 * num_samples, num_burnin, max_tree_depth, step_size, seed_chain)
     fitted = _fit(samples[:num_samples])
-    log_ratios = tf.map_fn(
-        lambda u: fitted.log_prob(u) - log_joint(u), samples[num_samples:], parallel_iterations=1
-    )  # [L, C, B]
+    log_ratios = map_in_turn(lambda u: fitted.log_prob(u) - log_joint(u), samples[num_samples:])  # [L, C, B]
     log_mean = log_mean_exp(log_mean_exp(log_ratios))  # [B]
     ratios = tf.exp(log_ratios - log_mean)  # of mean 1
     effective = tf.reduce_sum(_effective_sample_size(ratios), axis=0)  # [B]
@@ -202,10 +201,8 @@ def _resampled(problem: Problem, num_draws: int, *, seed: Tensor) -> Tensor:
     seed_z, seed_choice = split_seed(seed, 2, "resampled")
     x = problem.x
     z = problem.prior.sample(_NUM_PROPOSALS, seed=seed_z)  # [P, D], or [P, B, D] for a prior of each condition
-    log_likelihood = tf.map_fn(
-        lambda each: problem.generate(tf.broadcast_to(each, [tf.shape(x)[0], z.shape[-1]])).log_prob(x),
-        z,
-        parallel_iterations=1,
+    log_likelihood = map_in_turn(
+        lambda each: problem.generate(tf.broadcast_to(each, [tf.shape(x)[0], z.shape[-1]])).log_prob(x), z
     )  # [P, B]
     chosen = tf.random.stateless_categorical(tf.transpose(log_likelihood), num_draws, seed_choice)  # [B, num_draws]
     if z.shape.rank == 3:

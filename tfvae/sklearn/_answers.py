@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tfvae._mapping import map_in_turn
 from tfvae.estimators import importance_estimate
 from tfvae.evaluation._batches import batches_of_examples
 from tfvae.evaluation._compiled import compiled
@@ -62,12 +63,7 @@ def _log_marginals(vae: VAE, x: Tensor | Batch, numbers: tuple[Tensor], seed: Te
 def _row_by_row(function: Callable[[Any], Tensor], x: Tensor | Batch, dtype: Any) -> Tensor:
     """Returns what a function from one row, of batch size 1, returns for each row."""
     num_rows = tf.shape(tf.nest.flatten(x)[0])[0]
-    return tf.map_fn(
-        lambda i: function(rows_of(x, slice(i, i + 1)))[0],
-        tf.range(num_rows),
-        parallel_iterations=1,
-        fn_output_signature=dtype,
-    )
+    return map_in_turn(lambda i: function(rows_of(x, slice(i, i + 1)))[0], tf.range(num_rows), dtype)
 
 
 def decoded(vae: VAE, z: np.ndarray, schema: Schema) -> np.ndarray:
