@@ -7,6 +7,9 @@ from typing import Any
 
 from tfvae._errors import quoted
 
+SUPPORT_ROUNDING = 3e-7
+"""The maximum rounding error in float32 of values that were scaled to [0, 1], allowed at the bounds of a support."""
+
 
 def whole_number(value: Any, name: str, *, at_least: int = 1) -> int:
     """Returns the value as a Python int.

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tfvae._aligned import aligned, as_tensor
 from tfvae.typing import Tensor
 
-_ALIGNMENT = 64  # of TensorFlow's own memory, in bytes
 _MAX_BYTES = 2**16  # the copy of a larger array takes longer than the operation
 
 
@@ -37,14 +37,10 @@ def as_input(array: np.ndarray) -> Tensor:
     """Copies an array of numbers to an input of a `FlatFunction`.
 
     `tf.constant` runs an operation, after which TensorFlow prepares the next call of a function anew. This takes 40
-    microseconds. A small array therefore becomes a tensor through DLPack, which runs no operation. TensorFlow requires
-    aligned memory there.
+    microseconds. A small array therefore becomes a tensor through DLPack, which runs no operation.
     """
-    num_bytes = array.nbytes
-    if not 0 < num_bytes <= _MAX_BYTES:
+    if not 0 < array.nbytes <= _MAX_BYTES:
         return tf.constant(array)
-    memory = np.empty(num_bytes + _ALIGNMENT, np.uint8)
-    start = -memory.__array_interface__["data"][0] % _ALIGNMENT
-    copied = memory[start : start + num_bytes].view(array.dtype).reshape(array.shape)
+    copied = aligned(array.shape, array.dtype)
     copied[...] = array
-    return tf.experimental.dlpack.from_dlpack(copied.__dlpack__())
+    return as_tensor(copied)

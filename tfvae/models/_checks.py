@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfvae import layers
-from tfvae._checks import wrong_event_shape
+from tfvae._checks import SUPPORT_ROUNDING, wrong_event_shape
 from tfvae._chunks import in_chunks
 from tfvae.layers import DistributionLayer
 from tfvae.typing import Tensor
@@ -27,8 +27,6 @@ _LOCATION_SCALE = (
 )
 _FAR, _NARROW = 30.0, 0.01
 _EXAMPLES_FOR_SCALE = 1000
-# Maximum rounding error in float32 of values that were scaled to [0, 1].
-_ROUNDING = 3e-7
 
 
 def check_static(x: Any, event_shape: tuple[int, ...] | None) -> None:
@@ -93,7 +91,7 @@ def check_values(x: Any, likelihood: DistributionLayer | None) -> None:
     support = None if likelihood is None else likelihood.support
     if likelihood is not None and support is not None:
         low, high = np.float32(low), np.float32(high)
-        if low < support[0] - _ROUNDING or high > support[1] + _ROUNDING:
+        if low < support[0] - SUPPORT_ROUNDING or high > support[1] + SUPPORT_ROUNDING:
             raise ValueError(outside_support_message(likelihood, f"x lies in [{low:.9g}, {high:.9g}]"))
 
 
@@ -122,8 +120,10 @@ def is_outside(x: Tensor, support: tuple[float, float] | None) -> Tensor | None:
     """Whether a batch has values outside the support, as a scalar tensor. None if the support is unbounded."""
     if support is None:
         return None
-    is_below = tf.reduce_min(x) < support[0] - _ROUNDING
-    return is_below if np.isinf(support[1]) else tf.logical_or(is_below, tf.reduce_max(x) > support[1] + _ROUNDING)
+    is_below = tf.reduce_min(x) < support[0] - SUPPORT_ROUNDING
+    return (
+        is_below if np.isinf(support[1]) else tf.logical_or(is_below, tf.reduce_max(x) > support[1] + SUPPORT_ROUNDING)
+    )
 
 
 def warn_about_scale(x: Any, likelihood: DistributionLayer | None, standard_scores: Callable[[Tensor], Tensor]) -> None:

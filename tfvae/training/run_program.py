@@ -27,14 +27,18 @@ def manifest_of_run(folder: RunFolder) -> Mapping[str, Any] | None:
     return manifest
 
 
-def program_of_run(folder: RunFolder) -> Program | None:
+def program_of_run(folder: RunFolder, manifest: Mapping[str, Any] | None = None) -> Program | None:
     """Opens the SavedModel of a run, which starts faster than Keras and computes the same numbers.
+
+    Args:
+        folder: Run folder.
+        manifest: Result of `manifest_of_run`, which is called if it is None.
 
     Returns:
         The program. None if `manifest_of_run` is None or the SavedModel is damaged. Such a run is loaded with
         `load_run`.
     """
-    if manifest_of_run(folder) is None:
+    if manifest is None and manifest_of_run(folder) is None:
         return None
     try:
         return Program(folder.saved_model)

@@ -21,7 +21,7 @@ def explore(monkeypatch, capsys):
     def run(*arguments):
         served, opened = [], []
 
-        def run_app(app, host, port, *, allowed_hosts, on_start):
+        def run_app(app, host, port, *, allowed_hosts, on_start, required):
             served.append((app, host, port))
             on_start(f"http://{host}:{port}")
 

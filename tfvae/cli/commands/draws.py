@@ -9,13 +9,16 @@ import numpy as np
 import tensorflow as tf
 
 from tfvae import evaluation
-from tfvae._display import Display
-from tfvae._images import beside, tile
 from tfvae.cli.commands import tables
 from tfvae.cli.commands.counts import batches_of_samples, write_latents, write_samples
 from tfvae.cli.commands.examples import batches_of, examples_of
 from tfvae.cli.commands.loaded_split import BATCH_SIZE, ids_of, labels_as
-from tfvae.cli.commands.output import announced, write_arrays, write_picture
+from tfvae.cli.commands.output import (
+    announced,
+    write_arrays,
+    write_picture_of_reconstructions,
+    write_picture_of_samples,
+)
 from tfvae.cli.commands.saying import say
 from tfvae.cli.output_path import ANNDATA
 from tfvae.data import Split
@@ -61,9 +64,7 @@ def sample(run_dir: Path, num_samples: int, condition: Any, label: int | None, s
     path, first = write_arrays(output, announced(output, parts, num_samples))
     if schema is not None:
         return
-    means = np.asarray(first["mean"][:100])
-    display = Display.of(means)
-    write_picture(path, tile(display.pictures(means)), display.caption())
+    write_picture_of_samples(path, first["mean"])
 
 
 def reconstruct(
@@ -96,11 +97,7 @@ def reconstruct(
     path, first = write_arrays(output, announced(output, ids.added_to(parts), count))
     if isinstance(split, Split) and split.schema is not None:
         return
-    x, means = (np.asarray(first[name][:40]) for name in ("x", "mean"))
-    display = Display.of(x)
-    write_picture(
-        path, beside(display.pictures(x, missing=split.has_missing), display.pictures(means), 10), display.caption()
-    )
+    write_picture_of_reconstructions(path, first["x"], first["mean"], missing=split.has_missing)
 
 
 def encode(run_dir: Path, data: str | None, split_name: str, seed: int, output: Path, id: str | None = None) -> None:

@@ -54,17 +54,13 @@ def explore(
         if explored.loading is not None:
             explored.loading.start()
 
+    model = None if explored.loading is None else explored.loading.future
     app = add_explore(app, explored)
-    if explored.loading is None:
-        serving.run_app(app, host, port, allowed_hosts=allowed_hosts, on_start=on_start)
-        say("stopped")
-        return
-    model = explored.loading.future
     serving.run_app(app, host, port, allowed_hosts=allowed_hosts, on_start=on_start, required=model)
-    if model.done():
+    if model is not None and model.done():
         model.result()  # raises the error of loading, which is reported like one before the start
     say("stopped")
-    if not model.done():
+    if model is not None and not model.done():
         # A thread that imports TensorFlow cannot be cancelled, and Python would crash while it ends.
         sys.stdout.flush()
         os._exit(0)

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tfvae._csv import CsvWriter, column_names
+from tfvae._display import Display
 from tfvae._files import write_bytes
+from tfvae._images import beside, tile
 from tfvae._npz import NpzWriter
 from tfvae._targets import require_space, size_text
 from tfvae.cli.commands.saying import say
@@ -87,6 +89,20 @@ def write_picture(path: Path, picture: np.ndarray, words: str = "") -> None:
     _save_png(buffer, picture)
     written = write_bytes(path.with_suffix(".png"), buffer.getvalue())
     say(f"{written}: {words}" if words else str(written))
+
+
+def write_picture_of_samples(path: Path, means: np.ndarray) -> None:
+    """Writes the picture beside an output of `tfvae sample`: the first 100 means of p(x|z)."""
+    means = np.asarray(means[:100])
+    display = Display.of(means)
+    write_picture(path, tile(display.pictures(means)), display.caption())
+
+
+def write_picture_of_reconstructions(path: Path, x: np.ndarray, means: np.ndarray, *, missing: bool = False) -> None:
+    """Writes the picture beside an output of `tfvae reconstruct`: the first 40 examples and their means of p(x|z)."""
+    x, means = np.asarray(x[:40]), np.asarray(means[:40])
+    display = Display.of(x)
+    write_picture(path, beside(display.pictures(x, missing=missing), display.pictures(means), 10), display.caption())
 
 
 def _save_png(buffer: io.BytesIO, picture: np.ndarray) -> None:

@@ -11,11 +11,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tfvae._checks import wrong_event_shape
-from tfvae._display import Display
-from tfvae._images import beside, tile
+from tfvae._checks import SUPPORT_ROUNDING, wrong_event_shape
 from tfvae.cli.commands.loaded_split import BATCH_SIZE, ids_of, labels_as, loaded_split
-from tfvae.cli.commands.output import announced, write_arrays, write_picture
+from tfvae.cli.commands.output import (
+    announced,
+    write_arrays,
+    write_picture_of_reconstructions,
+    write_picture_of_samples,
+)
 from tfvae.cli.loading import messages_hidden
 from tfvae.cli.output_path import ANNDATA
 from tfvae.data import Split
@@ -27,17 +30,13 @@ from tfvae.training.evaluation_split import evaluation_split
 from tfvae.training.run_folder import RunFolder
 from tfvae.training.run_program import manifest_of_run, program_of_run
 
-# Rounding errors that `tfvae.models` allows at the bounds of the support.
-_ROUNDING = 3e-7
-
 
 def sample(
     run_dir: Path, config: RunConfig, num_samples: int, condition: Any, label: int | None, seed: int, output: Path
 ) -> bool:
     """Runs `tfvae sample`, like `draws.sample`. Returns whether it could."""
-    if label is not None or _manifest(run_dir, config, output) is None:
-        return False
-    program = _program(run_dir, "sample", ("z", "mean", "sample"))
+    manifest = None if label is not None else _manifest(run_dir, config, output)
+    program = None if manifest is None else _program(run_dir, manifest, "sample", ("z", "mean", "sample"))
     if program is None:
         return False
     given: dict[str, np.ndarray] = {}
@@ -56,9 +55,7 @@ def sample(
 
     with messages_hidden(ValueError, OSError):
         path, first = write_arrays(output, announced(output, parts(), num_samples))
-    means = first["mean"][:100]
-    display = Display.of(means)
-    write_picture(path, tile(display.pictures(means)), display.caption())
+    write_picture_of_samples(path, first["mean"])
     return True
 
 
@@ -87,9 +84,7 @@ def reconstruct(
         path, first = write_arrays(
             output, announced(output, ids.added_to(found.parts(reconstructed, count, seed)), count)
         )
-    x, means = (first[name][:40] for name in ("x", "mean"))
-    display = Display.of(x)
-    write_picture(path, beside(display.pictures(x, missing=False), display.pictures(means), 10), display.caption())
+    write_picture_of_reconstructions(path, first["x"], first["mean"])
     return True
 
 
@@ -146,10 +141,10 @@ def _manifest(run_dir: Path, config: RunConfig, output: Path) -> Mapping[str, An
     return manifest if manifest and manifest.get("latent_dtype") == "float32" and "missing" not in manifest else None
 
 
-def _program(run_dir: Path, signature: str, outputs: tuple[str, ...]) -> Program | None:
+def _program(run_dir: Path, manifest: Mapping[str, Any], signature: str, outputs: tuple[str, ...]) -> Program | None:
     """Opens the program of a run, if its signature has the outputs."""
     with messages_hidden(ValueError):
-        program = program_of_run(RunFolder(run_dir))
+        program = program_of_run(RunFolder(run_dir), manifest)
     definition = None if program is None else program.definitions.get(signature)
     return None if definition is None or not set(outputs) <= set(definition.outputs) else program
 
@@ -173,7 +168,7 @@ def _applied(
     split = evaluation_split(config, split)
     if not _takes(manifest, split):
         return None
-    program = _program(run_dir, signature, outputs)
+    program = _program(run_dir, manifest, signature, outputs)
     return None if program is None else _Applied(program, split)
 
 
@@ -189,7 +184,9 @@ def _takes(manifest: Mapping[str, Any], split: Split) -> bool:
         return False
     low, high = split.value_range
     lowest, highest = manifest["support"]
-    return (lowest is None or low >= lowest - _ROUNDING) and (highest is None or high <= highest + _ROUNDING)
+    return (lowest is None or low >= lowest - SUPPORT_ROUNDING) and (
+        highest is None or high <= highest + SUPPORT_ROUNDING
+    )
 
 
 def _one_condition(condition: Any, shape: list[int]) -> np.ndarray | None:

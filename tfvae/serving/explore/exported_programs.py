@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from tfvae.serving.explore.programs import Programs
 
 _BATCH = 100
-# Rounding errors that `tfvae.models` allows at the bounds of the support.
-_ROUNDING = 3e-7
 _NEEDED = {"posterior": {"loc", "scale"}, "likelihood": {"mean"}, "sample": {"z"}}
 
 
