@@ -15,14 +15,21 @@ def random_bits(num_examples, shape, seed=0):
     return np.random.default_rng(seed).integers(0, 2, size=(num_examples, *shape)).astype("float32")
 
 
-@contextlib.contextmanager
 def without_xla():
     """Whole runs that compile quickly: within a block no VAE has XLA programs, whatever is asked for."""
+    return _compiled_with(jit_compile=False)
+
+
+def without_graphs():
+    """Runs of a few steps: within a block no VAE compiles its steps, which would take longer than they do."""
+    return _compiled_with(run_eagerly=True, jit_compile=False)
+
+
+@contextlib.contextmanager
+def _compiled_with(**always):
     compiled = tfvae.models.VAE.compile
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            tfvae.models.VAE, "compile", lambda self, *a, **kw: compiled(self, *a, **{**kw, "jit_compile": False})
-        )
+        patch.setattr(tfvae.models.VAE, "compile", lambda self, *a, **kw: compiled(self, *a, **{**kw, **always}))
         yield
 
 

@@ -4,7 +4,7 @@ import csv
 
 import numpy as np
 import pytest
-from small_models import few_signatures, without_xla
+from small_models import few_signatures, without_graphs
 
 from tfvae.training import RunConfig, train
 
@@ -28,7 +28,7 @@ def own(tmp_path_factory):
 def trained(own, name, **tables):
     tables = {table: {**TABLES.get(table, {}), **tables.get(table, {})} for table in ("data", "model", "training")}
     tables["data"]["name"] = str(own / "own.npz")
-    with without_xla(), few_signatures():
+    with without_graphs(), few_signatures():
         train(RunConfig.from_dict({**tables, "evaluation": TABLES["evaluation"]}), own / name)
     return own / name
 
