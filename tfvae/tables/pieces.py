@@ -6,14 +6,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tfvae._data_names import TEXT_SUFFIXES, suffix_of
 from tfvae._errors import reading
 from tfvae.tables.errors import TableError
 from tfvae.tables.reading import (
-    TEXT_SUFFIXES,
     encodings_of,
     read_table,
     require_table,
-    suffix_of,
     text_form,
     text_options,
     with_package,

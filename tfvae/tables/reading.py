@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tfvae._data_names import COMPRESSIONS, TABLE_SUFFIXES, TEXT_SUFFIXES, suffix_of
 from tfvae._errors import quoted, reading, reason
 from tfvae.tables.errors import TableError
 from tfvae.tables.text_form import SPACES, has_header, rows_of, separator_of, with_decimal_points
@@ -13,19 +14,9 @@ from tfvae.tables.text_form import SPACES, has_header, rows_of, separator_of, wi
 if TYPE_CHECKING:
     import pandas as pd
 
-TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".data", ".dat")
-COMPRESSIONS = (".gz", ".bz2", ".zip", ".xz", ".zst")
-SUFFIXES = (*TEXT_SUFFIXES, ".parquet", ".feather")
-"""The suffixes of files with tables; that of a compression may follow those of text."""
-
 _NUM_LINES = 50  # of which the form of a file is found
 _NEVER = "\x01"  # a separator that does not occur, so that a line is one cell
 _ENCODINGS = ("utf-8-sig", "cp1252", "latin-1")
-
-
-def is_table(path: str | os.PathLike[str]) -> bool:
-    """Whether the name of a file is that of a table."""
-    return suffix_of(Path(path)) in SUFFIXES
 
 
 def read_table(
@@ -71,23 +62,14 @@ def require_table(path: Path) -> str:
         TableError: If the name is not that of a table, or there is no such file.
     """
     suffix = suffix_of(path)
-    if suffix not in SUFFIXES:
+    if suffix not in TABLE_SUFFIXES:
         raise TableError(
-            f"The name of a table must end in {', '.join(SUFFIXES)}; one of {', '.join(COMPRESSIONS)} may follow "
+            f"The name of a table must end in {', '.join(TABLE_SUFFIXES)}; one of {', '.join(COMPRESSIONS)} may follow "
             f"those of text. Rename or convert the file. Received: path={quoted(str(path))}"
         )
     if not path.is_file():
         raise TableError(f"There is no file {quoted(str(path))}. Correct the path. Received: path={quoted(str(path))}")
     return suffix
-
-
-def suffix_of(path: Path) -> str:
-    """Returns the last suffix, without that of a compression."""
-    suffix = path.suffix.lower()
-    if suffix not in COMPRESSIONS:
-        return suffix
-    inner = Path(path.stem).suffix.lower()
-    return inner if inner in TEXT_SUFFIXES else ""
 
 
 def _read_typed(path: Path, suffix: str) -> "pd.DataFrame":

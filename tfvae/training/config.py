@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import tomli_w
 
+from tfvae._data_names import DATA_SETS, is_table
 from tfvae._errors import quoted, reading, shortened
 from tfvae.parts import FAMILIES, merged
 from tfvae.parts.part import nearest
@@ -68,11 +69,9 @@ class RunConfig:
         classes: dict[str, Any] = {field.name: field.default_factory for field in dataclasses.fields(cls)}
         result: dict[str, dict[str, Any]] = {name: {} for name in classes}
         given = [table for table in tables if table]
-        from tfvae.data import known_names  # imported here, because `tfvae --help` does not need NumPy
-
         data = [table["data"] for table in reversed(given) if isinstance(table.get("data"), Mapping)]
         name = next((table["name"] for table in data if "name" in table), DataConfig.name)
-        preset = _PRESETS.get(str(name), {} if str(name) in known_names() else _preset_of_own_data(str(name)))
+        preset = _PRESETS.get(str(name), {} if str(name) in DATA_SETS else _preset_of_own_data(str(name)))
         for table in (preset, *given):
             for section, values in table.items():
                 if section not in result:
@@ -142,11 +141,16 @@ class RunConfig:
 
 
 def _preset_of_own_data(name: str) -> dict[str, dict[str, Any]]:
-    from tfvae.data.shard_header import has_schema
-    from tfvae.tables.reading import is_table
-
     path = Path(name)
-    return TABLE_DEFAULTS if is_table(path) or has_schema(path) else _OWN_DATA
+    return TABLE_DEFAULTS if is_table(path) or _is_folder_of_rows(path) else _OWN_DATA
+
+
+def _is_folder_of_rows(path: Path) -> bool:
+    if not os.path.isdir(path):
+        return False
+    from tfvae.data.shard_header import has_schema  # imported here, because other data do not need NumPy
+
+    return has_schema(path)
 
 
 def _merge_part(settings: dict[str, Any], section: str, key: str, value: Any) -> None:

@@ -5,12 +5,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NoReturn
 
+from tfvae._data_names import is_table
 from tfvae.data.errors import DataError
 from tfvae.data.shard_header import is_shards
 from tfvae.data.sources import archives, arrays, digits, h5ad, image_folders, shards, sparse_matrices, tables, tfds
 from tfvae.data.sources.source import Request, Source
 from tfvae.data.sources.unreadable import reporting_unreadable, unknown, unreadable
-from tfvae.tables.reading import is_table
 
 NAMES: MappingProxyType[str, Source] = MappingProxyType(
     {

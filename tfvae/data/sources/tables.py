@@ -5,6 +5,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tfvae._data_names import TEXT_SUFFIXES
 from tfvae._errors import quoted
 from tfvae._memory import require_memory
 from tfvae.data.classes import class_numbers
@@ -19,7 +20,7 @@ from tfvae.data.splits import Splits
 from tfvae.tables import Schema, TableError, read_table, to_rows
 from tfvae.tables.choosing import schema_of
 from tfvae.tables.pieces import loading_bytes
-from tfvae.tables.reading import TEXT_SUFFIXES, no_lines
+from tfvae.tables.reading import no_lines
 
 if TYPE_CHECKING:
     import pandas as pd
