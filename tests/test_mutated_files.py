@@ -17,7 +17,8 @@ from tfvae.data.shard_header import ShardHeader
 from tfvae.export import read_manifest
 from tfvae.export.manifest import write_manifest
 from tfvae.models.load import load_vae
-from tfvae.training.comparison import comparison_markdown, read_runs
+from tfvae.training.comparison import read_runs
+from tfvae.training.comparison_page import comparison_markdown
 from tfvae.training.config import RunConfig
 from tfvae.training.html_report import write_html_report
 from tfvae.training.training_state import TrainingState

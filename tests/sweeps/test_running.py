@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from tfvae.sweeps import read_plan, run_sweep, workers
-from tfvae.sweeps.results import Mean, finished_runs, markdown, mean_over_seeds, read_rows
+from tfvae.sweeps.results import Mean, markdown, mean_over_seeds, read_rows
+from tfvae.training.comparison import finished_runs
 
 SWEEP = """
 [sweep]

@@ -5,12 +5,13 @@ import html.parser
 import io
 import json
 import os
+import re
 import shutil
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
-from matplotlib.image import imread
 from typer.testing import CliRunner
 
 from tfvae.cli.app import app
@@ -18,16 +19,17 @@ from tfvae.training.comparison import (
     about_differences,
     behind,
     best,
-    comparison_figure,
-    comparison_markdown,
     differences,
     groups,
     read_runs,
-    write_comparison,
 )
+from tfvae.training.comparison_figure import comparison_charts, comparison_figure
+from tfvae.training.comparison_page import comparison_markdown, write_comparison
 from tfvae.training.config import RunConfig
 from tfvae.training.html_report import write_html_report
 from tfvae.training.per_example import write_per_example
+
+SVG = "{http://www.w3.org/2000/svg}"
 
 
 def record(mean, **more):
@@ -72,12 +74,12 @@ def test_table_and_picture(tmp_path):
     assert "| a/x | 0.750 ± 0.354 | highest |" in text
     assert "| b/x | highest | 0.000 ± 0.354 |" in text
     assert "For a/x, b/x the errors of both means are combined" in text
-    assert all(float(tick).is_integer() for tick in comparison_figure(runs).axes[0].get_xticks())
-    assert imread(tmp_path / "out" / "comparison.png").std() > 0.02
-    axes = comparison_figure(runs).axes
-    drawn = [line.get_ydata() for line in axes[0].lines]
-    assert [list(line) for line in drawn] == 2 * [[-30, -29, -28], [-31, -30, -29]]  # training, validation
-    assert [line.get_xdata()[0] for line in axes[0].lines] == 4 * [1]
+    assert "![Curves](comparison.svg)" in text
+    assert (tmp_path / "out" / "comparison.svg").read_text() == comparison_figure(runs)
+    lines = comparison_charts(runs)[0][0].lines
+    assert [line.y for line in lines] == 2 * [[-30, -29, -28], [-31, -30, -29]]  # training, validation
+    assert [line.is_dashed for line in lines] == 2 * [True, False]
+    assert [line.x for line in lines] == 4 * [[1, 2, 3]]
 
 
 def test_differences_are_those_of_the_same_examples(tmp_path):
@@ -125,7 +127,8 @@ def test_what_is_not_comparable_is_not_in_one_table(tmp_path, change):
     assert [[run.name for run in group] for group in groups(runs).values()] == [["a", "c"], ["b"]]
     assert best([runs[1]], "ELBO") is None
     assert comparison_markdown(runs).count("| run | model |") == 2
-    assert [len(axes.lines) for axes in comparison_figure(runs).axes] == [4, 4, 4, 2, 2, 2]  # nor on one axis
+    charts = comparison_charts(runs)
+    assert [[len(chart.lines) for chart in row] for row in charts] == [[4, 4, 4], [2, 2, 2]]  # nor on one axis
 
 
 def test_reports_of_earlier_versions_and_short_runs(tmp_path):
@@ -301,7 +304,10 @@ def test_edited_curves_are_drawn_as_far_as_they_can_be(tmp_path, content):
     runs = [make_run(tmp_path / name) for name in "ab"]
     (runs[0] / "metrics.csv").write_text(content)
     write_comparison(read_runs(runs), tmp_path)
-    assert (tmp_path / "comparison.png").exists()
+    figure = ElementTree.parse(tmp_path / "comparison.svg").getroot()
+    for path in figure.iter(f"{SVG}path"):
+        numbers = re.findall(r"[^MLHVh ]+", path.get("d"))
+        assert all(abs(float(number)) < 1e6 for number in numbers)
 
 
 def test_numbers_that_are_none_leave_gaps_in_the_curves(tmp_path):
@@ -309,8 +315,8 @@ def test_numbers_that_are_none_leave_gaps_in_the_curves(tmp_path):
     columns, *rows = (runs[0] / "metrics.csv").read_text().splitlines()
     (runs[0] / "metrics.csv").write_text("\n".join([columns, *rows, "3,nan,inf,-inf,nan,nan,1e400", ""]))
     (runs[1] / "metrics.csv").write_text(f"{columns}\n0,nan,nan,nan,nan,nan,nan\n")
-    figure = comparison_figure(read_runs(runs))
-    assert figure.axes[0].get_ylim()[0] < -30 < -28 < figure.axes[0].get_ylim()[1] < 0
+    low, high = comparison_charts(read_runs(runs))[0][0].y_limits
+    assert low < -30 < -28 < high < 0
     write_comparison(read_runs(runs), tmp_path)
 
 
@@ -354,4 +360,4 @@ def test_command_line(tmp_path, num_runs):
     for i in range(num_runs):
         assert f"run{i}" in done.output
         assert f"{-20 - i:.3f} ± 0.250" in done.output
-    assert np.all([(tmp_path / "out" / name).exists() for name in ("comparison.md", "comparison.png")])
+    assert np.all([(tmp_path / "out" / name).exists() for name in ("comparison.md", "comparison.svg")])

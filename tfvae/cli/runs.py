@@ -178,7 +178,7 @@ def export(
 
 def compare(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN RUN ...", help="Run folders with reports.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for comparison.md and comparison.png.")] = Path(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for comparison.md and comparison.svg.")] = Path(
         "comparison"
     ),
 ) -> None:

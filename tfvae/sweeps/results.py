@@ -112,20 +112,6 @@ def read_rows(plan: Plan, folder: Path) -> list[Row]:
     return list(rows.values())
 
 
-def finished_runs(path: Path) -> list[Path]:
-    """Returns the finished runs of a sweep, or the path itself if it is not the folder of a sweep.
-
-    Raises:
-        ValueError: If the sweep has no finished run.
-    """
-    if not (path / "sweep.toml").is_file():
-        return [path]
-    found = sorted(report.parent for report in path.glob("runs/*/*/report.json"))
-    if not found:
-        raise ValueError(f"The sweep {path} has no finished run yet. Continue it with `tfvae sweep`.")
-    return found
-
-
 def table(rows: Sequence[Row]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """Returns the header and the rows of the table."""
     is_search = any(row.outcome for row in rows)

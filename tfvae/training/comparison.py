@@ -1,17 +1,14 @@
-"""Comparison of several runs: a table and a figure of their curves."""
+"""Comparison of several runs: their reports and the differences between them."""
 
 import dataclasses
-import io
+import functools
 import json
-import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tfvae._errors import reading
-from tfvae._files import write_bytes, write_text
-from tfvae._markdown import table_row
 from tfvae._reported import number, value_with_error
 from tfvae.parts import is_part, part_of
 from tfvae.training.config import RunConfig
@@ -20,18 +17,12 @@ from tfvae.training.per_example import PerExample, read_per_example
 from tfvae.training.run_folder import RunFolder
 from tfvae.training.settings import ModelConfig, TrainingConfig
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-    from matplotlib.lines import Line2D
-
 COLUMNS = ("run", "model", "estimator", "ELBO", "log p(x)", "active units", "epochs", "training")
 MEASURED = {"ELBO": "elbo", "log p(x)": "log_marginal"}
 _MAX_CHARACTERS = 2000
-_MAX_DRAWN = 1e30  # differences of larger numbers overflow in Matplotlib
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class ComparedRun:
     """Data of a run that a comparison needs.
 
@@ -48,6 +39,16 @@ class ComparedRun:
     report: dict[str, Any]
     history: dict[str, list[float]]
     per_example: PerExample | None = None
+
+    @functools.cached_property
+    def _differences(self) -> dict[tuple["ComparedRun", str], Difference]:
+        return {}
+
+    def minus(self, other: "ComparedRun", name: str) -> Difference:
+        """Returns the difference of a measure to that of another run, which is computed once."""
+        if (other, name) not in self._differences:
+            self._differences[other, name] = difference(self, other, name)
+        return self._differences[other, name]
 
     def require_complete(self) -> None:
         """Raises an error if the report lacks a value that the comparison shows."""
@@ -83,6 +84,20 @@ class ComparedRun:
             "epochs": str(report["epochs"]),
             "training": f"{number(report, 'training_seconds'):,.0f} s",
         }
+
+
+def finished_runs(path: Path) -> list[Path]:
+    """Returns the finished runs of a sweep, or the path itself if it is not the folder of a sweep.
+
+    Raises:
+        ValueError: If the sweep has no finished run.
+    """
+    if not (path / "sweep.toml").is_file():
+        return [path]
+    found = sorted(report.parent for report in path.glob("runs/*/*/report.json"))
+    if not found:
+        raise ValueError(f"The sweep {path} has no finished run yet. Continue it with `tfvae sweep`.")
+    return found
 
 
 def read_runs(run_dirs: Sequence[str | os.PathLike[str]]) -> list[ComparedRun]:
@@ -124,7 +139,7 @@ def behind(runs: Sequence[ComparedRun], column: str) -> dict[str, Difference]:
         return {}
     name = MEASURED[column]
     others = [run for run in runs if run is not ahead and run.report[name]["mean"] is not None]
-    return {run.name: difference(ahead, run, name) for run in others}
+    return {run.name: ahead.minus(run, name) for run in others}
 
 
 def best(runs: Sequence[ComparedRun], column: str) -> ComparedRun | None:
@@ -146,28 +161,6 @@ def about_differences(runs: Sequence[ComparedRun]) -> str:
     )
 
 
-def comparison_markdown(runs: Sequence[ComparedRun]) -> str:
-    """Returns the page: two tables for each group of comparable runs, and the figure."""
-    lines = ["# Comparison of runs", ""]
-    for data, group in groups(runs).items():
-        lines += [
-            f"On {data}:",
-            "",
-            table_row(COLUMNS),
-            "| --- | --- | --- | ---: | ---: | ---: | ---: | ---: |",
-        ]
-        for run in group:
-            cells = [f"**{text}**" if best(group, column) is run else text for column, text in run.cells.items()]
-            lines.append(table_row(cells))
-        lines.append("")
-        if len(group) > 1:
-            lines += [table_row(("difference from the highest", *MEASURED)), "| --- | ---: | ---: |"]
-            lines += [table_row(row) for row in differences(group)]
-            lines += ["", about_differences(group), ""]
-    lines += ["Nats; ± is one standard error over the examples.", "", "![Curves](comparison.png)"]
-    return "\n".join(lines) + "\n"
-
-
 def differences(runs: Sequence[ComparedRun]) -> list[tuple[str, ...]]:
     """Returns the rows of a table with the difference of each run from the highest in each measurement."""
     columns = [behind(runs, column) for column in MEASURED]
@@ -179,70 +172,6 @@ def differences(runs: Sequence[ComparedRun]) -> list[tuple[str, ...]]:
         return str(columns[i][run.name]) if run.name in columns[i] else "unknown"
 
     return [(run.name, *(cell(run, i) for i in range(len(MEASURED)))) for run in runs]
-
-
-def comparison_figure(runs: Sequence[ComparedRun]) -> "Figure":
-    """Plots ELBO, log-likelihood and KL by epoch: validation as solid lines, training dashed, one colour per run.
-
-    Each group of comparable runs has its own row.
-    """
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
-
-    rows = list(groups(runs).values())
-    figure = Figure(figsize=(13, 3.6 * len(rows) + 0.6), layout="constrained")
-    colors = {run.name: f"C{i % 10}" for i, run in enumerate(runs)}
-    panels = (("elbo", "ELBO"), ("log_likelihood", "log-likelihood"), ("kl", "KL"))
-    handles = {}
-    for group, row in zip(rows, figure.subplots(len(rows), 3, squeeze=False), strict=True):
-        for axes, (name, title) in zip(row, panels, strict=True):
-            for run in group:
-                handles[run.name] = _draw(axes, run, name, colors[run.name])
-            axes.set(title=title, xlabel="epoch", ylabel="nats per example")
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-            axes.grid(alpha=0.3)
-        row[0].set_title(group[0].report["split"], loc="left", fontsize="small")
-    figure.legend(
-        [handle for handle in handles.values() if handle is not None],
-        [name for name, handle in handles.items() if handle is not None],
-        title="validation; training dashed",
-        loc="outside lower center",
-        ncols=4,
-        frameon=False,
-    )
-    return figure
-
-
-def _draw(axes: "Axes", run: ComparedRun, name: str, color: str) -> "Line2D | None":
-    """Draws the curves of one metric of a run. Returns the validation curve."""
-    drawn = None
-    for key, style in ((name, "--"), (f"val_{name}", "-")):
-        values = _drawable(run.history.get(key, ()))
-        if not values:
-            continue
-        epochs = [epoch + 1 for epoch in _drawable(run.history.get("epoch", range(len(values))))]
-        (drawn,) = axes.plot(epochs, values, style, color=color, lw=1.4)
-        # The first epochs would flatten the later ones.
-        later = [value for value in values[len(values) // 10 :] if math.isfinite(value)]
-        if not later:
-            continue
-        margin = 0.05 * (max(later) - min(later)) + 1e-6
-        low, high = axes.get_ylim() if not axes.get_autoscaley_on() else (math.inf, -math.inf)
-        axes.set_ylim(min(low, min(later) - margin), max(high, max(later) + margin))
-    return drawn
-
-
-def _drawable(values: Sequence[float]) -> list[float]:
-    """Replaces values that are too large to draw by gaps."""
-    return [value if abs(value) <= _MAX_DRAWN else math.nan for value in values]
-
-
-def write_comparison(runs: Sequence[ComparedRun], folder: str | os.PathLike[str]) -> Path:
-    """Writes `comparison.md` and `comparison.png`. Returns the path of the former."""
-    buffer = io.BytesIO()
-    comparison_figure(runs).savefig(buffer, format="png", dpi=110)
-    write_bytes(Path(folder) / "comparison.png", buffer.getvalue())
-    return write_text(Path(folder) / "comparison.md", comparison_markdown(runs))
 
 
 def read_run(path: Path, name: str) -> ComparedRun:

@@ -7,7 +7,6 @@ from rich.markup import escape
 from rich.table import Table
 
 from tfvae.cli.commands.saying import console, say
-from tfvae.sweeps.results import finished_runs
 from tfvae.training.comparison import (
     COLUMNS,
     MEASURED,
@@ -15,10 +14,11 @@ from tfvae.training.comparison import (
     about_differences,
     best,
     differences,
+    finished_runs,
     groups,
     read_runs,
-    write_comparison,
 )
+from tfvae.training.comparison_page import write_comparison
 
 _MAX_SIDE_BY_SIDE = 4
 _NUMBERS = ("run", "ELBO", "log p(x)", "active units")
