@@ -15,9 +15,10 @@ from fastapi.testclient import TestClient
 
 from tfvae.export import save
 from tfvae.export.manifest import write_source
-from tfvae.serving.explore import add_explore, explored_program
+from tfvae.serving.explore import add_explore, explored_program, from_run
 from tfvae.serving.explore.loading import Loading
 from tfvae.training import saved_run
+from tfvae.training.config import RunConfig
 from tfvae.training.run_folder import RunFolder
 from tfvae.training.run_program import program_of_run
 
@@ -86,6 +87,19 @@ def test_models_of_other_kinds_are_loaded_at_once(run_dir, program, tmp_path):
     for entry in ({"latent_dtype": "int32"}, {"condition_shape": [3]}, {"latent_shape": [2, 2]}, {"missing": "nan"}):
         program.manifest = {**manifest, **entry}
         assert explored_program(run_dir, program) is None
+
+
+def test_a_table_is_not_loaded_twice(run_dir, program, tmp_path, monkeypatch):
+    def fail(config):
+        raise AssertionError("The table is loaded with its model.")
+
+    monkeypatch.setattr(from_run, "load_data", fail)
+    settings = RunConfig.of_run(run_dir / "config.toml").to_dict()
+    settings["data"]["columns"] = {"age": "real"}
+    other = tmp_path / "table"
+    other.mkdir()
+    (other / "config.toml").write_text(RunConfig.from_dict(settings).to_toml())
+    assert explored_program(other, program) is None
 
 
 def test_a_model_that_cannot_be_loaded_is_an_answer(run_dir, program, monkeypatch):

@@ -80,8 +80,9 @@ def explored_program(
     """
     folder = RunFolder(run_dir)
     config = RunConfig.of_run(folder.config)
-    model = config.model
-    if (model.kind, model.posterior, model.prior) != ("vae", "diag", "standard_normal") or not can_use(program):
+    model, is_table = config.model, bool(config.data.columns)
+    kinds = (model.kind, model.posterior, model.prior)
+    if is_table or kinds != ("vae", "diag", "standard_normal") or not can_use(program):
         return None
     data = _load(config, split, num_examples)
     examples = data.examples
