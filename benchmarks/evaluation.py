@@ -16,6 +16,11 @@ compares annealed importance sampling and Hamiltonian Monte Carlo of 50 images w
 folder, each in fresh processes in turn. The model is the default of `tfvae train` on the digits (64-500-2-500-64).
 "First call" includes tracing, "next call" does not. It also says whether the estimates are equal.
 
+    python benchmarks/evaluation.py --before FOLDER --chains hmc --output hmc.json --resume --seconds 200
+
+measures in parts: it starts no repetition that would end after 200 seconds, and the same command goes on with the
+repetitions of the file. The file is written after each of them.
+
 Before they are timed, both must agree within their Monte Carlo errors. They alternate, A B then B A, in one process. A
 repetition is one batch of each and gives one ratio. The table shows images per second (medians) and the median of the
 ratios of their times (tfvae divided by hand-written) with quartiles, in wall and in CPU time. On a machine with other
@@ -24,12 +29,10 @@ load, use the CPU time.
 
 import argparse
 import json
-import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 
+import chains
 import keras
 import numpy as np
 import tensorflow as tf
@@ -138,9 +141,9 @@ def ratios(times):
     return {"median": float(median), "quartiles": [float(low), float(high)]}
 
 
-def compare(vae, x, hand, arguments):
+def compare(row, vae, x, arguments, repeat):
     """Times the two in turns."""
-    k = arguments.num_importance_samples
+    hand, k = row["hand"], arguments.num_importance_samples
     if hand == "jax":
         by_other = by_jax(vae, k, arguments.hand_chunk_size)
     else:
@@ -167,75 +170,93 @@ def compare(vae, x, hand, arguments):
     allowed = 5 * np.sqrt(2) * record.monte_carlo_standard_error
     if not abs(difference) < allowed:
         raise RuntimeError(f"The two estimates differ by {difference:.4f} nats, more than {allowed:.4f}.")
-    wall, cpu = np.zeros((2, arguments.repetitions)), np.zeros((2, arguments.repetitions))
     for contender in contenders:  # traces and warms up
         contender(0)
-    for repetition in range(arguments.repetitions):
+
+    def once(repetition):
+        seconds = {"wall": [0.0, 0.0], "cpu": [0.0, 0.0]}
         for which in (0, 1) if repetition % 2 else (1, 0):
             begun = time.perf_counter(), time.process_time()
             contenders[which](repetition)
-            wall[which, repetition] = time.perf_counter() - begun[0]
-            cpu[which, repetition] = time.process_time() - begun[1]
+            seconds["wall"][which] = time.perf_counter() - begun[0]
+            seconds["cpu"][which] = time.process_time() - begun[1]
+        return seconds
+
+    repeat(row, once)
+    wall, cpu = (np.array([one[name] for one in row["turns"]]).T for name in ("wall", "cpu"))
     rates = len(x) / np.median(wall, axis=1)
-    return {
-        "hand": hand,
+    row |= {
         "images_per_second": {"tfvae": float(rates[0]), "by hand": float(rates[1])},
         "ratio": ratios(wall),
         "cpu_ratio": ratios(cpu),
         "difference": difference,
-        "wall_seconds": {"tfvae": wall[0].tolist(), "by hand": wall[1].tolist()},
     }
 
 
-def measure_chains(which):
-    """Times the first and the next call of one estimator in this process; prints JSON."""
-    keras.utils.set_random_seed(0)
-    posterior, likelihood = tfvae.layers.MultivariateNormalDiag, tfvae.layers.IndependentBernoulli
-    encoder = tfvae.networks.mlp(posterior.params_size(2), (500,), "tanh")
-    decoder = tfvae.networks.mlp(likelihood.params_size((64,)), (500,), "tanh")
-    vae = tfvae.models.VAE(keras.Sequential([encoder, posterior(2)]), keras.Sequential([decoder, likelihood((64,))]))
-    x = (np.random.default_rng(0).uniform(size=(50, 64)) < 0.2).astype("float32")
-    vae(x[:1])
-    seconds = []
-    for _ in range(2):
-        begun = time.perf_counter()
-        if which == "ais":
-            record = tfvae.evaluation.log_marginal_ais(vae, x, num_steps=500)
-        else:
-            record = tfvae.evaluation.log_marginal_hmc(vae, x, num_samples=200, num_burnin=200)
-        seconds.append(time.perf_counter() - begun)
-    print(json.dumps({"seconds": seconds, "per_example": record.per_example.tolist()}))
-
-
-def compare_chains(which, before, repetitions):
+def compare_chains(row, before, repeat):
     """Times this build and another one in turn, in fresh processes."""
-    here = Path(__file__).resolve()
-    found = []
-    for repetition in range(repetitions):
-        pair = {}
-        for folder in (here.parents[1], before) if repetition % 2 else (before, here.parents[1]):
-            command = [sys.executable, str(here), "--measure", which]
-            environment = {**os.environ, "PYTHONPATH": str(folder)}
-            output = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True)
-            pair["before" if folder == before else "now"] = json.loads(output.stdout.splitlines()[-1])
-        found.append((pair["now"], pair["before"]))
-    seconds = np.array([[one["seconds"] for one in pair] for pair in found])  # [R, 2, 2]
-    is_equal = all(now["per_example"] == old["per_example"] for now, old in found)
-    row = {"chains": which, "is_equal": is_equal, "seconds": seconds.tolist()}
+    repeat(row, lambda repetition: chains.turn(row["chains"], before, repetition))
+    seconds = np.array([one["seconds"] for one in row["turns"]])  # [R, 2, 2]
+    row["is_equal"] = all(one["is_equal"] for one in row["turns"])
     for i, name in enumerate(("first call", "next call")):
         row[name] = ratios(seconds[:, :, i].T)
         low, high = row[name]["quartiles"]
         now, old = np.median(seconds[:, :, i], axis=0)
         ratio = f"{row[name]['median']:.3f} ({low:.3f}, {high:.3f})"
-        print(f"{which}, {name}: {now:.2f} s, before {old:.2f} s, ratio {ratio}", flush=True)
-    print(f"{which}: the estimates are {'equal' if is_equal else 'different'}", flush=True)
-    return row
+        print(f"{row['chains']}, {name}: {now:.2f} s, before {old:.2f} s, ratio {ratio}", flush=True)
+    print(f"{row['chains']}: the estimates are {'equal' if row['is_equal'] else 'different'}", flush=True)
+
+
+class Repetitions:
+    """Repeats measurements, writes each to a file, and goes on with what the file has.
+
+    Args:
+        arguments: The command line.
+    """
+
+    def __init__(self, arguments):
+        self.arguments, self.begun, self.longest = arguments, time.perf_counter(), 0.0
+        self.path = None if arguments.output is None else Path(arguments.output)
+        self.rows = []
+        if arguments.resume and self.path.exists():
+            self.rows = json.loads(self.path.read_text())["rows"]
+
+    def row(self, **settings):
+        """Returns the row of these settings, which has the key "turns"."""
+        for row in self.rows:
+            if {key: row.get(key) for key in settings} == settings:
+                return row
+        self.rows.append({**settings, "turns": []})
+        return self.rows[-1]
+
+    def __call__(self, row, once):
+        """Appends results of `once(repetition)` to the turns of a row, at least one in all."""
+        turns = row["turns"]
+        while len(turns) < self.arguments.repetitions:
+            begun = time.perf_counter()
+            if turns and begun - self.begun + self.longest > self.arguments.seconds:
+                print(f"{len(turns)} of {self.arguments.repetitions} repetitions so far", flush=True)
+                break
+            turns.append(once(len(turns)))
+            self.longest = max(self.longest, time.perf_counter() - begun)
+            self.write()
+
+    def write(self):
+        """Writes the results as JSON."""
+        if self.path:
+            with open(self.path, "w") as file:
+                json.dump({"arguments": vars(self.arguments), "rows": self.rows}, file, indent=2, default=str)
 
 
 def main() -> None:
     """Checks and times, prints a table and writes JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--hand", nargs="+", choices=["tfp", "formulas", "jax"], default=["tfp", "formulas"])
+    parser.add_argument(
+        "--hand",
+        nargs="+",
+        choices=["tfp", "formulas", "jax"],
+        help="hand-written estimates; without --before, tfp and formulas",
+    )
     parser.add_argument("--num-importance-samples", type=int, default=5_000)
     parser.add_argument("--num-images", type=int, default=100, help="number of images in a batch")
     parser.add_argument("--chunk-size", type=int, default=tfvae.estimators.monte_carlo.CHUNK_SIZE)
@@ -243,23 +264,23 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=9)
     parser.add_argument("--before", type=Path, help="folder with a checkout of another commit, for --chains")
     parser.add_argument("--chains", nargs="+", choices=["ais", "hmc"], default=["ais", "hmc"])
-    parser.add_argument("--measure", choices=["ais", "hmc"], help=argparse.SUPPRESS)
     parser.add_argument("--output", default=None)
+    parser.add_argument("--resume", action="store_true", help="go on with the repetitions of the output file")
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="limit of time, for --resume")
     arguments = parser.parse_args()
-    if arguments.measure:
-        measure_chains(arguments.measure)
-        return
-    if arguments.before:
-        rows = [compare_chains(which, arguments.before.resolve(), arguments.repetitions) for which in arguments.chains]
-        write(arguments, rows)
-        return
-    rng = np.random.default_rng(0)
-    x = (rng.uniform(size=(arguments.num_images, DATA_SIZE)) < 0.2).astype("float32")
-    vae, rows = build(), []
-    print("hand       tfvae       by hand     ratio (quartiles)       CPU ratio (quartiles)")
-    for hand in arguments.hand:
-        row = compare(vae, x, hand, arguments)
-        rows.append(row)
+    if arguments.resume and arguments.output is None:
+        parser.error("--resume needs --output, the file to go on with.")
+    repeat = Repetitions(arguments)
+    hands = arguments.hand or ([] if arguments.before else ["tfp", "formulas"])
+    if hands:
+        rng = np.random.default_rng(0)
+        x = (rng.uniform(size=(arguments.num_images, DATA_SIZE)) < 0.2).astype("float32")
+        vae = build()
+        print("hand       tfvae       by hand     ratio (quartiles)       CPU ratio (quartiles)")
+    names = ("num_importance_samples", "num_images", "chunk_size", "hand_chunk_size")
+    for hand in hands:
+        row = repeat.row(hand=hand, **{name: getattr(arguments, name) for name in names})
+        compare(row, vae, x, arguments, repeat)
         texts = [
             f"{r['median']:.3f} ({r['quartiles'][0]:.3f}, {r['quartiles'][1]:.3f})"
             for r in (row["ratio"], row["cpu_ratio"])
@@ -268,14 +289,9 @@ def main() -> None:
         print(
             f"{hand:<9} {rates['tfvae']:6.1f} /s   {rates['by hand']:6.1f} /s   {texts[0]:<22}  {texts[1]}", flush=True
         )
-    write(arguments, rows)
-
-
-def write(arguments, rows):
-    """Writes the results as JSON."""
-    if arguments.output:
-        with open(arguments.output, "w") as file:
-            json.dump({"arguments": vars(arguments), "rows": rows}, file, indent=2, default=str)
+    for which in arguments.chains if arguments.before else ():
+        compare_chains(repeat.row(chains=which), arguments.before.resolve(), repeat)
+    repeat.write()
 
 
 if __name__ == "__main__":
