@@ -54,7 +54,7 @@ def log_marginal_ais(
     For models with a poor q(z|x), for which `log_marginal` warns: the accuracy depends not on how close q is to p(z|x)
     but on the number of steps between them. The estimate is a lower bound on log p(x) in expectation that gets tighter
     with `num_steps`; `bidirectional_ais` measures how tight it is. Each example costs `num_chains * num_steps *
-    (num_leapfrog_steps + 2)` forward and backward passes of the decoder.
+    (num_leapfrog_steps + 1)` forward and backward passes of the decoder.
 
     Args:
         vae: The model; z is a vector of floats.
