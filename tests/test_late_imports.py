@@ -1,4 +1,4 @@
-"""Parts of Keras that few programs use are imported when they are first used, and are then as always."""
+"""Parts of Keras, TensorFlow and TFP that few programs use are imported at their first use, and are then as always."""
 
 import importlib
 import pickle
@@ -68,6 +68,15 @@ def test_a_submodule_is_imported_alone(package):
     assert package.late.VALUE is VALUE
 
 
+def test_an_imported_submodule_is_found_without_the_part(package):
+    inner = importlib.import_module("some_package.late.inner")
+    from some_package.late import inner as found
+
+    assert found is inner
+    assert "VALUE" not in vars(package.late)
+    assert package.late.VALUE is inner.VALUE
+
+
 def test_threads_wait_for_each_other(package):
     found = []
     start = threading.Barrier(8)
@@ -98,6 +107,15 @@ def test_the_parts_of_keras_are_as_always():
     assert pickle.loads(pickle.dumps(keras.wrappers.SKLearnClassifier)) is keras.wrappers.SKLearnClassifier
 
 
+def test_the_parts_of_tensorflow_and_tfp_are_as_always():
+    import tensorflow as tf
+    import tensorflow_probability as tfp
+
+    assert tf.lite.Optimize is tf.compat.v2.lite.Optimize is tf.compat.v1.lite.Optimize
+    assert tfp.experimental.tangent_spaces.FullSpace.__module__.endswith("tangent_spaces.spaces")
+    assert tfp.experimental.nn.Sequential.__module__.startswith("tensorflow_probability.python.experimental.nn")
+
+
 def test_an_imported_keras_stays_as_it_is(monkeypatch):
     monkeypatch.setattr(sys, "meta_path", [])
     monkeypatch.setitem(sys.modules, "keras", object())
@@ -110,10 +128,16 @@ def test_an_imported_keras_stays_as_it_is(monkeypatch):
 
 
 @pytest.mark.slow
-def test_keras_starts_without_them():
-    code = """import sys, tfvae, keras
-print([name for name in ("sklearn", "matplotlib") if name in sys.modules])
+def test_programs_start_without_them():
+    code = """import sys, tfvae, numpy as np, keras
+parts = "sklearn", "matplotlib", "scipy.stats", "setuptools", "tensorflow_probability.python.mcmc"
+encoder = keras.Sequential([keras.layers.Dense(4), tfvae.layers.MultivariateNormalDiag(2)])
+decoder = keras.Sequential([keras.layers.Dense(3), tfvae.layers.IndependentBernoulli((3,))])
+vae = tfvae.models.VAE(encoder, decoder)
+vae.compile("adam")
+vae.fit(np.zeros([4, 3], "float32"), verbose=0)
+print([name for name in parts if name in sys.modules])
 keras.wrappers.SKLearnClassifier, keras.visualization.plot_image_gallery
-print([name for name in ("sklearn", "matplotlib") if name in sys.modules])"""
+print([name for name in parts[:2] if name in sys.modules])"""
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert run.stdout.split("\n")[:2] == ["[]", "['sklearn', 'matplotlib']"], run.stderr

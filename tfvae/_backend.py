@@ -5,6 +5,7 @@ which would take a third of a second each.
 """
 
 import gc
+import importlib
 import sys
 
 import tensorflow_probability as tfp  # before TensorFlow, or it would import its experimental parts and tf_keras layers
@@ -12,6 +13,17 @@ import tensorflow_probability as tfp  # before TensorFlow, or it would import it
 from tfvae._garbage import paused_collections
 
 _IS_FIRST = "tensorflow" not in sys.modules
+
+
+def _omit_version_check() -> None:
+    """Omits TFP's check of the version of TensorFlow, which imports setuptools. The requirements of tfvae include it.
+
+    `tfp.mcmc` keeps the check, because it also warns about TensorFloat-32.
+    """
+    for name, package in vars(tfp).items():
+        if name != "mcmc" and "_on_first_access" in getattr(package, "__dict__", {}):
+            package._on_first_access = None
+
 
 with paused_collections():
     import keras
@@ -24,6 +36,9 @@ with paused_collections():
             f"before Keras is first imported. Received: backend={keras.backend.backend()!r}"
         )
     _xla_cache.install()  # before the distributions, which run operations while they are imported
+    _omit_version_check()
     dir(tfp.distributions)  # imports them
+    # Log-densities import it from its package, which is then not executed: see `_late_imports`.
+    importlib.import_module("tensorflow_probability.python.experimental.tangent_spaces")
     if _IS_FIRST:
         gc.freeze()

@@ -1,7 +1,9 @@
-"""Late import of parts of Keras that few programs use.
+"""Late import of parts of Keras, TensorFlow and TFP that few programs use.
 
-`keras.wrappers` imports scikit-learn and `keras.visualization` imports pyplot, which takes a second at every start.
-With the finder of this module, they are imported when a program first reads one of their attributes.
+`keras.wrappers` imports scikit-learn, `keras.visualization` imports pyplot, `tf.lite` imports converters, and a
+log-density of TFP imports `tfp.experimental`, with everything in it, for one of its sub-packages. This takes more than
+a second at every start. With the finder of this module, they are imported when a program first reads one of their
+attributes.
 """
 
 import importlib.abc
@@ -13,7 +15,11 @@ from types import ModuleType
 from typing import Any
 
 _PARTS = ("wrappers", "visualization")
-LATE = frozenset(f"{parent}.{part}" for parent in ("keras", "keras._tf_keras.keras", "keras.src") for part in _PARTS)
+LATE = frozenset(
+    [f"{parent}.{part}" for parent in ("keras", "keras._tf_keras.keras", "keras.src") for part in _PARTS]
+    + [f"tensorflow._api.v2.{part}lite" for part in ("", "compat.v1.", "compat.v2.")]
+    + ["tensorflow_probability.python.experimental"]
+)
 
 
 def install() -> None:

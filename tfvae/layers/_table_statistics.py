@@ -4,14 +4,14 @@ import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
-import scipy.stats
+from scipy.special import ndtri
 
 from tfvae.layers._adapted import is_coarse, is_constant, moments_of_chunks
 from tfvae.layers._table_columns import TableColumns
 from tfvae.layers._table_sample import NUM_QUANTILES, TableSample
 
 _MARGIN = 1e-3
-_NORMAL_QUANTILES = scipy.stats.norm.ppf((np.arange(NUM_QUANTILES) + 0.5) / NUM_QUANTILES)
+_NORMAL_QUANTILES = ndtri((np.arange(NUM_QUANTILES) + 0.5) / NUM_QUANTILES)
 
 
 class TableStatistics(NamedTuple):
