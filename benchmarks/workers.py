@@ -17,6 +17,7 @@ worker in a ring.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import signal
@@ -92,7 +93,7 @@ def timed(function, repetitions):
 
 
 def work(arguments):
-    """Runs all turns on one worker. The first worker prints the rows as JSON."""
+    """Runs all turns on one worker. The first worker prints a row of JSON for each model."""
     strategy = make_strategy("multi_worker")
     num_workers = strategy.num_replicas_in_sync
     x = np.random.default_rng(0).integers(0, 2, (25 * _BATCH_SIZE, _NUM_PIXELS), np.uint8)
@@ -110,7 +111,6 @@ def work(arguments):
         "service": batches().repeat().apply(service),
     }
     start = summing(strategy, 4)
-    rows = []
     for millions in arguments.millions:
         keras.utils.set_random_seed(0)
         own = build(millions)
@@ -126,10 +126,10 @@ def work(arguments):
                 if repetition:  # the first turn traces
                     turns[name].append(seconds)
         num_bytes = 4 * sum(int(np.prod(weight.shape)) for weight in shared.trainable_variables)
-        rows.append(row(turns, num_bytes, timed(summing(strategy, num_bytes), 5), num_workers))
+        one = row(turns, num_bytes, timed(summing(strategy, num_bytes), 5), num_workers)
+        if strategy.cluster_resolver.task_id == 0:
+            print("ROW" + json.dumps(one), flush=True)
         del own, shared, models
-    if strategy.cluster_resolver.task_id == 0:
-        print("ROWS" + json.dumps(rows), flush=True)
     start()
 
 
@@ -153,25 +153,43 @@ def row(turns, num_bytes, alone, num_workers):
     }
 
 
-def report(rows):
-    """Prints the table."""
-    for one in rows:
-        steps = "  ".join(f"{name} {1e3 * value:.1f}" for name, value in one["seconds_per_step"].items())
-        shares = "  ".join(
-            f"share of the {name} {median:.2f} ({low:.2f}, {high:.2f})"
-            for name, (low, median, high) in one["shares"].items()
-        )
-        print(
-            f"{one['num_workers']} workers, {one['num_weights'] / 1e6:.1f} million weights: ms per step {steps}   "
-            f"{shares}   sum alone {1e3 * one['seconds_of_the_sum_alone']:.1f} ms   "
-            f"sends {one['bytes_sent_per_step'] / 1e6:.1f} MB   "
-            f"a tenth at {one['bytes_per_second_for_a_tenth'] / 1e9:.2f} GB/s",
-            flush=True,
-        )
+def report(one):
+    """Prints a row of the table."""
+    steps = "  ".join(f"{name} {1e3 * value:.1f}" for name, value in one["seconds_per_step"].items())
+    shares = "  ".join(
+        f"share of the {name} {median:.2f} ({low:.2f}, {high:.2f})"
+        for name, (low, median, high) in one["shares"].items()
+    )
+    print(
+        f"{one['num_workers']} workers, {one['num_weights'] / 1e6:.1f} million weights: ms per step {steps}   "
+        f"{shares}   sum alone {1e3 * one['seconds_of_the_sum_alone']:.1f} ms   "
+        f"sends {one['bytes_sent_per_step'] / 1e6:.1f} MB   "
+        f"a tenth at {one['bytes_per_second_for_a_tenth'] / 1e9:.2f} GB/s",
+        flush=True,
+    )
+
+
+@contextlib.contextmanager
+def data_service():
+    """Yields the address of a `tf.data` service in a process of its own."""
+    process = subprocess.Popen([sys.executable, *sys.argv, "--serve"], stdout=subprocess.PIPE, text=True)
+    try:
+        yield next(line for line in process.stdout if line.startswith("grpc://")).strip()
+    finally:
+        process.kill()  # a thread of an unfinished pipeline would take minutes to end
+
+
+def serve():
+    """Runs a `tf.data` service until it is killed."""
+    dispatcher = tf.data.experimental.service.DispatchServer()
+    configuration = tf.data.experimental.service.WorkerConfig(dispatcher_address=dispatcher.target.split("://")[1])
+    server = tf.data.experimental.service.WorkerServer(configuration)
+    print(dispatcher.target, flush=True)
+    server.join()
 
 
 def start_workers(num_workers, address):
-    """Starts this program as workers. Returns what the first one prints."""
+    """Starts this program as workers. Yields the rows of the first one."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(num_workers)]
     addresses = [f"127.0.0.1:{one.getsockname()[1]}" for one in sockets]
     for one in sockets:
@@ -183,12 +201,15 @@ def start_workers(num_workers, address):
             environment = {**os.environ, "TF_CONFIG": json.dumps(config), "CUDA_VISIBLE_DEVICES": ""}
             command = [sys.executable, *sys.argv, "--service", address]
             processes.append(
-                subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL if index else subprocess.PIPE)
+                subprocess.Popen(
+                    command, env=environment, stdout=subprocess.DEVNULL if index else subprocess.PIPE, text=True
+                )
             )
-        printed = processes[0].communicate()[0].decode()
+        for line in processes[0].stdout:
+            if line.startswith("ROW"):
+                yield json.loads(line[3:])
         if any(process.wait() for process in processes):
             raise RuntimeError("A worker failed. Start this program with TF_CONFIG to see why.")
-        return printed
     finally:
         for process in processes:
             process.kill()
@@ -203,20 +224,20 @@ def main():
     parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--output", default=None)
     parser.add_argument("--service", default=None, help=argparse.SUPPRESS)
+    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if arguments.serve:
+        serve()
+        return
     if arguments.service:
         work(arguments)
         return
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # ends the workers too
-    dispatcher = tf.data.experimental.service.DispatchServer()
-    address = dispatcher.target.split("://")[1]
-    server = tf.data.experimental.service.WorkerServer(
-        tf.data.experimental.service.WorkerConfig(dispatcher_address=address)
-    )
-    printed = start_workers(arguments.num_workers, dispatcher.target)
-    del server
-    rows = json.loads(next(line[4:] for line in printed.splitlines() if line.startswith("ROWS")))
-    report(rows)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # ends the other processes too
+    rows = []
+    with data_service() as address:
+        for one in start_workers(arguments.num_workers, address):
+            report(one)
+            rows.append(one)
     if arguments.output:
         with open(arguments.output, "w") as file:
             json.dump({"arguments": vars(arguments), "rows": rows}, file, indent=2)
