@@ -116,15 +116,19 @@ def test_the_parts_of_tensorflow_and_tfp_are_as_always():
     assert tfp.experimental.nn.Sequential.__module__.startswith("tensorflow_probability.python.experimental.nn")
 
 
-def test_an_imported_keras_stays_as_it_is(monkeypatch):
+def test_one_finder_is_installed(monkeypatch):
     monkeypatch.setattr(sys, "meta_path", [])
-    monkeypatch.setitem(sys.modules, "keras", object())
-    _late_imports.install()
-    assert sys.meta_path == []
-    monkeypatch.delitem(sys.modules, "keras")
     _late_imports.install()
     _late_imports.install()
     assert len(sys.meta_path) == 1
+
+
+def test_dir_can_leave_a_part_unimported(package):
+    with _late_imports.unforced():
+        dir(package.late)
+        assert "VALUE" not in vars(package.late)
+    assert "VALUE" in dir(package.late)
+    assert "VALUE" in vars(package.late)
 
 
 @pytest.mark.slow
@@ -141,3 +145,13 @@ keras.wrappers.SKLearnClassifier, keras.visualization.plot_image_gallery
 print([name for name in parts[:2] if name in sys.modules])"""
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert run.stdout.split("\n")[:2] == ["[]", "['sklearn', 'matplotlib']"], run.stderr
+
+
+@pytest.mark.slow
+def test_keras_may_be_imported_first():
+    code = """import keras, sys, tfvae.models
+import tensorflow_probability as tfp
+print("tensorflow_probability.python.mcmc" in sys.modules)
+print("DenseFlipout" in dir(tfp.layers), tfp.layers.DenseFlipout.__name__)"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert run.stdout.split("\n")[:2] == ["False", "True DenseFlipout"], run.stderr

@@ -8,9 +8,11 @@ import gc
 import importlib
 import sys
 
-import tensorflow_probability as tfp  # before TensorFlow, or it would import its experimental parts and tf_keras layers
-
+from tfvae import _late_imports
 from tfvae._garbage import paused_collections
+
+with _late_imports.unforced():
+    import tensorflow_probability as tfp
 
 _IS_FIRST = "tensorflow" not in sys.modules
 

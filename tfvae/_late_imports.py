@@ -4,13 +4,18 @@
 log-density of TFP imports `tfp.experimental`, with everything in it, for one of its sub-packages. This takes more than
 a second at every start. With the finder of this module, they are imported when a program first reads one of their
 attributes.
+
+TFP imports `tfp.experimental` and `tfp.layers` at their first use, but at once if TensorFlow is imported before it. The
+finder therefore imports TFP, which takes a few milliseconds, when TensorFlow is about to be imported. For a TensorFlow
+that is imported already, as by `import keras`, see `unforced`.
 """
 
+import contextlib
 import importlib.abc
 import importlib.machinery
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -18,13 +23,28 @@ _PARTS = ("wrappers", "visualization")
 LATE = frozenset(
     [f"{parent}.{part}" for parent in ("keras", "keras._tf_keras.keras", "keras.src") for part in _PARTS]
     + [f"tensorflow._api.v2.{part}lite" for part in ("", "compat.v1.", "compat.v2.")]
-    + ["tensorflow_probability.python.experimental"]
+    + [f"tensorflow_probability.python.{part}" for part in ("experimental", "layers")]
 )
 
 
+_TFP = "tensorflow_probability"
+_is_unforced = False
+
+
+@contextlib.contextmanager
+def unforced() -> Iterator[None]:
+    """Lets `dir` of a late module not import it. TFP calls `dir` for that purpose if TensorFlow is imported."""
+    global _is_unforced
+    _is_unforced = True
+    try:
+        yield
+    finally:
+        _is_unforced = False
+
+
 def install() -> None:
-    """Imports the parts late from now on. It has no effect on a Keras that is imported already."""
-    if "keras" not in sys.modules and not any(isinstance(finder, LateFinder) for finder in sys.meta_path):
+    """Imports the parts late from now on. It has no effect on parts that are imported already, as by `import keras`."""
+    if not any(isinstance(finder, LateFinder) for finder in sys.meta_path):
         sys.meta_path.insert(0, LateFinder())
 
 
@@ -35,6 +55,9 @@ class LateFinder(importlib.abc.MetaPathFinder):
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
         """Returns the specification of a module in `LATE`. None leaves the others to Python."""
+        if fullname == "tensorflow" and _TFP not in sys.modules:
+            with contextlib.suppress(ImportError):
+                importlib.import_module(_TFP)
         if fullname not in LATE:
             return None
         spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
@@ -62,7 +85,8 @@ class _LateLoader(importlib.abc.Loader):
             raise AttributeError(f"module {module.__name__!r} has no attribute {name!r}")
 
         def names() -> list[str]:
-            self._execute(module)
+            if not _is_unforced:
+                self._execute(module)
             return sorted(module.__dict__)
 
         module.__getattr__, module.__dir__ = read, names  # type: ignore[method-assign]
