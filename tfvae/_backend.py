@@ -6,9 +6,11 @@ which would take a third of a second each.
 
 import gc
 import importlib
+import os
 import sys
 
 from tfvae import _late_imports
+from tfvae._freed_memory import keep_freed_memory
 from tfvae._garbage import paused_collections
 
 with _late_imports.unforced():
@@ -26,6 +28,9 @@ def _omit_version_check() -> None:
         if name != "mcmc" and "_on_first_access" in getattr(package, "__dict__", {}):
             package._on_first_access = None
 
+
+if "TF_CONFIG" in os.environ:  # one of several workers
+    keep_freed_memory()
 
 with paused_collections():
     import keras

@@ -4,7 +4,6 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfvae.execution.freed_memory import keep_freed_memory
 from tfvae.execution.replica_step import ReplicaStep, has_one_device
 from tfvae.execution.replicated_steps import ReplicatedSteps
 from tfvae.execution.step_loop import BatchesOf, StepLoop
@@ -83,7 +82,6 @@ class StepFunctions:
         fetch = None if batches is None else batches.fetch
         jit_compile: Any = False  # XLA cannot compile the sums over processes
         if model._distribute_strategy is not None and not model.run_eagerly:
-            keep_freed_memory()
             if fetch is None:
                 return ReplicatedSteps(model, step)
             loop_step: Any = ReplicaStep(model.distribute_strategy, step, fetch)

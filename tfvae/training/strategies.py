@@ -11,6 +11,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfvae._freed_memory import keep_freed_memory
 from tfvae.training.run_folder import RunFolder
 
 _SET_TF_CONFIG = (
@@ -41,6 +42,7 @@ def make_strategy(name: str) -> tf.distribute.Strategy | None:
         return tf.distribute.MirroredStrategy([device.name for device in devices])
     if name == "multi_worker":
         found = resolver()
+        keep_freed_memory()
         if "TF_CONFIG" in os.environ:  # Slurm binds each task to its own cores
             _share_cores(found)
         return tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=found)

@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from tfvae.execution import freed_memory
-from tfvae.execution.freed_memory import keep_freed_memory
+from tfvae import _freed_memory
+from tfvae._freed_memory import keep_freed_memory
 
 PROGRAM = """
 import resource, runpy, sys
@@ -23,7 +23,7 @@ def faults():
 faults()
 print(kept, faults())
 """
-NAMES = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES")
+NAMES = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_TOP_PAD_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES")
 
 
 def without_settings():
@@ -32,7 +32,7 @@ def without_settings():
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="not the GNU C library")
 def test_freed_memory_is_used_again():
-    program = [sys.executable, "-c", PROGRAM, freed_memory.__file__]
+    program = [sys.executable, "-c", PROGRAM, _freed_memory.__file__]
     run = subprocess.run(program, env=without_settings(), capture_output=True, text=True, check=True)
     kept, faults = run.stdout.split()
     assert kept == "True"
