@@ -56,6 +56,26 @@ def experiments(monkeypatch):
     monkeypatch.setattr(kingma_welling_2013, "DATA", {"figure-9": (), "figure-10": ()})
 
 
+def test_a_reading_changes_the_budget_and_is_part_of_the_command(experiments, monkeypatch, tmp_path):
+    seen = []
+
+    def experiment(job, budget):
+        seen.append((budget.initial_variance, job.folder.name))
+        return an_experiment(job, budget)
+
+    monkeypatch.setattr(kingma_welling_2013, "EXPERIMENTS", {"figure-9": experiment})
+    monkeypatch.chdir(tmp_path)
+    papers.reproduce("kingma-welling-2013")
+    papers.reproduce("kingma-welling-2013", reading="variance", output="out")
+    name = "kingma-welling-2013-quick"
+    assert seen == [(1e-4, f"{name}-seed0"), (0.01, f"{name}-variance-seed0")]
+    assert "--reading variance" in (tmp_path / "out/README.md").read_text()
+    with pytest.raises(ValueError, match="There is no reading 'mean'"):
+        papers.reproduce("kingma-welling-2013", reading="mean")
+    with pytest.raises(ValueError, match="This paper has no reading"):
+        papers.reproduce("burda-2016", reading="variance")
+
+
 def test_files_tell_where_the_numbers_come_from(experiments, tmp_path):
     lines = []
     found = papers.reproduce(

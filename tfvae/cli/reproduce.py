@@ -14,6 +14,10 @@ def reproduce(
     budget: Annotated[
         str, typer.Option(help="quick (minutes), standard (hours on two cores) or full (as long as in the paper).")
     ] = "quick",
+    reading: Annotated[
+        str | None,
+        typer.Option(help="How to read what the paper leaves open. kingma-welling-2013 has stddev and variance."),
+    ] = None,
     only: Annotated[
         list[str] | None, typer.Option(help="Experiment to run, such as figure-4. Can be repeated. (default: all)")
     ] = None,
@@ -32,4 +36,4 @@ def reproduce(
     checks.check_choice(name, tuple(REPRODUCTIONS), "reproduction")
     checks.check_choice(budget, BUDGETS, "budget")
     checks.check_folder(run_dir, output)
-    commands("papers").reproduce(name, budget, only or [], run_dir, output, seed, data_dir)
+    commands("papers").reproduce(name, budget, reading, only or [], run_dir, output, seed, data_dir)

@@ -5,7 +5,8 @@ from typing import Any
 
 __all__ = ["BUDGETS", "REPRODUCTIONS", "burda_2016", "kingma_2014", "kingma_welling_2013", "reproduce"]
 
-# Modules by their name on the command line. Each defines TITLE, INTRODUCTION, EXPERIMENTS, BUDGETS and DATA.
+# Modules by their name on the command line. Each defines TITLE, INTRODUCTION, EXPERIMENTS, BUDGETS and DATA. READINGS,
+# if it defines them, are settings of the budget for what the paper leaves open, the default first.
 REPRODUCTIONS = {
     "kingma-welling-2013": "kingma_welling_2013",
     "burda-2016": "burda_2016",

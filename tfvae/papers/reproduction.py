@@ -1,5 +1,6 @@
 """Running the experiments of a paper."""
 
+import dataclasses
 import importlib
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +18,7 @@ def reproduce(
     name: str,
     *,
     budget: str = "quick",
+    reading: str | None = None,
     only: Sequence[str] = (),
     run_dir: str | os.PathLike[str] | None = None,
     output: str | os.PathLike[str] | None = None,
@@ -31,8 +33,10 @@ def reproduce(
     Args:
         name: Key of `tfvae.papers.REPRODUCTIONS`, such as "kingma-welling-2013".
         budget: "quick" (minutes), "standard" (hours on two cores) or "full" (as long as in the paper).
+        reading: How to read what the paper leaves open, such as "variance" for the initial weights of
+            "kingma-welling-2013". None is the reading that suits the baselines of the paper best.
         only: Names of experiments, such as "figure-4". Empty runs all.
-        run_dir: Folder of the models. None uses `runs/<name>-<budget>-seed<seed>`.
+        run_dir: Folder of the models. None uses `runs/<name>-<budget>-seed<seed>`, with the reading if one is given.
         output: Folder of pictures, JSON files and `README.md`. None uses `run_dir`.
         seed: Random seed.
         data_dir: Folder of `frey_faces.npz`. None uses `TFVAE_DATA_DIR`.
@@ -42,7 +46,7 @@ def reproduce(
         The results by name of the experiment.
 
     Raises:
-        ValueError: If the name, budget or experiment is unknown, data are missing, or the run folder has other
+        ValueError: If the name, budget, reading or experiment is unknown, data are missing, or the run folder has other
             settings.
     """
     module = importlib.import_module(f"tfvae.papers.{_lookup(name, REPRODUCTIONS, 'reproduction')}")
@@ -50,7 +54,12 @@ def reproduce(
     names = tuple(module.EXPERIMENTS)
     only = [only] if isinstance(only, str) else only
     chosen = [_lookup(each, {key: key for key in names}, "experiment") for each in only] or list(names)
-    folder = Path(run_dir) if run_dir is not None else Path("runs") / f"{name}-{budget}-seed{seed}"
+    sizes, title = module.BUDGETS[budget], f"{name}-{budget}"
+    if reading is not None:
+        readings = getattr(module, "READINGS", {})
+        sizes = dataclasses.replace(sizes, **readings[_lookup(reading, {key: key for key in readings}, "reading")])
+        title += f"-{reading}"
+    folder = Path(run_dir) if run_dir is not None else Path("runs") / f"{title}-seed{seed}"
     place = folder if output is None else Path(output)
     job = Job(folder, seed, say, None if data_dir is None else Path(data_dir))
     _require_data(module.DATA, chosen, job)
@@ -59,8 +68,9 @@ def reproduce(
         if experiment not in chosen:
             continue
         say(f"{experiment}:")
-        result = module.EXPERIMENTS[experiment](job, module.BUDGETS[budget])
-        command = f"tfvae reproduce {name} --budget {budget} --only {experiment}" + (f" --seed {seed}" if seed else "")
+        result = module.EXPERIMENTS[experiment](job, sizes)
+        options = (f" --reading {reading}" if reading else "") + (f" --seed {seed}" if seed else "")
+        command = f"tfvae reproduce {name} --budget {budget} --only {experiment}{options}"
         write_result(place, experiment, result, {"command": command, "seed": seed, **of_numbers(result.numbers)})
         write_page(place, module.TITLE, module.INTRODUCTION, names)
         results[experiment] = result
@@ -86,5 +96,6 @@ def _require_data(data: Mapping[str, Sequence[Callable[[Job], object]]], chosen:
 
 def _lookup(key: str, table: Mapping[str, str], kind: str) -> str:
     if key not in table:
-        raise ValueError(f"There is no {kind} {key!r}. Expected one of: {', '.join(table)}.")
+        known = f"Expected one of: {', '.join(table)}." if table else f"This paper has no {kind} to choose."
+        raise ValueError(f"There is no {kind} {key!r}. {known}")
     return table[key]

@@ -12,6 +12,7 @@ from tfvae.cli.commands.saying import console, say
 def reproduce(
     name: str,
     budget: str,
+    reading: str | None,
     only: list[str],
     run_dir: Path | None,
     output: Path | None,
@@ -24,6 +25,7 @@ def reproduce(
             results = papers.reproduce(
                 name,
                 budget=budget,
+                reading=reading,
                 only=only,
                 run_dir=run_dir,
                 output=output,

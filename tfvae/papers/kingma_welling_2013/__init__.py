@@ -5,7 +5,7 @@ from collections.abc import Callable
 from tfvae.papers.job import Job
 from tfvae.papers.kingma_welling_2013.algorithm_1 import AlgorithmOne, build_vae
 from tfvae.papers.kingma_welling_2013.appendix_f import appendix_f
-from tfvae.papers.kingma_welling_2013.budgets import BUDGETS, Budget
+from tfvae.papers.kingma_welling_2013.budgets import BUDGETS, READINGS, Budget
 from tfvae.papers.kingma_welling_2013.data_sets import DataSet, frey_face, mnist
 from tfvae.papers.kingma_welling_2013.figure_2 import figure_2_frey_face, figure_2_mnist
 from tfvae.papers.kingma_welling_2013.figure_3 import figure_3
@@ -19,6 +19,7 @@ __all__ = [
     "DATA",
     "EXPERIMENTS",
     "INTRODUCTION",
+    "READINGS",
     "TITLE",
     "AlgorithmOne",
     "Budget",

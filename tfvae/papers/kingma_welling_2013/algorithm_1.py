@@ -14,7 +14,7 @@ from tfvae.models.load import load_vae
 
 BATCH_SIZE = 100  # M
 LEARNING_RATES = (0.01, 0.02, 0.1)  # candidates for the global step size of Adagrad
-INITIAL_VARIANCE = 0.01  # of every weight: N(0, 0.01)
+INITIAL_VARIANCE = 0.01  # of every weight: N(0, 0.01), read as a variance
 
 MODEL = "vae.keras"
 
@@ -36,6 +36,7 @@ def build_vae(
     num_train: int,
     estimator: Estimator,
     seed: int,
+    initial_variance: float = INITIAL_VARIANCE,
 ) -> VAE:
     """Builds the model of the paper: one hidden layer of tanh units each, all weights drawn from N(0, 0.01).
 
@@ -50,8 +51,9 @@ def build_vae(
         num_train: N, the number of training examples.
         estimator: Estimator of the bound, or of the baseline's objective.
         seed: Random seed of the initial weights and of all draws in training.
+        initial_variance: Variance of the initial weights.
     """
-    dense = DenseLayers(num_train, seed)
+    dense = DenseLayers(num_train, seed, initial_variance)
     encoder = build_encoder(dense, latent_size, hidden)
     z = keras.Input([latent_size])
     y = dense(hidden, "tanh")(z)
@@ -84,11 +86,13 @@ class DenseLayers:
     Args:
         num_train: N, the number of training examples. None omits the prior.
         seed: Random seed of the initial weights.
+        variance: Variance of the initial weights.
     """
 
-    def __init__(self, num_train: int | None, seed: int):
+    def __init__(self, num_train: int | None, seed: int, variance: float = INITIAL_VARIANCE):
         self._prior = None if num_train is None else keras.regularizers.L2(0.5 / num_train)
         self._seeds = iter(range(1000 * seed, 1000 * (seed + 1)))
+        self._stddev = variance**0.5
 
     def __call__(self, units: int, activation: str | None = None) -> keras.layers.Layer:
         """Creates a layer."""
@@ -102,7 +106,7 @@ class DenseLayers:
         )
 
     def _initializer(self) -> keras.initializers.Initializer:
-        return keras.initializers.RandomNormal(stddev=INITIAL_VARIANCE**0.5, seed=next(self._seeds))
+        return keras.initializers.RandomNormal(stddev=self._stddev, seed=next(self._seeds))
 
 
 def adagrad(learning_rate: float) -> keras.optimizers.Optimizer:

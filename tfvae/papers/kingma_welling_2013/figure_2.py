@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from tfvae.models import VAE
 from tfvae.papers.curves import Curve
 from tfvae.papers.job import Job
+from tfvae.papers.kingma_welling_2013.algorithm_1 import INITIAL_VARIANCE
 from tfvae.papers.kingma_welling_2013.budgets import Budget
 from tfvae.papers.kingma_welling_2013.data_sets import DataSet, frey_face, mnist
 from tfvae.papers.kingma_welling_2013.training import COLORS, NAMES, bound, curve_of, lead, mean_and_error, settings
@@ -36,8 +37,15 @@ def figure_2_frey_face(job: Job, budget: Budget) -> Result:
     return _result("Figure 2, Frey Face: the lower bound", data_set, panels, budget)
 
 
-def bound_curve(job: Job, budget: Budget, data_set: DataSet, algorithm: Any, latent_size: int) -> Curve:
-    """Trains and measures one curve of the figure. Figures 4 and 5 use the same models."""
+def bound_curve(
+    job: Job,
+    budget: Budget,
+    data_set: DataSet,
+    algorithm: Any,
+    latent_size: int,
+    initial_variance: float = INITIAL_VARIANCE,
+) -> Curve:
+    """Trains and measures one curve. Figures 4 and 5 use such models too."""
 
     def measure(vae: VAE, data_set: DataSet) -> dict[str, Any]:
         numbers: dict[str, Any] = {}
@@ -56,18 +64,24 @@ def bound_curve(job: Job, budget: Budget, data_set: DataSet, algorithm: Any, lat
         measure=measure,
         measured="bound",
         setup={"num_bound": budget.num_bound},
+        initial_variance=initial_variance,
     )
 
 
 def _panel(job: Job, budget: Budget, data_set: DataSet, latent_size: int) -> dict[str, Curve]:
-    return {algorithm: bound_curve(job, budget, data_set, algorithm, latent_size) for algorithm in _ALGORITHMS}
+    return {
+        algorithm: bound_curve(job, budget, data_set, algorithm, latent_size, budget.initial_variance)
+        for algorithm in _ALGORITHMS
+    }
 
 
 def _result(title: str, data_set: DataSet, panels: Panels, budget: Budget) -> Result:
     return Result(
         title=title,
         settings=[
-            *settings([data_set], list(panels), str(data_set.hidden), budget, budget.num_samples),
+            *settings(
+                [data_set], list(panels), str(data_set.hidden), budget, budget.num_samples, budget.initial_variance
+            ),
             *_settings(budget),
         ],
         numbers={

@@ -44,7 +44,10 @@ def figure_3(job: Job, budget: Budget) -> Result:
     ]
     return Result(
         title="Figure 3: the marginal log-likelihood, with few and with many training images",
-        settings=[*settings([mnist()], [LATENT_SIZE], str(HIDDEN), budget, budget.num_samples), *_settings(budget)],
+        settings=[
+            *settings([mnist()], [LATENT_SIZE], str(HIDDEN), budget, budget.num_samples, budget.initial_variance),
+            *_settings(budget),
+        ],
         numbers={
             f"N_train={size}": {algorithm: curve.to_dict() for algorithm, curve in panel.items()}
             for size, panel in panels.items()
@@ -83,6 +86,7 @@ def _curve(job: Job, budget: Budget, algorithm: Algorithm, num_train: int) -> Cu
         measured="marginal",
         setup={"num_marginal": budget.num_marginal, **budget.chains},
         points_per_decade=max(1, budget.points_per_decade // 2),
+        initial_variance=budget.initial_variance,
     )
 
 

@@ -46,6 +46,7 @@ def curve_of(
     measured: str,
     setup: Mapping[str, Any],
     points_per_decade: int | None = None,
+    initial_variance: float = INITIAL_VARIANCE,
 ) -> Curve:
     """Trains a model of the paper and measures it along the way.
 
@@ -61,11 +62,14 @@ def curve_of(
         measured: Name of the measured quantity, used in the name of the folder.
         setup: Settings that the measurements depend on.
         points_per_decade: Measurements per power of ten of samples. None uses the value of the budget.
+        initial_variance: Variance of the initial weights.
     """
     if num_train is not None:
         data_set = first(data_set, num_train)
     at = decades(_FIRST_POINT, budget.num_samples, points_per_decade or budget.points_per_decade, 5 * BATCH_SIZE)
     name = f"{data_set.name}-{measured}-{algorithm}-z{latent_size}-h{hidden}-n{len(data_set.train)}"
+    if initial_variance != INITIAL_VARIANCE:
+        name += f"-v{initial_variance:g}"
 
     def make_learner() -> Learner:
         vae = build_vae(
@@ -76,6 +80,7 @@ def curve_of(
             num_train=len(data_set.train),
             estimator=ESTIMATORS["aevb" if algorithm == "mcem" else algorithm],
             seed=job.seed,
+            initial_variance=initial_variance,
         )
         if algorithm == "mcem":
             return MonteCarloEM(vae, data_set.train, seed=job.seed)
@@ -94,7 +99,7 @@ def curve_of(
         make_learner,
         lambda vae: measure(vae, data_set),
         at=at,
-        setup={"initial_variance": INITIAL_VARIANCE, "binarization_seed": BINARIZATION_SEED, **setup},
+        setup={"initial_variance": initial_variance, "binarization_seed": BINARIZATION_SEED, **setup},
         pilots=Pilots(LEARNING_RATES, budget.pilot_samples, score),
     )
 
@@ -147,7 +152,12 @@ def log_marginal(
 
 
 def settings(
-    data_sets: Sequence[DataSet], latent_sizes: Sequence[int], hidden: str, budget: Budget, num_samples: int
+    data_sets: Sequence[DataSet],
+    latent_sizes: Sequence[int],
+    hidden: str,
+    budget: Budget,
+    num_samples: int,
+    initial_variance: float = INITIAL_VARIANCE,
 ) -> list[Setting]:
     """Returns the rows of the setup table that all figures share."""
     likelihoods = {
@@ -162,7 +172,12 @@ def settings(
         Setting("M", "minibatch", "BATCH_SIZE", str(BATCH_SIZE)),
         Setting("L", "samples of z per data point", "SGVB(num_samples)", "1"),
         Setting("", "estimator of AEVB", "SGVB(kl='analytic')", "B, equation 10"),
-        Setting("", "initial weights", "INITIAL_VARIANCE", f"N(0, {INITIAL_VARIANCE}), its variance"),
+        Setting(
+            "",
+            "standard deviation of the initial weights",
+            "initial_variance",
+            f"{initial_variance**0.5:g}, from N(0, 0.01) in the paper",
+        ),
         Setting("p(theta)", "prior on all weights, including the encoder's: MAP", "L2(1 / (2 N))", "N(0, I)"),
         Setting("", "optimizer", "adagrad", "Adagrad, sums of squares from zero"),
         Setting(
