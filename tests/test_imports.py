@@ -16,6 +16,7 @@ ORDER = (
     "tables",
     "data",
     "networks",
+    "flows",
     "losses",
     "layers",
     "priors",

@@ -7,8 +7,8 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae._serialization import register
+from tfvae.flows._masked_autoregressive import masked_autoregressive_flow
 from tfvae.layers._coercion import DistributionTensor, as_distribution
-from tfvae.layers._masked_autoregressive import masked_autoregressive_flow
 from tfvae.layers._symbolic import symbolic_value
 from tfvae.layers.distribution_layer import DistributionLayer
 from tfvae.networks import AutoregressiveNetwork

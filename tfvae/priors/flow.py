@@ -11,7 +11,7 @@ import tensorflow_probability as tfp
 
 from tfvae._checks import whole_number
 from tfvae._serialization import register
-from tfvae.layers._masked_autoregressive import masked_autoregressive_flow
+from tfvae.flows._masked_autoregressive import masked_autoregressive_flow
 from tfvae.networks import AutoregressiveNetwork
 from tfvae.priors.prior import Prior
 from tfvae.typing import Distribution, Tensor
