@@ -1,3 +1,8 @@
 """Transforms of normalizing flows, as Keras layers whose weights are trained and saved with the model."""
 
 from tfvae import _backend as _backend
+from tfvae.flows.planar import Planar
+from tfvae.flows.transform import Transform
+from tfvae.flows.transform import checked_transforms as checked_transforms
+
+__all__ = ["Planar", "Transform"]

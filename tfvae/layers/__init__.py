@@ -38,6 +38,7 @@ from tfvae.layers.mixture_same_family import MixtureSameFamily
 from tfvae.layers.multivariate_normal_diag import MultivariateNormalDiag
 from tfvae.layers.multivariate_normal_diag_plus_low_rank import MultivariateNormalDiagPlusLowRank
 from tfvae.layers.multivariate_normal_tril import MultivariateNormalTriL
+from tfvae.layers.normalizing_flow import NormalizingFlow
 from tfvae.layers.one_hot_categorical import OneHotCategorical
 from tfvae.layers.sized_negative_binomial import SizedNegativeBinomial
 from tfvae.layers.standardization import Standardization
@@ -80,6 +81,7 @@ __all__ = [
     "MultivariateNormalDiag",
     "MultivariateNormalDiagPlusLowRank",
     "MultivariateNormalTriL",
+    "NormalizingFlow",
     "OneHotCategorical",
     "SizedNegativeBinomial",
     "Standardization",
