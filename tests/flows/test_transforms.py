@@ -19,6 +19,10 @@ D = 4
 # One line for each transform, with its arguments.
 TRANSFORMS = {
     "planar": lambda: flows.Planar(),
+    "radial": lambda: flows.Radial(),
+    "sylvester": lambda: flows.Sylvester(3),
+    "sylvester_householder": lambda: flows.Sylvester(D, num_reflections=2),
+    "sylvester_triangular": lambda: flows.Sylvester(D, num_reflections=0),
 }
 # Standard deviation of raw parameters that bend space strongly.
 STRONG = 2.0

@@ -2,7 +2,9 @@
 
 from tfvae import _backend as _backend
 from tfvae.flows.planar import Planar
+from tfvae.flows.radial import Radial
+from tfvae.flows.sylvester import Sylvester
 from tfvae.flows.transform import Transform
 from tfvae.flows.transform import checked_transforms as checked_transforms
 
-__all__ = ["Planar", "Transform"]
+__all__ = ["Planar", "Radial", "Sylvester", "Transform"]

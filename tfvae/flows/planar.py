@@ -4,12 +4,10 @@ import numpy as np
 import tensorflow as tf
 
 from tfvae._serialization import register
-from tfvae.flows._roots import increasing_root
+from tfvae.flows._constraints import above_minus_one
+from tfvae.flows._roots import root_of_bend
 from tfvae.flows.transform import Transform
 from tfvae.typing import Tensor
-
-# The smallest factor by which a step shrinks volumes, 1 - _MOST. It keeps the inverse accurate in float32.
-_MOST = 0.99
 
 
 @register
@@ -49,13 +47,8 @@ class Planar(Transform):
     def inverse(self, z: Tensor, parameters: Tensor) -> tuple[Tensor, Tensor]:
         v, w, b, stretch = _constrained(parameters)
         along = _dot(w, z)  # = a + w^T v tanh(a + b) with a = w^T u
-
-        def excess(a: Tensor) -> tuple[Tensor, Tensor]:
-            bend = tf.tanh(a + b)
-            return a + stretch * bend - along, 1 + stretch * (1 - bend**2)
-
-        reach = tf.abs(stretch)
-        bend = tf.tanh(increasing_root(excess, along - reach, along + reach) + b)
+        root = root_of_bend(stretch, tf.ones_like(stretch), b, along)
+        bend = tf.tanh(root + b)
         return z - v * bend, tf.math.log1p(stretch * (1 - bend**2))[..., 0]
 
 
@@ -64,7 +57,7 @@ def _constrained(parameters: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     size = parameters.shape[-1] // 2
     r, w, b = tf.split(parameters, [size, size, 1], axis=-1)
     a = _dot(w, r)
-    stretch = tf.where(a < 0, _MOST * tf.math.expm1(tf.minimum(a, 0.0) / _MOST), a)
+    stretch = above_minus_one(a)
     square = tf.reduce_sum(w**2, axis=-1, keepdims=True)
     return r + (stretch - a) * tf.math.divide_no_nan(w, square), w, b, stretch
 
