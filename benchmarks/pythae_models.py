@@ -1,10 +1,11 @@
-"""Compares the training speed of five models of pythae with the same models of tfvae, in turns, in one process.
+"""Compares the training speed of six models of pythae with the same models of tfvae, in turns, in one process.
 
     python benchmarks/pythae_models.py --output pythae_models.json
     pip install pythae adds the other program.
 
-VAE, beta-VAE, IWAE (K = 10), VAE with a VampPrior (50 pseudo-inputs) and VAE with an IAF posterior (two blocks of three
-hidden layers of 128 units), which are the defaults of pythae. Both programs train the same networks
+VAE, beta-VAE, IWAE (K = 10), VAE with a VampPrior (50 pseudo-inputs), VAE with an IAF posterior (two blocks of three
+hidden layers of 128 units), which are the defaults of pythae, and VAE with a posterior of five planar transforms. The
+transforms of both flows are the same for all x. Both programs train the same networks
 (784-500-20-500-784, tanh) with batches of 100 binary images in float32, with Adam, on the CPU. pythae runs its own
 trainer, epoch by epoch, without its checkpoints and without the copy of the best model that it keeps. tfvae runs one
 `fit`. The table shows images per second (medians) and the median over rounds of the rate of tfvae divided by that of
@@ -35,6 +36,8 @@ from pythae.models import (
     BetaVAEConfig,
     IWAEConfig,
     VAE_IAF_Config,
+    VAE_LinNF,
+    VAE_LinNF_Config,
     VAEConfig,
     VAMPConfig,
 )
@@ -43,11 +46,12 @@ from pythae.models.nn import BaseDecoder, BaseEncoder
 from pythae.trainers import BaseTrainer, BaseTrainerConfig
 
 import tfvae
-from tfvae import estimators, layers, networks, priors
+from tfvae import estimators, flows, layers, networks, priors
 
 _PIXELS, _HIDDEN, _LATENT, _BATCH = 784, 500, 20, 100
 _K, _COMPONENTS, _BETA = 10, 50, 4.0
 _BLOCKS, _MADE_UNITS = 2, [128, 128, 128]
+_PLANAR = 5
 _ARGUMENTS = {"input_dim": (_PIXELS,), "latent_dim": _LATENT, "reconstruction_loss": "bce"}
 
 # Name: pythae's model and its configuration.
@@ -61,6 +65,7 @@ _OF_PYTHAE = {
         VAE_IAF_Config,
         {"n_made_blocks": _BLOCKS, "n_hidden_in_made": len(_MADE_UNITS), "hidden_size": _MADE_UNITS[0]},
     ),
+    "planar_posterior": (VAE_LinNF, VAE_LinNF_Config, {"flows": ["Planar"] * _PLANAR}),
 }
 
 
@@ -90,6 +95,19 @@ class Decoder(BaseDecoder):
     def forward(self, z):
         """Probabilities `[B, 784]`."""
         return ModelOutput(reconstruction=self.layers(z))
+
+
+class WithWeights(keras.layers.Layer):
+    """Appends weights to the outputs of the encoder: the parameters of transforms that do not depend on x."""
+
+    def __init__(self, size):
+        super().__init__()
+        self.appended = self.add_weight(shape=(size,), initializer=keras.initializers.RandomUniform(-0.1, 0.1))
+
+    def call(self, parameters):
+        """Parameters `[B, P + size]`."""
+        appended = keras.ops.broadcast_to(self.appended, (keras.ops.shape(parameters)[0], self.appended.shape[0]))
+        return keras.ops.concatenate([parameters, appended], axis=-1)
 
 
 def with_pythae(name, x):
@@ -126,6 +144,12 @@ def with_tfvae(name, x):
                 2, _LATENT, hidden_units=_MADE_UNITS, input_order=order, activation="relu"
             )
             parts.append(layers.AutoregressiveTransform(made, inverse=True))
+    if name == "planar_posterior":
+        transforms = [flows.Planar() for _ in range(_PLANAR)]
+        parts[1:] = [
+            WithWeights(_PLANAR * transforms[0].params_size(_LATENT)),
+            layers.NormalizingFlow(_LATENT, transforms),
+        ]
     encoder = keras.Sequential([keras.Input((_PIXELS,)), *parts])
     vae = tfvae.models.VAE(
         encoder,

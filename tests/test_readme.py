@@ -24,6 +24,7 @@ PAGES = (
     "docs/layers.md",
     "docs/litert.md",
     "docs/missing-data.md",
+    "docs/posteriors-and-priors.md",
     "docs/reparameterisation.md",
     "docs/semi-supervised.md",
     "docs/two-ways-to-build.md",

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from tfvae import callbacks, estimators, layers, networks, priors
+from tfvae import callbacks, estimators, flows, layers, networks, priors
 from tfvae.parts import FAMILIES, kinds, part_of
 from tfvae.parts.building import arguments_of, build, constructor, parameters_of, resolved
 from tfvae.parts.listing import documentation, families, setting_of, signature, summary
@@ -54,6 +54,9 @@ WITHOUT_NAME = {
     "Schedule": "a protocol",
     "StopOnNonFinite": "part of every run",
     "VAETensorBoard": "part of every run",
+    "Flow": "the prior flow",
+    "NormalizingFlow": "takes transforms; the posterior flow",
+    "Transform": "a base class",
     "GatedDense": "a layer of gated_mlp",
     "ResidualBlock": "a layer of resnet and residual_mlp",
     "AutoregressiveNetwork": "within the prior flow and the posterior autoregressive_flow",
@@ -66,7 +69,7 @@ EVERY = [(setting, kind) for setting, family in FAMILIES.items() for kind in fam
 
 def test_every_public_class_has_a_name_or_a_reason():
     named = {constructor(path) for path in NAMED}
-    for package in (layers, priors, estimators, callbacks, networks):
+    for package in (flows, layers, priors, estimators, callbacks, networks):
         for name in package.__all__:
             has_name = getattr(package, name) in named
             assert has_name != (name in WITHOUT_NAME), f"{package.__name__}.{name}"
@@ -113,6 +116,9 @@ def test_defaults_are_written_out():
         ({"kind": "flow", "hidden_units": 64}, "model.prior", "prior.hidden_units must be a list, each an integer"),
         ({"kind": "flow", "hidden_units": ["a"]}, "model.prior", "prior.hidden_units must be a list, each an integer"),
         ({"kind": "flow", "activation": "relux"}, "model.prior", "prior.activation must be one of .*'relu'"),
+        ({"kind": "flow", "transform": "plane"}, "model.prior", "prior.transform must be one of .*'planar'"),
+        ({"kind": "flow", "transform": {"kind": "sylvester", "num_vectors": 0}}, "model.posterior", "num_vectors must"),
+        ({"kind": "flow", "transform": {"kind": "radial", "m": 0}}, "model.posterior", "posterior.transform.m is not"),
         ({"kind": "resnet", "normalization": 3}, "model.network", "network.normalization must be text"),
         ({"kind": "generic", "distribution_class": 3}, "model.likelihood", "distribution_class must be text"),
         ({"kind": "generic", "distribution_class": "Beta", "fixed": 3}, "model.likelihood", "fixed must be a table"),
@@ -165,6 +171,8 @@ def test_parts_within_parts():
 
 def test_families_have_short_names():
     assert setting_of("prior") == "model.prior"
+    assert setting_of("transform") == "model.posterior.transform"
+    assert setting_of("prior.transform") == "model.prior.transform"
     assert len(families()) == len(FAMILIES)
     with pytest.raises(ValueError, match="Did you mean 'prior'"):
         setting_of("priors")

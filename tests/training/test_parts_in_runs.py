@@ -46,6 +46,9 @@ FITTING = {
     "laplace": {"posterior": "laplace"},
     "student": {"posterior": "student_t"},
     "flow posterior": {"posterior": {"kind": "autoregressive_flow", "num_transforms": 2}},
+    "planar posterior": {"posterior": {"kind": "flow", "transform": "planar", "num_transforms": 2}},
+    "sylvester posterior": {"posterior": {"kind": "flow", "transform": {"kind": "sylvester", "num_vectors": 2}}},
+    "radial prior": {"prior": {"kind": "flow", "transform": "radial", "num_transforms": 2}},
     "sphere": {"posterior": "von_mises_fisher", "prior": "spherical_uniform"},
     "flow prior": {"prior": {"kind": "flow", "num_transforms": 1, "hidden_units": [4]}},
     "mixture": {"prior": {"kind": "mixture", "num_components": 3}},
@@ -64,7 +67,17 @@ FITTING = {
     "decay": {"learning_rate": {"kind": "cosine_decay", "initial_learning_rate": 0.01, "decay_steps": 9}},
     "conv": {"network": {"kind": "conv", "filters": [2]}},
 }
-FAST = ("flow posterior", "sphere", "vamp", "levels", "baseline", "free bits", "half precision", "decay")
+FAST = (
+    "sylvester posterior",
+    "radial prior",
+    "sphere",
+    "vamp",
+    "levels",
+    "baseline",
+    "free bits",
+    "half precision",
+    "decay",
+)
 
 
 @pytest.fixture(scope="module")

@@ -57,7 +57,7 @@ _LIMITS: Mapping[str, Mapping[str, Callable[[Any, str], Any]]] = {
 # Arguments that are counts of something in every part.
 _COUNTS = (
     "chunk_size", "num_blocks", "num_bounds", "num_classes", "num_components", "num_importance_samples", "num_samples",
-    "num_transforms", "rank", "total_count",
+    "num_transforms", "num_vectors", "rank", "total_count",
 )  # fmt: skip
 _METRICS = ("elbo", "kl", "log_likelihood", "loss")
 _CHOICES: Mapping[str, tuple[str, ...]] = {

@@ -113,18 +113,22 @@ def call(
     parameters = parameters_of(make)
     takes_all = any(each.kind is each.VAR_KEYWORD for each in parameters.values())
     offered = {k: v for k, v in available.items() if k in parameters or (takes_all and k == "name")}
-    nested = {
-        name: build(each, f"{setting}.{name}") if f"{setting}.{name}" in FAMILIES else each
-        for name, each in arguments.items()
-    }
+    nested = {name: _nested(each, f"{setting}.{name}") for name, each in arguments.items()}
     try:
         return make(**{**offered, **nested})
     except (TypeError, ValueError) as error:
         raise ValueError(_refusal(setting, arguments, reason(error))) from error
 
 
+def _nested(value: Any, setting: str) -> Any:
+    """Makes an argument that is a part. Other values are returned unchanged."""
+    return build(value, setting) if setting in FAMILIES and not FAMILIES[setting].several else value
+
+
 def _refusal(setting: str, arguments: Mapping[str, Any], why: str) -> str:
     """Returns the message for an error of a constructor, which names the argument if the error does."""
+    if why.startswith(f"{setting}."):
+        return why  # of a part within this one
     match = _ARGUMENT.fullmatch(why)
     if match is None or match[1] not in arguments:
         return f"{setting} cannot be made: {why}"

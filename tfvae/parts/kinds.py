@@ -35,6 +35,7 @@ LAYERS = {
 # Layers that are posteriors too: of real values, or of unit vectors.
 POSTERIORS = {
     "autoregressive_flow": "tfvae.training.flow_posterior:autoregressive_flow",
+    "flow": "tfvae.training.flow_parts:flow",
     **{
         kind: LAYERS[kind]
         for kind in (
@@ -44,9 +45,16 @@ POSTERIORS = {
     },
 }  # fmt: skip
 
+# Transforms of posteriors and priors that are flows.
+TRANSFORMS = {
+    "planar": "tfvae.flows:Planar",
+    "radial": "tfvae.flows:Radial",
+    "sylvester": "tfvae.flows:Sylvester",
+}
+
 PRIORS = {
     "conditional": "tfvae.training.conditional:conditional_prior",
-    "flow": "tfvae.priors:Flow",
+    "flow": "tfvae.training.flow_parts:flow_prior",
     "mixture": "tfvae.priors:MixtureOfGaussians",
     "normal": "tfvae.priors:Normal",
     "spherical_uniform": "tfvae.priors:SphericalUniform",

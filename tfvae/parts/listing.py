@@ -9,8 +9,15 @@ from tfvae.parts.written import written
 
 
 def families() -> dict[str, str]:
-    """Returns the settings of all families by their short names, such as "prior"."""
-    return {setting.rpartition(".")[2]: setting for setting in FAMILIES}
+    """Returns the settings of all families by their short names, such as "prior".
+
+    The second of two with the same last word has two words, such as "prior.transform".
+    """
+    names: dict[str, str] = {}
+    for setting in FAMILIES:
+        last = setting.rpartition(".")[2]
+        names[setting.split(".", 1)[1] if last in names else last] = setting
+    return names
 
 
 def setting_of(name: str) -> str:

@@ -21,6 +21,7 @@ class Family:
         shared: Settings of the same table that are arguments of some kinds: `model.hidden` is `hidden` of a network.
         default: The part in a table without `kind`.
         own_code: Whether `kind` can name a function of the user's own, as "module:function".
+        several: Whether a part has several of this part. It then gets the value as in a file, and makes them.
     """
 
     noun: str
@@ -29,9 +30,11 @@ class Family:
     shared: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     default: str | None = None
     own_code: bool = False
+    several: bool = False
 
 
 _OF_LAYERS = ("event_size", "event_shape", "schema", "name")
+_TRANSFORMS = Family("transform", kinds.TRANSFORMS, given=("input_order", "seed"), several=True)
 
 # By the setting that they are chosen in.
 FAMILIES = {
@@ -48,6 +51,7 @@ FAMILIES = {
         own_code=True,
     ),
     "model.posterior": Family("posterior", kinds.POSTERIORS, given=_OF_LAYERS, default="diag"),
+    "model.posterior.transform": _TRANSFORMS,
     "model.likelihood": Family("likelihood", kinds.LAYERS, given=_OF_LAYERS),
     "model.prior": Family(
         "prior",
@@ -55,6 +59,7 @@ FAMILIES = {
         given=("latent_size", "encoder", "input_shape", "seed", "condition_shape"),
         default="standard_normal",
     ),
+    "model.prior.transform": _TRANSFORMS,
     "training.estimator": Family(
         "estimator",
         kinds.ESTIMATORS,

@@ -19,7 +19,7 @@ from tfvae.training.beta import number_or_weighting
 from tfvae.training.build_m2 import build_m2
 from tfvae.training.conditional import conditional_decoder, conditional_encoder
 from tfvae.training.config import RunConfig
-from tfvae.training.initial_weights import start_at_marginals, start_at_unit_normal
+from tfvae.training.initial_weights import start_at_base, start_at_marginals, start_at_unit_normal
 from tfvae.training.likelihoods import SIZED
 from tfvae.training.model_parts import ModelParts
 from tfvae.training.own_code import require_allowed
@@ -124,6 +124,8 @@ def _start(vae: VAE, config: RunConfig, splits: Splits) -> None:
             start_at_unit_normal(vae, has_scales=model.likelihood_kind not in ("table", SIZED))
         else:
             start_at_marginals(vae, train, model.likelihood_kind)
+        if model.kind == "vae":
+            start_at_base(vae.encoder, seed=config.training.seed)
     if isinstance(vae.prior, priors.VampPrior):
         if len(train) < vae.prior.num_components:
             raise ValueError(

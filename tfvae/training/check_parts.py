@@ -5,6 +5,7 @@ from tfvae.parts import is_own_code, is_part, part_of
 from tfvae.parts.building import build, resolved
 from tfvae.training.beta import number_or_weighting, schedule_callbacks
 from tfvae.training.config import RunConfig
+from tfvae.training.flow_parts import check_transforms
 from tfvae.training.run_callbacks import make_callbacks
 from tfvae.training.settings import TrainingConfig
 
@@ -24,6 +25,7 @@ def check_parts(config: RunConfig) -> None:
         resolved(model.likelihood, "model.likelihood")
     resolved(model.posterior, "model.posterior")
     resolved(model.prior, "model.prior")
+    check_transforms(model)
     resolved(training.estimator, "training.estimator")
     resolved(training.optimizer, "training.optimizer")
     if is_part(training.learning_rate):

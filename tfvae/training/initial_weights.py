@@ -5,6 +5,7 @@ import numpy as np
 
 from tfvae._numerics import softplus_inverse
 from tfvae.data import Split
+from tfvae.layers import NormalizingFlow
 from tfvae.layers._adapted import moments
 from tfvae.models import VAE
 
@@ -81,6 +82,29 @@ def start_at_unit_normal(vae: VAE, *, has_scales: bool = True) -> None:
             layer.bias.assign(np.zeros(layer.bias.shape))
         elif num_parameters == 2:  # a full covariance keeps its default start, which is below one
             layer.bias.assign(np.repeat([0.0, _UNIT_RAW_SCALE], layer.bias.shape[0] // 2))
+
+
+def start_at_base(encoder: keras.Model, *, seed: int) -> None:
+    """Sets the last weights of an encoder so that a posterior that is a flow starts almost as its diagonal normal.
+
+    With default initial weights, transforms would start by bending the posteriors of all x at random.
+
+    Args:
+        encoder: Encoder with a network of `tfvae.networks` before a distribution layer. Others than `NormalizingFlow`
+            leave it as it is.
+        seed: Seed of the parameters at which the transforms start.
+    """
+    flow = encoder.layers[-1]
+    if not isinstance(flow, NormalizingFlow):
+        return
+    layer, rng = _last_with_bias(encoder), np.random.default_rng(seed)
+    start = [transform.initial_parameters(flow.event_size, rng) for transform in flow.transforms]
+    kernel, bias = np.array(layer.kernel), np.array(layer.bias)
+    number = sum(map(len, start))
+    kernel[..., -number:] *= _KERNEL_FACTOR
+    bias[-number:] = np.concatenate(start)
+    layer.kernel.assign(kernel)
+    layer.bias.assign(bias)
 
 
 def _last_with_bias(network: keras.Model) -> keras.layers.Layer:
