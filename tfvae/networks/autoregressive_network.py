@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from tfvae._serialization import register
 from tfvae.networks._checks import positive_size, positive_sizes
+from tfvae.networks._products import multiply_kernel
 from tfvae.typing import Shape, Tensor
 
 
@@ -226,11 +227,11 @@ class AutoregressiveNetwork(keras.layers.Layer):
         last = len(self._layer_masks) - 1
         for k, mask in enumerate(self._layer_masks):
             kernel = tf.convert_to_tensor(self.kernels[k])
-            output = _product(hidden, kernel * tf.constant(mask, kernel.dtype))
+            output = multiply_kernel(hidden, kernel * tf.constant(mask, kernel.dtype))
             if self.use_bias:
                 output += tf.convert_to_tensor(self.biases[k])
             if condition is not None and k < len(self.conditional_kernels):
-                output += _product(condition, tf.convert_to_tensor(self.conditional_kernels[k]))
+                output += multiply_kernel(condition, tf.convert_to_tensor(self.conditional_kernels[k]))
             hidden = output if k == last else self.activation(output)
         event_size = self._layer_masks[0].shape[0]
         return tf.reshape(hidden, tf.concat([tf.shape(hidden)[:-1], [event_size, self.params]], axis=0))
@@ -261,17 +262,6 @@ class AutoregressiveNetwork(keras.layers.Layer):
             "validate_args": self.validate_args,
             "seed": self.seed,
         }
-
-
-def _product(values: Tensor, kernel: Tensor) -> Tensor:
-    """Multiplies `[..., n]` by a kernel `[n, m]` to `[..., m]`."""
-    # `tf.tensordot` reshapes to the sizes of the values. With an unknown batch size, XLA rejects this in the gradient
-    # of a loop, such as the loop that samples from a flow.
-    rank = values.shape.rank
-    if rank in (None, 2):
-        return tf.matmul(values, kernel)
-    axes = "abcdefgh"[: rank - 1]
-    return tf.einsum(f"{axes}n,nm->{axes}m", values, kernel)
 
 
 def _vector_shape(shape: Shape | int, name: str) -> tuple[int]:
