@@ -23,6 +23,13 @@ TRANSFORMS = {
     "sylvester": lambda: flows.Sylvester(3),
     "sylvester_householder": lambda: flows.Sylvester(D, num_reflections=2),
     "sylvester_triangular": lambda: flows.Sylvester(D, num_reflections=0),
+    "inverse autoregressive": lambda: flows.InverseAutoregressive((8, 8), input_order="right-to-left"),
+    "inverse autoregressive, context": lambda: flows.InverseAutoregressive((8,), context_size=3),
+    "reverse": lambda: flows.Reverse(),
+    "coupling": lambda: flows.Coupling((8, 8)),
+    "coupling, context": lambda: flows.Coupling((8,), context_size=3, input_order="right-to-left"),
+    "spline": lambda: flows.Spline((8, 8), input_order="right-to-left"),
+    "spline, context": lambda: flows.Spline((8,), num_bins=5, bound=3.0, context_size=3),
 }
 # Standard deviation of raw parameters that bend space strongly.
 STRONG = 2.0
@@ -106,7 +113,7 @@ def test_starts_as_the_identity_bit_for_bit(kind):
     ):
         u = normal(32, D, scale=3.0)
         z, log_det = one.forward(u, tf.constant(parameters, tf.float32))
-        np.testing.assert_array_equal(z, u)
+        np.testing.assert_array_equal(z, u[..., ::-1] if kind == "reverse" else u)
         np.testing.assert_array_equal(log_det, np.zeros(32))
 
 
@@ -120,7 +127,9 @@ def small_vae(transforms, prior=None):
 
 
 def all_transforms():
-    return [make() for kind, make in TRANSFORMS.items() if not kind.startswith("sylvester_")]
+    """One of each class; a second reversal restores the order of the first."""
+    one_of_each = {type(transform): transform for transform in (make() for make in TRANSFORMS.values())}
+    return [*one_of_each.values(), flows.Reverse()]
 
 
 def test_bound_at_the_identity_is_that_of_the_base():

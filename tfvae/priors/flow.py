@@ -81,12 +81,16 @@ class Flow(Prior):
             self.parameters_of_transforms = self._parameters(self.transforms)
 
     def _parameters(self, transforms: Sequence[Transform]) -> list[Any]:
-        """Builds the transforms and creates one weight of raw parameters for each."""
+        """Builds the transforms and creates one weight of raw parameters for each that has some."""
         seed = random.randrange(10**9) if self.seed is None else self.seed  # noqa: S311
         rng, weights = np.random.default_rng(seed), []
         for index, transform in enumerate(transforms):
-            transform.build((None, self.latent_size))
+            if not transform.built:  # Keras builds it before it loads a prior
+                transform.build((None, self.latent_size))
             start = transform.initial_parameters(self.latent_size, rng)
+            if not start.size:
+                weights.append(start)
+                continue
             weight = self.add_weight(name=f"parameters_{index}", shape=start.shape, initializer="zeros")
             weight.assign(start)
             weights.append(weight)

@@ -1,0 +1,71 @@
+"""Affine coupling transform of a normalizing flow."""
+
+from typing import Any
+
+import tensorflow as tf
+
+from tfvae._serialization import register
+from tfvae.flows._conditioner import Conditioner
+from tfvae.flows._network_transform import NetworkTransform, bounded_log_scale
+from tfvae.typing import Tensor
+
+
+@register
+class Coupling(NetworkTransform):
+    """Affine coupling (RealNVP): one half of the elements is scaled and shifted by functions of the other half.
+
+    Both directions take one pass through the network, so densities of given z are as cheap as draws. Each transform
+    moves only one half: use at least two, in alternate orders, and more than of `InverseAutoregressive`. `Spline`
+    replaces the scale and shift by a flexible function.
+
+    Args:
+        hidden_units: Number of units of each hidden layer of the network.
+        context_size: Number of parameters that the encoder computes for each example, a second input of the network.
+            With 0, the transform is the same for all examples. In a `tfvae.priors.Flow`, the context is a weight.
+        activation: Activation of the hidden layers.
+        input_order: With "left-to-right", the last D - D // 2 elements move, given the first ones. With
+            "right-to-left", the first ones move. Alternate it between the transforms of a flow, or put `Reverse`
+            between them.
+        seed: Integer seed of the initial kernels. None uses Keras' random seed.
+        **kwargs: See `Transform`.
+
+    Raises:
+        ValueError: If a size or `input_order` is invalid.
+
+    Numerics:
+        scale = exp(3 tanh(raw / 3)), so no transform scales by more than exp(3). The last layer of the network is
+        initialised to zero, so that the transform starts as the identity, exactly. The network computes in float32 or
+        float64.
+
+    References:
+        Dinh, Sohl-Dickstein & Bengio, Density Estimation Using Real NVP, 2017, arXiv 1605.08803, section 3.
+    """
+
+    def build(self, input_shape: Any) -> None:
+        self.conditioner = Conditioner(
+            self.hidden_units,
+            2,
+            self.context_size,
+            self.activation,
+            moves_first=self.right_to_left,
+            seed=self.seed,
+            trainable=self.trainable,
+            dtype=self.dtype_policy,
+            name="network",
+        )
+        self.conditioner.build(input_shape)
+        self.built = True
+
+    def forward(self, u: Tensor, parameters: Tensor) -> tuple[Tensor, Tensor]:
+        kept, moved = self.conditioner.split(u)
+        shift, log_scale = self._shift_and_log_scale(kept, parameters)
+        return self.conditioner.join(kept, moved * tf.exp(log_scale) + shift), tf.reduce_sum(log_scale, axis=-1)
+
+    def inverse(self, z: Tensor, parameters: Tensor) -> tuple[Tensor, Tensor]:
+        kept, moved = self.conditioner.split(z)
+        shift, log_scale = self._shift_and_log_scale(kept, parameters)
+        return self.conditioner.join(kept, (moved - shift) * tf.exp(-log_scale)), tf.reduce_sum(log_scale, axis=-1)
+
+    def _shift_and_log_scale(self, kept: Tensor, parameters: Tensor) -> tuple[Tensor, Tensor]:
+        shift, raw = tf.unstack(self.conditioner(kept, self.context(parameters)), num=2, axis=-1)
+        return shift, bounded_log_scale(raw)
