@@ -135,22 +135,17 @@ def with_pythae(name, x):
 
 def with_tfvae(name, x):
     """Returns a function that trains for a number of epochs with `fit`."""
-    posterior, likelihood = layers.MultivariateNormalDiag, layers.IndependentBernoulli((_PIXELS,))
-    parts = [networks.mlp(posterior.params_size(_LATENT), (_HIDDEN,), "tanh"), posterior(_LATENT)]
+    posterior, likelihood = layers.MultivariateNormalDiag(_LATENT), layers.IndependentBernoulli((_PIXELS,))
     if name == "iaf_posterior":
-        for i in range(_BLOCKS):
-            order = "right-to-left" if i % 2 else "left-to-right"
-            made = networks.AutoregressiveNetwork(
-                2, _LATENT, hidden_units=_MADE_UNITS, input_order=order, activation="relu"
-            )
-            parts.append(layers.AutoregressiveTransform(made, inverse=True))
+        # The networks of pythae have no context.
+        orders = ["right-to-left" if i % 2 else "left-to-right" for i in range(_BLOCKS)]
+        steps = [flows.InverseAutoregressive(_MADE_UNITS, activation="relu", input_order=order) for order in orders]
+        posterior = layers.NormalizingFlow(_LATENT, steps)
+    size, before = posterior.parameters_size, []
     if name == "planar_posterior":
-        transforms = [flows.Planar() for _ in range(_PLANAR)]
-        parts[1:] = [
-            WithWeights(_PLANAR * transforms[0].params_size(_LATENT)),
-            layers.NormalizingFlow(_LATENT, transforms),
-        ]
-    encoder = keras.Sequential([keras.Input((_PIXELS,)), *parts])
+        posterior = layers.NormalizingFlow(_LATENT, [flows.Planar() for _ in range(_PLANAR)])
+        before = [WithWeights(posterior.parameters_size - size)]
+    encoder = keras.Sequential([keras.Input((_PIXELS,)), networks.mlp(size, (_HIDDEN,), "tanh"), *before, posterior])
     vae = tfvae.models.VAE(
         encoder,
         keras.Sequential([networks.mlp(_PIXELS, (_HIDDEN,), "tanh"), likelihood]),
