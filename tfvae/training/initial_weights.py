@@ -99,12 +99,10 @@ def start_at_base(encoder: keras.Model, *, seed: int) -> None:
         return
     layer, rng = _last_with_bias(encoder), np.random.default_rng(seed)
     start = [transform.initial_parameters(flow.event_size, rng) for transform in flow.transforms]
-    kernel, bias = np.array(layer.kernel), np.array(layer.bias)
-    number = sum(map(len, start))
-    kernel[..., -number:] *= _KERNEL_FACTOR
-    bias[-number:] = np.concatenate(start)
+    kernel, of_base = np.array(layer.kernel), 2 * flow.event_size
+    kernel[..., of_base:] *= _KERNEL_FACTOR
     layer.kernel.assign(kernel)
-    layer.bias.assign(bias)
+    layer.bias.assign(np.concatenate([np.array(layer.bias)[:of_base], *start]))
 
 
 def _last_with_bias(network: keras.Model) -> keras.layers.Layer:
