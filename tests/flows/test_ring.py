@@ -18,8 +18,12 @@ BEST_OF_NORMAL, MARGIN = 2.0, 0.5
 TRANSFORMS = {
     "planar": lambda: [flows.Planar() for _ in range(4)],
     "radial": lambda: [flows.Radial() for _ in range(2)],
+    "inverse autoregressive": lambda: [flows.InverseAutoregressive((16,), input_order=order) for order in ORDERS],
+    "coupling": lambda: [flows.Coupling((16,), input_order=order) for order in 2 * ORDERS],
+    "spline": lambda: [flows.Spline((16,), input_order=order) for order in ORDERS],
     "sylvester": lambda: [flows.Sylvester(2) for _ in range(2)],
 }
+ORDERS = ("left-to-right", "right-to-left")
 NUM_STEPS, BATCH, RATE = 1000, 64, 0.05
 
 
@@ -77,4 +81,4 @@ def test_divergence_of_the_best_normal():
 
 def test_every_transform_is_on_the_ring():
     classes = {type(transform) for make in TRANSFORMS.values() for transform in make()}
-    assert classes == {getattr(flows, name) for name in flows.__all__} - {flows.Transform}
+    assert classes == {getattr(flows, name) for name in flows.__all__} - {flows.Reverse, flows.Transform}

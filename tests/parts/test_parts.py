@@ -55,6 +55,7 @@ WITHOUT_NAME = {
     "StopOnNonFinite": "part of every run",
     "VAETensorBoard": "part of every run",
     "Flow": "the prior flow",
+    "Reverse": "the run alternates the order of transforms",
     "NormalizingFlow": "takes transforms; the posterior flow",
     "Transform": "a base class",
     "GatedDense": "a layer of gated_mlp",

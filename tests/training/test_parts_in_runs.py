@@ -48,6 +48,15 @@ FITTING = {
     "flow posterior": {"posterior": {"kind": "autoregressive_flow", "num_transforms": 2}},
     "planar posterior": {"posterior": {"kind": "flow", "transform": "planar", "num_transforms": 2}},
     "sylvester posterior": {"posterior": {"kind": "flow", "transform": {"kind": "sylvester", "num_vectors": 2}}},
+    "iaf posterior": {
+        "posterior": {
+            "kind": "flow",
+            "transform": {"kind": "inverse_autoregressive", "context_size": 3, "hidden_units": [4]},
+            "num_transforms": 2,
+        }
+    },
+    "coupling prior": {"prior": {"kind": "flow", "transform": "coupling", "num_transforms": 2}},
+    "spline posterior": {"posterior": {"kind": "flow", "transform": "spline", "num_transforms": 2}},
     "radial prior": {"prior": {"kind": "flow", "transform": "radial", "num_transforms": 2}},
     "sphere": {"posterior": "von_mises_fisher", "prior": "spherical_uniform"},
     "flow prior": {"prior": {"kind": "flow", "num_transforms": 1, "hidden_units": [4]}},
@@ -69,6 +78,7 @@ FITTING = {
 }
 FAST = (
     "sylvester posterior",
+    "iaf posterior",
     "radial prior",
     "sphere",
     "vamp",

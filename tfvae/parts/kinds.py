@@ -47,8 +47,11 @@ POSTERIORS = {
 
 # Transforms of posteriors and priors that are flows.
 TRANSFORMS = {
+    "coupling": "tfvae.flows:Coupling",
+    "inverse_autoregressive": "tfvae.flows:InverseAutoregressive",
     "planar": "tfvae.flows:Planar",
     "radial": "tfvae.flows:Radial",
+    "spline": "tfvae.flows:Spline",
     "sylvester": "tfvae.flows:Sylvester",
 }
 
