@@ -8,6 +8,7 @@ import tensorflow_probability as tfp
 
 import tfvae
 from tfvae import flows
+from tfvae._dtype_policy import dtype_policy
 from tfvae.estimators import SGVB
 from tfvae.layers import IndependentNormal, MultivariateNormalDiag, NormalizingFlow
 from tfvae.models import VAE
@@ -178,6 +179,27 @@ def test_prior_of_all_starts_as_normal_samples_and_loads(tmp_path):
     np.testing.assert_array_equal(loaded.prior(z), prior(z))
     draws, log_p = prior.distribution().experimental_sample_and_log_prob(50, seed=(0, 1))
     np.testing.assert_allclose(prior(np.array(draws)), log_p, atol=1e-3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", TRANSFORMS)
+def test_xla_and_double_precision(kind):
+    with dtype_policy("float64"):
+        one = TRANSFORMS[kind]()
+        one.build((None, D))
+    shake(one.variables)
+    u = tf.cast(normal(16, D), tf.float64)
+    parameters = tf.cast(normal(16, one.params_size(D), seed=1), tf.float64)
+
+    @tf.function(jit_compile=True)
+    def there_and_back(u, parameters):
+        z, log_det = one.forward(u, parameters)
+        return z, log_det, *one.inverse(z, parameters)
+
+    z, log_det, back, log_det_back = there_and_back(u, parameters)
+    assert {each.dtype for each in (z, log_det, back, log_det_back)} == {tf.float64}
+    np.testing.assert_allclose(back, u, atol=1e-9)
+    np.testing.assert_allclose(log_det_back, log_det, atol=1e-9)
 
 
 def test_errors():
