@@ -168,6 +168,7 @@ def test_fit_with_xla_and_a_policy_of_half_precision():
     assert_allclose(vae.encode(x).log_prob(tf.identity(z)), log_q, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_gradient_of_the_inverse_with_xla():
     transform, z = trained("autoregressive", context_size=3), some(4, D)
 

@@ -6,10 +6,11 @@ import tensorflow as tf
 
 from tfvae.typing import Tensor
 
-# The smallest width and height of a bin, relative to equal bins.
-_SMALLEST = 0.05
+# The smallest width and height of a bin, relative to equal bins. This and the next bound keep the inverse accurate in
+# float32.
+_SMALLEST = 0.1
 # Bound on the absolute log slope at a knot.
-_LOG_SLOPE_BOUND = 3.0
+_LOG_SLOPE_BOUND = 2.0
 
 
 class Bins(NamedTuple):

@@ -35,10 +35,10 @@ class Spline(NetworkTransform):
         ValueError: If a size, `bound` or `input_order` is invalid.
 
     Numerics:
-        A bin is at least 1 / 20 as wide and as high as 2 bound / K, and slopes at knots are between exp(-3) and
-        exp(3). The function is computed as x plus a deviation. The last layer of the network is initialised to zero,
-        for which the deviation is zero, exactly. The inverse is the root of a quadratic equation. The network computes
-        in float32 or float64.
+        A bin is at least a tenth as wide and as high as 2 bound / K, and slopes at knots are between exp(-2) and
+        exp(2): float32 would not determine the inverse of flatter functions. The function is computed as x plus a
+        deviation. The last layer of the network is initialised to zero, for which the deviation is zero, exactly. The
+        inverse is the root of a quadratic equation. The network computes in float32 or float64.
 
     References:
         Durkan, Bekasov, Murray & Papamakarios, Neural Spline Flows, 2019, arXiv 1906.04032, section 3.1 and
