@@ -13,6 +13,7 @@ from tfvae.evaluation.baseline import (
 )
 from tfvae.evaluation.diagnostics import Diagnostics, diagnostics
 from tfvae.evaluation.dimensions import ActiveUnits, DimensionKLs
+from tfvae.evaluation.effective_dimensions import EffectiveDimensions, effective_dimensions
 from tfvae.evaluation.elbo import elbo
 from tfvae.evaluation.gaps import InferenceGaps, inference_gaps
 from tfvae.evaluation.gradient_noise import GradientNoise, GradientVariance
@@ -40,6 +41,7 @@ __all__ = [
     "Diagnostics",
     "DimensionKLs",
     "Discrimination",
+    "EffectiveDimensions",
     "GradientNoise",
     "GradientVariance",
     "Imputation",
@@ -61,6 +63,7 @@ __all__ = [
     "bits_per_dim",
     "compare_tables",
     "diagnostics",
+    "effective_dimensions",
     "elbo",
     "gradient_variance",
     "impute",

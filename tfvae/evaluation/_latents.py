@@ -68,12 +68,12 @@ def exact_mean(posterior: Distribution) -> Tensor | None:
 
 def posterior_means(vae: VAE, data: Any, *, num_samples: int, batch_size: int, seed: Seed) -> np.ndarray:
     """Computes E[z|x] of each example, `[N, D]`; if q(z|x) has no mean in closed form, that of `num_samples` draws."""
-    return _by_batches(vae, data, _mean, num_samples, batch_size, seed)
+    return by_batches(vae, data, _mean, num_samples, batch_size, seed)
 
 
 def encodings(vae: VAE, data: Any, *, batch_size: int, seed: Seed) -> np.ndarray:
     """Draws one z ~ q(z|x) for each example, `[N, D]`."""
-    return _by_batches(vae, data, _draw, 1, batch_size, seed)
+    return by_batches(vae, data, _draw, 1, batch_size, seed)
 
 
 def decoded_means(vae: VAE, z: Any, *, condition: Any = None, batch_size: int = 100) -> np.ndarray:
@@ -126,7 +126,12 @@ def numpy_generator(seed: Seed) -> np.random.Generator:
     return np.random.default_rng(np.asarray(stateless_seed(seed)).astype(np.uint32))
 
 
-def _by_batches(vae: VAE, data: Any, fn: Any, number: int, batch_size: int, seed: Seed) -> np.ndarray:
+def by_batches(vae: VAE, data: Any, fn: Any, number: int, batch_size: int, seed: Seed) -> np.ndarray:
+    """Computes fn(vae, x, number, seed) of each batch x, and concatenates the results.
+
+    Raises:
+        NotFiniteError: If a result is not finite.
+    """
     function, seed = compiled(vae, fn), stateless_seed(seed)
     parts: list[np.ndarray] = []
     for i, x in enumerate(batches_of_examples(vae, data, batch_size)):

@@ -14,7 +14,8 @@ from sklearn.preprocessing import StandardScaler
 from tfvae._checks import whole_number
 from tfvae._seeds import split_seed
 from tfvae.data.any_split import AnySplit
-from tfvae.evaluation._latents import posterior_means, require_vector
+from tfvae.evaluation._latents import require_vector
+from tfvae.evaluation._shares import features as features_of
 from tfvae.models import VAE
 from tfvae.typing import Seed
 
@@ -94,6 +95,8 @@ def representation(
 ) -> Representation:
     """Measures how well classifiers predict labels from the posterior means E[z|x], on test examples.
 
+    If z are the log-odds of sticks, with the prior `tfvae.priors.StickBreaking`, the means are those of the shares.
+
     A linear probe measures whether classes are linearly separable, nearest neighbours whether they form clusters.
 
     Args:
@@ -103,7 +106,7 @@ def representation(
         train_labels: Labels `[N]` of the training examples; None uses those of a `Split`.
         test_labels: Labels of the test examples; None uses those of a `Split`.
         k: Number of neighbours that vote.
-        num_samples: Number of draws for the mean of a posterior without one in closed form.
+        num_samples: Number of draws for the mean of shares, or of a posterior without a mean in closed form.
         batch_size: Number of examples per batch, for arrays and splits.
         seed: An int or an int32 tensor `[2]`.
 
@@ -127,7 +130,7 @@ def representation(
         ("train", "test"), (train, test), (train_labels, test_labels), seeds, strict=True
     ):
         part_labels = labels_of(name, data, given, argument=f"{name}_labels")
-        means = posterior_means(vae, data, num_samples=num_samples, batch_size=batch_size, seed=part_seed)
+        means = features_of(vae, data, num_samples=num_samples, batch_size=batch_size, seed=part_seed)
         if part_labels.shape != (len(means),):
             raise ValueError(
                 f"`{name}_labels` must have one label per example, of shape ({len(means)},). "

@@ -7,6 +7,7 @@ from typing import Any
 
 from tfvae import _backend as _backend
 from tfvae import losses as _losses  # noqa: F401  # registers them for loading compiled models
+from tfvae.layers import _log_odds_kl as _log_odds_kl  # registers KL divergences
 from tfvae.layers import _replacements
 from tfvae.layers.autoregressive_transform import AutoregressiveTransform
 from tfvae.layers.beta_binomial import BetaBinomial
@@ -16,11 +17,13 @@ from tfvae.layers.discretized_logistic import DiscretizedLogistic
 from tfvae.layers.discretized_logistic_mixture import DiscretizedLogisticMixture
 from tfvae.layers.distribution_lambda import DistributionLambda
 from tfvae.layers.distribution_layer import DistributionLayer
+from tfvae.layers.gamma_sticks import GammaSticks
 from tfvae.layers.generic_distribution import GenericDistribution
 from tfvae.layers.independent_bernoulli import IndependentBernoulli
 from tfvae.layers.independent_beta import IndependentBeta
 from tfvae.layers.independent_categorical import IndependentCategorical
 from tfvae.layers.independent_continuous_bernoulli import IndependentContinuousBernoulli
+from tfvae.layers.independent_kumaraswamy import IndependentKumaraswamy
 from tfvae.layers.independent_laplace import IndependentLaplace
 from tfvae.layers.independent_logistic import IndependentLogistic
 from tfvae.layers.independent_negative_binomial import IndependentNegativeBinomial
@@ -31,7 +34,9 @@ from tfvae.layers.independent_zero_inflated_negative_binomial import Independent
 from tfvae.layers.joint import Joint
 from tfvae.layers.kl_divergence_add_loss import KLDivergenceAddLoss
 from tfvae.layers.kl_divergence_regularizer import KLDivergenceRegularizer
+from tfvae.layers.kumaraswamy_sticks import KumaraswamySticks
 from tfvae.layers.log_counts import LogCounts
+from tfvae.layers.logit_normal_sticks import LogitNormalSticks
 from tfvae.layers.mixture_logistic import MixtureLogistic
 from tfvae.layers.mixture_normal import MixtureNormal
 from tfvae.layers.mixture_same_family import MixtureSameFamily
@@ -43,6 +48,7 @@ from tfvae.layers.one_hot_categorical import OneHotCategorical
 from tfvae.layers.sized_negative_binomial import SizedNegativeBinomial
 from tfvae.layers.standardization import Standardization
 from tfvae.layers.standardized import Standardized
+from tfvae.layers.stick_breaking import StickBreaking
 from tfvae.layers.table_encoding import TableEncoding
 from tfvae.layers.table_likelihood import TableLikelihood
 from tfvae.layers.variable_layer import VariableLayer
@@ -59,11 +65,13 @@ __all__ = [
     "DiscretizedLogisticMixture",
     "DistributionLambda",
     "DistributionLayer",
+    "GammaSticks",
     "GenericDistribution",
     "IndependentBernoulli",
     "IndependentBeta",
     "IndependentCategorical",
     "IndependentContinuousBernoulli",
+    "IndependentKumaraswamy",
     "IndependentLaplace",
     "IndependentLogistic",
     "IndependentNegativeBinomial",
@@ -74,7 +82,9 @@ __all__ = [
     "Joint",
     "KLDivergenceAddLoss",
     "KLDivergenceRegularizer",
+    "KumaraswamySticks",
     "LogCounts",
+    "LogitNormalSticks",
     "MixtureLogistic",
     "MixtureNormal",
     "MixtureSameFamily",
@@ -86,6 +96,7 @@ __all__ = [
     "SizedNegativeBinomial",
     "Standardization",
     "Standardized",
+    "StickBreaking",
     "TableEncoding",
     "TableLikelihood",
     "VariableLayer",

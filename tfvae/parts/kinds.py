@@ -16,6 +16,7 @@ LAYERS = {
     "discretized_logistic": "tfvae.layers:DiscretizedLogistic",
     "discretized_logistic_mixture": "tfvae.layers:DiscretizedLogisticMixture",
     "generic": "tfvae.layers:GenericDistribution",
+    "kumaraswamy": "tfvae.layers:IndependentKumaraswamy",
     "laplace": "tfvae.layers:IndependentLaplace",
     "logistic": "tfvae.layers:IndependentLogistic",
     "mixture_logistic": "tfvae.layers:MixtureLogistic",
@@ -32,10 +33,13 @@ LAYERS = {
     "zero_inflated_negative_binomial": "tfvae.layers:IndependentZeroInflatedNegativeBinomial",
 }
 
-# Layers that are posteriors too: of real values, or of unit vectors.
+# Layers that are posteriors too: of real values, or of unit vectors; and those of the log-odds of sticks.
 POSTERIORS = {
     "autoregressive_flow": "tfvae.training.flow_posterior:autoregressive_flow",
     "flow": "tfvae.training.flow_parts:flow",
+    "gamma_sticks": "tfvae.layers:GammaSticks",
+    "kumaraswamy_sticks": "tfvae.layers:KumaraswamySticks",
+    "logit_normal_sticks": "tfvae.layers:LogitNormalSticks",
     **{
         kind: LAYERS[kind]
         for kind in (
@@ -62,6 +66,7 @@ PRIORS = {
     "normal": "tfvae.priors:Normal",
     "spherical_uniform": "tfvae.priors:SphericalUniform",
     "standard_normal": "tfvae.priors:StandardNormal",
+    "stick_breaking": "tfvae.priors:StickBreaking",
     "vamp": "tfvae.priors:VampPrior",
 }
 

@@ -11,6 +11,7 @@ from tfvae.priors.normal import Normal
 from tfvae.priors.prior import Prior
 from tfvae.priors.spherical_uniform import SphericalUniform
 from tfvae.priors.standard_normal import StandardNormal
+from tfvae.priors.stick_breaking import StickBreaking
 from tfvae.priors.vamp_prior import VampPrior
 
 __all__ = [
@@ -24,5 +25,6 @@ __all__ = [
     "Prior",
     "SphericalUniform",
     "StandardNormal",
+    "StickBreaking",
     "VampPrior",
 ]

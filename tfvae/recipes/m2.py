@@ -25,6 +25,7 @@ def m2(
     decoder: keras.layers.Layer,
     likelihood: DistributionLayer,
     features: keras.layers.Layer | None = None,
+    latent_layer: keras.layers.Layer | None = None,
     label_prior: Prior | None = None,
     prior: Prior | None = None,
     estimator: Enumerated | None = None,
@@ -45,6 +46,8 @@ def m2(
         likelihood: Distribution layer of p(x|y, z).
         features: Network from x `[B, *event]` to features `[B, F]` of `classifier` and `encoder`, computed once for
             all classes. None is `keras.layers.Flatten()`.
+        latent_layer: Layer from z to what the decoder gets in its place, such as `tfvae.layers.StickBreaking()`, which
+            turns log-odds of sticks into shares. None is z itself.
         label_prior: The prior p(y). None is uniform; `tfvae.priors.Categorical(K, probs, learned=True)` is others.
         prior: The prior p(z). None is the standard normal.
         estimator: The bound, such as `tfvae.estimators.Enumerated(classification_weight=100.0)`. None is
@@ -80,7 +83,7 @@ def m2(
     q = joint((features or keras.layers.Flatten(name="features"))(x))
     y = keras.Input((num_classes,), name=LABEL, dtype=dtype)
     z = keras.Input(latent_shape, name=STYLE, dtype=dtype)
-    latents = keras.layers.Concatenate(name="latents")([y, z])
+    latents = keras.layers.Concatenate(name="latents")([y, z if latent_layer is None else latent_layer(z)])
     return VAE(
         keras.Model(x, q, name="encoder"),
         keras.Model({LABEL: y, STYLE: z}, likelihood(decoder(latents)), name="decoder"),

@@ -20,6 +20,7 @@ from tfvae.training.build_m2 import build_m2
 from tfvae.training.conditional import conditional_decoder, conditional_encoder
 from tfvae.training.config import RunConfig
 from tfvae.training.initial_weights import start_at_base, start_at_marginals, start_at_unit_normal
+from tfvae.training.latent_space import latent_layers
 from tfvae.training.likelihoods import SIZED
 from tfvae.training.model_parts import ModelParts
 from tfvae.training.own_code import require_allowed
@@ -95,7 +96,7 @@ def _plain(parts: ModelParts) -> tuple[keras.Model, keras.Model]:
     before, likelihood = parts.likelihood()
     return (
         keras.Sequential([*before, encoder_body, *posterior], name="encoder"),
-        keras.Sequential([decoder_body, likelihood], name="decoder"),
+        keras.Sequential([*latent_layers(parts.config.model), decoder_body, likelihood], name="decoder"),
     )
 
 

@@ -7,6 +7,7 @@ import keras
 from tfvae import priors, recipes
 from tfvae.models import VAE
 from tfvae.parts.building import build
+from tfvae.training.latent_space import latent_layers
 from tfvae.training.model_parts import ModelParts
 
 
@@ -44,6 +45,7 @@ def build_m2(parts: ModelParts, num_classes: int, estimator: Any) -> VAE:
         classifier=classifier,
         encoder=keras.Model({"inputs": inputs, "y": y}, parameters, name="encoder_of_z"),
         posterior=posterior,
+        latent_layer=next(iter(latent_layers(model)), None),
         decoder=parts.decoder_body(),
         likelihood=likelihood,
         label_prior=_label_prior(model.label_prior, num_classes),

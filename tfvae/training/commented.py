@@ -7,6 +7,7 @@ from tfvae.parts import FAMILIES, kinds, part_of
 from tfvae.parts.written import written
 from tfvae.training.choices import choices
 from tfvae.training.config import RunConfig
+from tfvae.training.latent_space import fitting_priors
 from tfvae.training.likelihoods import fitting
 from tfvae.training.resolve import resolve
 from tfvae.training.settings import PRECISIONS
@@ -108,6 +109,5 @@ def _fits(setting: str, kind: str, config: RunConfig, splits: Splits) -> bool:
     if setting == "model.prior":
         if kind == "conditional" and splits.train.condition_shape is None:
             return False
-        on_sphere = part_of(config.model.posterior, "model.posterior")[0] == "von_mises_fisher"
-        return kind == "vamp" or on_sphere == (kind == "spherical_uniform")
+        return kind in fitting_priors(part_of(config.model.posterior, "model.posterior")[0])
     return True

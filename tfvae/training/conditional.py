@@ -9,6 +9,7 @@ from tfvae import networks, priors
 from tfvae.data.examples import CONDITION
 from tfvae.layers import MultivariateNormalDiag
 from tfvae.parts import kinds
+from tfvae.training.latent_space import latent_layers
 from tfvae.training.model_parts import ModelParts
 
 Shape = tuple[int, ...]
@@ -36,12 +37,15 @@ def conditional_encoder(parts: ModelParts, condition_shape: Shape) -> keras.Mode
 def conditional_decoder(parts: ModelParts, condition_shape: Shape) -> keras.Model:
     """Creates a decoder p(x|z,c), whose network gets z and c as one vector. The likelihood gets the size of the row."""
     z, condition = _input((parts.config.model.latent_size,), "z"), _input(condition_shape, CONDITION)
+    latents = z
+    for layer in latent_layers(parts.config.model):
+        latents = layer(latents)
     _, likelihood = parts.likelihood()
     if not parts.takes_sizes:
-        parameters = parts.decoder_body()(_flat_together(z, condition))
+        parameters = parts.decoder_body()(_flat_together(latents, condition))
     else:
         gets_others = condition_shape[0] > 1 and "decoder" in parts.config.model.conditioned
-        shares = parts.decoder_body()(_flat_together(z, condition[:, :-1]) if gets_others else z)
+        shares = parts.decoder_body()(_flat_together(latents, condition[:, :-1]) if gets_others else latents)
         # Not in half precision, which would round the size.
         parameters = keras.layers.Concatenate(dtype=z.dtype)([shares, condition[:, -1:]])
     return keras.Model({"z": z, CONDITION: condition}, likelihood(parameters), name="decoder")

@@ -14,8 +14,8 @@ from tfvae.parts import FAMILIES, part_of
 # Densities of real values. Data with levels need noise of the width of a level, otherwise a density has no bound.
 DENSITIES = frozenset(
     (
-        "beta", "continuous_bernoulli", "diag", "diag_plus_low_rank", "laplace", "logistic", "mixture_logistic",
-        "mixture_normal", "normal", "student_t", "tril",
+        "beta", "continuous_bernoulli", "diag", "diag_plus_low_rank", "kumaraswamy", "laplace", "logistic",
+        "mixture_logistic", "mixture_normal", "normal", "student_t", "tril",
     )
 )  # fmt: skip
 # Probabilities of whole numbers, which must not be scaled to [0, 1].
@@ -34,7 +34,7 @@ _OF_SIZED: dict[str, Any] = {
 }
 # Probabilities of gray values k / (num_bins - 1).
 GRAY_VALUES = frozenset(("discretized_logistic", "discretized_logistic_mixture"))
-_IN_UNIT_INTERVAL = frozenset(("bernoulli", "beta", "continuous_bernoulli"))
+_IN_UNIT_INTERVAL = frozenset(("bernoulli", "beta", "continuous_bernoulli", "kumaraswamy"))
 _ONE_HOT = frozenset(("categorical_mixture_of_one_hot_categorical", "one_hot_categorical"))
 _UNIT_VECTORS = frozenset(("von_mises_fisher",))
 # Distributions of vectors, whose constructors have `event_size`.
@@ -100,7 +100,7 @@ def _lack(kind: str, arguments: Mapping[str, Any], split: SplitLike) -> str | No
         return "vectors, such as the rows of a table"
     if kind in _IN_UNIT_INTERVAL and not split.in_unit_interval:
         return "values in [0, 1]; 8-bit images stored as uint8 are scaled to them"
-    if kind == "beta" and split.num_levels is None and (low == 0 or high == 1):
+    if kind in ("beta", "kumaraswamy") and split.num_levels is None and (low == 0 or high == 1):
         return "values between 0 and 1, without 0 and 1"
     if kind in GRAY_VALUES and split.num_levels is None:
         return "data with levels, such as 8-bit images stored as uint8"

@@ -21,6 +21,7 @@ from tfvae.training.choices import (
     choose_standardize,
 )
 from tfvae.training.config import RunConfig
+from tfvae.training.latent_space import fitting_priors
 from tfvae.training.likelihoods import GRAY_VALUES, has_sizes
 from tfvae.training.settings import ModelConfig, TrainingConfig
 from tfvae.training.spatial_axes import MAX_AXES, num_spatial_axes
@@ -214,14 +215,11 @@ def _check_prior(model: ModelConfig) -> None:
     """Raises ValueError if posterior and prior are not on the same space."""
     posterior, _ = part_of(model.posterior, "model.posterior")
     prior, _ = part_of(model.prior, "model.prior")
-    if prior != "vamp" and (posterior == "von_mises_fisher") != (prior == "spherical_uniform"):
-        fitting = (
-            "spherical_uniform or vamp"
-            if posterior == "von_mises_fisher"
-            else ", ".join(kind for kind in FAMILIES["model.prior"].kinds if kind != "spherical_uniform")
-        )
+    fitting = fitting_priors(posterior)
+    if prior not in fitting:
+        expected = " or ".join(fitting) if len(fitting) == 2 else ", ".join(fitting)
         raise ValueError(
-            f"model.prior must be {fitting} with the posterior {posterior}: both must be distributions over the same "
+            f"model.prior must be {expected} with the posterior {posterior}: both must be distributions over the same "
             f"space. Received: model.prior={prior!r}"
         )
     if posterior == "von_mises_fisher" and model.latent_size == 1:
@@ -278,4 +276,4 @@ def _is_closed(model: ModelConfig) -> bool:
     posterior, _ = part_of(model.posterior, "model.posterior")
     prior, _ = part_of(model.prior, "model.prior")
     are_normal = posterior in ("diag", "diag_plus_low_rank", "tril") and prior in ("normal", "standard_normal")
-    return are_normal or prior == "spherical_uniform"
+    return are_normal or prior in ("spherical_uniform", "stick_breaking")

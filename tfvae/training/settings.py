@@ -103,7 +103,8 @@ class ModelConfig:
         filters: Filters of each level of the network, if it has some. The decoder has them in reverse order.
         activation: Keras activation of the hidden layers. "auto" is tanh for the mlp, none ("linear") for the
             gated mlp, swish for residual networks and relu for others.
-        latent_size: Number of latent dimensions D.
+        latent_size: Number of latent dimensions D. With posteriors of sticks, D log-odds, which the decoder gets as
+            D + 1 shares.
         posterior: Distribution of q(z|x), a part: "diag", "tril" (full covariance) or another distribution layer.
         likelihood: Distribution of p(x|z), a part, or "auto", which is bernoulli for binary data and for images in
             [0, 1] with one channel (8-bit ones, or floats stored as (N, H, W, 1)), otherwise normal.

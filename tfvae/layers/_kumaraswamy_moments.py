@@ -1,0 +1,65 @@
+"""Means of log v and log(1 - v) of a Kumaraswamy variable v, of which the second has no closed form."""
+
+import math
+
+import numpy as np
+import tensorflow as tf
+
+from tfvae.layers._log_odds_numerics import log1mexp
+from tfvae.typing import Tensor
+
+# Nodes and weights of the trapezoidal rule in r, for sigma = 3 sinh(r) from -20 to 20.
+_NUM_NODES, _WIDTH, _END = 48, 3.0, 20.0
+_R, _STEP = np.linspace(-math.asinh(_END / _WIDTH), math.asinh(_END / _WIDTH), _NUM_NODES, retstep=True)
+_SIGMA, _WEIGHTS = _WIDTH * np.sinh(_R), _STEP * _WIDTH * np.cosh(_R)
+_LARGE = 0.5  # values of a from which on the first of the two formulas is used
+
+
+def mean_log(a: Tensor, b: Tensor) -> Tensor:
+    """Computes E[log v] = -(psi(b + 1) + gamma) / a of v ~ Kumaraswamy(a, b)."""
+    return -(tf.math.digamma(b + 1.0) + np.euler_gamma) / a
+
+
+def mean_log_complement(a: Tensor, b: Tensor, dtype: tf.DType) -> Tensor:
+    """Computes E[log(1 - v)] of v ~ Kumaraswamy(a, b), with gradients by a and b.
+
+    This is -(1/a) sum_m B(m / a, b + 1), whose terms fall only as m^-(1 + b). Here it is a part in closed form and an
+    integral over the log-odds sigma of a fraction y.
+
+    For a >= 1/2, v = y^c with c = 1/a and y ~ Beta(1, b). As E[log(1 - y)] = -1/b and E[y] = 1 / (b + 1),
+        -E[log(1 - v)] = 1/b + log(a) / (b + 1) + E[log(1 - y) - log(1 - y^c) - y log(a)].
+    For a < 1/2, the mean of -log(1 - v) is the integral of its survival function, (1 - y^a)^b at v = y. Far out this
+    is (a (1 - y))^b, whose integral is a^b / b:
+        -E[log(1 - v)] = a^b / b + integral of (1 - y^a)^b - (a (1 - y))^b over -log(1 - y).
+
+    Numerics:
+        As functions of sigma, both integrands fall at least as exp(-|sigma|) on both sides (for b > 1, around -log b),
+        so the integral beyond |sigma| = 20 is below 2 exp(-20) = 5e-9 of its scale. Between, they are analytic for
+        |Im sigma| < pi / 2. With sigma = 3 sinh(r) and the step h = 0.11 in r, the error of the trapezoidal rule is
+        about exp(-2 pi d / h) of the integrand at sigma, where d = (pi / 2) / sqrt(9 + sigma^2) is the distance of the
+        nearest singularity: exp(-|sigma|) exp(-89 / sqrt(9 + sigma^2)) < 2e-8, of which the largest is at |sigma| = 9.
+        Against integrals with 30 digits, for a and b from 0.01 to 1,000, the error is below 1e-7 of max(mean, 0.001).
+
+    Args:
+        a: Concentration1 `[...]`, in float64 for an accurate difference to other terms of a KL.
+        b: Concentration0 `[...]`.
+        dtype: Dtype of the integral, which takes most of the time and needs no more than float32.
+    """
+    integral = tf.cast(_integral(tf.cast(a, dtype), tf.cast(b, dtype)), a.dtype)
+    log_a = tf.math.log(a)
+    large = 1.0 / b + log_a / (b + 1.0)
+    small = tf.exp(b * tf.minimum(log_a, 0.0)) / b
+    return -tf.where(a >= _LARGE, large, small) - integral
+
+
+def _integral(a: Tensor, b: Tensor) -> Tensor:
+    is_large = a >= _LARGE
+    c = tf.where(is_large, 1.0 / a, a)
+    sigma = tf.constant(_SIGMA, a.dtype) - tf.stop_gradient(tf.math.log(tf.maximum(b, 1.0)))[..., tf.newaxis]
+    log_y, log_rest = -tf.nn.softplus(-sigma), -tf.nn.softplus(sigma)  # [..., nodes]
+    y, c, b, is_large = tf.exp(log_y), c[..., tf.newaxis], b[..., tf.newaxis], is_large[..., tf.newaxis]
+    log_c, log_complement = tf.math.log(c), log1mexp(c * log_y)  # log(1 - y^c)
+    survival = tf.exp(b * log_rest)
+    large = b * survival * (log_rest - log_complement + y * log_c)
+    small = tf.exp(b * log_complement) - tf.exp(b * tf.where(is_large, tf.zeros_like(log_c), log_c)) * survival
+    return tf.linalg.matvec(y * tf.where(is_large, large, small), tf.constant(_WEIGHTS, a.dtype))
