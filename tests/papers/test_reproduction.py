@@ -126,7 +126,8 @@ def test_page_keeps_what_other_calls_made(experiments, tmp_path):
     [
         (
             {"name": "kingma-2013"},
-            "There is no reproduction 'kingma-2013'. Expected one of: kingma-welling-2013, burda-2016, kingma-2014.",
+            "There is no reproduction 'kingma-2013'. Expected one of: kingma-welling-2013, burda-2016, kingma-2014, "
+            "nalisnick-2017.",
         ),
         ({"budget": "huge"}, "There is no budget 'huge'. Expected one of: quick, standard, full."),
         ({"only": ["figure-6"]}, "There is no experiment 'figure-6'. Expected one of: figure-9, figure-10."),

@@ -60,7 +60,7 @@ FITTING = {
     "radial prior": {"prior": {"kind": "flow", "transform": "radial", "num_transforms": 2}},
     "sphere": {"posterior": "von_mises_fisher", "prior": "spherical_uniform"},
     "sticks": {"posterior": "kumaraswamy_sticks", "prior": {"kind": "stick_breaking", "alpha0": 3.0}},
-    "gamma sticks": {"posterior": {"kind": "gamma_sticks", "start": 3.0}, "prior": {"kind": "vamp", "num_components": 3}},
+    "gamma sticks": {"posterior": {"kind": "gamma_sticks", "start": 3.0}, "prior": "stick_breaking"},
     "normal sticks": {"posterior": "logit_normal_sticks", "prior": "stick_breaking", "estimator": "iwae"},
     "flow prior": {"prior": {"kind": "flow", "num_transforms": 1, "hidden_units": [4]}},
     "mixture": {"prior": {"kind": "mixture", "num_components": 3}},
@@ -178,7 +178,7 @@ TABLE = make_splits("own", {"train": np.random.default_rng(0).normal(size=(40, 3
             "model.prior must be spherical_uniform or vamp with",
         ),
         ({"prior": "spherical_uniform"}, None, "model.prior must be conditional, flow, .* with the posterior diag"),
-        ({"posterior": "gamma_sticks"}, None, "model.prior must be stick_breaking or vamp with the posterior gamma_sti"),
+        ({"posterior": "gamma_sticks"}, None, "model.prior must be stick_breaking or vamp with the posterior g"),
         (
             {"posterior": {"kind": "mixture_normal", "num_components": 2}},
             None,

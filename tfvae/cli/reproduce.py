@@ -10,7 +10,9 @@ from tfvae.cli.loading import commands
 
 
 def reproduce(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="kingma-welling-2013, burda-2016 or kingma-2014.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="kingma-welling-2013, burda-2016, kingma-2014 or nalisnick-2017.")
+    ],
     budget: Annotated[
         str, typer.Option(help="quick (minutes), standard (hours on two cores) or full (as long as in the paper).")
     ] = "quick",

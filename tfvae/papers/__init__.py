@@ -3,7 +3,15 @@
 import importlib
 from typing import Any
 
-__all__ = ["BUDGETS", "REPRODUCTIONS", "burda_2016", "kingma_2014", "kingma_welling_2013", "reproduce"]
+__all__ = [
+    "BUDGETS",
+    "REPRODUCTIONS",
+    "burda_2016",
+    "kingma_2014",
+    "kingma_welling_2013",
+    "nalisnick_2017",
+    "reproduce",
+]
 
 # Modules by their name on the command line. Each defines TITLE, INTRODUCTION, EXPERIMENTS, BUDGETS and DATA. READINGS,
 # if it defines them, are settings of the budget for what the paper leaves open, the default first.
@@ -11,6 +19,7 @@ REPRODUCTIONS = {
     "kingma-welling-2013": "kingma_welling_2013",
     "burda-2016": "burda_2016",
     "kingma-2014": "kingma_2014",
+    "nalisnick-2017": "nalisnick_2017",
 }
 BUDGETS = ("quick", "standard", "full")
 
