@@ -26,7 +26,7 @@ from tfvae.models import VAE
 from tfvae.priors import StickBreaking as StickBreakingPrior
 
 tfd = tfp.distributions
-GRID = (0.01, 0.1, 0.49, 0.51, 0.999, 1.0, 1.2, 5.0, 30.0, 100.0, 1000.0)
+GRID = (0.01, 0.1, 0.49, 0.51, 0.999, 1.2, 30.0, 1000.0), (0.01, 0.3, 1.0, 5.0, 100.0, 1000.0)
 CONCENTRATIONS = (0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)
 
 
@@ -35,7 +35,7 @@ def mean_of_minus_log_rest(a, b):
     sigma = np.arange(-45.0 - np.log(max(b, 1.0)), max(60.0, 60.0 / b), 0.02)
     log_y, log_rest = -np.logaddexp(0.0, -sigma), -np.logaddexp(0.0, sigma)
     small = np.maximum(-log_y / a, 1e-300)  # -log v
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", divide="ignore"):
         of_v = np.where(small > 0.7, -np.log1p(-np.exp(-small)), -np.log(-np.expm1(-small)))
         by_a = np.where(sigma > 30.0, 1.0 / a, small / a / np.expm1(small))
     value = np.where(sigma > 30.0, sigma + np.log(a), of_v)
@@ -44,7 +44,7 @@ def mean_of_minus_log_rest(a, b):
 
 
 def test_kl_of_kumaraswamy_and_beta_with_gradients():
-    pairs = np.array(list(itertools.product(GRID, GRID)))
+    pairs = np.array(list(itertools.product(*GRID)))
     a, b = pairs[:, :1], pairs[:, 1:]
     rest, rest_by_a, rest_by_b = (
         m[:, np.newaxis] for m in np.array([mean_of_minus_log_rest(*pair) for pair in pairs]).T

@@ -96,3 +96,19 @@ def test_a_posterior_of_unknown_size_is_an_error():
     posterior = layers.DistributionLambda(lambda t: tfvae.layers.MultivariateNormalDiag.new(t, 2))
     with pytest.raises(ValueError, match="known event shape"):
         small_m2(posterior=posterior)
+
+
+def test_style_of_sticks(tmp_path):
+    """The form of Nalisnick & Smyth: the decoder gets the label and the shares."""
+    vae = small_m2(
+        posterior=layers.KumaraswamySticks(LATENT_SIZE, start=3.0),
+        prior=priors.StickBreaking(LATENT_SIZE, alpha0=3.0),
+        latent_layer=layers.StickBreaking(),
+    )
+    assert vae.latent_shape == {"y": (NUM_CLASSES,), "z": (LATENT_SIZE,)}
+    vae.compile("adam", jit_compile=False)
+    history = vae.fit(X, LABELS, epochs=1, verbose=0)
+    assert np.isfinite(history.history["loss"]).all()
+    assert vae.sample(4, label=2, seed=0).shape == (4, *SHAPE)
+    vae.save(tmp_path / "m2.keras")
+    np.testing.assert_array_equal(tfvae.load_model(tmp_path / "m2.keras").classify(X), vae.classify(X))

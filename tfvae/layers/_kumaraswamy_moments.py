@@ -62,4 +62,4 @@ def _integral(a: Tensor, b: Tensor) -> Tensor:
     survival = tf.exp(b * log_rest)
     large = b * survival * (log_rest - log_complement + y * log_c)
     small = tf.exp(b * log_complement) - tf.exp(b * tf.where(is_large, tf.zeros_like(log_c), log_c)) * survival
-    return tf.linalg.matvec(y * tf.where(is_large, large, small), tf.constant(_WEIGHTS, a.dtype))
+    return tf.reduce_sum(y * tf.where(is_large, large, small) * tf.constant(_WEIGHTS, a.dtype), axis=-1)

@@ -28,7 +28,7 @@ def mean_softplus(loc: Tensor, scale: Tensor) -> Tensor:
     dtype = loc.dtype
     small = tf.minimum(scale, _LARGE)
     u = loc[..., tf.newaxis] + small[..., tf.newaxis] * tf.constant(_NOISE, dtype)
-    narrow = tf.linalg.matvec(tf.nn.softplus(u), tf.constant(_NOISE_WEIGHTS, dtype))
+    narrow = tf.reduce_sum(tf.nn.softplus(u) * tf.constant(_NOISE_WEIGHTS, dtype), axis=-1)
     large = tf.maximum(scale, _LARGE)
     ratio = loc / large
     density = tf.exp(-0.5 * ratio**2) / math.sqrt(2.0 * math.pi)
@@ -36,5 +36,5 @@ def mean_softplus(loc: Tensor, scale: Tensor) -> Tensor:
     x = tf.constant(_X, dtype)
     weights = _X_WEIGHTS * np.log1p(np.exp(-_X)) / math.sqrt(2.0 * math.pi)
     both = sum(tf.exp(-0.5 * ((sign * x - loc[..., tf.newaxis]) / large[..., tf.newaxis]) ** 2) for sign in (1, -1))
-    wide = positive + tf.linalg.matvec(both, tf.constant(weights, dtype)) / large
+    wide = positive + tf.reduce_sum(both * tf.constant(weights, dtype), axis=-1) / large
     return tf.where(scale < _LARGE, narrow, wide)
