@@ -109,6 +109,14 @@ CASES = {
     "student_t": Case(tfvae.layers.IndependentStudentT, {"event_shape": (3, 2)}, 18, (3, 2)),
     "continuous_bernoulli": Case(tfvae.layers.IndependentContinuousBernoulli, {"event_shape": (2, 3)}, 6, (2, 3)),
     "beta": Case(tfvae.layers.IndependentBeta, {"event_shape": (2, 3)}, 12, (2, 3)),
+    "kumaraswamy": Case(tfvae.layers.IndependentKumaraswamy, {"event_shape": (2, 3)}, 12, (2, 3)),
+    "kumaraswamy_sticks": Case(
+        tfvae.layers.KumaraswamySticks, {"event_size": 3, "start": 2.0}, 6, (3,), size_arguments={"event_size": 3}
+    ),
+    "gamma_sticks": Case(
+        tfvae.layers.GammaSticks, {"event_size": 3, "start": 2.0}, 6, (3,), size_arguments={"event_size": 3}
+    ),
+    "logit_normal_sticks": Case(tfvae.layers.LogitNormalSticks, {"event_size": 3}, 6, (3,)),
     "negative_binomial": Case(
         tfvae.layers.IndependentNegativeBinomial, {"event_shape": (2, 3)}, 12, (2, 3), small_counts
     ),
@@ -195,7 +203,16 @@ def case(request):
 
 
 # All but those that have no more than an event shape to keep, as "bernoulli" has.
-SHAPED = {"laplace", "continuous_bernoulli", "beta", "negative_binomial", "logistic", "poisson"}
+SHAPED = {
+    "laplace",
+    "continuous_bernoulli",
+    "beta",
+    "kumaraswamy",
+    "logit_normal_sticks",
+    "negative_binomial",
+    "logistic",
+    "poisson",
+}
 
 
 @pytest.fixture(params=slow_except(CASES, *(set(CASES) - SHAPED)))

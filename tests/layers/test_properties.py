@@ -100,6 +100,7 @@ INDEPENDENT = {
     "bernoulli": declared(layers.IndependentBernoulli, proportion, 1),
     "continuous_bernoulli": declared(layers.IndependentContinuousBernoulli, proportion, 1),
     "beta": declared(layers.IndependentBeta, proportion, 2),
+    "kumaraswamy": declared(layers.IndependentKumaraswamy, proportion, 2),
     "beta_binomial": declared(layers.BetaBinomial, count, 2, 4),
     "discretized_logistic": declared(layers.DiscretizedLogistic, level, 2, 7),
     "normal": declared(layers.IndependentNormal, real, 2),
@@ -162,6 +163,9 @@ SIZED = {
         one_hot,
         lambda d: 3 * (1 + d),
     ),
+    "kumaraswamy_sticks": Sized(layers.KumaraswamySticks, real, lambda d: 2 * d),
+    "gamma_sticks": Sized(layers.GammaSticks, real, lambda d: 2 * d),
+    "logit_normal_sticks": Sized(layers.LogitNormalSticks, real, lambda d: 2 * d),
     "von_mises_fisher": Sized(layers.VonMisesFisher, direction, lambda d: d + 1, smallest=2),
 }
 

@@ -166,6 +166,12 @@ CASES = {
     "bernoulli": case(layers.IndependentBernoulli, (3,), parameters=[-1.2, 0.3, 0.9], where=grid(*[(0, 1)] * 3)),
     "continuous_bernoulli": case(layers.IndependentContinuousBernoulli, (2,), parameters=[-2.5, 0.01], where=flat(2)),
     "beta": case(layers.IndependentBeta, (2,), parameters=[1.5, 3.0, 2.5, 1.0], where=flat(2)),
+    "kumaraswamy": case(layers.IndependentKumaraswamy, (2,), parameters=[1.5, 3.0, 2.5, 1.0], where=flat(2)),
+    "kumaraswamy_sticks": case(
+        layers.KumaraswamySticks, 2, 3.0, parameters=[1.5, 0.5, 1.0, -1.0], where=flat(2), lacks=("variance",)
+    ),
+    "gamma_sticks": case(layers.GammaSticks, 2, 3.0, parameters=[1.5, 0.5, 1.0, -1.0], where=flat(2)),
+    "logit_normal_sticks": case(layers.LogitNormalSticks, 2, parameters=[0.5, -1.0, 0.2, 1.1], where=flat(2)),
     "beta_binomial": case(
         layers.BetaBinomial,
         (2,),
@@ -300,6 +306,10 @@ REPARAMETERIZED = [
     "von_mises_fisher",
     "continuous_bernoulli",
     "beta",
+    "kumaraswamy",
+    "kumaraswamy_sticks",
+    "gamma_sticks",
+    "logit_normal_sticks",
     "normal",
     "standardized",
     "logistic",

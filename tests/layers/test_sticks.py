@@ -58,7 +58,7 @@ def test_kl_of_kumaraswamy_and_beta_with_gradients():
         special.digamma(alpha) - special.digamma(alpha + beta) + harmonic / a,
         special.digamma(beta) - special.digamma(alpha + beta) + rest,
     )
-    for dtype, tolerance in (("float32", 1e-5), ("float64", 1e-6)):
+    for dtype, tolerance in (("float32", 1e-5), ("float64", 2e-6)):
         given = [tf.constant(np.broadcast_to(each, kl.shape), dtype) for each in (a, b, alpha, beta)]
 
         @tf.function(jit_compile=dtype == "float32", autograph=False)
@@ -74,7 +74,7 @@ def test_kl_of_kumaraswamy_and_beta_with_gradients():
         assert np.max(np.abs(found - kl) / scale) < tolerance
         for gradient, slope, parameter in zip(gradients, slopes, given, strict=True):
             # By the logarithm of the parameter.
-            assert np.max(np.abs(gradient - slope) * parameter / scale) < 3 * tolerance
+            assert np.max(np.abs(gradient - slope) * parameter / scale) < tolerance
     equal = tfd.kl_divergence(tfd.Kumaraswamy(1.0, 5.0), tfd.Beta(1.0, 5.0))
     np.testing.assert_allclose(equal, 0.0, atol=1e-6)
 
@@ -139,8 +139,15 @@ def test_pathwise_gradients_of_draws():
         np.testing.assert_allclose(gradient, difference, rtol=1e-6)
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
-@pytest.mark.parametrize("cls", [KumaraswamyLogOdds, BetaLogOdds])
+@pytest.mark.parametrize(
+    ("cls", "jit_compile"),
+    [
+        (KumaraswamyLogOdds, False),
+        (BetaLogOdds, False),
+        pytest.param(KumaraswamyLogOdds, True, marks=pytest.mark.slow),
+        pytest.param(BetaLogOdds, True, marks=pytest.mark.slow),
+    ],
+)
 def test_nothing_is_nan_for_fifty_sticks(cls, jit_compile):
     a, b = (
         tf.repeat(tf.constant(c, tf.float32)[:, tf.newaxis], 49, axis=1)
@@ -191,7 +198,7 @@ def test_vae_of_extreme_sticks_trains_and_is_saved(kl, tmp_path):
     """Raw parameters of the first dense layer far out, so that concentrations reach from 0.01 to 1,000."""
     x = np.random.default_rng(0).integers(2, size=(64, 5)).astype("float32")
     vae = sticks_vae(KumaraswamySticks, kl, start=4.0)
-    vae.encoder.layers[0].kernel.assign(400.0 * vae.encoder.layers[0].kernel)
+    vae.encoder.layers[0].kernel.assign(4000.0 * vae.encoder.layers[0].kernel)
     reached = vae.encode(x).distribution.concentration1.numpy()
     assert reached.min() < 0.011
     assert reached.max() > 900

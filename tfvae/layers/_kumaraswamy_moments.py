@@ -1,11 +1,12 @@
 """Means of log v and log(1 - v) of a Kumaraswamy variable v, of which the second has no closed form."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
 
-from tfvae.layers._log_odds_numerics import log1mexp
+from tfvae.layers._digamma import digamma
 from tfvae.typing import Tensor
 
 # Nodes and weights of the trapezoidal rule in r, for sigma = 3 sinh(r) from -20 to 20.
@@ -17,7 +18,7 @@ _LARGE = 0.5  # values of a from which on the first of the two formulas is used
 
 def mean_log(a: Tensor, b: Tensor) -> Tensor:
     """Computes E[log v] = -(psi(b + 1) + gamma) / a of v ~ Kumaraswamy(a, b)."""
-    return -(tf.math.digamma(b + 1.0) + np.euler_gamma) / a
+    return -(digamma(b + 1.0) + np.euler_gamma) / a
 
 
 def mean_log_complement(a: Tensor, b: Tensor, dtype: tf.DType) -> Tensor:
@@ -52,14 +53,51 @@ def mean_log_complement(a: Tensor, b: Tensor, dtype: tf.DType) -> Tensor:
     return -tf.where(a >= _LARGE, large, small) - integral
 
 
-def _integral(a: Tensor, b: Tensor) -> Tensor:
+@tf.custom_gradient
+def _integral(a: Tensor, b: Tensor) -> tuple[Tensor, Callable[[Tensor], tuple[Tensor, Tensor]]]:
+    """Computes the integral, and its derivatives at the same nodes.
+
+    The nodes move with b. This does not change the integral, so their derivative is left out.
+    """
     is_large = a >= _LARGE
     c = tf.where(is_large, 1.0 / a, a)
-    sigma = tf.constant(_SIGMA, a.dtype) - tf.stop_gradient(tf.math.log(tf.maximum(b, 1.0)))[..., tf.newaxis]
-    log_y, log_rest = -tf.nn.softplus(-sigma), -tf.nn.softplus(sigma)  # [..., nodes]
-    y, c, b, is_large = tf.exp(log_y), c[..., tf.newaxis], b[..., tf.newaxis], is_large[..., tf.newaxis]
-    log_c, log_complement = tf.math.log(c), log1mexp(c * log_y)  # log(1 - y^c)
-    survival = tf.exp(b * log_rest)
-    large = b * survival * (log_rest - log_complement + y * log_c)
-    small = tf.exp(b * log_complement) - tf.exp(b * tf.where(is_large, tf.zeros_like(log_c), log_c)) * survival
-    return tf.reduce_sum(y * tf.where(is_large, large, small) * tf.constant(_WEIGHTS, a.dtype), axis=-1)
+    log_c = tf.math.log(c)
+    small_power = tf.exp(b * tf.where(is_large, tf.zeros_like(log_c), log_c))  # c^b
+    is_large, b_, c_, log_c, power = (each[..., tf.newaxis] for each in (is_large, b, c, log_c, small_power))
+    # With sigma = nodes - log(max(b, 1)), exp(-sigma) takes no exponential. [..., nodes] from here on.
+    shift = tf.maximum(b_, 1.0)
+    odds_against = tf.constant(np.exp(-_SIGMA), a.dtype) * shift
+    y = 1.0 / (1.0 + odds_against)
+    log_y, log_rest = -tf.math.log1p(odds_against), -tf.math.log1p(tf.constant(np.exp(_SIGMA), a.dtype) / shift)
+    survival = tf.exp(b_ * log_rest)
+    y_power, complement = tf.exp(c_ * log_y), -tf.math.expm1(c_ * log_y)  # y^c and 1 - y^c
+    log_complement = _log_complement(y_power, complement)
+    slope = -log_y * y_power / complement  # of log(1 - y^c) by c
+    difference = log_rest - log_complement + y * log_c
+    complement_power = tf.exp(b_ * log_complement)  # (1 - y^c)^b
+    weights = y * tf.constant(_WEIGHTS, a.dtype)
+
+    def integrated(large: Tensor, small: Tensor) -> Tensor:
+        return tf.reduce_sum(weights * tf.where(is_large, large, small), axis=-1)
+
+    value = integrated(b_ * survival * difference, complement_power - power * survival)
+    by_b = integrated(
+        survival * (1.0 + b_ * log_rest) * difference,
+        complement_power * log_complement - power * survival * (log_c + log_rest),
+    )
+    by_c = integrated(b_ * survival * (y / c_ - slope), b_ * (complement_power * slope - power / c_ * survival))
+    by_a = by_c * tf.where(a >= _LARGE, -tf.square(c), tf.ones_like(c))
+    return value, lambda upstream: (upstream * by_a, upstream * by_b)
+
+
+def _log_complement(y_power: Tensor, complement: Tensor) -> Tensor:
+    """Computes log(1 - p) of p and 1 - p, each of which is precise where it is small."""
+    rounded = 1.0 - y_power
+    is_near_one = complement < 0.5
+    logarithm = tf.math.log(tf.where(is_near_one, complement, rounded))
+    # log1p(-p) from a logarithm of the rounded 1 - p (Kahan).
+    is_lost = tf.equal(rounded, 1.0)
+    corrected = tf.where(
+        is_lost, -y_power, logarithm * y_power / tf.where(is_lost, tf.ones_like(rounded), 1.0 - rounded)
+    )
+    return tf.where(is_near_one, logarithm, corrected)

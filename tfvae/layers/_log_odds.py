@@ -84,6 +84,12 @@ class BetaLogOdds(_LogOdds):
     def _mode(self) -> Tensor:
         return tf.math.log(self.concentration1) - tf.math.log(self.concentration0)
 
+    def _entropy(self) -> Tensor:
+        a, b = self.concentration1, self.concentration0
+        of_both = tf.math.digamma(a + b)
+        log_v, log_rest = tf.math.digamma(a) - of_both, tf.math.digamma(b) - of_both
+        return tfp.math.lbeta(a, b) - a * log_v - b * log_rest
+
 
 class KumaraswamyLogOdds(_LogOdds):
     """Log-odds of a variable v ~ Kumaraswamy(a, b), whose density is a b v^(a - 1) (1 - v^a)^(b - 1).
@@ -115,6 +121,16 @@ class KumaraswamyLogOdds(_LogOdds):
         return log_a + log_b - a * tf.nn.softplus(-u) - tf.nn.softplus(u) + (b - 1.0) * log_complement
 
     def _mean(self) -> Tensor:
+        log_v, log_rest = self._mean_logs()
+        return log_v - log_rest
+
+    def _entropy(self) -> Tensor:
+        a, b = self.concentration1, self.concentration0
+        log_v, log_rest = self._mean_logs()
+        return 1.0 - 1.0 / b - tf.math.log(a) - tf.math.log(b) - a * log_v - log_rest
+
+    def _mean_logs(self) -> tuple[Tensor, Tensor]:
+        """Returns E[log v] and E[log(1 - v)]."""
         shape = self.batch_shape_tensor()
         a, b = (tf.broadcast_to(each, shape) for each in (self.concentration1, self.concentration0))
-        return mean_log(a, b) - mean_log_complement(a, b, self.dtype)
+        return mean_log(a, b), mean_log_complement(a, b, self.dtype)

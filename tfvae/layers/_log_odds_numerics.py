@@ -33,11 +33,3 @@ def complementary_log_log(k: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]
 def log_softplus(x: Tensor) -> Tensor:
     """Computes log(log(1 + exp(x))), which is x for very negative x."""
     return tf.where(x < -_FAR, x, tf.math.log(tf.nn.softplus(tf.maximum(x, -_FAR))))
-
-
-@tf.custom_gradient
-def log1mexp(x: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
-    """Computes log(1 - exp(x)) of negative x, with a finite gradient for every x."""
-    rest = -tf.math.expm1(x)
-    value = tf.where(x > -0.7, tf.math.log(rest), tf.math.log1p(-tf.exp(x)))
-    return value, lambda upstream: -upstream * tf.exp(x) / rest
