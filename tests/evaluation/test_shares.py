@@ -29,17 +29,16 @@ def bits(num=60):
     return np.random.default_rng(0).integers(2, size=(num, 4)).astype("float32")
 
 
-def sharp(vae, first):
-    """An encoder whose first fraction is 1 where the first bit is 1 and the second share gets all where it is 0."""
-    kernel, bias = np.zeros((4, 6), "float32"), np.zeros(6, "float32")
-    bias[:3], bias[3:] = (-20.0, 60.0, 60.0), -20.0
-    kernel[0, 0] = 80.0 if first else 0.0
+def make_sharp(vae):
+    """The first share has all mass where the first bit is 1, and the second one where it is 0."""
+    kernel, bias = np.zeros((4, 6), "float32"), np.array([-20, 60, 60, 60, -20, -20], "float32")
+    kernel[0, [0, 3]] = 80.0, -80.0
     vae.encoder.layers[0].set_weights([kernel, bias])
 
 
 def test_effective_dimensions_of_known_shares(vae):
     x = bits()
-    sharp(vae, first=True)
+    make_sharp(vae)
     found = evaluation.effective_dimensions(vae, x, num_samples=20)
     part = x[:, 0].mean()
     expected = np.array([part, 1 - part, 0, 0])
@@ -54,7 +53,7 @@ def test_effective_dimensions_of_known_shares(vae):
 
 def test_representation_is_that_of_the_shares(vae):
     """Log-odds far out differ between draws, while the shares tell the first bit."""
-    sharp(vae, first=True)
+    make_sharp(vae)
     x = bits()
     split = Split(x, x[:, 0].astype("int64"))
     found = evaluation.representation(vae, split, split, k=3, num_samples=20)

@@ -1,18 +1,17 @@
 """Base class of the layers for the log-odds of sticks, and their raw parameters."""
 
+import math
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from tfvae._checks import number
-from tfvae._numerics import softplus_inverse
 from tfvae.layers._event_layers import EventSizeLayer
 from tfvae.layers._event_shape import event_size_of
 from tfvae.typing import ConvertToTensorFn, Distribution, Tensor
 
-# The smallest concentration. A variable with a smaller one is 0 or 1 for all purposes of a decoder.
-CONCENTRATION_FLOOR = 0.01
+# The smallest and largest concentration.
+SMALLEST, LARGEST = 0.01, 1000.0
 
 
 class ConcentrationsLayer(EventSizeLayer):
@@ -64,17 +63,22 @@ class ConcentrationsLayer(EventSizeLayer):
 def concentrations(params: Tensor, event_size: int, start: float) -> tuple[Tensor, Tensor]:
     """Returns the two concentrations `[..., event_size]`, which are 1 and `start` for parameters of zero.
 
-    Each is softplus(raw + constant) + 0.01.
+    With c for the value at zero, each is 0.01 + (c - 0.01) exp(l tanh(raw / l)), where l = log(1000 / c). A raw value
+    is thus about the logarithm of a concentration: a narrow fraction, which takes concentrations of hundreds, is as
+    near as a small scale of a normal variable.
     """
     params, start = tf.convert_to_tensor(params), _checked_start(start)
-    raw1, raw0 = tf.split(params, [event_size, event_size], axis=-1)
-    at_zero = softplus_inverse(np.array([1.0, start]) - CONCENTRATION_FLOOR)
     concentration1, concentration0 = (
-        tf.nn.softplus(raw + tf.constant(shift, raw.dtype)) + tf.constant(CONCENTRATION_FLOOR, raw.dtype)
-        for raw, shift in zip((raw1, raw0), at_zero, strict=True)
+        _bounded_exponential(raw, at_zero)
+        for raw, at_zero in zip(tf.split(params, [event_size, event_size], axis=-1), (1.0, start), strict=True)
     )
     return concentration1, concentration0
 
 
+def _bounded_exponential(raw: Tensor, at_zero: float) -> Tensor:
+    limit = math.log(LARGEST / at_zero)
+    return SMALLEST + (at_zero - SMALLEST) * tf.exp(limit * tf.tanh(raw / limit))
+
+
 def _checked_start(start: float) -> float:
-    return number(start, "start", above=CONCENTRATION_FLOOR)
+    return number(start, "start", above=SMALLEST, at_most=LARGEST / 2)

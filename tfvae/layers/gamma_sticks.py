@@ -32,10 +32,11 @@ class GammaSticks(ConcentrationsLayer):
         `Independent` log-odds `[..., K - 1]`.
 
     Raises:
-        ValueError: If `event_size` is below 1, or `start` not above 0.01.
+        ValueError: If `event_size` is below 1, or `start` not above 0.01 and at most 500.
 
     Numerics:
-        Each concentration is softplus(raw value + constant) + 0.01. Gamma variables are drawn as logarithms.
+        Concentrations are from 0.01 to 1,000. A raw value is about the logarithm of one, relative to its value for
+        zero. Gamma variables are drawn as logarithms.
 
     References:
         Nalisnick & Smyth, Stick-Breaking Variational Autoencoders, 2017, arXiv 1605.06197, section 4.1.

@@ -34,11 +34,11 @@ class KumaraswamySticks(ConcentrationsLayer):
         `Independent` log-odds `[..., K - 1]`.
 
     Raises:
-        ValueError: If `event_size` is below 1, or `start` not above 0.01.
+        ValueError: If `event_size` is below 1, or `start` not above 0.01 and at most 500.
 
     Numerics:
-        Each concentration is softplus(raw value + constant) + 0.01. Draws, densities and gradients are finite for
-        concentrations from 0.01 to 1,000 and beyond.
+        Concentrations are from 0.01 to 1,000. A raw value is about the logarithm of one, relative to its value for
+        zero. Draws, densities and gradients are finite for all of them.
 
     Example:
         >>> encoder = keras.Sequential([keras.layers.Dense(KumaraswamySticks.params_size(49)), KumaraswamySticks(49)])

@@ -2,11 +2,12 @@
 
 from typing import Any
 
+import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae._checks import number, whole_number
-from tfvae._serialization import register
+from tfvae._serialization import PACKAGE
 from tfvae.layers._log_odds import BetaLogOdds
 from tfvae.priors.prior import Prior
 from tfvae.typing import Distribution
@@ -14,7 +15,7 @@ from tfvae.typing import Distribution
 tfd = tfp.distributions
 
 
-@register
+@keras.saving.register_keras_serializable(package=PACKAGE, name="StickBreakingPrior")  # the layer has the short name
 class StickBreaking(Prior):
     """Log-odds of independent fractions v_k ~ Beta(1, alpha0), without weights: the prior of a stick-breaking VAE.
 
