@@ -8,10 +8,12 @@ import tensorflow as tf
 from tfvae._checks import number
 from tfvae.layers._event_layers import EventSizeLayer
 from tfvae.layers._event_shape import event_size_of
+from tfvae.layers._log_odds_numerics import complementary_log_log, log_softplus
 from tfvae.typing import ConvertToTensorFn, Distribution, Tensor
 
-# The smallest and largest concentration.
-SMALLEST, LARGEST = 0.01, 1000.0
+# Limits of concentrations. The last is that of b of Kumaraswamy variables, which grows like median^-a.
+SMALLEST, LARGEST, LARGEST_KUMARASWAMY = 0.01, 1e3, 1e8
+_LARGEST_LOG_POWER = 5.0
 
 
 class ConcentrationsLayer(EventSizeLayer):
@@ -60,25 +62,42 @@ class ConcentrationsLayer(EventSizeLayer):
         return {**super().get_config(), "start": self.start}
 
 
-def concentrations(params: Tensor, event_size: int, start: float) -> tuple[Tensor, Tensor]:
-    """Returns the two concentrations `[..., event_size]`, which are 1 and `start` for parameters of zero.
+def beta_concentrations(params: Tensor, event_size: int, start: float) -> tuple[Tensor, Tensor]:
+    """Returns the concentrations `[..., event_size]` of beta variables, 1 and `start` for parameters of zero.
 
-    With c for the value at zero, each is 0.01 + (c - 0.01) exp(l tanh(raw / l)), where l = log(1000 / c). A raw value
-    is thus about the logarithm of a concentration: a narrow fraction, which takes concentrations of hundreds, is as
-    near as a small scale of a normal variable.
+    They are 0.01 + k m and 0.01 + k (1 - m). The log-odds of m is the first raw parameter plus a constant, and the
+    second is about the logarithm of k, relative to its value for zero.
     """
-    params, start = tf.convert_to_tensor(params), _checked_start(start)
-    concentration1, concentration0 = (
-        _bounded_exponential(raw, at_zero)
-        for raw, at_zero in zip(tf.split(params, [event_size, event_size], axis=-1), (1.0, start), strict=True)
-    )
-    return concentration1, concentration0
+    location, raw = tf.split(tf.convert_to_tensor(params), [event_size, event_size], axis=-1)
+    first, second = 1.0 - SMALLEST, _checked_start(start) - SMALLEST
+    log_odds = location + math.log(first / second)
+    total = _bounded_exponential(raw, first + second, LARGEST)
+    return SMALLEST + total * tf.math.sigmoid(log_odds), SMALLEST + total * tf.math.sigmoid(-log_odds)
 
 
-def _bounded_exponential(raw: Tensor, at_zero: float) -> Tensor:
-    limit = math.log(LARGEST / at_zero)
-    return SMALLEST + (at_zero - SMALLEST) * tf.exp(limit * tf.tanh(raw / limit))
+def kumaraswamy_concentrations(params: Tensor, event_size: int, start: float) -> tuple[Tensor, Tensor]:
+    """Returns the concentrations `[..., event_size]` of Kumaraswamy variables, 1 and `start` for parameters of zero.
+
+    The second raw parameter is about log a. The first, plus a constant, is the log-odds of the median m, from which
+    b = log 2 / -log(1 - m^a) follows. A narrow fraction near 1/4 takes a = 10 and b = 1e6. Networks learn to move the
+    median and log a, and hardly a and b.
+    """
+    location, raw = tf.split(tf.convert_to_tensor(params), [event_size, event_size], axis=-1)
+    a = SMALLEST + _bounded_exponential(raw, 1.0 - SMALLEST, LARGEST)
+    median = -math.expm1(-math.log(2.0) / _checked_start(start))
+    log_odds = location + math.log(median / (1.0 - median))
+    # Beyond the upper limit, b is constant.
+    log_power = tf.minimum(tf.math.log(a) + log_softplus(-log_odds), _LARGEST_LOG_POWER)  # log(-log(m^a))
+    log_b = math.log(math.log(2.0)) - complementary_log_log(log_power)
+    at_zero = start - SMALLEST
+    return a, SMALLEST + _bounded_exponential(log_b - math.log(start), at_zero, LARGEST_KUMARASWAMY)
+
+
+def _bounded_exponential(raw: Tensor, at_zero: float, largest: float) -> Tensor:
+    """Computes at_zero exp(l tanh(raw / l)), which is between at_zero^2 / largest and largest."""
+    limit = math.log(largest / at_zero)
+    return at_zero * tf.exp(limit * tf.tanh(raw / limit))
 
 
 def _checked_start(start: float) -> float:
-    return number(start, "start", above=SMALLEST, at_most=LARGEST / 2)
+    return number(start, "start", above=SMALLEST, at_most=500)

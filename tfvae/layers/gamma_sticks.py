@@ -4,7 +4,7 @@ import tensorflow_probability as tfp
 
 from tfvae._serialization import register
 from tfvae.layers._log_odds import BetaLogOdds
-from tfvae.layers._sticks import ConcentrationsLayer, concentrations
+from tfvae.layers._sticks import ConcentrationsLayer, beta_concentrations
 from tfvae.typing import Distribution, Tensor
 
 tfd = tfp.distributions
@@ -26,7 +26,7 @@ class GammaSticks(ConcentrationsLayer):
         **kwargs: See `DistributionLayer`.
 
     Call arguments:
-        inputs: Parameters `[..., 2 (K - 1)]`: all raw a, then all raw b.
+        inputs: Parameters `[..., 2 (K - 1)]`: log-odds of the means, relative to that for zero; then raw a + b.
 
     Returns:
         `Independent` log-odds `[..., K - 1]`.
@@ -35,8 +35,8 @@ class GammaSticks(ConcentrationsLayer):
         ValueError: If `event_size` is below 1, or `start` not above 0.01 and at most 500.
 
     Numerics:
-        Concentrations are from 0.01 to 1,000. A raw value is about the logarithm of one, relative to its value for
-        zero. Gamma variables are drawn as logarithms.
+        a = 0.01 + k m and b = 0.01 + k (1 - m), where log k is bounded, so that both are below 1,001. Gamma variables
+        are drawn as logarithms.
 
     References:
         Nalisnick & Smyth, Stick-Breaking Variational Autoencoders, 2017, arXiv 1605.06197, section 4.1.
@@ -53,5 +53,5 @@ class GammaSticks(ConcentrationsLayer):
         name: str | None = None,
     ) -> Distribution:
         """Creates the distribution of log-odds `[..., event_size]` from parameters `[..., 2 * event_size]`."""
-        sticks = BetaLogOdds(*concentrations(params, event_size, start), validate_args=validate_args)
+        sticks = BetaLogOdds(*beta_concentrations(params, event_size, start), validate_args=validate_args)
         return tfd.Independent(sticks, 1, validate_args=validate_args, name=name or "GammaSticks")

@@ -4,7 +4,7 @@ import tensorflow_probability as tfp
 
 from tfvae._serialization import register
 from tfvae.layers._log_odds import KumaraswamyLogOdds
-from tfvae.layers._sticks import ConcentrationsLayer, concentrations
+from tfvae.layers._sticks import ConcentrationsLayer, kumaraswamy_concentrations
 from tfvae.typing import Distribution, Tensor
 
 tfd = tfp.distributions
@@ -28,7 +28,7 @@ class KumaraswamySticks(ConcentrationsLayer):
         **kwargs: See `DistributionLayer`.
 
     Call arguments:
-        inputs: Parameters `[..., 2 (K - 1)]`: all raw a, then all raw b.
+        inputs: Parameters `[..., 2 (K - 1)]`: log-odds of the medians, relative to that for zero; then raw a.
 
     Returns:
         `Independent` log-odds `[..., K - 1]`.
@@ -37,8 +37,8 @@ class KumaraswamySticks(ConcentrationsLayer):
         ValueError: If `event_size` is below 1, or `start` not above 0.01 and at most 500.
 
     Numerics:
-        Concentrations are from 0.01 to 1,000. A raw value is about the logarithm of one, relative to its value for
-        zero. Draws, densities and gradients are finite for all of them.
+        log a is bounded, so that a is from 0.01 to 1,000. b = log 2 / -log(1 - m^a) for the median m, from 0.01 to 1e8.
+        Draws, densities and gradients are finite for all of them.
 
     Example:
         >>> encoder = keras.Sequential([keras.layers.Dense(KumaraswamySticks.params_size(49)), KumaraswamySticks(49)])
@@ -59,5 +59,5 @@ class KumaraswamySticks(ConcentrationsLayer):
         name: str | None = None,
     ) -> Distribution:
         """Creates the distribution of log-odds `[..., event_size]` from parameters `[..., 2 * event_size]`."""
-        sticks = KumaraswamyLogOdds(*concentrations(params, event_size, start), validate_args=validate_args)
+        sticks = KumaraswamyLogOdds(*kumaraswamy_concentrations(params, event_size, start), validate_args=validate_args)
         return tfd.Independent(sticks, 1, validate_args=validate_args, name=name or "KumaraswamySticks")

@@ -45,7 +45,7 @@ def build_m2(parts: ModelParts, num_classes: int, estimator: Any) -> VAE:
         classifier=classifier,
         encoder=keras.Model({"inputs": inputs, "y": y}, parameters, name="encoder_of_z"),
         posterior=posterior,
-        latent_layer=next(iter(latent_layers(model)), None),
+        latent_layer=_in_one(latent_layers(model)),
         decoder=parts.decoder_body(),
         likelihood=likelihood,
         label_prior=_label_prior(model.label_prior, num_classes),
@@ -68,3 +68,7 @@ def _body(parts: ModelParts, name: str, width: int) -> keras.Model:
 def _label_prior(probs: Any, num_classes: int) -> priors.Categorical:
     given = None if isinstance(probs, str) else probs
     return priors.Categorical(num_classes, given, learned=probs == "learned", name="prior_of_y")
+
+
+def _in_one(found: list[keras.layers.Layer]) -> keras.Model | None:
+    return keras.Sequential(found, name="of_z") if found else None

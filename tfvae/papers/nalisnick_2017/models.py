@@ -13,7 +13,7 @@ from tfvae.papers.scheduled_learner import ScheduledLearner
 from tfvae.training.initial_weights import start_at_marginals
 
 NUM_SHARES, HIDDEN, ALPHA0, ACTIVATION = 50, 500, 5.0, "relu"
-BATCH_SIZE, LEARNING_RATE, LAST_SHARE = 100, 1e-3, 0.02
+BATCH_SIZE, LEARNING_RATE, LAST_SHARE = 100, 2e-3, 0.02
 _SEED_STRIDE = 10_000  # larger than the number of passes
 _SHAPE = (28, 28, 1)
 
@@ -47,8 +47,8 @@ GAUSSIAN, KUMARASWAMY = ROWS[0].name, ROWS[1].name
 def build_vae(row: Row, train: Split, num_passes: int, seed: int) -> VAE:
     """Builds and compiles the model of a row: one hidden layer of 500 units in encoder and decoder.
 
-    The stick-breaking models have the log-odds of 49 sticks as latents, and their decoder gets 50 shares. At the start,
-    their posteriors are near the prior. The Gaussian model has 50 latent dimensions.
+    The stick-breaking models have the log-odds of 49 sticks as latents. Their decoder gets shares times 50, which have
+    the mean 1, and before training their posteriors are near the prior. The Gaussian model has 50 latent dimensions.
 
     Args:
         row: Row of the tables.
@@ -62,11 +62,10 @@ def build_vae(row: Row, train: Split, num_passes: int, seed: int) -> VAE:
     likelihood = layers.IndependentBernoulli
     encoder = networks.mlp(row.layer.params_size(size), (HIDDEN,), ACTIVATION)
     decoder = networks.mlp(likelihood.params_size(_SHAPE), (HIDDEN,), ACTIVATION)
+    before = [] if is_gaussian else [layers.StickBreaking(), keras.layers.Rescaling(float(NUM_SHARES))]
     vae = VAE(
         keras.Sequential([keras.Input(_SHAPE), encoder, _posterior(row, size)]),
-        keras.Sequential(
-            [keras.Input((size,)), *([] if is_gaussian else [layers.StickBreaking()]), decoder, likelihood(_SHAPE)]
-        ),
+        keras.Sequential([keras.Input((size,)), *before, decoder, likelihood(_SHAPE)]),
         prior=priors.StandardNormal(size) if is_gaussian else priors.StickBreaking(size, ALPHA0),
         seed=seed,
     )
