@@ -31,8 +31,9 @@ def bits(num=60):
 
 def make_sharp(vae):
     """The first share has all mass where the first bit is 1, and the second one where it is 0."""
-    kernel, bias = np.zeros((4, 6), "float32"), np.array([-20, 60, 60, 60, -20, -20], "float32")
-    kernel[0, [0, 3]] = 80.0, -80.0
+    # Medians of the fractions, then their widths.
+    kernel, bias = np.zeros((4, 6), "float32"), np.array([-20, 20, 20, 0, 0, 0], "float32")
+    kernel[0, 0] = 40.0
     vae.encoder.layers[0].set_weights([kernel, bias])
 
 

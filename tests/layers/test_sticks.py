@@ -195,13 +195,14 @@ def sticks_vae(layer, kl="auto", size=49, **kwargs):
 
 @pytest.mark.parametrize("kl", ["analytic", "monte_carlo"])
 def test_vae_of_extreme_sticks_trains_and_is_saved(kl, tmp_path):
-    """Raw parameters of the first dense layer far out, so that concentrations reach from 0.01 to 1,000."""
+    """Raw parameters far out, so that concentrations reach their limits."""
     x = np.random.default_rng(0).integers(2, size=(64, 5)).astype("float32")
     vae = sticks_vae(KumaraswamySticks, kl, start=4.0)
     vae.encoder.layers[0].kernel.assign(4000.0 * vae.encoder.layers[0].kernel)
-    reached = vae.encode(x).distribution.concentration1.numpy()
-    assert reached.min() < 0.011
-    assert reached.max() > 900
+    sticks = vae.encode(x).distribution
+    for reached in (sticks.concentration1.numpy(), sticks.concentration0.numpy()):
+        assert reached.min() < 0.012
+        assert reached.max() > 900
     vae.compile("adam", jit_compile=False)
     history = vae.fit(x, epochs=2, batch_size=32, verbose=0)
     assert np.isfinite(history.history["loss"]).all()
@@ -220,6 +221,16 @@ def test_raw_parameters_of_zero_give_the_prior():
         np.testing.assert_allclose(
             exact_kl_or_none(q, StickBreakingPrior(3, alpha0=4.0).distribution()), 0.0, atol=1e-5
         )
+
+
+def test_the_first_raw_parameter_is_the_log_odds_of_the_median():
+    """Exactly where log b is well within its limits: at the median, half of the draws are above."""
+    params = np.array([[-0.5, 0.7, 0.3, -0.4]], "float32")
+    sticks = KumaraswamySticks.new(params, 2, start=2.0).distribution
+    median = -np.expm1(-np.log(2.0) / 2.0)
+    log_odds = params[0, :2] + special.logit(median)
+    a, b = (each.numpy()[0] for each in (sticks.concentration1, sticks.concentration0))
+    np.testing.assert_allclose((1 - special.expit(log_odds) ** a) ** b, 0.5, atol=0.01)
 
 
 def test_errors():

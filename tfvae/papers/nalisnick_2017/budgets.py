@@ -22,6 +22,6 @@ class Budget:
 
 BUDGETS = {
     "quick": Budget(5, num_train=10_000, num_test=1_000),
-    "standard": Budget(50),
+    "standard": Budget(100),
     "full": Budget(500),
 }
