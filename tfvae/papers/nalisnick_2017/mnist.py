@@ -56,8 +56,8 @@ def mnist(job: Job, budget: Budget) -> Result:
             f"alpha0 = {ALPHA0:g}, {ACTIVATION} units, minibatches of {BATCH_SIZE}, the KL where the paper cuts a "
             "series, gamma variables with implicit gradients where the paper approximates the inverse of their "
             "distribution function, posteriors of sticks that are parametrised by medians or means and widths, shares "
-            "that are multiplied by their number before the decoder, and a learning rate that falls as a cosine instead "
-            "of early stopping, so that the 5,000 validation images are not used. For the Gaussian model, an earlier "
+            "that are multiplied by their number before the decoder, and a learning rate that falls as a cosine, not "
+            "early stopping, so that the 5,000 validation images are not used. For the Gaussian model, an earlier "
             "version of the paper has 93.93 nats.",
             "For gray values, log p(x) is a cross-entropy and no density, so that it can be compared only with models "
             "that are measured in this way.",
