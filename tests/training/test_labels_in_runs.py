@@ -44,6 +44,7 @@ MODELS = {
     "of an image": {"data": {"condition": "image"}, "model": {"conditioned": ["encoder"]}},
     "prior": {"data": {"condition": "label"}, "model": {"conditioned": [], "prior": "conditional"}},
     "m2": {"data": {"num_labels": 10}, "model": {"kind": "m2", "label_prior": [0.3, 0.7]}},
+    "sticks": {"model": {"kind": "m2", "posterior": "kumaraswamy_sticks", "prior": "stick_breaking"}},
     "all labels": {"model": {"kind": "m2", "posterior": "autoregressive_flow", "label_prior": "learned"}},
 }
 

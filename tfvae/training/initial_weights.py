@@ -107,5 +107,6 @@ def start_at_base(encoder: keras.Model, *, seed: int) -> None:
 
 def _last_with_bias(network: keras.Model) -> keras.layers.Layer:
     """Returns the layer that outputs the parameters of the distribution."""
-    body = next(layer for layer in network.layers if isinstance(layer, keras.Model))
-    return [layer for layer in body.layers if getattr(layer, "bias", None) is not None][-1]
+    bodies = (layer.layers for layer in network.layers if isinstance(layer, keras.Model))
+    with_bias = ([layer for layer in body if getattr(layer, "bias", None) is not None] for body in bodies)
+    return next(found for found in with_bias if found)[-1]
