@@ -14,7 +14,7 @@ import tensorflow_probability as tfp
 from slow import slow_except
 
 import tfvae
-from tfvae import layers
+from tfvae import flows, layers
 from tfvae.losses import negative_log_likelihood
 
 tfd = tfp.distributions
@@ -166,6 +166,9 @@ SIZED = {
     "kumaraswamy_sticks": Sized(layers.KumaraswamySticks, real, lambda d: 2 * d),
     "gamma_sticks": Sized(layers.GammaSticks, real, lambda d: 2 * d),
     "logit_normal_sticks": Sized(layers.LogitNormalSticks, real, lambda d: 2 * d),
+    "normalizing_flow": Sized(
+        lambda d, **kwargs: layers.NormalizingFlow(d, [flows.Planar()], **kwargs), real, lambda d: 4 * d + 1
+    ),
     "von_mises_fisher": Sized(layers.VonMisesFisher, direction, lambda d: d + 1, smallest=2),
 }
 
