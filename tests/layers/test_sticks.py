@@ -193,7 +193,7 @@ def sticks_vae(layer, kl="auto", size=49, **kwargs):
     return VAE(encoder, decoder, StickBreakingPrior(size, alpha0=4.0), SGVB(kl=kl), seed=0)
 
 
-@pytest.mark.parametrize("kl", ["analytic", "monte_carlo"])
+@pytest.mark.parametrize("kl", [pytest.param("analytic", marks=pytest.mark.slow), "monte_carlo"])
 def test_vae_of_extreme_sticks_trains_and_is_saved(kl, tmp_path):
     """Raw parameters far out, so that concentrations reach their limits."""
     x = np.random.default_rng(0).integers(2, size=(64, 5)).astype("float32")

@@ -119,7 +119,7 @@ def test_defaults_are_written_out():
         ({"kind": "flow", "hidden_units": 64}, "model.prior", "prior.hidden_units must be a list, each an integer"),
         ({"kind": "flow", "hidden_units": ["a"]}, "model.prior", "prior.hidden_units must be a list, each an integer"),
         ({"kind": "flow", "activation": "relux"}, "model.prior", "prior.activation must be one of .*'relu'"),
-        ({"kind": "flow", "transform": "plane"}, "model.prior", "prior.transform must be one of .*'planar'"),
+        ({"kind": "flow", "transform": "planer"}, "model.prior", "prior.transform must be one of .*'planar'"),
         ({"kind": "flow", "transform": {"kind": "sylvester", "num_vectors": 0}}, "model.posterior", "num_vectors must"),
         ({"kind": "flow", "transform": {"kind": "radial", "m": 0}}, "model.posterior", "posterior.transform.m is not"),
         ({"kind": "resnet", "normalization": 3}, "model.network", "network.normalization must be text"),
