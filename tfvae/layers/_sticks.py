@@ -1,9 +1,10 @@
 """Base class of the layers for the log-odds of sticks, and their raw parameters."""
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import tensorflow as tf
+import tensorflow_probability as tfp
 
 from tfvae._checks import number
 from tfvae.layers._event_layers import EventSizeLayer
@@ -11,13 +12,15 @@ from tfvae.layers._event_shape import event_size_of
 from tfvae.layers._log_odds_numerics import complementary_log_log, log_softplus
 from tfvae.typing import ConvertToTensorFn, Distribution, Tensor
 
+tfd = tfp.distributions
+
 # Limits of concentrations. The last is that of b of Kumaraswamy variables, which grows like median^-a.
 SMALLEST, LARGEST, LARGEST_KUMARASWAMY = 0.01, 1e3, 1e8
 _LARGEST_LOG_POWER = 5.0
 
 
 class ConcentrationsLayer(EventSizeLayer):
-    """Base class of layers for log-odds of sticks with two concentrations.
+    """Base class of layers for log-odds of sticks with two concentrations, which a subclass computes from parameters.
 
     Args:
         event_size: Number of log-odds, K - 1 for K shares.
@@ -26,6 +29,9 @@ class ConcentrationsLayer(EventSizeLayer):
         validate_args: See `DistributionLayer`.
         **kwargs: See `DistributionLayer`.
     """
+
+    # The distribution of the log-odds of one stick, from its two concentrations.
+    distribution_class: ClassVar[type]
 
     def __init__(
         self,
@@ -38,6 +44,11 @@ class ConcentrationsLayer(EventSizeLayer):
         super().__init__(event_size, convert_to_tensor_fn, validate_args, **kwargs)
         self.start = _checked_start(start)
 
+    @staticmethod
+    def concentrations(params: Tensor, event_size: int, start: float) -> tuple[Tensor, Tensor]:
+        """Returns the concentrations `[..., event_size]` from parameters `[..., 2 * event_size]`."""
+        raise NotImplementedError("Subclasses must define concentrations.")
+
     @classmethod
     def new(
         cls,
@@ -48,7 +59,8 @@ class ConcentrationsLayer(EventSizeLayer):
         name: str | None = None,
     ) -> Distribution:
         """Creates the distribution of log-odds `[..., event_size]` from parameters `[..., 2 * event_size]`."""
-        raise NotImplementedError(f"{cls.__name__} must define new.")
+        sticks = cls.distribution_class(*cls.concentrations(params, event_size, start), validate_args=validate_args)
+        return tfd.Independent(sticks, 1, validate_args=validate_args, name=name or cls.__name__)
 
     @staticmethod
     def params_size(event_size: int, name: str | None = None) -> int:

@@ -1,13 +1,8 @@
 """Distribution layer for sticks with beta fractions, composed of gamma variables."""
 
-import tensorflow_probability as tfp
-
 from tfvae._serialization import register
 from tfvae.layers._log_odds import BetaLogOdds
 from tfvae.layers._sticks import ConcentrationsLayer, beta_concentrations
-from tfvae.typing import Distribution, Tensor
-
-tfd = tfp.distributions
 
 
 @register
@@ -43,15 +38,5 @@ class GammaSticks(ConcentrationsLayer):
         Figurnov, Mohamed & Mnih, Implicit Reparameterization Gradients, 2018, arXiv 1805.08498.
     """
 
-    @classmethod
-    def new(
-        cls,
-        params: Tensor,
-        event_size: int,
-        start: float = 1.0,
-        validate_args: bool = False,
-        name: str | None = None,
-    ) -> Distribution:
-        """Creates the distribution of log-odds `[..., event_size]` from parameters `[..., 2 * event_size]`."""
-        sticks = BetaLogOdds(*beta_concentrations(params, event_size, start), validate_args=validate_args)
-        return tfd.Independent(sticks, 1, validate_args=validate_args, name=name or "GammaSticks")
+    distribution_class = BetaLogOdds
+    concentrations = staticmethod(beta_concentrations)

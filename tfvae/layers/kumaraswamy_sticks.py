@@ -1,13 +1,8 @@
 """Distribution layer for sticks with Kumaraswamy fractions."""
 
-import tensorflow_probability as tfp
-
 from tfvae._serialization import register
 from tfvae.layers._log_odds import KumaraswamyLogOdds
 from tfvae.layers._sticks import ConcentrationsLayer, kumaraswamy_concentrations
-from tfvae.typing import Distribution, Tensor
-
-tfd = tfp.distributions
 
 
 @register
@@ -49,15 +44,5 @@ class KumaraswamySticks(ConcentrationsLayer):
         Nalisnick & Smyth, Stick-Breaking Variational Autoencoders, 2017, arXiv 1605.06197, section 4.1.
     """
 
-    @classmethod
-    def new(
-        cls,
-        params: Tensor,
-        event_size: int,
-        start: float = 1.0,
-        validate_args: bool = False,
-        name: str | None = None,
-    ) -> Distribution:
-        """Creates the distribution of log-odds `[..., event_size]` from parameters `[..., 2 * event_size]`."""
-        sticks = KumaraswamyLogOdds(*kumaraswamy_concentrations(params, event_size, start), validate_args=validate_args)
-        return tfd.Independent(sticks, 1, validate_args=validate_args, name=name or "KumaraswamySticks")
+    distribution_class = KumaraswamyLogOdds
+    concentrations = staticmethod(kumaraswamy_concentrations)
