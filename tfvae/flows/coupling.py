@@ -1,17 +1,15 @@
 """Affine coupling transform of a normalizing flow."""
 
-from typing import Any
-
 import tensorflow as tf
 
 from tfvae._serialization import register
-from tfvae.flows._conditioner import Conditioner
-from tfvae.flows._network_transform import NetworkTransform, bounded_log_scale
+from tfvae.flows._coupling_transform import CouplingTransform
+from tfvae.flows._network_transform import bounded_log_scale
 from tfvae.typing import Tensor
 
 
 @register
-class Coupling(NetworkTransform):
+class Coupling(CouplingTransform):
     """Affine coupling (RealNVP): one half of the elements is scaled and shifted by functions of the other half.
 
     Both directions take one pass through the network, so densities of given z are as cheap as draws. Each transform
@@ -41,31 +39,19 @@ class Coupling(NetworkTransform):
         Dinh, Sohl-Dickstein & Bengio, Density Estimation Using Real NVP, 2017, arXiv 1605.08803, section 3.
     """
 
-    def build(self, input_shape: Any) -> None:
-        self.conditioner = Conditioner(
-            self.hidden_units,
-            2,
-            self.context_size,
-            self.activation,
-            moves_first=self.right_to_left,
-            seed=self.seed,
-            trainable=self.trainable,
-            dtype=self.dtype_policy,
-            name="network",
-        )
-        self.conditioner.build(input_shape)
-        self.built = True
+    @property
+    def num_raw(self) -> int:
+        return 2
 
-    def forward(self, u: Tensor, parameters: Tensor) -> tuple[Tensor, Tensor]:
-        kept, moved = self.conditioner.split(u)
-        shift, log_scale = self._shift_and_log_scale(kept, parameters)
-        return self.conditioner.join(kept, moved * tf.exp(log_scale) + shift), tf.reduce_sum(log_scale, axis=-1)
+    def move(self, values: Tensor, raw: Tensor) -> tuple[Tensor, Tensor]:
+        shift, log_scale = _shift_and_log_scale(raw)
+        return values * tf.exp(log_scale) + shift, log_scale
 
-    def inverse(self, z: Tensor, parameters: Tensor) -> tuple[Tensor, Tensor]:
-        kept, moved = self.conditioner.split(z)
-        shift, log_scale = self._shift_and_log_scale(kept, parameters)
-        return self.conditioner.join(kept, (moved - shift) * tf.exp(-log_scale)), tf.reduce_sum(log_scale, axis=-1)
+    def move_back(self, values: Tensor, raw: Tensor) -> tuple[Tensor, Tensor]:
+        shift, log_scale = _shift_and_log_scale(raw)
+        return (values - shift) * tf.exp(-log_scale), log_scale
 
-    def _shift_and_log_scale(self, kept: Tensor, parameters: Tensor) -> tuple[Tensor, Tensor]:
-        shift, raw = tf.unstack(self.conditioner(kept, self.context(parameters)), num=2, axis=-1)
-        return shift, bounded_log_scale(raw)
+
+def _shift_and_log_scale(raw: Tensor) -> tuple[Tensor, Tensor]:
+    shift, raw_scale = tf.unstack(raw, num=2, axis=-1)
+    return shift, bounded_log_scale(raw_scale)

@@ -3,18 +3,15 @@
 from collections.abc import Sequence
 from typing import Any
 
-import tensorflow as tf
-
 from tfvae._checks import number, whole_number
 from tfvae._serialization import register
 from tfvae.flows import _rational_quadratic
-from tfvae.flows._conditioner import Conditioner
-from tfvae.flows._network_transform import NetworkTransform
+from tfvae.flows._coupling_transform import CouplingTransform
 from tfvae.typing import Tensor
 
 
 @register
-class Spline(NetworkTransform):
+class Spline(CouplingTransform):
     """Neural spline coupling: each element of one half passes an increasing function that the other half determines.
 
     The functions are rational-quadratic splines of [-bound, bound] and the identity outside. They can make several
@@ -60,33 +57,17 @@ class Spline(NetworkTransform):
         self.num_bins = whole_number(num_bins, "num_bins", at_least=2)
         self.bound = float(number(bound, "bound", above=0))
 
-    def build(self, input_shape: Any) -> None:
-        self.conditioner = Conditioner(
-            self.hidden_units,
-            3 * self.num_bins - 1,
-            self.context_size,
-            self.activation,
-            moves_first=self.right_to_left,
-            seed=self.seed,
-            trainable=self.trainable,
-            dtype=self.dtype_policy,
-            name="network",
-        )
-        self.conditioner.build(input_shape)
-        self.built = True
+    @property
+    def num_raw(self) -> int:
+        return 3 * self.num_bins - 1
 
-    def forward(self, u: Tensor, parameters: Tensor) -> tuple[Tensor, Tensor]:
-        kept, moved = self.conditioner.split(u)
-        moved, log_slope = _rational_quadratic.forward(moved, self._bins(kept, parameters))
-        return self.conditioner.join(kept, moved), tf.reduce_sum(log_slope, axis=-1)
+    def move(self, values: Tensor, raw: Tensor) -> tuple[Tensor, Tensor]:
+        return _rational_quadratic.forward(values, self._bins(raw))
 
-    def inverse(self, z: Tensor, parameters: Tensor) -> tuple[Tensor, Tensor]:
-        kept, moved = self.conditioner.split(z)
-        moved, log_slope = _rational_quadratic.inverse(moved, self._bins(kept, parameters))
-        return self.conditioner.join(kept, moved), tf.reduce_sum(log_slope, axis=-1)
+    def move_back(self, values: Tensor, raw: Tensor) -> tuple[Tensor, Tensor]:
+        return _rational_quadratic.inverse(values, self._bins(raw))
 
-    def _bins(self, kept: Tensor, parameters: Tensor) -> _rational_quadratic.Bins:
-        raw = self.conditioner(kept, self.context(parameters))
+    def _bins(self, raw: Tensor) -> _rational_quadratic.Bins:
         return _rational_quadratic.bins_of(raw, self.num_bins, self.bound)
 
     def get_config(self) -> dict[str, Any]:
