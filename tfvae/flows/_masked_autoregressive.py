@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae.flows._kept_result import KeptResult
 from tfvae.typing import Tensor
 
 
@@ -23,21 +23,15 @@ def masked_autoregressive_flow(
 
 
 class _CachedFunction:
-    """Function with a cache of one result.
-
-    For a density, TFP calls the function twice with the same x: for the inverse and for its Jacobian.
-    """
+    """Function whose last result is kept: for a density, TFP calls it twice with the same x."""
 
     def __init__(self, fn: Callable[[Tensor], tuple[Tensor, Tensor]]):
-        self._fn = fn
-        self._cached: tuple[Tensor, Any, tuple[Tensor, Tensor]] | None = None
+        self._fn, self._result = fn, KeptResult()
 
     def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        # A tensor from a loop or a branch cannot be used outside it.
-        graph = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
-        cached, self._cached = self._cached, None  # used only once: a gradient tape may start between two calls
-        if cached is not None and cached[0] is x and cached[1] is graph:
-            return cached[2]
+        kept = self._result.take(x)
+        if kept is not None:
+            return kept
         result = self._fn(x)
-        self._cached = x, graph, result
+        self._result.keep(x, result)
         return result

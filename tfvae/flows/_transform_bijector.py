@@ -2,9 +2,9 @@
 
 from typing import Any, Protocol
 
-import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae.flows._kept_result import KeptResult
 from tfvae.typing import Tensor
 
 
@@ -29,7 +29,7 @@ class TransformBijector(tfp.bijectors.Bijector):
 
     def __init__(self, transform: _Maps, parameters: Tensor):
         self._transform, self._parameters_of_examples = transform, parameters
-        self._kept: tuple[Tensor, Any, Tensor] | None = None
+        self._log_det = KeptResult()
         arguments = {"transform": transform, "parameters": parameters}
         super().__init__(
             forward_min_event_ndims=1, is_constant_jacobian=False, parameters=arguments, name=transform.name
@@ -41,25 +41,14 @@ class TransformBijector(tfp.bijectors.Bijector):
 
     def _forward(self, u: Tensor) -> Tensor:
         z, log_det = self._transform.forward(u, self._parameters_of_examples)
-        self._keep(u, log_det)
+        self._log_det.keep(u, log_det)
         return z
 
     def _inverse(self, z: Tensor) -> Tensor:
         u, log_det = self._transform.inverse(z, self._parameters_of_examples)
-        self._keep(u, log_det)
+        self._log_det.keep(u, log_det)
         return u
 
     def _forward_log_det_jacobian(self, u: Tensor) -> Tensor:
-        # A tensor from a loop or a branch cannot be used outside it. A gradient tape may start between two calls, so
-        # the value is used only once.
-        kept, self._kept = self._kept, None
-        if kept is not None and kept[0] is u and kept[1] is _graph():
-            return kept[2]
-        return self._transform.forward(u, self._parameters_of_examples)[1]
-
-    def _keep(self, u: Tensor, log_det: Tensor) -> None:
-        self._kept = u, _graph(), log_det
-
-
-def _graph() -> Any:
-    return None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
+        kept = self._log_det.take(u)
+        return self._transform.forward(u, self._parameters_of_examples)[1] if kept is None else kept
