@@ -27,6 +27,11 @@ def floor_raw_scale(raw_scale: Tensor) -> Tensor:
     return tf.stop_gradient(tf.maximum(raw_scale, floor)) + (raw_scale - tf.stop_gradient(raw_scale))
 
 
+def softly_bounded(raw: Tensor, limit: float) -> Tensor:
+    """Maps real numbers to (-limit, limit), and zero to zero, where the slope is one: limit * tanh(raw / limit)."""
+    return limit * tf.tanh(raw / limit)
+
+
 def as_dtype(number: Tensor | float, dtype: tf.DType) -> Tensor:
     """Converts a number to a dtype; a Python float is converted directly and not via float32."""
     return tf.constant(number, dtype) if isinstance(number, int | float) else tf.cast(number, dtype)

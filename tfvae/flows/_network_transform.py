@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
-import tensorflow as tf
 
 from tfvae._checks import whole_number
+from tfvae._numerics import softly_bounded
 from tfvae.flows.transform import Transform
 from tfvae.typing import Tensor
 
-# Bound on the absolute log scale of one transform, as in `tfvae.priors.Flow`.
+# Bound on the absolute log scale of one transform.
 _LOG_SCALE_BOUND = 3.0
 _ORDERS = ("left-to-right", "right-to-left")
 
@@ -67,4 +67,4 @@ class NetworkTransform(Transform):
 
 def bounded_log_scale(raw: Tensor) -> Tensor:
     """Maps real numbers to log scales in (-3, 3), and zero to zero."""
-    return _LOG_SCALE_BOUND * tf.tanh(raw / _LOG_SCALE_BOUND)
+    return softly_bounded(raw, _LOG_SCALE_BOUND)

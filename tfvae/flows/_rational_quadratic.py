@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from tfvae._numerics import softly_bounded
 from tfvae.typing import Tensor
 
 # The smallest width and height of a bin, relative to equal bins. This and the next bound keep the inverse accurate in
@@ -37,7 +38,7 @@ class Bins(NamedTuple):
 def bins_of(raw: Tensor, num_bins: int, bound: float) -> Bins:
     """Maps raw parameters `[..., 3 K - 1]` to bins; zeros to equal bins and slopes of exactly one."""
     width, height, slope = tf.split(raw, [num_bins, num_bins, num_bins - 1], axis=-1)
-    slope = tf.math.expm1(_LOG_SLOPE_BOUND * tf.tanh(slope / _LOG_SLOPE_BOUND))
+    slope = tf.math.expm1(softly_bounded(slope, _LOG_SLOPE_BOUND))
     ends = tf.zeros_like(raw[..., :1])
     return Bins(_relative(width), _relative(height), tf.concat([ends, slope, ends], axis=-1), bound)
 

@@ -7,6 +7,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae._checks import number
+from tfvae._numerics import softly_bounded
 from tfvae.layers._event_layers import EventSizeLayer
 from tfvae.layers._event_shape import event_size_of
 from tfvae.layers._log_odds_numerics import complementary_log_log, log_softplus
@@ -107,8 +108,7 @@ def kumaraswamy_concentrations(params: Tensor, event_size: int, start: float) ->
 
 def _bounded_exponential(raw: Tensor, at_zero: float, largest: float) -> Tensor:
     """Computes at_zero exp(l tanh(raw / l)), which is between at_zero^2 / largest and largest."""
-    limit = math.log(largest / at_zero)
-    return at_zero * tf.exp(limit * tf.tanh(raw / limit))
+    return at_zero * tf.exp(softly_bounded(raw, math.log(largest / at_zero)))
 
 
 def _checked_start(start: float) -> float:

@@ -14,14 +14,12 @@ from tfvae._checks import whole_number
 from tfvae._serialization import register
 from tfvae.flows import Transform, checked_transforms
 from tfvae.flows._masked_autoregressive import masked_autoregressive_flow
+from tfvae.flows._network_transform import bounded_log_scale
 from tfvae.networks import AutoregressiveNetwork
 from tfvae.priors.prior import Prior
 from tfvae.typing import Distribution, Tensor
 
 tfd = tfp.distributions
-
-# Bound on the absolute log scale of one transform.
-_LOG_SCALE_BOUND = 3.0
 
 
 @register
@@ -158,4 +156,4 @@ class Flow(Prior):
 
 def _shift_and_log_scale(network: AutoregressiveNetwork, x: Tensor) -> tuple[Tensor, Tensor]:
     shift, raw = tf.unstack(network(x), num=2, axis=-1)
-    return shift, _LOG_SCALE_BOUND * tf.tanh(raw / _LOG_SCALE_BOUND)
+    return shift, bounded_log_scale(raw)
