@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import tensorflow_probability as tfp
 
 from tfvae.flows._kept_result import KeptResult
+from tfvae.networks import AutoregressiveNetwork
 from tfvae.typing import Tensor
 
 
@@ -20,6 +22,13 @@ def masked_autoregressive_flow(
         validate_args: See `tfb.MaskedAutoregressiveFlow`.
     """
     return tfp.bijectors.MaskedAutoregressiveFlow(_CachedFunction(shift_and_log_scale_fn), validate_args=validate_args)
+
+
+def start_as_identity(network: AutoregressiveNetwork) -> None:
+    """Sets the last kernels of a built network of shifts and log scales to zero."""
+    for kernels in (network.kernels, network.conditional_kernels):
+        for kernel in kernels[-1:]:
+            kernel.assign(np.zeros(kernel.shape))
 
 
 class _CachedFunction:

@@ -3,10 +3,10 @@
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from tfvae._serialization import register
+from tfvae.flows._masked_autoregressive import start_as_identity
 from tfvae.flows._network_transform import NetworkTransform, bounded_log_scale
 from tfvae.networks import AutoregressiveNetwork
 from tfvae.typing import Tensor
@@ -61,9 +61,7 @@ class InverseAutoregressive(NetworkTransform):
             name="network",
         )
         self.network.build((None, size), (None, self.context_size) if self.context_size else None)
-        for kernels in (self.network.kernels, self.network.conditional_kernels):
-            for kernel in kernels[-1:]:
-                kernel.assign(np.zeros(kernel.shape))
+        start_as_identity(self.network)
         self.built = True
 
     def forward(self, u: Tensor, parameters: Tensor) -> tuple[Tensor, Tensor]:

@@ -13,7 +13,7 @@ import tensorflow_probability as tfp
 from tfvae._checks import whole_number
 from tfvae._serialization import register
 from tfvae.flows import Transform, checked_transforms
-from tfvae.flows._masked_autoregressive import masked_autoregressive_flow
+from tfvae.flows._masked_autoregressive import masked_autoregressive_flow, start_as_identity
 from tfvae.flows._network_transform import bounded_log_scale
 from tfvae.networks import AutoregressiveNetwork
 from tfvae.priors.prior import Prior
@@ -109,7 +109,7 @@ class Flow(Prior):
             name=f"transform_{index}",
         )
         network.build((None, self.latent_size))
-        network.kernels[-1].assign(np.zeros(network.kernels[-1].shape))
+        start_as_identity(network)
         return network
 
     @property

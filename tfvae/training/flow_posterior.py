@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 import keras
-import numpy as np
 
 from tfvae._checks import whole_number
+from tfvae.flows._masked_autoregressive import start_as_identity
 from tfvae.layers import AutoregressiveTransform, MultivariateNormalDiag
 from tfvae.networks import AutoregressiveNetwork
 
@@ -48,7 +48,7 @@ def autoregressive_flow(
             name=f"transform_{index}",
         )
         network.build((None, event_size))
-        network.kernels[-1].assign(np.zeros(network.kernels[-1].shape))
+        start_as_identity(network)
         is_last = index == num_transforms - 1
         layers.append(AutoregressiveTransform(network, name=name if is_last else f"{name}_{index}"))
     return layers
