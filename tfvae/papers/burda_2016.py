@@ -13,6 +13,7 @@ from tfvae.data import Split
 from tfvae.estimators import SGVB, Estimator, ImportanceWeighted
 from tfvae.models import VAE
 from tfvae.papers.curves import Curve, trained_curve
+from tfvae.papers.in_memory import in_memory
 from tfvae.papers.job import Job
 from tfvae.papers.result import Claim, Result, Setting
 from tfvae.papers.scheduled_learner import ScheduledLearner
@@ -162,10 +163,7 @@ def _name(row: Row, share: float) -> str:
 
 @functools.cache
 def _mnist() -> tuple[Split, Split]:
-    splits = data.load("mnist")
-    if not (isinstance(splits.train, Split) and isinstance(splits.test, Split)):
-        raise TypeError(f"Table 1 requires MNIST in memory. Received: train={splits.train!r}, test={splits.test!r}")
-    return splits.train, splits.test
+    return in_memory(data.load("mnist"))
 
 
 def _curve(job: Job, budget: Budget, row: Row, share: float) -> Curve:

@@ -7,6 +7,7 @@ from typing import Literal
 
 from tfvae import data
 from tfvae.data import Split
+from tfvae.papers.in_memory import in_memory
 
 BINARIZATION_SEED = 0
 
@@ -33,8 +34,7 @@ class DataSet:
 @functools.cache
 def mnist() -> DataSet:
     """Loads MNIST: 60,000 and 10,000 images, binarised once with the gray values as probabilities."""
-    splits = data.load("mnist")
-    train, test = _in_memory(splits.train), _in_memory(splits.test)
+    train, test = in_memory(data.load("mnist"))
     seed = BINARIZATION_SEED
     return DataSet("mnist", train.binarized(seed), test.binarized(seed + 1), "bernoulli", 500)
 
@@ -46,11 +46,4 @@ def frey_face(data_dir: Path | None = None) -> DataSet:
     Args:
         data_dir: Folder of `frey_faces.npz`. None uses `TFVAE_DATA_DIR`.
     """
-    splits = data.load("frey_face", data_dir=data_dir)
-    return DataSet("frey_face", _in_memory(splits.train), _in_memory(splits.test), "normal", 200)
-
-
-def _in_memory(split: object) -> Split:
-    if not isinstance(split, Split):
-        raise TypeError(f"The data of the paper must be in memory. Received: split={split!r}")
-    return split
+    return DataSet("frey_face", *in_memory(data.load("frey_face", data_dir=data_dir)), "normal", 200)

@@ -11,11 +11,12 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from tfvae import data, evaluation
 from tfvae.data import Split
-from tfvae.evaluation._latents import encodings, posterior_means
-from tfvae.evaluation._shares import has_shares, mean_shares
+from tfvae.evaluation._latents import encodings
+from tfvae.evaluation._shares import features, has_shares
 from tfvae.layers.stick_breaking import shares_of
 from tfvae.models import VAE
 from tfvae.papers.curves import Curve, trained_curve
+from tfvae.papers.in_memory import in_memory
 from tfvae.papers.job import Job
 from tfvae.papers.nalisnick_2017.budgets import BUDGETS, Budget
 from tfvae.papers.nalisnick_2017.models import (
@@ -68,10 +69,7 @@ def mnist(job: Job, budget: Budget) -> Result:
 @functools.cache
 def images() -> tuple[Split, Split]:
     """Loads MNIST: 60,000 training images, of which the paper trains with 45,000, and 10,000 test images."""
-    splits = data.load("mnist")
-    if not (isinstance(splits.train, Split) and isinstance(splits.test, Split)):
-        raise TypeError(f"The data of the paper must be in memory. Received: train={splits.train!r}")
-    return splits.train, splits.test
+    return in_memory(data.load("mnist"))
 
 
 def _curve(job: Job, budget: Budget, row: Row) -> Curve:
@@ -108,13 +106,12 @@ def _drawn(vae: VAE, split: Split, seed: int) -> np.ndarray:
 
 
 def _means(vae: VAE, split: Split, seed: int) -> np.ndarray:
-    computed = mean_shares if has_shares(vae) else posterior_means
-    return computed(vae, split.x, num_samples=20, batch_size=1_000, seed=seed)
+    return features(vae, split.x, num_samples=20, batch_size=1_000, seed=seed)
 
 
-def _errors(vae: VAE, train: Split, test: Split, features: Features, seed: int) -> dict[str, float]:
+def _errors(vae: VAE, train: Split, test: Split, features_of: Features, seed: int) -> dict[str, float]:
     """Returns the errors of k nearest neighbours in per cent, by k."""
-    of_train, of_test = features(vae, train, seed), features(vae, test, seed + 1)
+    of_train, of_test = features_of(vae, train, seed), features_of(vae, test, seed + 1)
     classifiers = {k: KNeighborsClassifier(k).fit(of_train, train.labels) for k in NEIGHBORS}
     return {
         str(k): 100.0 * float(np.mean(classifier.predict(of_test) != np.asarray(test.labels)))
