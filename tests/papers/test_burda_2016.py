@@ -18,7 +18,7 @@ def train():
 @pytest.mark.slow
 def test_goes_on_bit_for_bit(train, tmp_path, row):
     def schedule():
-        return burda_2016._Schedule(build_vae(train, row, 0.01, seed=0), train, seed=0)
+        return burda_2016._learner(build_vae(train, row, 0.01, seed=0), train, seed=0)
 
     learner = schedule()
     learner.advance(4 * 60)
@@ -35,7 +35,7 @@ def test_goes_on_bit_for_bit(train, tmp_path, row):
 def test_minibatches_differ_between_seeds(train, monkeypatch):
     taken = []
     for seed in (0, 1):
-        learner = burda_2016._Schedule(build_vae(train, PUBLISHED[0], 0.01, seed=0), train, seed=seed)
+        learner = burda_2016._learner(build_vae(train, PUBLISHED[0], 0.01, seed=0), train, seed=seed)
         monkeypatch.setattr(learner.vae, "fit", lambda batches, **_: taken.append(next(iter(batches.take(1)))))
         learner.advance(60)
     assert np.any(np.asarray(taken[0]) != np.asarray(taken[1]))

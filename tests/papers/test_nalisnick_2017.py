@@ -6,7 +6,8 @@ import pytest
 from tfvae.data import Split
 from tfvae.papers.nalisnick_2017 import models, report
 from tfvae.papers.nalisnick_2017.mnist import _drawn, _errors
-from tfvae.papers.nalisnick_2017.models import ROWS, Schedule, build_vae
+from tfvae.papers.nalisnick_2017.models import BATCH_SIZE, ROWS, build_vae
+from tfvae.papers.scheduled_learner import PassesLearner
 
 
 @pytest.fixture(scope="module")
@@ -30,11 +31,11 @@ def test_models_of_all_rows(train, row):
 @pytest.mark.slow
 @pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
 def test_goes_on_bit_for_bit(train, tmp_path, row):
-    learner = Schedule(build_vae(row, train, 3, seed=0), train, seed=0)
+    learner = PassesLearner(build_vae(row, train, 3, seed=0), train, batch_size=BATCH_SIZE, seed=0)
     learner.advance(2 * 200)
     learner.save(tmp_path)
     learner.advance(200)
-    other = Schedule(build_vae(row, train, 3, seed=0), train, seed=0)
+    other = PassesLearner(build_vae(row, train, 3, seed=0), train, batch_size=BATCH_SIZE, seed=0)
     other.load(tmp_path)
     other.advance(200)
     for a, b in zip(learner.vae.get_weights(), other.vae.get_weights(), strict=True):

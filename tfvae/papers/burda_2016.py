@@ -16,7 +16,7 @@ from tfvae.papers.curves import Curve, trained_curve
 from tfvae.papers.in_memory import in_memory
 from tfvae.papers.job import Job
 from tfvae.papers.result import Claim, Result, Setting
-from tfvae.papers.scheduled_learner import ScheduledLearner
+from tfvae.papers.scheduled_learner import PassesLearner
 from tfvae.training.initial_weights import start_at_marginals
 
 __all__ = ["BUDGETS", "DATA", "EXPERIMENTS", "INTRODUCTION", "TITLE", "Budget", "Row", "build_vae", "table_1"]
@@ -33,7 +33,6 @@ NUM_PASSES = tuple(3**i for i in range(8))  # 3,280 in all
 RATES = tuple(1e-3 * 10 ** (-i / 7) for i in range(8))
 EPSILON = 1e-4  # epsilon of Adam
 _PASSES_PER_STRETCH = 4  # each stretch has its own order and binarisation of the examples
-_SEED_STRIDE = 10_000  # larger than the number of passes
 _TOLERANCE = 0.5  # nats from the published number, at full length
 
 
@@ -122,20 +121,8 @@ def build_vae(train: Split, row: Row, share: float, seed: int) -> VAE:
     return vae
 
 
-class _Schedule(ScheduledLearner):
-    """Learner that trains with the schedule of the compiled model."""
-
-    def __init__(self, vae: VAE, train: Split, seed: int):
-        super().__init__(vae)
-        self._train, self._seed = train, seed
-        self._steps_per_pass = len(train) // BATCH_SIZE
-
-    def advance(self, num_samples: int) -> None:
-        done = self.vae.num_updates // self._steps_per_pass
-        seed = _SEED_STRIDE * self._seed + done  # seed of this stretch
-        batches = self._train.batches(BATCH_SIZE, shuffle=True, binarize="dynamic", seed=seed, drop_remainder=True)
-        epochs = num_samples // len(self._train)
-        self.vae.fit(batches.repeat(), epochs=epochs, steps_per_epoch=self._steps_per_pass, verbose=0)
+def _learner(vae: VAE, train: Split, seed: int) -> PassesLearner:
+    return PassesLearner(vae, train, batch_size=BATCH_SIZE, seed=seed, binarize="dynamic")
 
 
 def table_1(job: Job, budget: Budget) -> Result:
@@ -189,7 +176,7 @@ def _curve(job: Job, budget: Budget, row: Row, share: float) -> Curve:
     return trained_curve(
         job,
         f"mnist-{_name(row, share)}",
-        lambda: _Schedule(build_vae(train, row, share, job.seed), train, job.seed),
+        lambda: _learner(build_vae(train, row, share, job.seed), train, job.seed),
         measure,
         at=[num_passes * len(train)],
         setup={

@@ -2,10 +2,13 @@
 
 import abc
 from pathlib import Path
+from typing import Literal
 
+from tfvae.data import Split
 from tfvae.models import VAE, load_model
 
 _FILE = "vae.keras"
+_SEED_STRIDE = 10_000  # larger than the number of passes
 
 
 class ScheduledLearner(abc.ABC):
@@ -36,3 +39,37 @@ class ScheduledLearner(abc.ABC):
         trained = load_model(folder / _FILE)
         for variable, saved in zip(self.vae.training_variables(), trained.training_variables(), strict=True):
             variable.assign(saved)
+
+
+class PassesLearner(ScheduledLearner):
+    """Learner that trains by whole passes over shuffled examples, without a last partial batch.
+
+    Args:
+        vae: Compiled model with its initial weights.
+        train: Training set.
+        batch_size: Size of the minibatches.
+        seed: Seed of the order and the binarisation of the examples, which each call of `advance` draws again.
+        binarize: See `Split.batches`.
+    """
+
+    def __init__(
+        self,
+        vae: VAE,
+        train: Split,
+        *,
+        batch_size: int,
+        seed: int,
+        binarize: Literal["dynamic", "static"] | None = None,
+    ):
+        super().__init__(vae)
+        self._train, self._batch_size, self._seed, self._binarize = train, batch_size, seed, binarize
+        self._steps_per_pass = len(train) // batch_size
+
+    def advance(self, num_samples: int) -> None:
+        done = self.vae.num_updates // self._steps_per_pass
+        seed = _SEED_STRIDE * self._seed + done  # seed of this stretch
+        batches = self._train.batches(
+            self._batch_size, shuffle=True, binarize=self._binarize, seed=seed, drop_remainder=True
+        )
+        epochs = num_samples // len(self._train)
+        self.vae.fit(batches.repeat(), epochs=epochs, steps_per_epoch=self._steps_per_pass, verbose=0)

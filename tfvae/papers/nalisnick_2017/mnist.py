@@ -26,11 +26,11 @@ from tfvae.papers.nalisnick_2017.models import (
     LEARNING_RATE,
     ROWS,
     Row,
-    Schedule,
     build_vae,
 )
 from tfvae.papers.nalisnick_2017.report import NEIGHBORS, claims_of, likelihood_table, neighbors_table, settings_of
 from tfvae.papers.result import Result
+from tfvae.papers.scheduled_learner import PassesLearner
 
 _PASSES_PER_STRETCH = 5  # each stretch has its own order of the examples
 Features = Callable[[VAE, Split, int], np.ndarray]
@@ -92,7 +92,9 @@ def _curve(job: Job, budget: Budget, row: Row) -> Curve:
     return trained_curve(
         job,
         row.name,
-        lambda: Schedule(build_vae(row, train, budget.num_passes, job.seed), train, job.seed),
+        lambda: PassesLearner(
+            build_vae(row, train, budget.num_passes, job.seed), train, batch_size=BATCH_SIZE, seed=job.seed
+        ),
         measure,
         at=[budget.num_passes * len(train)],
         setup=dataclasses.asdict(budget) | {"alpha0": ALPHA0, "learning_rate": LEARNING_RATE, "batch_size": BATCH_SIZE},

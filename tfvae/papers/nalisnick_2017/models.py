@@ -9,12 +9,10 @@ from tfvae import layers, networks, priors
 from tfvae.data import Split
 from tfvae.layers import DistributionLayer
 from tfvae.models import VAE
-from tfvae.papers.scheduled_learner import ScheduledLearner
 from tfvae.training.initial_weights import start_at_marginals
 
 NUM_SHARES, HIDDEN, ALPHA0, ACTIVATION = 50, 500, 5.0, "relu"
 BATCH_SIZE, LEARNING_RATE, LAST_SHARE = 100, 2e-3, 0.02
-_SEED_STRIDE = 10_000  # larger than the number of passes
 _SHAPE = (28, 28, 1)
 
 
@@ -79,16 +77,3 @@ def build_vae(row: Row, train: Split, num_passes: int, seed: int) -> VAE:
 def _posterior(row: Row, size: int) -> DistributionLayer:
     has_start = row.layer in (layers.KumaraswamySticks, layers.GammaSticks)
     return row.layer(size, **({"start": ALPHA0} if has_start else {}))
-
-
-class Schedule(ScheduledLearner):
-    """Learner that trains with the schedule of the compiled model."""
-
-    def __init__(self, vae: VAE, train: Split, seed: int):
-        super().__init__(vae)
-        self._train, self._seed = train, seed
-
-    def advance(self, num_samples: int) -> None:
-        seed = _SEED_STRIDE * self._seed + self.vae.num_updates // (len(self._train) // BATCH_SIZE)
-        batches = self._train.batches(BATCH_SIZE, shuffle=True, seed=seed, drop_remainder=True)
-        self.vae.fit(batches, epochs=num_samples // len(self._train), verbose=0)
