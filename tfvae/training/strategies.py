@@ -42,7 +42,7 @@ def make_strategy(name: str) -> tf.distribute.Strategy | None:
         return tf.distribute.MirroredStrategy([device.name for device in devices])
     if name == "multi_worker":
         found = resolver()
-        keep_freed_memory()
+        keep_freed_memory()  # with Slurm, importing tfvae has not done so
         if "TF_CONFIG" in os.environ:  # Slurm binds each task to its own cores
             _share_cores(found)
         return tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=found)
