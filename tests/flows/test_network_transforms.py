@@ -8,6 +8,7 @@ import tensorflow_probability as tfp
 from numpy.testing import assert_allclose, assert_array_equal
 
 from tfvae import flows
+from tfvae.flows import _rational_quadratic
 from tfvae.layers import IndependentNormal, NormalizingFlow
 from tfvae.models import VAE
 
@@ -113,7 +114,8 @@ def test_spline_is_that_of_tfp(direction):
     transform = trained("spline", num_bins=6, bound=2.0, dtype="float64")
     grid = np.concatenate([np.linspace(-3, 3, 121), [-2.0, 2.0]])
     values = tf.concat([tf.zeros([123, 2], "float64"), tf.constant(grid)[:, None] + [[0.0, 0.01, -0.02]]], axis=-1)
-    bins = transform._bins(values[:, :2], tf.zeros([0]))
+    raw = transform.conditioner(values[:, :2], transform.context(tf.zeros([0])))
+    bins = _rational_quadratic.bins_of(raw, num_bins=6, bound=2.0)
     theirs = tfb.RationalQuadraticSpline(
         bins.step * (1 + bins.width), bins.step * (1 + bins.height), 1 + bins.slope[..., 1:-1], range_min=-2.0
     )
