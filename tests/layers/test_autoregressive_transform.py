@@ -39,6 +39,11 @@ def twice_the_sample(distribution, seed=None):
     return 2.0 * distribution.sample(seed=seed)
 
 
+def a_mixture(loc):
+    normals = tfd.MultivariateNormalDiag(tf.stack([loc, -loc], axis=1), tf.ones([D]))
+    return tfd.MixtureSameFamily(tfd.Categorical(logits=[0.0, 1.0]), normals)
+
+
 def some(*shape, dtype="float32", seed=0):
     return np.random.default_rng(seed).normal(size=shape).astype(dtype)
 
@@ -271,6 +276,22 @@ def test_two_flows_in_a_row_and_a_layer_after_them():
     assert y.log_prob(some(4, D)).shape == (4,)
     np.testing.assert_allclose(doubled, 2.0 * np.asarray(y), rtol=1e-6)
     assert len(model.trainable_variables) == 8
+
+
+def test_mean_and_stddev_of_a_flow_of_a_normal():
+    """Of a flow of a flow too: 128 fixed draws against many random ones."""
+    flows = [AutoregressiveTransform(made(input_order=order)) for order in ("left-to-right", "right-to-left")]
+    for base in (MultivariateNormalDiag(D), IndependentNormal(D)):
+        y = base(some(4, 2 * D))
+        for flow in flows:
+            y = flow(y)
+            draws = y.sample(20_000, seed=(0, 1)).numpy()
+            scale = draws.std(axis=0)
+            np.testing.assert_array_less(abs(y.mean() - draws.mean(axis=0)), 0.1 * scale)
+            np.testing.assert_allclose(y.stddev(), scale, rtol=0.15)
+    of_mixture = flows[0](DistributionLambda(a_mixture)(some(4, D)))
+    with pytest.raises(NotImplementedError):
+        of_mixture.mean()
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "float64"])

@@ -9,6 +9,7 @@ import tensorflow_probability as tfp
 from tfvae._serialization import register
 from tfvae.flows._masked_autoregressive import masked_autoregressive_flow
 from tfvae.layers._coercion import DistributionTensor, as_distribution
+from tfvae.layers._flow_distribution import FlowDistribution, has_fixed_draws
 from tfvae.layers._symbolic import symbolic_value
 from tfvae.layers.distribution_layer import DistributionLayer
 from tfvae.networks import AutoregressiveNetwork
@@ -30,14 +31,15 @@ class AutoregressiveTransform(DistributionLayer):
         made: The network that computes shift and log_scale, a `tfvae.networks.AutoregressiveNetwork` with `params=2`.
             Its weights are built, trained and saved with this layer.
         inverse: Whether to use the inverse flow.
-        **kwargs: See `DistributionLayer`. The default `convert_to_tensor_fn` is "sample". "mean" and "mode" have no
-            closed form.
+        **kwargs: See `DistributionLayer`. The default `convert_to_tensor_fn` is "sample". "mode" has no closed form,
+            nor has "mean".
 
     Call arguments:
         inputs: Distribution of batch shape `[...]` and event shape `[..., D]`.
 
     Returns:
-        A `TransformedDistribution` of the same batch and event shape.
+        A `TransformedDistribution` of the same batch and event shape. If the input is a diagonal normal or a flow of
+        one, `mean` and `stddev` are averages over 128 fixed draws; otherwise, they are not implemented.
 
     Raises:
         TypeError: If `made` is not a layer, or if the input is not a distribution.
@@ -106,7 +108,8 @@ class AutoregressiveTransform(DistributionLayer):
         )
         if self.inverse:
             flow = tfp.bijectors.Invert(flow, validate_args=self.validate_args)
-        return tfd.TransformedDistribution(distribution, flow, validate_args=self.validate_args, name=self.name)
+        transformed = FlowDistribution if has_fixed_draws(distribution) else tfd.TransformedDistribution
+        return transformed(distribution, flow, validate_args=self.validate_args, name=self.name)
 
     def _make(self, inputs: Distribution) -> DistributionTensor:
         if not isinstance(inputs, tfd.Distribution):
