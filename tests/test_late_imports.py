@@ -131,6 +131,16 @@ def test_dir_can_leave_a_part_unimported(package):
     assert "VALUE" in vars(package.late)
 
 
+def test_the_package_tensorflow_lite_does_not_replace_the_part():
+    """Executing the part imports this package. Python then sets it as the attribute of TensorFlow."""
+    code = """import tfvae.layers, tensorflow as tf
+tf.lite.Optimize
+import tensorflow.lite.python.lite
+print(tf.lite.Optimize.DEFAULT.name)"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert run.stdout == "DEFAULT\n", run.stderr
+
+
 @pytest.mark.slow
 def test_programs_start_without_them():
     code = """import sys, tfvae, numpy as np, keras

@@ -27,7 +27,7 @@ LATE = frozenset(
 )
 
 
-_TFP = "tensorflow_probability"
+_TFP, _TF_LITE = "tensorflow_probability", "tensorflow._api.v2.lite"
 _is_unforced = False
 
 
@@ -78,6 +78,11 @@ class _LateLoader(importlib.abc.Loader):
         return self._loader.create_module(spec)
 
     def exec_module(self, module: ModuleType) -> None:
+        if module.__name__ == _TF_LITE:
+            # The package tensorflow.lite, which is almost empty, would replace the attribute `tf.lite` when it is
+            # imported. TensorFlow is about to set this attribute.
+            importlib.import_module("tensorflow.lite")
+
         def read(name: str) -> Any:
             self._execute(module)
             if name in module.__dict__:
