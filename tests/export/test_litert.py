@@ -4,6 +4,7 @@ import importlib.util
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -15,6 +16,9 @@ import tfvae
 
 pytest.importorskip("ai_edge_quantizer", reason="needs the extra litert: pip install 'tfvae[litert]'")
 from ai_edge_litert.interpreter import Interpreter
+
+from tfvae.export.litert_files import _float32
+from tfvae.export.litert_operations import with_accurate_operations
 
 layers = keras.layers
 PRECISIONS = ("float32", "float16", "int8")
@@ -78,6 +82,48 @@ def test_deviations_are_those_of_half_of_the_data(converted, image_vae, x):
         assert deviation.max_abs < MOST[precision]
     means = {precision: found[precision, "loc"].mean_abs for precision in PRECISIONS}
     assert means["float32"] < means["float16"] < means["int8"]
+
+
+def interpreter_of(function, shape):
+    """Of a function of x in a module, as the converter gets it."""
+    module = tf.Module()
+    module.run = tf.function(lambda x: {"y": function(x)}, input_signature=[tf.TensorSpec(shape, tf.float32, "x")])
+    network = SimpleNamespace(name="encoder", function=module.run, module=module)
+    return Interpreter(model_content=_float32(network)).get_signature_runner()
+
+
+@pytest.mark.parametrize("name", ["log1p", "expm1"])
+def test_operations_are_right_for_small_and_for_large_numbers(name):
+    function, both = getattr(tf.math, name), tf.Variable([1.0, 2.0])
+    positive = np.geomspace(1e-30, 80, 300, dtype="float32")
+    x = np.concatenate([-positive[positive < (0.99 if name == "log1p" else 20)], [0], positive]).astype("float32")
+    found = interpreter_of(lambda x: function(x)[:, tf.newaxis] * both, [None])(x=x)["y"]
+    np.testing.assert_allclose(found, function(x).numpy()[:, np.newaxis] * [1.0, 2.0], rtol=4e-6)
+
+
+def test_other_functions_are_converted_unchanged():
+    module = tf.Module()
+    module.run = tf.function(lambda x: {"y": tf.exp(x)}, input_signature=[tf.TensorSpec([3], tf.float32)])
+    function = module.run.get_concrete_function()
+    assert with_accurate_operations(function, module) == (function, module)
+
+
+def test_sticks(x, tmp_path):
+    """The mean of their log-odds is an integral that needs small differences, and has a gradient of its own."""
+    size = 3
+    encoder = keras.Sequential([keras.Input((8, 8, 1)), layers.Flatten(), layers.Dense(2 * size)])
+    encoder.add(tfvae.layers.KumaraswamySticks(size))
+    decoder = [keras.Input((size,)), tfvae.layers.StickBreaking(), layers.Dense(64)]
+    vae = tfvae.models.VAE(
+        encoder,
+        keras.Sequential([*decoder, tfvae.layers.IndependentBernoulli((8, 8, 1))]),
+        tfvae.priors.StickBreaking(size),
+    )
+    converted = tfvae.export.save_litert(vae, tmp_path / "m", x, precisions=("float32", "int8"))
+    found = {(d.precision, d.file.split("/")[1][:7]): d for d in converted.deviations}
+    assert found["float32", "encoder"].max_abs < 1e-5
+    assert found["float32", "decoder"].max_abs < 1e-5
+    assert found["int8", "encoder"].mean_abs < 0.1 * found["int8", "encoder"].largest
 
 
 def test_precisions_are_what_they_say(converted):

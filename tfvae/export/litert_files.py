@@ -14,6 +14,7 @@ from ai_edge_quantizer.qtyping import TFLOperationName as Operation
 from ai_edge_quantizer.quantizer import Quantizer
 
 from tfvae.export.converting import File, Inputs, Network
+from tfvae.export.litert_operations import with_accurate_operations
 from tfvae.export.messages import first_line
 
 # Operations of networks. All others stay in float32: eight bits are not enough for the exponentials and logarithms
@@ -58,9 +59,9 @@ def _in_precision(precision: str, float32: bytes, network: Network) -> bytes:
 
 
 def _float32(network: Network) -> bytes:
-    function = network.function.get_concrete_function()
+    function, module = with_accurate_operations(network.function.get_concrete_function(), network.module)
     try:
-        return tf.lite.TFLiteConverter.from_concrete_functions([function], network.module).convert()
+        return tf.lite.TFLiteConverter.from_concrete_functions([function], module).convert()
     except Exception as error:
         raise ValueError(_refusal(network.name, error)) from error
 
