@@ -71,6 +71,17 @@ def test_the_first_table(vae):
 
 
 @pytest.mark.filterwarnings("ignore:log_marginal is unreliable")
+def test_shares_in_use(vae):
+    shares = evaluation.EffectiveDimensions(np.array([0.5, 0.25, 0.25]), 2.83, 2.0, 3, 0.99)
+    report = made(vae, more={"effective_dimensions": shares.to_dict()})
+    numbers = {name.strip(): cells for name, *cells in rows(report)}
+    assert numbers["shares in use"][0] == "2.8 of 3"
+    assert numbers["with 99% of the mass"][0] == "3"
+    assert "exp of the entropy" in report_markdown(report, [])
+    assert "shares" not in report_markdown(made(vae), [])
+
+
+@pytest.mark.filterwarnings("ignore:log_marginal is unreliable")
 def test_unreliable_estimates_are_reported(vae):
     report = made(vae)
     num_above = report["log_marginal"]["num_above_threshold"]

@@ -48,6 +48,7 @@ def rows(report: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
         # Values of a table have different units, so that a mean over columns means nothing.
         *([] if "columns" in report else [_row(_bits_name(bits), bits, "bits", digits=4)]),
         *_active_units(report),
+        *_shares(report),
         *_accuracy(report),
         *table_summary(report),
     ]
@@ -100,6 +101,17 @@ def _active_units(report: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
         return [("active units", "unknown", "", "")] if "active_units" in report else []
     uncertain = f", {active['num_uncertain']} uncertain" if "num_uncertain" in active else ""
     return [("active units", f"{active['num_active']} of {len(active['active'])}{uncertain}", "", "")]
+
+
+def _shares(report: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
+    found = report.get("effective_dimensions")
+    if found is None:
+        return []
+    shares = f"{found['perplexity']:.1f} of {len(found['mean_shares'])}"
+    return [
+        ("shares in use", shares, "", ""),
+        (f"  with {found['coverage']:.0%} of the mass", str(found["num_covering"]), "", ""),
+    ]
 
 
 def report_markdown(report: Mapping[str, Any], figures: Sequence[str]) -> str:
@@ -201,5 +213,10 @@ def report_notes(report: Mapping[str, Any]) -> list[str]:
         paragraphs.append(
             f"A unit is active where the variance of E[z|x] over x is above {active['threshold']}, and uncertain where "
             "that is within two standard errors of the threshold."
+        )
+    if "effective_dimensions" in report:
+        paragraphs.append(
+            "The number of shares in use is exp of the entropy of the mean shares: all of them for equal shares, and 1 "
+            "if one share has all mass."
         )
     return [line for paragraph in paragraphs if paragraph for line in (paragraph, "")]

@@ -18,6 +18,7 @@ from tfvae.data import Split
 from tfvae.data.holes import with_nan
 from tfvae.data.value_grid import value_grid
 from tfvae.evaluation import figures
+from tfvae.evaluation._shares import has_shares
 from tfvae.evaluation.report import report_dict, report_markdown
 from tfvae.models.styles import has_class_labels, has_styles
 from tfvae.training.attempts import Attempts
@@ -62,6 +63,7 @@ def evaluate(
     attempt = Attempts()
     elbo, log_marginal = _bounds(run, split, attempt, on_stage)
     active = attempt("active units", lambda: evaluation.active_units(vae, split))
+    shares = attempt("shares", lambda: evaluation.effective_dimensions(vae, split)) if has_shares(vae) else None
     accuracy = _accuracy(run, split, attempt)
     num_dimensions = int(split.x[0].size)
     history = attempt("training curves", run.folder.history) or {}
@@ -74,6 +76,7 @@ def evaluate(
         {
             "active_units": None if active is None else active.to_dict(),
             "collapse": _collapse(elbo, active),
+            **({} if shares is None else {"effective_dimensions": shares.to_dict()}),
             **({} if accuracy is None else {"accuracy": accuracy.to_dict()}),
             **({"condition": config.data.condition} if config.data.condition else {}),
             "title": _title(config, splits.name),
