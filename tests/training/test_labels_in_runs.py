@@ -49,6 +49,15 @@ MODELS = {
 }
 
 
+def test_a_flow_starts_near_its_normal(own):
+    posterior = {"kind": "flow", "transform": "planar", "num_transforms": 4}
+    config, splits = prepared(own, model={"kind": "m2", "posterior": posterior})
+    vae = build_vae(config, splits)
+    of_q, _ = vae.encode(RunData(config, splits).validation.x).sample_distributions(seed=(0, 1))
+    draws = of_q["z"].distribution.sample(50, seed=(0, 1))
+    assert np.abs(of_q["z"].bijector.forward(draws) - draws).max() < 0.2
+
+
 @pytest.mark.parametrize("name", slow_except(MODELS, "prior"))
 def test_settings_make_a_model_that_learns_from_batches(own, name, tmp_path):
     config, splits = prepared(own, **MODELS[name])

@@ -5,8 +5,10 @@ from typing import Any
 import keras
 
 from tfvae import priors, recipes
+from tfvae.layers import NormalizingFlow
 from tfvae.models import VAE
 from tfvae.parts.building import build
+from tfvae.training.initial_weights import start_flow_at_base
 from tfvae.training.latent_space import latent_layers
 from tfvae.training.model_parts import ModelParts
 
@@ -34,8 +36,11 @@ def build_m2(parts: ModelParts, num_classes: int, estimator: Any) -> VAE:
     classifier = keras.Model(inputs, keras.layers.Dense(num_classes)(inputs[:, :width]), name="classifier")
     y = keras.Input((num_classes,), name="y", dtype=dtype)
     both = keras.layers.Add()([inputs[:, width:], keras.layers.Dense(width, use_bias=False)(y)])
-    parameters = keras.layers.Dense(parts.num_parameters)(keras.layers.Activation(model.activation)(both))
+    last = keras.layers.Dense(parts.num_parameters)
+    parameters = last(keras.layers.Activation(model.activation)(both))
     *flow, posterior = parts.posterior()
+    if isinstance(posterior, NormalizingFlow):
+        start_flow_at_base(last, posterior, seed=parts.config.training.seed)
     for layer in flow:
         parameters = layer(parameters)
     return recipes.m2(

@@ -95,11 +95,15 @@ def start_at_base(encoder: keras.Model, *, seed: int) -> None:
         seed: Seed of the parameters at which the transforms start.
     """
     flow = encoder.layers[-1]
-    if not isinstance(flow, NormalizingFlow):
-        return
-    layer, rng = _last_with_bias(encoder), np.random.default_rng(seed)
+    if isinstance(flow, NormalizingFlow):
+        start_flow_at_base(_last_with_bias(encoder), flow, seed=seed)
+
+
+def start_flow_at_base(layer: keras.layers.Layer, flow: NormalizingFlow, *, seed: int) -> None:
+    """Sets the weights of the layer that outputs the parameters of a flow. See `start_at_base`."""
+    rng, of_base = np.random.default_rng(seed), 2 * flow.event_size
     start = [transform.initial_parameters(flow.event_size, rng) for transform in flow.transforms]
-    kernel, of_base = np.array(layer.kernel), 2 * flow.event_size
+    kernel = np.array(layer.kernel)
     kernel[..., of_base:] *= _KERNEL_FACTOR
     layer.kernel.assign(kernel)
     layer.bias.assign(np.concatenate([np.array(layer.bias)[:of_base], *start]))
