@@ -12,6 +12,7 @@ from tfvae.parts.building import arguments_of, resolved
 from tfvae.tables.files import schema_to_dict
 from tfvae.training.check_labels import check_labels
 from tfvae.training.check_parts import check_parts
+from tfvae.training.check_prior import check_prior
 from tfvae.training.choices import (
     choose_batch_size,
     choose_binarize,
@@ -21,7 +22,6 @@ from tfvae.training.choices import (
     choose_standardize,
 )
 from tfvae.training.config import RunConfig
-from tfvae.training.latent_space import fitting_priors
 from tfvae.training.likelihoods import GRAY_VALUES, has_sizes
 from tfvae.training.settings import ModelConfig, TrainingConfig
 from tfvae.training.spatial_axes import MAX_AXES, num_spatial_axes
@@ -53,7 +53,7 @@ def resolve(config: RunConfig, splits: Splits) -> RunConfig:
     training = config.training
     _check_sizes(model, splits)
     _check_condition(model, splits)
-    _check_prior(model)
+    check_prior(model)
     _check_estimator(model, training)
     config = dataclasses.replace(config, model=dataclasses.replace(model, likelihood=choose_likelihood(config, splits)))
     likelihood = config.model.likelihood_kind
@@ -208,24 +208,6 @@ def _check_condition(model: ModelConfig, splits: Splits) -> None:
         raise ValueError(
             f"A network of your own cannot be given the condition by tfvae train, because only you know how it takes "
             f"it. Build the model in Python (docs/conditional.md). Received: model.network={quoted(model.network)}"
-        )
-
-
-def _check_prior(model: ModelConfig) -> None:
-    """Raises ValueError if posterior and prior are not on the same space."""
-    posterior, _ = part_of(model.posterior, "model.posterior")
-    prior, _ = part_of(model.prior, "model.prior")
-    fitting = fitting_priors(posterior)
-    if prior not in fitting:
-        expected = " or ".join(fitting) if len(fitting) == 2 else ", ".join(fitting)
-        raise ValueError(
-            f"model.prior must be {expected} with the posterior {posterior}: both must be distributions over the same "
-            f"space. Received: model.prior={prior!r}"
-        )
-    if posterior == "von_mises_fisher" and model.latent_size == 1:
-        raise ValueError(
-            "model.latent_size must be at least 2 with the posterior von_mises_fisher, whose values are on a sphere. "
-            "Received: model.latent_size=1"
         )
 
 
