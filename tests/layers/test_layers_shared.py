@@ -74,6 +74,10 @@ COLUMNS = Schema(
 )
 
 
+def in_ball(rng, shape):
+    return rng.uniform(-0.5, 0.5, size=shape)
+
+
 def rows(rng, shape):
     x = rng.integers(2, size=shape).astype("float64")
     x[..., [0, 3, 4]] = rng.uniform(0.1, 0.9, size=(*shape[:-1], 3))
@@ -183,6 +187,22 @@ CASES = {
         on_grid,
     ),
     "von_mises_fisher": Case(tfvae.layers.VonMisesFisher, {"event_size": 4}, 5, (4,), one_hot),  # also on the sphere
+    "poincare_normal": Case(
+        tfvae.layers.PoincareNormal,
+        {"event_size": 3, "curvature": 0.5, "isotropic": True},
+        4,
+        (3,),
+        in_ball,
+        size_arguments={"event_size": 3, "isotropic": True},
+    ),
+    "riemannian_normal": Case(
+        tfvae.layers.RiemannianNormal,
+        {"event_size": 3, "curvature": 0.5},
+        4,
+        (3,),
+        in_ball,
+        size_arguments={"event_size": 3},
+    ),
     "standardized": Case(
         tfvae.layers.Standardized,
         {"layer": tfvae.layers.IndependentNormal((3, 2))},

@@ -53,6 +53,10 @@ def direction(rng, shape):
     return x / np.linalg.norm(x, axis=-1, keepdims=True)
 
 
+def in_ball(rng, shape):
+    return rng.uniform(-0.5, 0.5, size=shape) / math.sqrt(shape[-1])
+
+
 def blocks(number):
     """All first parameters of the n elements, then all second ones, and so on: -> `[..., n, number]`."""
     return lambda t, event_shape: np.moveaxis(t.reshape(*t.shape[:-1], number, math.prod(event_shape)), -2, -1)
@@ -169,6 +173,8 @@ SIZED = {
     "normalizing_flow": Sized(
         lambda d, **kwargs: layers.NormalizingFlow(d, [flows.Planar()], **kwargs), real, lambda d: 4 * d + 1
     ),
+    "poincare_normal": Sized(lambda d, **kwargs: layers.PoincareNormal(d, 0.5, **kwargs), in_ball, lambda d: 2 * d),
+    "riemannian_normal": Sized(lambda d, **kwargs: layers.RiemannianNormal(d, 0.5, **kwargs), in_ball, lambda d: d + 1),
     "von_mises_fisher": Sized(layers.VonMisesFisher, direction, lambda d: d + 1, smallest=2),
 }
 

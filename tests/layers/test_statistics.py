@@ -163,6 +163,22 @@ CASES = {
         where=flat(3),
     ),
     "von_mises_fisher": case(layers.VonMisesFisher, 3, parameters=[0.6, -0.3, 0.5, 2.0], where=SPHERE),
+    "poincare_normal": case(
+        layers.PoincareNormal,
+        2,
+        0.7,
+        parameters=[0.5, -0.3, 0.2, -0.6],
+        where=flat(2),
+        lacks=("mean", "variance", "entropy"),  # the moments are averages over few draws
+    ),
+    "riemannian_normal": case(
+        layers.RiemannianNormal,
+        2,
+        0.7,
+        parameters=[0.5, -0.3, 0.2],
+        where=flat(2),
+        lacks=("mean", "variance", "entropy"),
+    ),
     "bernoulli": case(layers.IndependentBernoulli, (3,), parameters=[-1.2, 0.3, 0.9], where=grid(*[(0, 1)] * 3)),
     "continuous_bernoulli": case(layers.IndependentContinuousBernoulli, (2,), parameters=[-2.5, 0.01], where=flat(2)),
     "beta": case(layers.IndependentBeta, (2,), parameters=[1.5, 3.0, 2.5, 1.0], where=flat(2)),
@@ -310,6 +326,8 @@ REPARAMETERIZED = [
     "tril",
     "low_rank",
     "von_mises_fisher",
+    "poincare_normal",
+    "riemannian_normal",
     "continuous_bernoulli",
     "beta",
     "kumaraswamy",
@@ -330,6 +348,7 @@ REPARAMETERIZED = [
 APPROXIMATE = {
     ("discretized_logistic_mixture", "mean"),
     ("normalizing_flow", "mean"),
+    *((name, moment) for name in ("poincare_normal", "riemannian_normal") for moment in ("mean", "variance")),
     ("normalizing_flow", "variance"),
 }
 
@@ -390,6 +409,7 @@ COMPILED = [
     "poisson",
     "student_t",
     "von_mises_fisher",
+    "riemannian_normal",
 ]
 
 
@@ -482,6 +502,8 @@ DRAWN = [
         ("diag", "conversion"),
         ("low_rank", "sample"),
         ("von_mises_fisher", "conversion"),
+        ("poincare_normal", "sample"),
+        ("riemannian_normal", "sample"),
         ("bernoulli", "compiled conversion"),
         ("continuous_bernoulli", "conversion"),
         ("beta_binomial", "conversion"),

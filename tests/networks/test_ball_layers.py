@@ -132,9 +132,18 @@ def test_any_leading_axes_and_without_bias():
     assert len(layer.weights) == 1
 
 
+def test_gyroplane_mlp_has_its_sizes():
+    model = networks.gyroplane_mlp(7, (5, 4), "relu", 0.7)
+    assert model(np.zeros((2, 3), "float32")).shape == (2, 7)
+    assert [type(layer).__name__ for layer in model.layers] == ["Gyroplane", "Dense", "Dense"]
+    assert model.layers[0].curvature == 0.7
+
+
 def test_bad_arguments_are_one_clear_error():
     with pytest.raises(ValueError, match=r"`units` must be an integer of at least 1\. Received: units=0"):
         networks.Gyroplane(0)
     for make in (networks.PoincareLogMap, lambda c: networks.MobiusDense(2, c), lambda c: networks.Gyroplane(2, c)):
         with pytest.raises(ValueError, match=r"`curvature` must be a finite number, above 0\. Received: curvature=0"):
             make(0)
+    with pytest.raises(ValueError, match="`hidden` must contain at least one size"):
+        networks.gyroplane_mlp(3, ())

@@ -60,9 +60,9 @@ WITHOUT_NAME = {
     "NormalizingFlow": "takes transforms; the posterior flow",
     "Transform": "a base class",
     "GatedDense": "a layer of gated_mlp",
-    "Gyroplane": "for networks of your own",
+    "Gyroplane": "a layer of gyroplane_mlp",
     "MobiusDense": "for networks of your own",
-    "PoincareLogMap": "for networks of your own",
+    "PoincareLogMap": "begins the decoder of a run whose latents are points of the Poincare ball",
     "ResidualBlock": "a layer of resnet and residual_mlp",
     "AutoregressiveNetwork": "within the prior flow and the posterior autoregressive_flow",
 }

@@ -45,6 +45,8 @@ from tfvae.layers.multivariate_normal_diag_plus_low_rank import MultivariateNorm
 from tfvae.layers.multivariate_normal_tril import MultivariateNormalTriL
 from tfvae.layers.normalizing_flow import NormalizingFlow
 from tfvae.layers.one_hot_categorical import OneHotCategorical
+from tfvae.layers.poincare_normal import PoincareNormal
+from tfvae.layers.riemannian_normal import RiemannianNormal
 from tfvae.layers.sized_negative_binomial import SizedNegativeBinomial
 from tfvae.layers.standardization import Standardization
 from tfvae.layers.standardized import Standardized
@@ -93,6 +95,8 @@ __all__ = [
     "MultivariateNormalTriL",
     "NormalizingFlow",
     "OneHotCategorical",
+    "PoincareNormal",
+    "RiemannianNormal",
     "SizedNegativeBinomial",
     "Standardization",
     "Standardized",

@@ -5,6 +5,7 @@ from tfvae.networks.autoregressive_network import AutoregressiveNetwork
 from tfvae.networks.convolutional import conv_decoder, conv_encoder
 from tfvae.networks.gated_mlp import GatedDense, gated_mlp
 from tfvae.networks.gyroplane import Gyroplane
+from tfvae.networks.gyroplane_mlp import gyroplane_mlp
 from tfvae.networks.mlp import mlp
 from tfvae.networks.mobius_dense import MobiusDense
 from tfvae.networks.poincare_log_map import PoincareLogMap
@@ -21,6 +22,7 @@ __all__ = [
     "conv_decoder",
     "conv_encoder",
     "gated_mlp",
+    "gyroplane_mlp",
     "mlp",
     "residual_decoder",
     "residual_encoder",

@@ -33,13 +33,16 @@ LAYERS = {
     "zero_inflated_negative_binomial": "tfvae.layers:IndependentZeroInflatedNegativeBinomial",
 }
 
-# Layers that are posteriors too: of real values, or of unit vectors; and those of the log-odds of sticks.
+# Layers that are posteriors too: of real values, or of unit vectors; and those of the log-odds of sticks, and of points
+# of the Poincare ball.
 POSTERIORS = {
     "autoregressive_flow": "tfvae.training.flow_posterior:autoregressive_flow",
     "flow": "tfvae.training.flow_parts:flow",
     "gamma_sticks": "tfvae.layers:GammaSticks",
     "kumaraswamy_sticks": "tfvae.layers:KumaraswamySticks",
     "logit_normal_sticks": "tfvae.layers:LogitNormalSticks",
+    "poincare_normal": "tfvae.layers:PoincareNormal",
+    "riemannian_normal": "tfvae.layers:RiemannianNormal",
     **{
         kind: LAYERS[kind]
         for kind in (
@@ -64,6 +67,8 @@ PRIORS = {
     "flow": "tfvae.training.flow_parts:flow_prior",
     "mixture": "tfvae.priors:MixtureOfGaussians",
     "normal": "tfvae.priors:Normal",
+    "poincare_normal": "tfvae.priors:PoincareNormal",
+    "riemannian_normal": "tfvae.priors:RiemannianNormal",
     "spherical_uniform": "tfvae.priors:SphericalUniform",
     "standard_normal": "tfvae.priors:StandardNormal",
     "stick_breaking": "tfvae.priors:StickBreaking",
@@ -100,11 +105,17 @@ SCHEDULES = {
 # The networks of encoder and decoder: those that flatten an example, and those of its 1 to 3 spatial axes.
 OF_ANY_SHAPE = {
     "gated_mlp": "tfvae.networks:gated_mlp",
+    "gyroplane_mlp": "tfvae.training.gyroplane_network:gyroplane_mlp",
     "mlp": "tfvae.networks:mlp",
     "residual_mlp": "tfvae.networks:residual_mlp",
 }
 ENCODERS = {"conv": "tfvae.networks:conv_encoder", "resnet": "tfvae.networks:residual_encoder", **OF_ANY_SHAPE}
-DECODERS = {"conv": "tfvae.networks:conv_decoder", "resnet": "tfvae.networks:residual_decoder", **OF_ANY_SHAPE}
+DECODERS = {
+    "conv": "tfvae.networks:conv_decoder",
+    "resnet": "tfvae.networks:residual_decoder",
+    **OF_ANY_SHAPE,
+    "gyroplane_mlp": "tfvae.networks:gyroplane_mlp",
+}
 
 OPTIMIZERS = {
     "adadelta": "keras.optimizers:Adadelta",

@@ -8,7 +8,9 @@ from tfvae.priors.flow import Flow
 from tfvae.priors.joint import Joint
 from tfvae.priors.mixture_of_gaussians import MixtureOfGaussians
 from tfvae.priors.normal import Normal
+from tfvae.priors.poincare_normal import PoincareNormal
 from tfvae.priors.prior import Prior
+from tfvae.priors.riemannian_normal import RiemannianNormal
 from tfvae.priors.spherical_uniform import SphericalUniform
 from tfvae.priors.standard_normal import StandardNormal
 from tfvae.priors.stick_breaking import StickBreaking
@@ -22,7 +24,9 @@ __all__ = [
     "Joint",
     "MixtureOfGaussians",
     "Normal",
+    "PoincareNormal",
     "Prior",
+    "RiemannianNormal",
     "SphericalUniform",
     "StandardNormal",
     "StickBreaking",

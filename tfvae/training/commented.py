@@ -7,7 +7,7 @@ from tfvae.parts import FAMILIES, kinds, part_of
 from tfvae.parts.written import written
 from tfvae.training.choices import choices
 from tfvae.training.config import RunConfig
-from tfvae.training.latent_space import fitting_priors
+from tfvae.training.latent_space import GYROPLANE, ball_curvature, fitting_priors
 from tfvae.training.likelihoods import fitting
 from tfvae.training.resolve import resolve
 from tfvae.training.settings import PRECISIONS
@@ -105,6 +105,8 @@ def _comment(setting: str, config: RunConfig, splits: Splits) -> str:
 def _fits(setting: str, kind: str, config: RunConfig, splits: Splits) -> bool:
     """Whether a network fits the data, or a prior the posterior."""
     if setting == "model.network":
+        if kind == GYROPLANE:
+            return ball_curvature(config.model) is not None
         return kind in kinds.OF_ANY_SHAPE or len(splits.event_shape) in (2, 3, 4)
     if setting == "model.prior":
         if kind == "conditional" and splits.train.condition_shape is None:

@@ -14,6 +14,7 @@ from tfvae.data import Splits
 from tfvae.parts import FAMILIES, is_own_code, kinds, part_of
 from tfvae.parts.building import build, call, constructor
 from tfvae.training.config import RunConfig
+from tfvae.training.latent_space import GYROPLANE, ball_curvature
 from tfvae.training.likelihoods import SIZED
 
 
@@ -87,6 +88,8 @@ class ModelParts:
         size = _params_size(model.likelihood, "model.likelihood", self._of_x)
         if self.takes_sizes:
             size -= 1  # of the row, which is given
+        if kind == GYROPLANE:
+            available["curvature"] = ball_curvature(model)
         return call(path, "model.network", self._arguments, {**available, "output_size": size, "name": "decoder_body"})
 
     @property

@@ -10,6 +10,7 @@ from tfvae.data import Splits, known_names
 from tfvae.parts import FAMILIES, is_own_code, is_part, kinds, part_of
 from tfvae.parts.building import arguments_of, resolved
 from tfvae.tables.files import schema_to_dict
+from tfvae.training.check_ball import check_ball
 from tfvae.training.check_labels import check_labels
 from tfvae.training.check_parts import check_parts
 from tfvae.training.check_prior import check_prior
@@ -54,6 +55,7 @@ def resolve(config: RunConfig, splits: Splits) -> RunConfig:
     _check_sizes(model, splits)
     _check_condition(model, splits)
     check_prior(model)
+    check_ball(config, splits)
     _check_estimator(model, training)
     config = dataclasses.replace(config, model=dataclasses.replace(model, likelihood=choose_likelihood(config, splits)))
     likelihood = config.model.likelihood_kind
