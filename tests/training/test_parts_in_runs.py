@@ -137,6 +137,16 @@ def test_parts_make_a_model(name, splits):
     assert np.isfinite(bound).all()
 
 
+@pytest.mark.parametrize("network", ["mlp", pytest.param("gyroplane_mlp", marks=pytest.mark.slow)])
+def test_points_of_a_ball_are_not_rounded_in_half_precision(network, splits):
+    ball = {"posterior": "poincare_normal", "prior": "poincare_normal", "network": network}
+    _, vae = built(splits, **ball, precision="mixed_bfloat16")
+    directions = np.array([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]], "float32")
+    # The radii are equal in bfloat16, and half a unit of distance apart.
+    one, other = (np.asarray(vae.decode(radius * directions).mean()) for radius in (0.9903, 0.9941))
+    assert np.abs(one - other).max() > 1e-3
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FITTING)
 def test_parts_train_and_survive_a_file(name, splits, tmp_path):

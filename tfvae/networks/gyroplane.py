@@ -46,7 +46,8 @@ class Gyroplane(keras.layers.Layer):
     Numerics:
         d(z, H) = asinh(lambda_z sqrt(c) <a, z> / |a| cosh(o) + (lambda_z - 1) sinh(o)) / sqrt(c) with o = sqrt(c) b,
         lambda_z = 2 / (1 - c |z|^2). It takes one matrix product, and no point of the hyperplane. It is computed in
-        float32 at least, and o is limited to 40.
+        float32 at least, and o is limited to 40. Under mixed precision, begin a `Sequential` decoder with
+        `keras.Input((D,), dtype="float32")`, because Keras otherwise rounds z before this layer.
 
     References:
         Mathieu, Le Lan, Maddison, Tomioka & Teh, Continuous Hierarchical Representations with Poincare Variational

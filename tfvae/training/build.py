@@ -20,7 +20,7 @@ from tfvae.training.build_m2 import build_m2
 from tfvae.training.conditional import conditional_decoder, conditional_encoder
 from tfvae.training.config import RunConfig
 from tfvae.training.initial_weights import start_at_base, start_at_marginals, start_at_unit_normal
-from tfvae.training.latent_space import latent_layers
+from tfvae.training.latent_space import ball_curvature, latent_layers
 from tfvae.training.likelihoods import SIZED
 from tfvae.training.model_parts import ModelParts
 from tfvae.training.own_code import require_allowed
@@ -94,9 +94,12 @@ def _plain(parts: ModelParts) -> tuple[keras.Model, keras.Model]:
     encoder_body, decoder_body = parts.encoder_body(parts.num_parameters), parts.decoder_body()
     posterior = parts.posterior()
     before, likelihood = parts.likelihood()
+    of_z = latent_layers(parts.config.model)
+    if ball_curvature(parts.config.model) is not None:
+        of_z = [parts.points(), *of_z]
     return (
         keras.Sequential([*before, encoder_body, *posterior], name="encoder"),
-        keras.Sequential([*latent_layers(parts.config.model), decoder_body, likelihood], name="decoder"),
+        keras.Sequential([*of_z, decoder_body, likelihood], name="decoder"),
     )
 
 

@@ -90,7 +90,17 @@ class ModelParts:
             size -= 1  # of the row, which is given
         if kind == GYROPLANE:
             available["curvature"] = ball_curvature(model)
-        return call(path, "model.network", self._arguments, {**available, "output_size": size, "name": "decoder_body"})
+        available |= {"output_size": size, "name": "decoder_body"}
+        body = call(path, "model.network", self._arguments, available)
+        return keras.Sequential([self.points(), *body.layers], name=body.name) if kind == GYROPLANE else body
+
+    def points(self) -> keras.KerasTensor:
+        """Makes the input of a network of points of the Poincare ball.
+
+        Without it, a network in half precision rounds z before its first layer, to the boundary of the ball.
+        """
+        dtype = keras.config.dtype_policy().variable_dtype
+        return keras.Input((self.config.model.latent_size,), dtype=dtype, name="z")
 
     @property
     def takes_sizes(self) -> bool:
