@@ -18,6 +18,8 @@ tfb, tfd = tfp.bijectors, tfp.distributions
 NUM_DRAWS = 20  # enough for `spread_of`
 
 _SHARES = (tfd.Dirichlet, tfd.RelaxedOneHotCategorical)
+# The class of mixtures whose components are no composite tensors, and a base of all.
+_MIXTURE = tfd.MixtureSameFamily.__bases__[0]
 # TFP's bijectors for these reach half of the sphere at best.
 _SPHERES = (tfd.VonMisesFisher, tfd.SphericalUniform, tfd.PowerSpherical)
 
@@ -51,7 +53,7 @@ def _support(distribution: Distribution) -> Any:
         return Simplex()
     if isinstance(distribution, tfd.ExpRelaxedOneHotCategorical):
         return tfb.Chain([tfb.Log(), Simplex()])
-    if isinstance(distribution, tfd.MixtureSameFamily):
+    if isinstance(distribution, _MIXTURE):
         found = _support(distribution.components_distribution)
         return found if found is not None and _is_shared_by_components(found) else None
     if isinstance(distribution, tfd.Mixture):

@@ -12,6 +12,7 @@ from tfvae._display import Display
 from tfvae._images import beside, tile, to_displayable
 from tfvae.evaluation._image_figures import annotated, image_figure, label_grid
 from tfvae.evaluation._latents import conditions_of, require_vector
+from tfvae.evaluation._tangent import from_tangent, to_tangent
 from tfvae.evaluation.class_figures import analogies as analogies
 from tfvae.evaluation.class_figures import styles as styles
 from tfvae.evaluation.example_plots import column_densities, example_panels
@@ -130,15 +131,15 @@ def manifold(
         picture = manifold_picture(vae, num_steps=num_steps, condition=condition, display=display)
         return image_figure(picture, "p(x|z) over the latent plane (means; inverse Gaussian CDF grid)", display)
     num_steps = min(num_steps, _MAX_IN_PLANE)
-    plane = principal_plane(encoded_means(vae, np.asarray(x), condition))
+    plane = principal_plane(to_tangent(vae, encoded_means(vae, np.asarray(x), condition)))
     quantiles = scipy.stats.norm.ppf((np.arange(num_steps) + 0.5) / num_steps)
     title = "p(x|z) in the plane in which E[z|x] varies most (means)"
     across, up = np.meshgrid(quantiles, quantiles[::-1])
     if latent_size == 1:
         title = "p(x|z) along the latent dimension (means)"
         across, up = quantiles, 0.0 * quantiles
-    z = plane.point(np.stack([across, up], axis=-1).reshape(-1, 2)).astype("float32")
-    means = _decoded_means(vae, z, condition)
+    z = from_tangent(vae, plane.point(np.stack([across, up], axis=-1).reshape(-1, 2)))
+    means = _decoded_means(vae, z.astype("float32"), condition)
     return image_figure(tile(display.pictures(means), num_steps), title, display)
 
 
@@ -165,7 +166,8 @@ def manifold_picture(
         )
     quantiles = scipy.stats.norm.ppf((np.arange(num_steps) + 0.5) / num_steps)
     across, up = np.meshgrid(quantiles, quantiles[::-1])
-    means = _decoded_means(vae, np.stack([across, up], axis=-1).reshape(-1, 2).astype("float32"), condition)
+    z = from_tangent(vae, np.stack([across, up], axis=-1).reshape(-1, 2))
+    means = _decoded_means(vae, z.astype("float32"), condition)
     return tile(to_displayable(means) if display is None else display.pictures(means), num_steps, padding=1)
 
 

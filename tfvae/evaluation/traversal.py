@@ -10,6 +10,7 @@ from tfvae._arrays import plain_array
 from tfvae._checks import whole_number
 from tfvae.data.examples import CONDITION
 from tfvae.evaluation._latents import conditions_of, decoded_means, posterior_means, require_vector
+from tfvae.evaluation._tangent import from_tangent, to_tangent
 from tfvae.models import VAE
 from tfvae.typing import Seed, TensorLike
 
@@ -60,6 +61,7 @@ def latent_traversal(
         dimensions: The dimensions to change; None means all.
         z: The starting point `[D]`, instead of `x`.
         values: The values of the dimension; None means 11 values from -3 to 3, the range of a standard normal prior.
+            For latents on the Poincare ball, they are coordinates of the tangent space at the origin.
         condition: The condition of x and of all decoded examples, for a conditional model.
         seed: An int or an int32 tensor `[2]`; for posteriors without a mean in closed form.
 
@@ -89,9 +91,10 @@ def latent_traversal(
     steps = np.linspace(-3.0, 3.0, 11) if values is None else np.atleast_1d(np.asarray(values, np.float64))
     if steps.ndim != 1 or not steps.size or not np.isfinite(steps).all():
         raise ValueError(f"`values` must be finite numbers, at least one. Received: values={values!r}")
-    latents = np.tile(start, (len(chosen), len(steps), 1))
+    latents = np.tile(to_tangent(vae, start), (len(chosen), len(steps), 1))
     for row, dimension in enumerate(chosen):
         latents[row, :, dimension] = steps
+    latents = from_tangent(vae, latents)
     return Traversal(tuple(chosen), steps, latents, decoded_means(vae, latents, condition=condition))
 
 

@@ -8,10 +8,12 @@ import tensorflow_probability as tfp
 
 from tfvae._poincare import complement, conformal_factor
 from tfvae.layers._ball_bijector import BallBijector
-from tfvae.typing import Tensor
+from tfvae.typing import Distribution, Tensor
 
 tfd = tfp.distributions
 
+# The class of mixtures whose components are no composite tensors, and a base of all.
+_MIXTURE = tfd.MixtureSameFamily.__bases__[0]
 _NUM_PAIRS = 64
 
 
@@ -108,3 +110,10 @@ class BallDistribution(tfp.distributions.Distribution):
 
     def _all_fixed_draws(self) -> Tensor:
         return self._fixed_draws(np.random.default_rng(0), _NUM_PAIRS)
+
+
+def curvature_of(distribution: Distribution) -> float | None:
+    """Returns the curvature of the ball that a distribution or a mixture is on, or None for one of another space."""
+    if isinstance(distribution, _MIXTURE):
+        return curvature_of(distribution.components_distribution)
+    return distribution.curvature if isinstance(distribution, BallDistribution) else None
