@@ -15,6 +15,7 @@ from tfvae.estimators import (
     VIMCO,
     DReG,
     Estimate,
+    EstimatorWithBuild,
     EstimatorWithLayers,
     EstimatorWithUpdate,
     ImportanceWeighted,
@@ -176,3 +177,25 @@ def test_layers_and_updates_are_asked_for(vae):
     assert beta == 0.5
     vae.estimator = SGVB()
     assert vae.estimator_layers == []
+    with pytest.raises(ValueError, match=r"passed to the constructor, VAE\(.*Received: estimator=<.*Counting"):
+        vae.estimator = own
+    assert vae.estimator == SGVB()
+
+
+class OfShapes(Counting):
+    """Builds a weight for each latent dimension."""
+
+    def build(self, x_shape, latent_shape):
+        self.shapes = x_shape, latent_shape
+        self.layers[0].build((None, *latent_shape))
+
+
+def test_an_estimator_that_builds_its_layers():
+    encoder = keras.Sequential([keras.layers.Dense(6), MultivariateNormalDiag(3)])
+    decoder = keras.Sequential([keras.layers.Dense(10), IndependentNormal(5)])
+    estimator = OfShapes()
+    assert isinstance(estimator, EstimatorWithBuild)
+    vae = VAE(encoder, decoder, estimator=estimator)
+    assert estimator.shapes == ((None, 5), (3,))
+    assert estimator.layers[0].kernel.shape == (3, 1)
+    assert any(weight is estimator.layers[0].kernel for weight in vae.trainable_variables)

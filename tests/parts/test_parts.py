@@ -40,6 +40,7 @@ WITHOUT_NAME = {
     "Problem": "what an estimator receives",
     "Estimator": "a protocol",
     "EstimatorOfLabels": "a protocol",
+    "EstimatorWithBuild": "a protocol",
     "EstimatorWithLayers": "a protocol",
     "EstimatorWithUpdate": "a protocol",
     "KLWeighting": "a protocol",

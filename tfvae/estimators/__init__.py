@@ -8,7 +8,13 @@ from tfvae.estimators.dreg import DReG
 from tfvae.estimators.elbo_terms import ELBOTerms, elbo_terms
 from tfvae.estimators.enumerated import Enumerated
 from tfvae.estimators.estimate import Estimate, Weighted
-from tfvae.estimators.estimator import Estimator, EstimatorOfLabels, EstimatorWithLayers, EstimatorWithUpdate
+from tfvae.estimators.estimator import (
+    Estimator,
+    EstimatorOfLabels,
+    EstimatorWithBuild,
+    EstimatorWithLayers,
+    EstimatorWithUpdate,
+)
 from tfvae.estimators.free_bits import FreeBits
 from tfvae.estimators.importance_weighted import ImportanceWeighted
 from tfvae.estimators.kl_by_part import kl_by_part
@@ -42,6 +48,7 @@ __all__ = [
     "Estimate",
     "Estimator",
     "EstimatorOfLabels",
+    "EstimatorWithBuild",
     "EstimatorWithLayers",
     "EstimatorWithUpdate",
     "FreeBits",

@@ -38,11 +38,28 @@ class Estimator(Protocol):
 
 @runtime_checkable
 class EstimatorWithLayers(Protocol):
-    """An estimator with weights that train with the model and are saved with it, such as those of a baseline."""
+    """An estimator with weights that train with the model and are saved with it, such as those of a baseline.
+
+    The model builds the layers by calling them with x, unless the estimator is also an `EstimatorWithBuild`.
+    """
 
     @property
     def layers(self) -> Sequence[keras.layers.Layer]:
         """The layers that have the weights."""
+        ...
+
+
+@runtime_checkable
+class EstimatorWithBuild(EstimatorWithLayers, Protocol):
+    """An estimator that builds its own layers, because they are not functions of x."""
+
+    def build(self, x_shape: tuple[int | None, ...], latent_shape: Any) -> None:
+        """Builds its layers. Called once, when the model is built.
+
+        Args:
+            x_shape: Shape of a batch of data, `(None, *event)`.
+            latent_shape: Shape of one z, without the batch axis. For a z of several parts, a nest of shapes.
+        """
         ...
 
 

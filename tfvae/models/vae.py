@@ -12,13 +12,14 @@ from tfvae._seeds import stateless_seed
 from tfvae._serialization import register
 from tfvae.data.examples import CONDITION, OBSERVED, single, x_key
 from tfvae.estimators import SGVB, Estimate, Estimator, KLPenalty, KLWeighting, Problem
-from tfvae.estimators.estimator import EstimatorOfLabels, EstimatorWithLayers, EstimatorWithUpdate, require_estimator
+from tfvae.estimators.estimator import EstimatorOfLabels, EstimatorWithUpdate, require_estimator
 from tfvae.estimators.kl_weighting import as_weighting
 from tfvae.layers import DistributionLayer
 from tfvae.layers._coercion import as_distribution, reshape_batch
 from tfvae.layers._networks import output_layer
 from tfvae.layers._observed import Observed
 from tfvae.models import _validation
+from tfvae.models._estimator_layers import build_layers, layers_of
 from tfvae.models._queried_model import QueriedModel
 from tfvae.models._shared_layers import sharing_scope
 from tfvae.models.batch import Batch
@@ -136,9 +137,8 @@ class VAE(QueriedModel):
 
     @estimator.setter
     def estimator(self, estimator: Estimator) -> None:
-        self._estimator = require_estimator(estimator)
-        # Keras tracks these layers, so that their weights are trained with the model.
-        self.estimator_layers = list(estimator.layers) if isinstance(estimator, EstimatorWithLayers) else []
+        layers = layers_of(require_estimator(estimator), model_is_built=getattr(self, "built", False))
+        self._estimator, self.estimator_layers = estimator, layers  # Keras tracks these layers, trains and saves them
 
     @property
     def _likelihood_layer(self) -> DistributionLayer | None:
@@ -162,8 +162,7 @@ class VAE(QueriedModel):
         _validation.decoded(self.decoder, z, condition)
         if not isinstance(self.prior, Conditional):  # which is built already
             self.prior(_validation.symbolic_latents(self.prior, None, self.prior.variable_dtype))
-        for layer in self.estimator_layers:
-            layer(x)
+        build_layers(self.estimator, x, self.latent_shape)
         self.objective.build(tuple(input_shape), self.latent_shape)
         self.built = True
 
