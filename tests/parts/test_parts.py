@@ -42,6 +42,7 @@ WITHOUT_NAME = {
     "EstimatorOfLabels": "a protocol",
     "EstimatorWithBuild": "a protocol",
     "EstimatorWithLayers": "a protocol",
+    "EstimatorWithProposal": "a protocol",
     "EstimatorWithUpdate": "a protocol",
     "KLWeighting": "a protocol",
     "KLPenalty": "what a weighting returns",

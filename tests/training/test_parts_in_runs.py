@@ -99,6 +99,10 @@ FITTING = {
     "discrete gradients": {"posterior": {"kind": "mixture_normal", "num_components": 2}, "estimator": "vimco"},
     "baseline": {"estimator": {"kind": "score_function", "baseline": "running_mean"}},
     "wake-sleep": {"estimator": "wake_sleep"},
+    "hamiltonian": {
+        "estimator": {"kind": "hamiltonian", "num_steps": 2, "tempering": "free"},
+        "prior": {"kind": "mixture", "num_components": 2},
+    },
     "free bits": {"beta": {"kind": "free_bits", "nats": 0.5}, "optimizer": "lion"},
     "half precision": {"precision": "mixed_bfloat16", "prior": "normal"},
     "double precision": {"precision": "float64"},
@@ -116,6 +120,7 @@ FAST = (
     "vamp",
     "levels",
     "baseline",
+    "hamiltonian",
     "free bits",
     "half precision",
     "decay",
@@ -270,6 +275,17 @@ TABLE = make_splits("own", {"train": np.random.default_rng(0).normal(size=(40, 3
             "training.kl must be auto or .*posterior='laplace'",
         ),
         ({"estimator": "vimco", "num_samples": 5}, None, "training.num_samples has no effect: the estimator vimco"),
+        (
+            {"posterior": "von_mises_fisher", "prior": "spherical_uniform", "estimator": "hamiltonian"},
+            None,
+            "must be another than hamiltonian with the posterior von_mises_fisher",
+        ),
+        (
+            {"estimator": {"kind": "hamiltonian", "num_steps": 0}},
+            None,
+            "estimator.num_steps must be an integer of at l",
+        ),
+        ({"estimator": {"kind": "hamiltonian", "tempering": "slow"}}, None, "tempering must be one of fixed, free, no"),
         ({"estimator": {"kind": "iwae", "kl": "analytic"}}, None, "training.estimator.kl is not .*sgvb"),
         (
             {"estimator": "iwae", "beta": {"kind": "free_bits", "nats": 1}},

@@ -13,9 +13,11 @@ from tfvae.estimators.estimator import (
     EstimatorOfLabels,
     EstimatorWithBuild,
     EstimatorWithLayers,
+    EstimatorWithProposal,
     EstimatorWithUpdate,
 )
 from tfvae.estimators.free_bits import FreeBits
+from tfvae.estimators.hamiltonian_elbo import HamiltonianELBO
 from tfvae.estimators.importance_weighted import ImportanceWeighted
 from tfvae.estimators.kl_by_part import kl_by_part
 from tfvae.estimators.kl_weighting import KLPenalty, KLWeighting
@@ -50,8 +52,10 @@ __all__ = [
     "EstimatorOfLabels",
     "EstimatorWithBuild",
     "EstimatorWithLayers",
+    "EstimatorWithProposal",
     "EstimatorWithUpdate",
     "FreeBits",
+    "HamiltonianELBO",
     "ImportanceEstimate",
     "ImportanceWeighted",
     "KLPenalty",

@@ -64,6 +64,24 @@ class EstimatorWithBuild(EstimatorWithLayers, Protocol):
 
 
 @runtime_checkable
+class EstimatorWithProposal(Protocol):
+    """An estimator whose draws have another distribution than q(z|x), such as one that moves them."""
+
+    def with_proposal(self, problem: Problem, *, chunk_size: Tensor | int | None = None) -> Problem:
+        """Returns a problem whose posterior is the distribution of these draws, for estimates of log p(x).
+
+        Its latents may have more elements than z. E[p(x|u) p(u) / q(u|x)] = p(x) must be true for draws u of its
+        posterior.
+
+        Args:
+            problem: The batch, with q(z|x).
+            chunk_size: Number of draws per example that are computed at a time, for evaluations without a gradient.
+                None computes all at once.
+        """
+        ...
+
+
+@runtime_checkable
 class EstimatorWithUpdate(Protocol):
     """An estimator that is updated in each training step, such as one that keeps a running mean."""
 

@@ -23,7 +23,7 @@ _BELOW_ONE = functools.partial(number, at_least=0, below=1)
 _COUNT = functools.partial(whole_number, at_least=0)
 _POSITIVE_COUNT = functools.partial(whole_number, at_least=1)
 
-# What Keras does not check, or reports without the name of the argument.
+# What Keras does not check, or is checked only when the part is made, which takes the data.
 _LIMITS: Mapping[str, Mapping[str, Callable[[Any, str], Any]]] = {
     "training.optimizer": {
         **dict.fromkeys(("beta_1", "beta_2", "adam_beta_1", "adam_beta_2", "rho"), _BELOW_ONE),
@@ -46,6 +46,11 @@ _LIMITS: Mapping[str, Mapping[str, Callable[[Any, str], Any]]] = {
         **dict.fromkeys(("initial_learning_rate", "end_learning_rate", "warmup_target", "power"), _NOT_NEGATIVE),
         "alpha": _SHARE,
         "warmup_steps": _COUNT,
+    },
+    "training.estimator": {
+        "num_steps": _POSITIVE_COUNT,
+        **dict.fromkeys(("step_size", "max_step_size"), _POSITIVE),
+        "temperature": functools.partial(number, above=1),
     },
     "training.callbacks": {
         **dict.fromkeys(("patience", "cooldown", "start_from_epoch"), _COUNT),

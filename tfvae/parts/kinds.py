@@ -79,6 +79,7 @@ ESTIMATORS = {
     "ciwae": "tfvae.estimators:CIWAE",
     "dreg": "tfvae.estimators:DReG",
     "enumerated": "tfvae.estimators:Enumerated",
+    "hamiltonian": "tfvae.estimators:HamiltonianELBO",
     "iwae": "tfvae.estimators:ImportanceWeighted",
     "miwae": "tfvae.estimators:MIWAE",
     "piwae": "tfvae.estimators:PIWAE",

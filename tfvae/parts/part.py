@@ -68,6 +68,7 @@ FAMILIES = {
             "num_samples": (
                 "dreg",
                 "enumerated",
+                "hamiltonian",
                 "iwae",
                 "score_function",
                 "sgvb",

@@ -222,6 +222,11 @@ def _check_estimator(model: ModelConfig, training: TrainingConfig) -> None:
             f"training.estimator must be {', '.join(_OF_ANY_POSTERIOR)} with the posterior {posterior}: its draws are "
             f"not reparameterised. Received: training.estimator={kind!r}"
         )
+    if posterior == "von_mises_fisher" and kind == "hamiltonian":
+        raise ValueError(
+            "training.estimator must be another than hamiltonian with the posterior von_mises_fisher: steps along a "
+            "gradient leave the sphere. Received: training.estimator='hamiltonian'"
+        )
     if is_part(training.beta) and part_of(training.beta, "training.beta")[0] in kinds.WEIGHTINGS:
         fitting = [each for each in FAMILIES["training.estimator"].shared["kl"] if each == "sgvb" or _is_closed(model)]
         if kind not in fitting:
