@@ -1,5 +1,6 @@
 """The marginal log-likelihood log p(x), by importance sampling."""
 
+import dataclasses
 import math
 import warnings
 from typing import Any
@@ -8,7 +9,7 @@ import numpy as np
 
 from tfvae._checks import whole_number
 from tfvae._seeds import stateless_seed
-from tfvae.estimators import ImportanceEstimate, importance_estimate
+from tfvae.estimators import Estimator, ImportanceEstimate, importance_estimate
 from tfvae.estimators.monte_carlo import CHUNK_SIZE
 from tfvae.evaluation._batches import batches_of_examples, details_of, num_observed
 from tfvae.evaluation._chains import can_run_chains
@@ -17,6 +18,7 @@ from tfvae.evaluation._finite import require_finite
 from tfvae.evaluation._latents import example_prior
 from tfvae.evaluation._levels import about_levels
 from tfvae.evaluation._pareto import pareto_k, pareto_k_threshold, tail_size
+from tfvae.evaluation._proposal import about_proposal, require_proposal, with_proposal
 from tfvae.evaluation._reliability import unreliable_message
 from tfvae.evaluation.record import Record
 from tfvae.models import VAE
@@ -32,6 +34,7 @@ def log_marginal(
     num_importance_samples: int = 5000,
     batch_size: int = 100,
     chunk_size: int = CHUNK_SIZE,
+    estimator: Estimator | None = None,
     seed: Seed = 0,
 ) -> Record:
     """Estimates log p(x) as log (1/K) sum_k p(x, z_k) / q(z_k|x), z_k ~ q(z|x), of each example, in nats.
@@ -47,6 +50,8 @@ def log_marginal(
         batch_size: Number of examples per batch, for arrays and splits. Does not affect the results.
         chunk_size: Number of draws of one example that are decoded at a time, at most 5,000. Affects the results only
             by rounding. A smaller number takes less memory, a larger one is faster on a large machine.
+        estimator: An estimator with draws of its own, an `EstimatorWithProposal` such as `HamiltonianELBO`, whose
+            density then takes the place of q(z|x): `estimator=vae.estimator`. None is q(z|x), for any model.
         seed: An int or an int32 tensor `[2]`. The draws of an example depend on the seed and on its index in the data.
 
     Returns:
@@ -56,8 +61,9 @@ def log_marginal(
         `[N]` each, are `effective_sample_size` and `pareto_k`.
 
     Raises:
-        ValueError: If a count is below 1, there are no examples, the data do not fit the model, or log p(x) is not
-            finite.
+        TypeError: If `estimator` is not an estimator.
+        ValueError: If a count is below 1, the draws of `estimator` are those of q(z|x), there are no examples, the data
+            do not fit the model, or log p(x) is not finite.
 
     Warns:
         UserWarning: Once, if k is above the threshold for any example.
@@ -74,7 +80,8 @@ def log_marginal(
     k = whole_number(num_importance_samples, "num_importance_samples")
     chunk_size, num_tail = whole_number(chunk_size, "chunk_size"), tail_size(k)
     num_largest = num_tail + 1 if num_tail else 0
-    terms, seed = compiled(vae, _terms), stateless_seed(seed)
+    require_proposal(estimator)
+    terms, seed = compiled(vae, _Terms(estimator)), stateless_seed(seed)
     parts: list[tuple[np.ndarray, ...]] = []
     first = 0
     about: dict[str, int] = {}
@@ -106,24 +113,31 @@ def log_marginal(
             "pareto_k_max": _finite_or_none(np.max(shapes)),
             "pareto_k_threshold": threshold,
             "num_above_threshold": num_above,
+            **about_proposal(estimator),
             **about,
         },
         details={"effective_sample_size": effective, "pareto_k": shapes} | details_of(counts),
     )
 
 
-def _terms(vae: VAE, x: Tensor | Batch, numbers: tuple[Tensor, ...], seed: Tensor) -> ImportanceEstimate:
-    k, first_index, chunk_size, num_largest = numbers
-    prior = None if isinstance(vae.prior, Conditional) else vae.prior_of()  # once, not for each example
-    return importance_estimate(
-        x,
-        lambda example: vae.problem(example, prior=prior),
-        num_importance_samples=k,
-        seed=seed,
-        first_index=first_index,
-        chunk_size=chunk_size,
-        num_largest=num_largest,
-    )
+@dataclasses.dataclass(frozen=True)
+class _Terms:
+    """The function to compile, which is equal for the same estimator."""
+
+    estimator: Estimator | None
+
+    def __call__(self, vae: VAE, x: Tensor | Batch, numbers: tuple[Tensor, ...], seed: Tensor) -> ImportanceEstimate:
+        k, first_index, chunk_size, num_largest = numbers
+        prior = None if isinstance(vae.prior, Conditional) else vae.prior_of()  # once, not for each example
+        return importance_estimate(
+            x,
+            lambda example: with_proposal(vae.problem(example, prior=prior), self.estimator, chunk_size=chunk_size),
+            num_importance_samples=k,
+            seed=seed,
+            first_index=first_index,
+            chunk_size=chunk_size,
+            num_largest=num_largest,
+        )
 
 
 def _finite_or_none(value: float) -> float | None:

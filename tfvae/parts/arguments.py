@@ -23,7 +23,7 @@ _BELOW_ONE = functools.partial(number, at_least=0, below=1)
 _COUNT = functools.partial(whole_number, at_least=0)
 _POSITIVE_COUNT = functools.partial(whole_number, at_least=1)
 
-# What Keras does not check, or is checked only when the part is made, which takes the data.
+# What Keras does not check, or reports without the name of the argument, and what would be checked after data are read.
 _LIMITS: Mapping[str, Mapping[str, Callable[[Any, str], Any]]] = {
     "training.optimizer": {
         **dict.fromkeys(("beta_1", "beta_2", "adam_beta_1", "adam_beta_2", "rho"), _BELOW_ONE),
