@@ -99,6 +99,14 @@ def test_unreliable_estimates_are_reported(vae):
     assert "10 importance samples are too few to tell" in report_markdown(few, [])
 
 
+@pytest.mark.filterwarnings("ignore:log_marginal is unreliable")
+def test_draws_that_are_not_those_of_the_posterior_are_named(vae):
+    report = made(vae, k=10)
+    assert "another distribution than" not in report_markdown(report, [])
+    report["log_marginal"]["proposal"] = "HamiltonianELBO()"
+    assert "measured with the draws of HamiltonianELBO(), which have another" in report_markdown(report, [])
+
+
 def test_a_collapse_is_said_first(vae):
     message = "Posterior collapse: 0 of 20 latent units are active."
     report = made(vae, k=10, more={"collapse": {"has_collapsed": True, "message": message}})

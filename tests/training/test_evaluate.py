@@ -13,7 +13,7 @@ from tfvae.evaluation import figures
 from tfvae.evaluation.report import rows
 from tfvae.training import RunConfig, build_vae, train
 from tfvae.training.attempts import Attempts, one_sentence
-from tfvae.training.evaluate import _collapse, about_run, evaluate
+from tfvae.training.evaluate import _bounds, _collapse, about_run, evaluate
 from tfvae.training.event_files import write_reported
 from tfvae.training.per_example import read_per_example, write_per_example
 from tfvae.training.resolve import resolve
@@ -102,6 +102,18 @@ def test_values_of_single_examples_are_kept(run_and_splits, report, tmp_path):
     assert read_per_example(tmp_path / "other.npz").examples != found.examples
     (tmp_path / "damaged.npz").write_bytes(run.folder.per_example.read_bytes()[:50])
     assert read_per_example(tmp_path / "damaged.npz") is read_per_example(tmp_path / "none.npz") is None
+
+
+@pytest.mark.parametrize(("estimator", "is_own"), [("hamiltonian", True), ("iwae", False)])
+def test_bounds_are_those_of_an_estimator_with_draws_of_its_own(run_and_splits, monkeypatch, estimator, is_own):
+    run, splits = run_and_splits
+    config = dataclasses.replace(run.config, training=dataclasses.replace(run.config.training, estimator=estimator))
+    run = dataclasses.replace(run, config=config, vae=build_vae(config, splits))
+    given = []
+    for name in ("elbo", "log_marginal"):
+        monkeypatch.setattr(evaluation, name, lambda *_, estimator, **__: given.append(estimator))
+    _bounds(run, splits.test, Attempts(), lambda stage: None)
+    assert given == [run.vae.estimator if is_own else None] * 2
 
 
 def test_an_interrupt_is_not_a_failed_step():

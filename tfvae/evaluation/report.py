@@ -184,6 +184,11 @@ def report_notes(report: Mapping[str, Any]) -> list[str]:
         f"ELBO averages {report['elbo']['num_samples']} draws per example.",
         reliability(report["log_marginal"])[1],
     ]
+    if "proposal" in report["log_marginal"]:
+        paragraphs.append(
+            f"The ELBO and log p(x) are measured with the draws of {report['log_marginal']['proposal']}, which have "
+            "another distribution than q(z|x). With draws of q(z|x), as in exported models, both are usually lower."
+        )
     warning = baseline_warning(report)
     if warning is not None:
         paragraphs.append(f"**Warning: {warning}**")

@@ -17,6 +17,7 @@ from tfvae._files import write_bytes, write_json, write_text
 from tfvae.data import Split
 from tfvae.data.holes import with_nan
 from tfvae.data.value_grid import value_grid
+from tfvae.estimators import EstimatorWithProposal
 from tfvae.evaluation import figures
 from tfvae.evaluation._shares import has_shares
 from tfvae.evaluation.report import report_dict, report_markdown
@@ -115,12 +116,18 @@ def evaluate(
 def _bounds(
     run: Run, split: Split, attempt: Attempts, on_stage: Callable[[str], None]
 ) -> tuple[evaluation.Record, evaluation.Record]:
-    """Measures the ELBO and log p(x). A value is unknown if its measurement fails."""
+    """Measures the ELBO and log p(x), by the draws of the estimator if it has some of its own, else those of q(z|x).
+
+    A value is unknown if its measurement fails.
+    """
     num_samples, k = run.config.evaluation.num_samples, run.config.evaluation.num_importance_samples
+    own = run.vae.estimator if isinstance(run.vae.estimator, EstimatorWithProposal) else None
     on_stage(f"measuring the ELBO of {len(split):,} examples")
-    elbo = attempt("ELBO", lambda: evaluation.elbo(run.vae, split, num_samples=num_samples))
+    elbo = attempt("ELBO", lambda: evaluation.elbo(run.vae, split, num_samples=num_samples, estimator=own))
     on_stage(f"measuring log p(x) with {k} importance samples per example")
-    log_marginal = attempt("log p(x)", lambda: evaluation.log_marginal(run.vae, split, num_importance_samples=k))
+    log_marginal = attempt(
+        "log p(x)", lambda: evaluation.log_marginal(run.vae, split, num_importance_samples=k, estimator=own)
+    )
     unknown = functools.partial(evaluation.Record.unknown, unit="nats", num_examples=len(split))
     return (
         elbo or unknown("elbo", num_samples=num_samples, log_likelihood=None, kl=None),
