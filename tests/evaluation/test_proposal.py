@@ -26,7 +26,6 @@ def estimator():
 
 
 def test_log_marginal_of_moved_draws(vae, estimator):
-    """Many draws find log p(x), and few of them a tighter bound than as many draws of q(z|x)."""
     moved = evaluation.log_marginal(vae, X, num_importance_samples=400, seed=1, estimator=estimator)
     errors = np.sqrt(moved.monte_carlo_variance)
     assert errors.max() < 0.2
@@ -35,12 +34,17 @@ def test_log_marginal_of_moved_draws(vae, estimator):
     arguments = {"num_importance_samples": 400, "seed": 1, "chunk_size": 93, "batch_size": 4}
     in_chunks = evaluation.log_marginal(vae, X, estimator=estimator, **arguments)
     np.testing.assert_allclose(in_chunks.per_example, moved.per_example, rtol=1e-5)
+
+
+@pytest.mark.slow
+def test_few_moved_draws_are_a_tighter_bound(vae, estimator):
     many = np.repeat(X, 40, axis=0)
     few = [evaluation.log_marginal(vae, many, num_importance_samples=3, estimator=each) for each in (None, estimator)]
     assert few[0].mean + 0.5 < few[1].mean < EXACT.mean()
     assert "proposal" not in few[0].diagnostics
 
 
+@pytest.mark.slow
 def test_the_bound_of_moved_draws(vae, estimator):
     plain, moved = (evaluation.elbo(vae, X, num_samples=200, estimator=each) for each in (None, estimator))
     assert moved.mean > plain.mean + 0.3
