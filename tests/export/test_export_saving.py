@@ -13,18 +13,25 @@ from small_models import few_signatures
 
 import tfvae
 from tfvae.export import saving
+from tfvae.export.save_context import traced_as_saved
+from tfvae.export.signature_functions import SignatureFunctions
+from tfvae.export.signatures import Signatures
 
 tfd = tfp.distributions
 
 SEED = tf.constant([0, 1])
 
 
-@pytest.fixture(scope="module")
-def vae():
+def make_vae():
     keras.utils.set_random_seed(0)
     encoder = keras.Sequential([keras.layers.Dense(4), tfvae.layers.MultivariateNormalDiag(2)])
     decoder = keras.Sequential([keras.layers.Dense(6), tfvae.layers.IndependentNormal((3,))])
     return tfvae.models.VAE(encoder, decoder)
+
+
+@pytest.fixture(scope="module")
+def vae():
+    return make_vae()
 
 
 @pytest.fixture
@@ -119,6 +126,16 @@ class TestRefusals:
         self.refused(tmp_path, ValueError, re.escape("'gs://bucket/m'"), vae, "gs://bucket/m")
 
 
+def test_variables_of_several_devices_are_in_the_order_of_the_model():
+    with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
+        vae = make_vae()
+        vae.build((None, 3))
+    assert all(isinstance(variable.value, tf.distribute.DistributedValues) for variable in vae.trainable_variables)
+    with traced_as_saved():
+        served = Signatures(vae, (3,), ("likelihood", "posterior"))
+    assert [v.shape.as_list() for v in served.model_variables] == [[3, 4], [4], [2, 6], [6]]
+
+
 class TestWriting:
     def test_new_folders_are_made_and_nothing_else(self, vae, tmp_path):
         before = [np.array(v) for v in vae.variables]
@@ -131,6 +148,13 @@ class TestWriting:
         assert path.stat().st_mode == tmp_path.joinpath("name").stat().st_mode  # not the private one of a temporary
         served = tf.saved_model.load(str(path))
         assert served.signatures["sample"](num_samples=tf.constant(2), seed=SEED)["mean"].shape == (2, 3)
+
+    def test_each_function_is_traced_once(self, vae, tmp_path, monkeypatch):
+        traced, encode = [], SignatureFunctions.encode
+        monkeypatch.setattr(SignatureFunctions, "encode", lambda *given: traced.append(given) or encode(*given))
+        with few_signatures():
+            tfvae.export.save(vae, tmp_path / "m")
+        assert len(traced) == 1
 
     def test_an_empty_folder_is_free(self, vae, tmp_path, write):
         (tmp_path / "m").mkdir()

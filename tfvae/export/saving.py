@@ -11,6 +11,7 @@ from tfvae.export.checks import event_shape_of, require_latents, require_vae
 from tfvae.export.description import describe_model
 from tfvae.export.folders import MODEL_FILE, Kind, free_target, new_folder
 from tfvae.export.manifest import write_manifest
+from tfvae.export.save_context import traced_as_saved
 from tfvae.export.signatures import Signatures, described
 from tfvae.export.warmup import warmup_requests, write_warmup
 from tfvae.models import VAE
@@ -98,7 +99,8 @@ class Exporter:
         require_latents(vae, _KIND.function)
         self._vae = vae
         self._event_shape = event_shape_of(vae)
-        self._module = Signatures(vae, self._event_shape)
+        with traced_as_saved():
+            self._module = Signatures(vae, self._event_shape)
 
     def save(
         self, path: str | PathLike[str], *, overwrite: bool = False, about: Mapping[str, Any] | None = None
@@ -106,12 +108,14 @@ class Exporter:
         """Exports the model with its present weights. See the function `save`."""
         target = free_target(path, overwrite, _KIND)
         with new_folder(target, overwrite, _KIND) as new:
-            functions = self._module.by_name()
+            with traced_as_saved():
+                functions = self._module.by_name()
+                requests, signatures = warmup_requests(functions), described(functions)
             tf.saved_model.save(self._module, fspath(new), signatures=functions)
-            write_warmup(new, _name(target), warmup_requests(functions))
+            write_warmup(new, _name(target), requests)
             manifest = {
                 **describe_model(self._vae, self._event_shape),
-                "signatures": described(functions),
+                "signatures": signatures,
                 "about": dict(about or {}),
             }
             write_manifest(new, manifest)

@@ -42,7 +42,8 @@ class Signatures(tf.Module):
             setattr(self, name, _traced(name, getattr(functions, name), inputs))
         traced = [getattr(self, name).get_concrete_function() for name in self._names]
         read = {id(variable): variable for function in traced for variable in function.graph.variables}
-        in_order = [read.pop(id(v.value)) for v in vae.variables if id(v.value) in read]
+        of_model = [id(each) for v in vae.variables for each in (v.value, *_copies(v.value))]
+        in_order = [read.pop(each) for each in of_model if each in read]
         # The other variables belong to no layer, such as those in the TFP distribution of a `Fixed` prior.
         self.model_variables = [*in_order, *read.values()]
 
@@ -62,6 +63,11 @@ def described(functions: Mapping[str, Any]) -> dict[str, Any]:
         }
         for name, function in functions.items()
     }
+
+
+def _copies(variable: Any) -> Sequence[Any]:
+    """Returns the variables of the devices, the first of which is read in a SavedModel."""
+    return variable.values if isinstance(variable, tf.distribute.DistributedValues) else ()
 
 
 def _outputs(function: Any) -> dict[str, Any]:
