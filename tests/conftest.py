@@ -20,7 +20,18 @@ import pytest
 if TYPE_CHECKING:
     import tfvae.data
 
+# Imports create objects that stay. Searches for cycles among them would take a sixth of the time of collecting tests.
+gc.disable()
+
 BESIDE_REPOSITORY = Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop():
+    """Searches for cycles again, but rarely: `_free_graphs` does it for each file of tests."""
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+    gc.enable()
 
 
 @pytest.fixture(scope="module", autouse=True)
