@@ -34,6 +34,24 @@ def _compiled_with(**always):
 
 
 @contextlib.contextmanager
+def without_views():
+    """Within a block TensorBoard gets scalars alone, for runs that test something else."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tfvae.callbacks.VAETensorBoard, "_write_views", lambda *given: None)
+        yield
+
+
+@contextlib.contextmanager
+def without_figures():
+    """Within a block reports of runs have no figures."""
+    from tfvae.training import evaluate
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evaluate, "_figures", lambda *given: {})
+        yield
+
+
+@contextlib.contextmanager
 def few_signatures(*names):
     """Within a block `export.save` writes these functions, and the two that its warm-up needs: less to trace."""
     from tfvae.export import saving, signatures

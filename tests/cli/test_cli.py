@@ -14,7 +14,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 import tensorflow as tf
-from small_models import few_signatures, without_xla
+from small_models import few_signatures, without_views, without_xla
 
 import tfvae
 from tfvae._npz import NpzWriter
@@ -50,7 +50,7 @@ def written_to(folder):
 def run_folder(tmp_path_factory):
     """A run that this process has trained, with what was said meanwhile."""
     folder = tmp_path_factory.mktemp("cli")
-    with pytest.MonkeyPatch.context() as patch, without_xla(), few_signatures(), written_to(folder):
+    with pytest.MonkeyPatch.context() as patch, without_xla(), few_signatures(), without_views(), written_to(folder):
         patch.setattr(sys, "argv", ["tfvae", "train", "--run-dir", str(folder / "run"), *TRAIN])
         with pytest.raises(SystemExit) as stop:
             main()

@@ -4,7 +4,7 @@ import csv
 
 import numpy as np
 import pytest
-from small_models import few_signatures, without_graphs
+from small_models import few_signatures, without_figures, without_graphs, without_views
 
 from tfvae.training import RunConfig, train
 
@@ -28,7 +28,7 @@ def own(tmp_path_factory):
 def trained(own, name, **tables):
     tables = {table: {**TABLES.get(table, {}), **tables.get(table, {})} for table in ("data", "model", "training")}
     tables["data"]["name"] = str(own / "own.npz")
-    with without_graphs(), few_signatures():
+    with without_graphs(), few_signatures(), without_figures(), without_views():
         train(RunConfig.from_dict({**tables, "evaluation": TABLES["evaluation"]}), own / name)
     return own / name
 
