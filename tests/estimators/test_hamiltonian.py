@@ -19,6 +19,7 @@ from tfvae.estimators import (
     Problem,
 )
 from tfvae.estimators._leapfrog import evolved, slope_of
+from tfvae.priors import PoincareNormal
 
 tfd = tfp.distributions
 MODEL = make_linear_gaussian()
@@ -290,7 +291,7 @@ def test_latents_that_cannot_move():
     ones = tf.ones(D)
     positive = (tfd.Beta(ones, ones), tfd.LogNormal(ones, 1.0), tfd.Kumaraswamy(ones, 2.0))
     independent = [tfd.Independent(each, 1) for each in positive]
-    for other in (*independent, tfd.SphericalUniform(D), tfd.Dirichlet(ones)):
+    for other in (*independent, tfd.SphericalUniform(D), tfd.Dirichlet(ones), PoincareNormal(D).distribution()):
         with pytest.raises(ValueError, match=r"HamiltonianELBO moves z.*any real numbers.*Received: <tfp\."):
             estimator(Problem(x, normal, other, generate))
     flow = tfd.TransformedDistribution(prior, tfp.bijectors.Shift(1.0))

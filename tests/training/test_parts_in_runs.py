@@ -281,6 +281,11 @@ TABLE = make_splits("own", {"train": np.random.default_rng(0).normal(size=(40, 3
             "must be another than hamiltonian with the posterior von_mises_fisher",
         ),
         (
+            {"posterior": "poincare_normal", "prior": "poincare_normal", "estimator": "hamiltonian"},
+            None,
+            "must be another than hamiltonian with the posterior poincare_normal",
+        ),
+        (
             {"estimator": {"kind": "hamiltonian", "num_steps": 0}},
             None,
             "estimator.num_steps must be an integer of at l",

@@ -29,6 +29,11 @@ _OF_PRIORS = {
 _OF_ANY = ("vamp",)  # made of posteriors
 
 
+def is_bounded(posterior: str) -> bool:
+    """Whether the space of a kind of posterior is a part of the real vectors, so that steps of z can leave it."""
+    return _OF_POSTERIORS.get(posterior) in ("ball", "sphere")
+
+
 def fitting_priors(posterior: str) -> list[str]:
     """Returns the kinds of priors on the space of a kind of posterior."""
     space = _OF_POSTERIORS.get(posterior)

@@ -23,6 +23,7 @@ from tfvae.training.choices import (
     choose_standardize,
 )
 from tfvae.training.config import RunConfig
+from tfvae.training.latent_space import is_bounded
 from tfvae.training.likelihoods import GRAY_VALUES, has_sizes
 from tfvae.training.settings import ModelConfig, TrainingConfig
 from tfvae.training.spatial_axes import MAX_AXES, num_spatial_axes
@@ -222,10 +223,10 @@ def _check_estimator(model: ModelConfig, training: TrainingConfig) -> None:
             f"training.estimator must be {', '.join(_OF_ANY_POSTERIOR)} with the posterior {posterior}: its draws are "
             f"not reparameterised. Received: training.estimator={kind!r}"
         )
-    if posterior == "von_mises_fisher" and kind == "hamiltonian":
+    if kind == "hamiltonian" and is_bounded(posterior):
         raise ValueError(
-            "training.estimator must be another than hamiltonian with the posterior von_mises_fisher: steps along a "
-            "gradient leave the sphere. Received: training.estimator='hamiltonian'"
+            f"training.estimator must be another than hamiltonian with the posterior {posterior}: steps along a "
+            "gradient leave its space. Received: training.estimator='hamiltonian'"
         )
     if is_part(training.beta) and part_of(training.beta, "training.beta")[0] in kinds.WEIGHTINGS:
         fitting = [each for each in FAMILIES["training.estimator"].shared["kl"] if each == "sgvb" or _is_closed(model)]
