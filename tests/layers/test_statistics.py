@@ -347,9 +347,11 @@ REPARAMETERIZED = [
 # Moments that are approximations.
 APPROXIMATE = {
     ("discretized_logistic_mixture", "mean"),
-    ("normalizing_flow", "mean"),
-    *((name, moment) for name in ("poincare_normal", "riemannian_normal") for moment in ("mean", "variance")),
-    ("normalizing_flow", "variance"),
+    *(
+        (name, moment)
+        for name in ("autoregressive", "normalizing_flow", "poincare_normal", "riemannian_normal")
+        for moment in ("mean", "variance")
+    ),
 }
 
 

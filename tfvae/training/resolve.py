@@ -23,7 +23,7 @@ from tfvae.training.choices import (
     choose_standardize,
 )
 from tfvae.training.config import RunConfig
-from tfvae.training.latent_space import is_bounded
+from tfvae.training.latent_space import GYROPLANE, ball_curvature, is_bounded
 from tfvae.training.likelihoods import GRAY_VALUES, has_sizes
 from tfvae.training.settings import ModelConfig, TrainingConfig
 from tfvae.training.spatial_axes import MAX_AXES, num_spatial_axes
@@ -112,8 +112,9 @@ def _resolved_network(model: ModelConfig, splits: Splits) -> Any:
         return resolved(model.network, "model.network")
     if splits.schema is not None or len(event_shape) > MAX_AXES + 1:
         what = "the rows of a table" if splits.schema is not None else f"examples of shape {event_shape}"
+        fitting = [name for name in kinds.OF_ANY_SHAPE if name != GYROPLANE or ball_curvature(model) is not None]
         raise ValueError(
-            f"model.network must be one of {', '.join(kinds.OF_ANY_SHAPE)} for {what}: {kind} "
+            f"model.network must be one of {', '.join(fitting)} for {what}: {kind} "
             "requires 1 to 3 spatial axes and channels, such as (height, width, channels). "
             f"Received: model.network={quoted(model.network)}"
         )
