@@ -2,13 +2,14 @@
 
 import asyncio
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from starlette.responses import PlainTextResponse
 
+from tfvae.serving import scheduler
 from tfvae.serving.joined_writes import JoinedWrites
 from tfvae.serving.limits import Limits
 from tfvae.serving.predict_body import PredictRequest
@@ -64,30 +65,30 @@ def test_head_and_body_are_written_together():
     assert transport.is_closed
 
 
-def test_short_computations_run_in_the_event_loop():
-    threads, seconds = [], {"of": 0.0}
+def test_short_computations_run_in_the_event_loop(monkeypatch):
+    threads, clock = [], {"now": 0.0, "takes": 0.0}
+    monkeypatch.setattr(scheduler, "time", SimpleNamespace(perf_counter=lambda: clock["now"]))
 
     class Model:
         def run(self, name, inputs):
             threads.append(threading.current_thread().name)
-            time.sleep(seconds["of"])
+            clock["now"] += clock["takes"]
             return {"mean": inputs["z"]}
 
     info = TensorInfo(np.dtype("float32"), (None, 1))
     signature = Signature("likelihood", {"z": info}, {"mean": info}, is_by_row=True)
 
-    async def ask(scheduler, rows):
+    async def ask(used, rows):
         z = np.ones((rows, 1), "float32")
-        outputs = await scheduler.answer(PredictRequest(signature, {"z": z}, True, rows))
+        outputs = await used.answer(PredictRequest(signature, {"z": z}, True, rows))
         np.testing.assert_array_equal(outputs["mean"], z)
 
     async def ask_all():
         for batching in (True, False):
-            scheduler = Scheduler(Model(), Limits(), batching=batching)
-            for rows, duration in ((1, 0.0), (2, 0.05), (2, 0.0)):
-                seconds["of"] = duration
-                await ask(scheduler, rows)
-            scheduler.close()
+            used = Scheduler(Model(), Limits(), batching=batching)
+            for rows, clock["takes"] in ((1, 1e-4), (2, 0.05), (2, 1e-4)):
+                await ask(used, rows)
+            used.close()
 
     run_alone(ask_all())
     assert [name.startswith("predict") for name in threads] == [True, False, True] * 2
