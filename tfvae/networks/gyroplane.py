@@ -3,13 +3,12 @@
 import math
 from typing import Any
 
-import keras
 import tensorflow as tf
 
-from tfvae._poincare import checked_curvature, conformal_factor, project
+from tfvae._poincare import conformal_factor, project
 from tfvae._serialization import register
+from tfvae.networks._ball_dense import BallDense
 from tfvae.networks._ball_inputs import as_points
-from tfvae.networks._checks import positive_size
 from tfvae.networks._products import multiply_kernel
 from tfvae.typing import Tensor
 
@@ -17,7 +16,7 @@ _MAX_OFFSET = 40.0
 
 
 @register
-class Gyroplane(keras.layers.Layer):
+class Gyroplane(BallDense):
     """Signed distances to hyperplanes of the Poincare ball, times weights: what `Dense` is for real vectors.
 
     A dense layer computes |a| times the signed distance of x from the hyperplane <a, x> + b = 0. This layer does the
@@ -57,35 +56,6 @@ class Gyroplane(keras.layers.Layer):
         distances).
     """
 
-    def __init__(
-        self,
-        units: int,
-        curvature: float = 1.0,
-        activation: Any = None,
-        use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros",
-        **kwargs: Any,
-    ):
-        kwargs.setdefault("autocast", False)
-        super().__init__(**kwargs)
-        self.units = positive_size(units, "units")
-        self.curvature = checked_curvature(curvature)
-        self.activation = keras.activations.get(activation)
-        self.use_bias = bool(use_bias)
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
-        self.bias_initializer = keras.initializers.get(bias_initializer)
-
-    def build(self, z_shape: Any) -> None:
-        shape = (z_shape[-1], self.units)
-        self.kernel = self.add_weight(name="kernel", shape=shape, initializer=self.kernel_initializer, autocast=False)
-        self.bias = None
-        if self.use_bias:
-            self.bias = self.add_weight(
-                name="bias", shape=(self.units,), initializer=self.bias_initializer, autocast=False
-            )
-        self.built = True
-
     def call(self, z: Any) -> Tensor:
         points = project(as_points(self, z), self.curvature)
         unit = math.sqrt(self.curvature)
@@ -102,17 +72,6 @@ class Gyroplane(keras.layers.Layer):
 
     def compute_output_shape(self, z_shape: Any) -> tuple[Any, ...]:
         return (*z_shape[:-1], self.units)
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "units": self.units,
-            "curvature": self.curvature,
-            "activation": keras.activations.serialize(self.activation),
-            "use_bias": self.use_bias,
-            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
-            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
-        }
 
 
 def _tiny(dtype: tf.DType) -> Tensor:

@@ -5,16 +5,16 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfvae._poincare import checked_curvature, exp_origin, log_origin, mobius_add
+from tfvae._poincare import exp_origin, log_origin, mobius_add
 from tfvae._serialization import register
+from tfvae.networks._ball_dense import BallDense
 from tfvae.networks._ball_inputs import as_points
-from tfvae.networks._checks import positive_size
 from tfvae.networks._products import multiply_kernel
 from tfvae.typing import Tensor
 
 
 @register
-class MobiusDense(keras.layers.Layer):
+class MobiusDense(BallDense):
     """Dense layer from points of a Poincare ball to points of another one of the same curvature.
 
     It maps points to the tangent space of the origin, multiplies them by the kernel, maps the result back, and adds the
@@ -43,35 +43,6 @@ class MobiusDense(keras.layers.Layer):
         Ganea, Becigneul & Hofmann, Hyperbolic Neural Networks, 2018, arXiv 1805.09112, section 3.2.
     """
 
-    def __init__(
-        self,
-        units: int,
-        curvature: float = 1.0,
-        activation: Any = None,
-        use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros",
-        **kwargs: Any,
-    ):
-        kwargs.setdefault("autocast", False)
-        super().__init__(**kwargs)
-        self.units = positive_size(units, "units")
-        self.curvature = checked_curvature(curvature)
-        self.activation = keras.activations.get(activation)
-        self.use_bias = bool(use_bias)
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
-        self.bias_initializer = keras.initializers.get(bias_initializer)
-
-    def build(self, z_shape: Any) -> None:
-        shape = (z_shape[-1], self.units)
-        self.kernel = self.add_weight(name="kernel", shape=shape, initializer=self.kernel_initializer, autocast=False)
-        self.bias = None
-        if self.use_bias:
-            self.bias = self.add_weight(
-                name="bias", shape=(self.units,), initializer=self.bias_initializer, autocast=False
-            )
-        self.built = True
-
     def call(self, z: Any) -> Tensor:
         points = as_points(self, z)
         kernel = tf.cast(tf.convert_to_tensor(self.kernel), points.dtype)
@@ -86,14 +57,3 @@ class MobiusDense(keras.layers.Layer):
     def compute_output_spec(self, z: Any) -> keras.KerasTensor:
         dtype = "float64" if self.variable_dtype == "float64" else "float32"
         return keras.KerasTensor((*z.shape[:-1], self.units), dtype=dtype)
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "units": self.units,
-            "curvature": self.curvature,
-            "activation": keras.activations.serialize(self.activation),
-            "use_bias": self.use_bias,
-            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
-            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
-        }
