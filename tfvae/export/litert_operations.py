@@ -25,10 +25,10 @@ def with_accurate_operations(function: Any, module: tf.Module) -> tuple[Any, tf.
         function: Concrete function whose inputs are tensors and whose outputs are a dictionary of tensors.
         module: Module with its variables.
     """
+    if not _has_operations(function.graph.as_graph_def()):  # before all weights are copied
+        return function, module
     graph = convert_variables_to_constants_v2(function).graph
     definition = graph.as_graph_def()
-    if not any(node.op in _OPERATIONS for node in definition.node):
-        return function, module
     rewritten = tf.compat.v1.GraphDef(versions=definition.versions, library=definition.library)
     for node in definition.node:
         if node.op in _OPERATIONS and node.attr["T"].type == tf.float32.as_datatype_enum:
@@ -50,6 +50,12 @@ def with_accurate_operations(function: Any, module: tf.Module) -> tuple[Any, tf.
     result = tf.Module()
     result.run = tf.function(run, input_signature=[_spec(tensor) for tensor in graph.inputs])
     return result.run.get_concrete_function(), result
+
+
+def _has_operations(definition: Any) -> bool:
+    """Whether the nodes of a graph, or those of the functions that it calls, have one of the operations."""
+    called = (function.node_def for function in definition.library.function)
+    return any(node.op in _OPERATIONS for nodes in (definition.node, *called) for node in nodes)
 
 
 def _spec(tensor: Any) -> tf.TensorSpec:
