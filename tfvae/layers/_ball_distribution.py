@@ -8,16 +8,16 @@ import tensorflow_probability as tfp
 
 from tfvae._poincare import complement, conformal_factor
 from tfvae.layers._ball_bijector import BallBijector
+from tfvae.layers._fixed_draws import MomentsOfFixedDraws
 from tfvae.typing import Distribution, Tensor
 
 tfd = tfp.distributions
 
 # The class of mixtures whose components are no composite tensors, and a base of all.
 _MIXTURE = tfd.MixtureSameFamily.__bases__[0]
-_NUM_PAIRS = 64
 
 
-class BallDistribution(tfp.distributions.Distribution):
+class BallDistribution(MomentsOfFixedDraws, tfp.distributions.Distribution):
     """Base class of distributions on the ball c |z|^2 < 1, which have a location and a scale.
 
     `log_prob` is the density with respect to dz, as for every distribution of vectors in TFP, so that bijectors,
@@ -59,10 +59,6 @@ class BallDistribution(tfp.distributions.Distribution):
         """Computes the log density of points with respect to the volume of the ball."""
         raise NotImplementedError(f"{type(self).__name__} must define _log_density.")
 
-    def _fixed_draws(self, rng: np.random.Generator, num_pairs: int) -> Tensor:
-        """Returns draws `[2 * num_pairs, ..., D]`, the second half opposite to the first."""
-        raise NotImplementedError(f"{type(self).__name__} must define _fixed_draws.")
-
     @property
     def _size(self) -> int:
         return self.loc.shape[-1]
@@ -98,18 +94,6 @@ class BallDistribution(tfp.distributions.Distribution):
 
     def _log_volume(self, z: Tensor) -> Tensor:
         return self._size * tf.math.log(conformal_factor(z, self.curvature)[..., 0])
-
-    def _mean(self) -> Tensor:
-        return tf.reduce_mean(self._all_fixed_draws(), axis=0)
-
-    def _variance(self) -> Tensor:
-        return tf.math.reduce_variance(self._all_fixed_draws(), axis=0)
-
-    def _stddev(self) -> Tensor:
-        return tf.sqrt(self._variance())
-
-    def _all_fixed_draws(self) -> Tensor:
-        return self._fixed_draws(np.random.default_rng(0), _NUM_PAIRS)
 
 
 def curvature_of(distribution: Distribution) -> float | None:

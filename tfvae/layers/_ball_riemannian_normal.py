@@ -10,6 +10,7 @@ import tensorflow_probability as tfp
 from tfvae._poincare import exp_origin, half_sinh_squared, mobius_add, norm, squared_distance
 from tfvae.layers._ball_bijector import BallBijector
 from tfvae.layers._ball_distribution import BallDistribution
+from tfvae.layers._fixed_draws import NUM_PAIRS
 from tfvae.layers._hyperbolic_radius import log_integral, sample_radius
 from tfvae.typing import Tensor
 
@@ -76,8 +77,8 @@ class BallRiemannianNormal(BallDistribution):
         v = unit * (t[..., tf.newaxis] / self._unit)
         return mobius_add(self.loc, exp_origin(v / 2.0, self.curvature), self.curvature)
 
-    def _fixed_draws(self, rng: np.random.Generator, num_pairs: int) -> Tensor:
-        rank = self.loc.shape.rank - 1
+    def _fixed_draws(self) -> Tensor:
+        rng, num_pairs, rank = np.random.default_rng(0), NUM_PAIRS, self.loc.shape.rank - 1
         eps = rng.normal(size=(num_pairs, self._size))
         u = rng.permutation(np.arange(num_pairs) + 0.5) / num_pairs
         eps = np.concatenate([eps, -eps]).reshape(2 * num_pairs, *([1] * rank), self._size)

@@ -3,13 +3,13 @@
 import math
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae._poincare import displacement, exp_origin, half_sinh_squared, log_sinhc, log_sinhc_of_q, mobius_add, norm
 from tfvae.layers._ball_bijector import BallBijector
 from tfvae.layers._ball_distribution import BallDistribution
+from tfvae.layers._fixed_draws import opposite_noise
 from tfvae.typing import Tensor
 
 
@@ -65,8 +65,5 @@ class BallWrappedNormal(BallDistribution):
     def _move(self, v: Tensor) -> Tensor:
         return mobius_add(self.loc, exp_origin(v / 2.0, self.curvature), self.curvature)
 
-    def _fixed_draws(self, rng: np.random.Generator, num_pairs: int) -> Tensor:
-        eps = rng.normal(size=(num_pairs, self._size))
-        eps = np.concatenate([eps, -eps]) / np.sqrt(np.mean(eps**2, axis=0))
-        eps = eps.reshape(2 * num_pairs, *([1] * (self.loc.shape.rank - 1)), self._size)
-        return self._move(self.scale * tf.constant(eps, self.dtype))
+    def _fixed_draws(self) -> Tensor:
+        return self._move(self.scale * opposite_noise(self.loc))

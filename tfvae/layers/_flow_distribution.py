@@ -2,11 +2,10 @@
 
 from typing import Any
 
-import numpy as np
-import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae._dimensions import has_diagonal_scale
+from tfvae.layers._fixed_draws import MomentsOfFixedDraws, opposite_noise
 from tfvae.typing import Distribution, Tensor
 
 tfd = tfp.distributions
@@ -15,10 +14,8 @@ tfd = tfp.distributions
 # class would have to be a composite tensor itself.
 _TransformedDistribution: Any = tfp.distributions.TransformedDistribution.__mro__[1]
 
-_NUM_PAIRS = 64
 
-
-class FlowDistribution(_TransformedDistribution):
+class FlowDistribution(MomentsOfFixedDraws, _TransformedDistribution):
     """Transformed diagonal normal, or flow of one, with `mean`, `stddev` and `variance`, which have no closed form.
 
     They are averages over 128 fixed draws, the same for each example, so they do not depend on a seed and differ little
@@ -32,17 +29,7 @@ class FlowDistribution(_TransformedDistribution):
         **kwargs: See `tfd.TransformedDistribution`.
     """
 
-    def _mean(self) -> Tensor:
-        return tf.reduce_mean(self._fixed_draws(), axis=0)
-
-    def _variance(self) -> Tensor:
-        return tf.math.reduce_variance(self._fixed_draws(), axis=0)
-
-    def _stddev(self) -> Tensor:
-        return tf.sqrt(self._variance())
-
     def _fixed_draws(self) -> Tensor:
-        """Returns 128 draws `[128, ..., D]`."""
         return self.bijector.forward(_fixed_draws(self.distribution))
 
 
@@ -60,7 +47,4 @@ def _fixed_draws(base: Distribution) -> Tensor:
     if isinstance(base, FlowDistribution):
         return base._fixed_draws()
     loc, scale = base.mean(), base.stddev()
-    eps = np.random.default_rng(0).normal(size=(_NUM_PAIRS, loc.shape[-1]))
-    eps = np.concatenate([eps, -eps]) / np.sqrt(np.mean(eps**2, axis=0))
-    eps = eps.reshape(2 * _NUM_PAIRS, *([1] * (loc.shape.rank - 1)), -1)
-    return loc + scale * tf.constant(eps, loc.dtype)
+    return loc + scale * opposite_noise(loc)
